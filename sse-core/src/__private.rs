@@ -1,0 +1,1 @@
+//! The only items that generated code may name. Not public API: no stability is promised.

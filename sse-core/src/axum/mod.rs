@@ -1,0 +1,1 @@
+//! Feature `axum`: extractors and `IntoResponse`, on `axum-core` alone.

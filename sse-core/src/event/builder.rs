@@ -1,0 +1,181 @@
+//! Events of several fields.
+
+use std::time::Duration;
+
+use super::{Encoder, EventId, EventName, InvalidEvent, MAX_EVENT_BYTES, SseEvent};
+
+/// The longest `retry` that is written, in milliseconds; browsers keep it in a signed 32-bit number.
+const MAX_RETRY_MS: u64 = i32::MAX as u64;
+
+/// Builds an [`SseEvent`] field by field; fields are written in the order in which they are set,
+/// and one set twice is written twice (a client keeps the last).
+///
+/// A bad name or id is remembered and comes out of [`build`](Self::build), or out of `send`.
+///
+/// ```
+/// # use {sse_tower_core::SseEvent, std::time::Duration};
+/// # fn main() -> Result<(), sse_tower_core::InvalidEvent> {
+/// let event = SseEvent::builder().data("data1").id("1").retry(Duration::from_secs(3)).build()?;
+/// assert_eq!(event.encode(), "data:data1\nid:1\nretry:3000\n\n");
+/// assert!(SseEvent::builder().name("a\nb").build().is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a builder makes nothing until `build` or `send`"]
+pub struct SseEventBuilder {
+    encoder: Encoder,
+    id: Option<EventId>,
+    name: Option<EventName>,
+    error: Option<InvalidEvent>,
+}
+
+impl SseEventBuilder {
+    /// Sets the event's name: a constant [`EventName`], or text that is checked.
+    pub fn name<N>(mut self, name: N) -> Self
+    where
+        N: TryInto<EventName>,
+        N::Error: Into<InvalidEvent>,
+    {
+        match name.try_into() {
+            Ok(name) => {
+                self.encoder.line("event", name.as_str());
+                self.name = Some(name);
+            }
+            Err(error) => self.fail(error.into()),
+        }
+        self
+    }
+
+    /// Sets the event's id: a constant [`EventId`], or text that is checked.
+    pub fn id<I>(mut self, id: I) -> Self
+    where
+        I: TryInto<EventId>,
+        I::Error: Into<InvalidEvent>,
+    {
+        match id.try_into() {
+            Ok(id) => {
+                self.encoder.line("id", id.as_str());
+                self.id = Some(id);
+            }
+            Err(error) => self.fail(error.into()),
+        }
+        self
+    }
+
+    /// Tells the client how long to wait before it dials again, in whole milliseconds, rounded
+    /// down; at most 24.8 days are written.
+    pub fn retry(mut self, retry: Duration) -> Self {
+        let millis = u64::try_from(retry.as_millis()).unwrap_or(MAX_RETRY_MS).min(MAX_RETRY_MS);
+        self.encoder.line("retry", itoa::Buffer::new().format(millis));
+        self
+    }
+
+    /// Adds a comment, one line of it for each line of `text`.
+    pub fn comment(mut self, text: impl AsRef<str>) -> Self {
+        self.encoder.lines("", text.as_ref());
+        self
+    }
+
+    /// Adds data, one line of it for each line of `text`.
+    pub fn data(mut self, text: impl AsRef<str>) -> Self {
+        self.encoder.lines("data", text.as_ref());
+        self
+    }
+
+    /// Adds `value` as JSON to the data.
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize + ?Sized>(mut self, value: &T) -> Self {
+        match serde_json::to_string(value) {
+            Ok(text) => self.encoder.lines("data", &text),
+            Err(error) => self.fail(InvalidEvent::Json(error)),
+        }
+        self
+    }
+
+    /// Makes the event.
+    ///
+    /// # Errors
+    /// The first [`InvalidEvent`] met while the fields were set, or that there is no field, or that
+    /// the event is too large.
+    pub fn build(self) -> Result<SseEvent, InvalidEvent> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        match self.encoder.len() {
+            0 => Err(InvalidEvent::Empty),
+            len if len >= MAX_EVENT_BYTES => {
+                Err(InvalidEvent::TooLarge { len: len + 1, max: MAX_EVENT_BYTES })
+            }
+            _ => Ok(SseEvent { encoder: self.encoder, id: self.id, name: self.name }),
+        }
+    }
+
+    fn fail(&mut self, error: InvalidEvent) {
+        self.error.get_or_insert(error);
+    }
+}
+
+impl From<std::convert::Infallible> for InvalidEvent {
+    /// A checked name or id cannot fail.
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_stand_in_the_order_they_were_set() -> Result<(), InvalidEvent> {
+        let event = SseEvent::builder()
+            .id("1")
+            .name("n")
+            .retry(Duration::from_secs(3))
+            .comment("c")
+            .data("d");
+        assert_eq!(event.build()?.encode(), "id:1\nevent:n\nretry:3000\n:c\ndata:d\n\n");
+        Ok(())
+    }
+
+    #[test]
+    fn names_and_ids_with_line_breaks_are_refused() {
+        for text in ["a\nb", "a\rb", "a\r\nb"] {
+            assert!(matches!(
+                SseEvent::builder().name(text).build(),
+                Err(InvalidEvent::NameWithLineBreak)
+            ));
+            assert!(matches!(
+                SseEvent::builder().id(text).build(),
+                Err(InvalidEvent::IdWithLineBreak)
+            ));
+        }
+        assert!(matches!(SseEvent::builder().id("a\0b").build(), Err(InvalidEvent::IdWithNul)));
+    }
+
+    #[test]
+    fn an_event_without_a_field_is_refused() {
+        assert!(matches!(SseEvent::builder().build(), Err(InvalidEvent::Empty)));
+    }
+
+    #[test]
+    fn retry_is_digits_whatever_the_duration() -> Result<(), InvalidEvent> {
+        assert_eq!(
+            SseEvent::builder().retry(Duration::MAX).build()?.encode(),
+            "retry:2147483647\n\n"
+        );
+        assert_eq!(
+            SseEvent::builder().retry(Duration::from_micros(1500)).build()?.encode(),
+            "retry:1\n\n"
+        );
+        Ok(())
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn a_value_that_cannot_be_serialised_writes_nothing() {
+        let keys_must_be_text = std::collections::HashMap::from([([1, 2], 3)]);
+        assert!(matches!(SseEvent::json(&keys_must_be_text), Err(InvalidEvent::Json(_))));
+    }
+}

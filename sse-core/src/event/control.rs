@@ -1,0 +1,93 @@
+//! What the library itself says on a stream. Control events carry no id, so that the client's
+//! position stays where it is.
+
+use std::{fmt::Write as _, time::Duration};
+
+use super::{EventName, SseEvent};
+use crate::CloseReason;
+
+/// Some events were not delivered: data is JSON with `reason` and `missed`, how many (`null` where
+/// that is not known any more). What follows is contiguous again.
+pub const STREAM_GAP: EventName = EventName::from_static("stream-gap");
+/// The client's position means nothing here: data is JSON with `reason`. Reload your snapshot; what
+/// follows is live.
+pub const STREAM_RESET: EventName = EventName::from_static("stream-reset");
+/// The server ends this stream on purpose: data is JSON with `reason`.
+pub const STREAM_BYE: EventName = EventName::from_static("stream-bye");
+/// Everything from history was written: data is JSON with `replayed` (how many) and `complete`.
+pub const STREAM_READY: EventName = EventName::from_static("stream-ready");
+
+/// The farewell of a stream that is ended on purpose; `retry` tells the client when to come back.
+///
+/// ```
+/// # use {sse_tower_core::{CloseReason, bye}, std::time::Duration};
+/// let event = bye(CloseReason::Drained, Some(Duration::from_millis(1500)));
+/// assert_eq!(event.encode(), "retry:1500\nevent:stream-bye\ndata:{\"reason\":\"drained\"}\n\n");
+/// ```
+#[must_use]
+pub fn bye(reason: CloseReason, retry: Option<Duration>) -> SseEvent {
+    let mut builder = SseEvent::builder();
+    if let Some(retry) = retry {
+        builder = builder.retry(retry);
+    }
+    control(builder, STREAM_BYE, format_args!("{{\"reason\":\"{reason}\"}}"))
+}
+
+/// Why events are missing from a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GapReason {
+    /// They were dropped from the history before the client came back.
+    History,
+    /// The client read more slowly than they came.
+    Lagged,
+    /// Only the newest of each name was asked for.
+    Latest,
+}
+
+pub(crate) fn gap(reason: GapReason, missed: Option<u64>) -> SseEvent {
+    let reason = match reason {
+        GapReason::History => "history",
+        GapReason::Lagged => "lagged",
+        GapReason::Latest => "latest",
+    };
+    let builder = SseEvent::builder();
+    match missed {
+        Some(missed) => control(
+            builder,
+            STREAM_GAP,
+            format_args!("{{\"reason\":\"{reason}\",\"missed\":{missed}}}"),
+        ),
+        None => control(
+            builder,
+            STREAM_GAP,
+            format_args!("{{\"reason\":\"{reason}\",\"missed\":null}}"),
+        ),
+    }
+}
+
+pub(crate) fn reset(reason: &'static str) -> SseEvent {
+    control(SseEvent::builder(), STREAM_RESET, format_args!("{{\"reason\":\"{reason}\"}}"))
+}
+
+pub(crate) fn ready(replayed: u64, complete: bool) -> SseEvent {
+    control(
+        SseEvent::builder(),
+        STREAM_READY,
+        format_args!("{{\"replayed\":{replayed},\"complete\":{complete}}}"),
+    )
+}
+
+/// An event whose parts are all ours, so that nothing of it needs a check.
+fn control(
+    builder: super::SseEventBuilder,
+    name: EventName,
+    data: std::fmt::Arguments<'_>,
+) -> SseEvent {
+    let mut text = String::new();
+    // Writing to a `String` cannot fail.
+    let _ = text.write_fmt(data);
+    match builder.name(name).data(&text).build() {
+        Ok(event) => event,
+        Err(_) => SseEvent::data(text),
+    }
+}

@@ -1,0 +1,103 @@
+//! Fields to bytes. The one place that knows LF, CR and CRLF.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+/// The largest event that can be made, in bytes on the wire: 16 MiB.
+pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Room for what a keyed log adds: `id:`, a token, its line end and the blank line.
+const TAIL: usize = 48;
+
+/// Fields already written, without the blank line that ends the event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Encoder {
+    buffer: BytesMut,
+}
+
+impl Encoder {
+    /// Writes one field whose value holds no line break.
+    pub(crate) fn line(&mut self, field: &str, value: &str) {
+        self.buffer.reserve(field.len() + value.len() + TAIL);
+        self.buffer.put_slice(field.as_bytes());
+        self.buffer.put_u8(b':');
+        // A client strips one space after the colon: give it one to strip.
+        if value.starts_with(' ') && !field.is_empty() {
+            self.buffer.put_u8(b' ');
+        }
+        self.buffer.put_slice(value.as_bytes());
+        self.buffer.put_u8(b'\n');
+    }
+
+    /// Writes one field for each line of `text`, at least one. LF, CR and CRLF each end one line.
+    /// An empty `field` makes comments.
+    pub(crate) fn lines(&mut self, field: &str, text: &str) {
+        let mut rest = text;
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest.as_bytes()) {
+            self.line(field, &rest[..end]);
+            let width = if rest[end..].starts_with("\r\n") { 2 } else { 1 };
+            rest = &rest[end + width..];
+        }
+        self.line(field, rest);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Ends the event.
+    pub(crate) fn finish(mut self) -> Bytes {
+        self.buffer.put_u8(b'\n');
+        self.buffer.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(field: &str, text: &str) -> Bytes {
+        let mut encoder = Encoder::default();
+        encoder.lines(field, text);
+        encoder.finish()
+    }
+
+    #[test]
+    fn crlf_counts_as_one_line_break() {
+        assert_eq!(encoded("data", "a\r\nb"), "data:a\ndata:b\n\n");
+    }
+
+    #[test]
+    fn lf_and_cr_each_count_as_one_line_break() {
+        assert_eq!(encoded("data", "a\nb\rc"), "data:a\ndata:b\ndata:c\n\n");
+        assert_eq!(encoded("data", "a\n\rb"), "data:a\ndata:\ndata:b\n\n");
+    }
+
+    #[test]
+    fn a_trailing_line_break_is_an_empty_last_line() {
+        assert_eq!(encoded("data", "x\n"), "data:x\ndata:\n\n");
+        assert_eq!(encoded("data", "x\r\n"), "data:x\ndata:\n\n");
+    }
+
+    #[test]
+    fn a_leading_space_survives_the_client() {
+        assert_eq!(encoded("data", " x"), "data:  x\n\n");
+    }
+
+    #[test]
+    fn empty_data_is_written() {
+        assert_eq!(encoded("data", ""), "data:\n\n");
+    }
+
+    #[test]
+    fn each_line_of_a_comment_is_a_comment() {
+        assert_eq!(encoded("", "a\nb"), ":a\n:b\n\n");
+    }
+
+    #[test]
+    fn fields_in_the_text_stay_text() {
+        assert_eq!(
+            encoded("data", "ok\nevent:evil\ndata:hacked\n\nid:7"),
+            "data:ok\ndata:event:evil\ndata:data:hacked\ndata:\ndata:id:7\n\n"
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! Why an event could not be made.
+
+/// Why an event could not be made. Nothing of it is ever written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidEvent {
+    /// A name with a line break would end its field and forge the next one.
+    #[error("event name contains a line break")]
+    NameWithLineBreak,
+    /// An empty name means `message` to a client: leave it out instead.
+    #[error("event name is empty: leave it out to send a `message`")]
+    EmptyName,
+    /// An id with a line break would end its field and forge the next one.
+    #[error("event id contains a line break")]
+    IdWithLineBreak,
+    /// A client ignores an id that contains NUL (WHATWG HTML 9.2.6).
+    #[error("event id contains NUL, which makes clients ignore it")]
+    IdWithNul,
+    /// An empty id makes a client forget where it was.
+    #[error("event id is empty, which would make clients forget their position")]
+    EmptyId,
+    /// An id that no browser could send back in a header of sensible size.
+    #[error("event id has {len} bytes, more than {max}")]
+    IdTooLong {
+        /// The length of the id, in bytes.
+        len: usize,
+        /// The longest id that is accepted, in bytes.
+        max: usize,
+    },
+    /// No field was set.
+    #[error("event has no field: set at least one of data, name, id, retry or comment")]
+    Empty,
+    /// The event is larger than [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES).
+    #[error("event has {len} bytes, more than {max}")]
+    TooLarge {
+        /// The length of the event on the wire, in bytes.
+        len: usize,
+        /// The largest event that is accepted, in bytes.
+        max: usize,
+    },
+    /// The value could not be serialised.
+    #[cfg(feature = "json")]
+    #[error("event data cannot be serialised as JSON")]
+    Json(#[source] serde_json::Error),
+}

@@ -1,0 +1,1 @@
+//! The attributes of `sse-tower`. Documented where users find them: in `sse-tower`.
