@@ -12,3 +12,5 @@ pub use crate::{
 
 /// Everything that `item` collected, for `sse-tower`.
 pub use inventory::iter as linked;
+
+pub use crate::emitter::{Configure, Ending, EndpointOptions, beside};

@@ -2,6 +2,8 @@
 //!
 //! This is the core of `sse-tower`; programs depend on `sse-tower`, which re-exports it.
 
+#![deny(missing_docs)]
+
 mod bus;
 mod context;
 mod emitter;
@@ -27,15 +29,25 @@ pub use event::{
 };
 
 // One connection.
-pub use emitter::{CloseReason, StreamControl, StreamHandle};
+pub use emitter::{
+    BoxError, CloseReason, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE,
+    SendError, SseEmitter, SseEmitterBuilder, StreamControl, StreamHandle, TrySendError,
+};
 pub use stream::EventStream;
 
+// Many connections.
+pub use emitters::{
+    DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
+    Emitters, EmittersBuilder, History, Key, Lag, LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE,
+    MEMORY_KEYS, Receipt, Second, Sent,
+};
+
 // Time for many streams at once.
-pub use pulse::{Tick, schedule};
+pub use pulse::{Tick, Timer};
 
 // Application events.
 pub use bus::{
-    ApplicationEvent, BoxError, EventMeta, EventType, Failure, Inject, IntoListenerError, Listener,
+    ApplicationEvent, EventMeta, EventType, Failure, Inject, IntoListenerError, Listener,
     ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked, ListenerTimedOut,
     MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase,
     Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement, Transaction,
@@ -43,6 +55,8 @@ pub use bus::{
 };
 
 // The context.
+#[cfg(feature = "axum")]
+pub use axum::ContextRejection;
 pub use context::{
     ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
     OpenStreams, Publisher, Subscription, Unheard, WiringError, WiringFault,
