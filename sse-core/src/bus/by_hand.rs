@@ -64,7 +64,7 @@ impl Listener {
         builder::<E, F>(EventRef::of::<E>(), Location::caller(), move |binder| {
             binder.returns::<R>();
             let f = Arc::clone(&f);
-            Some(Prepared::by_ref(move |event: &E, call| call.answer(f(event, call.meta))))
+            Some(Prepared::by_ref(move |event: &E, call| call.answer(f(event, *call.meta))))
         })
     }
 
