@@ -109,7 +109,9 @@ async fn every_listener_runs_after_failures_and_panics() {
     let context = ApplicationContext::bare()
         .listener(Listener::on(|paid: &Paid| Err::<(), _>(CardExpired(paid.0))).id("typed"))
         .listener(Listener::on(|_: &Paid| -> () { panic!("out of paper") }).id("printer"))
-        .listener(Listener::on_async(async |_: Arc<Paid>| -> () { panic!("async {}", 7) }).id("later"))
+        .listener(
+            Listener::on_async(async |_: Arc<Paid>| -> () { panic!("async {}", 7) }).id("later"),
+        )
         .listener(Listener::on(move |_: &Paid| log.write("last")))
         .build()
         .unwrap();
@@ -223,7 +225,11 @@ async fn returned_events_are_published_in_turn() {
     assert_eq!(outcome.ran(), 1, "listeners of the event itself");
     assert_eq!(journal.lines(), ["shipped", "shipped"]);
     context.publish_event(Paid(2)).await.unwrap();
-    assert_eq!(journal.lines()[2..], ["billed", "shipped", "shipped"], "synchronous ones in the call");
+    assert_eq!(
+        journal.lines()[2..],
+        ["billed", "shipped", "shipped"],
+        "synchronous ones in the call"
+    );
 }
 
 #[tokio::test]

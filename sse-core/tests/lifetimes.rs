@@ -15,9 +15,7 @@ use std::{
     time::Duration,
 };
 
-use sse_tower_core::{
-    ApplicationContext, ApplicationEvent, ContextStarted, Listener, WiringFault,
-};
+use sse_tower_core::{ApplicationContext, ApplicationEvent, ContextStarted, Listener, WiringFault};
 use tokio::sync::{Notify, Semaphore};
 
 struct Paid;
@@ -290,10 +288,8 @@ async fn a_subscription_does_not_keep_the_context_alive() {
 
 #[tokio::test]
 async fn a_subscription_is_checked_like_a_listener_of_the_builder() {
-    let context = ApplicationContext::bare()
-        .listener(Listener::on(|_: &Paid| ()).id("a"))
-        .build()
-        .unwrap();
+    let context =
+        ApplicationContext::bare().listener(Listener::on(|_: &Paid| ()).id("a")).build().unwrap();
     let listener = Listener::on_component(|_: &String, _: &Paid| ()).id("a").before(&["b"]);
     let error = context.subscribe(listener).unwrap_err();
     assert!(matches!(
