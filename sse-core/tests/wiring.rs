@@ -144,7 +144,7 @@ fn a_linked_listener_whose_component_is_missing_stops_the_build() {
 fn contexts_of_one_process_do_not_see_each_other() {
     let other = ApplicationContext::builder().component(Desk).build().unwrap();
     let bare = ApplicationContext::bare().build().unwrap();
-    let _ = bare.publish_event(Paid);
+    bare.publish_event(Paid).detach();
     assert_eq!((bare.unheard(), other.unheard()), (1, 0));
     assert!(bare.component::<Desk>().is_none());
 }
