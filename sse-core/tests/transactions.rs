@@ -1,6 +1,6 @@
 //! Events that wait for a commit.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::sync::{Arc, Mutex};
 

@@ -1,6 +1,6 @@
 //! What `build()` finds wrong, and what the graph shows.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::{sync::Arc, time::Duration};
 
