@@ -1,0 +1,43 @@
+//! `#[event_listener]`, on a free function; `component.rs` uses the same three steps for methods.
+
+mod expand;
+mod model;
+mod raw;
+mod signature;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote};
+use syn::{Item, ItemFn};
+
+pub(crate) use model::Listener;
+pub(crate) use raw::{NAME, Raw, options_of};
+use raw::ATTRIBUTE;
+
+use crate::mistakes::Mistakes;
+
+pub(crate) fn event_listener(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let options = raw::options(attribute, &mut mistakes);
+    let function = match syn::parse2::<ItemFn>(item.clone()) {
+        Ok(function) => function,
+        Err(error) => {
+            match syn::parse2::<Item>(item.clone()) {
+                Ok(Item::Impl(block)) => mistakes.on(
+                    block.self_ty,
+                    format!("{ATTRIBUTE} goes on the methods; put `#[component]` on the impl block"),
+                ),
+                Ok(other) => mistakes.on(other, format!("{ATTRIBUTE} goes on a function; move it to one")),
+                Err(_) => mistakes.parser(error),
+            }
+            let mistakes = mistakes.into_tokens();
+            return quote!(#item #mistakes);
+        }
+    };
+    let raw = Raw::free(options, &function);
+    let generated = Listener::check(raw, &mut mistakes)
+        .filter(|_| mistakes.is_empty())
+        .map(|listener| listener.expand_free(&function.vis));
+    let mistakes = mistakes.into_tokens();
+    let function = function.into_token_stream();
+    quote!(#function #generated #mistakes)
+}

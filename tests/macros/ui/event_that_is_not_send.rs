@@ -1,0 +1,8 @@
+use sse_tower::ApplicationEvent;
+
+#[derive(ApplicationEvent)]
+struct Shipped {
+    address: std::rc::Rc<str>,
+}
+
+fn main() {}
