@@ -43,7 +43,10 @@ impl<'a> Raw<'a> {
                     mistakes.on(path, "`#[event]` says nothing; write `#[event(name = \"pay.completed\")]`, or leave it out");
                 }
                 Meta::NameValue(pair) => {
-                    mistakes.on(pair, "options go in parentheses; write `#[event(name = \"pay.completed\")]`");
+                    mistakes.on(
+                        pair,
+                        "options go in parentheses; write `#[event(name = \"pay.completed\")]`",
+                    );
                 }
             }
         }
@@ -55,7 +58,9 @@ impl<'a> Raw<'a> {
         let broadcast_at = options.span("broadcast");
         let event = Event {
             input: self.input,
-            name: options.take_text("name", "\"pay.completed\"", mistakes).and_then(|name| stable(name, mistakes)),
+            name: options
+                .take_text("name", "\"pay.completed\"", mistakes)
+                .and_then(|name| stable(name, mistakes)),
             version: options.take_u32("version", mistakes),
             supertypes: supertypes(options, mistakes),
             broadcast: options.take_flag("broadcast", mistakes),
@@ -100,13 +105,22 @@ fn supertypes(options: &mut Options, mistakes: &mut Mistakes) -> Vec<Type> {
             Ok(Type::TraitObject(object)) => {
                 let ty = Type::TraitObject(object);
                 if supertypes.contains(&ty) {
-                    mistakes.on(&text, format!("`{}` is given twice; keep one of the two", text.value()));
+                    mistakes.on(
+                        &text,
+                        format!("`{}` is given twice; keep one of the two", text.value()),
+                    );
                 } else {
                     supertypes.push(ty);
                 }
             }
             Ok(Type::Path(_)) => {
-                mistakes.on(&text, format!("listeners hear an event through a trait; write `as = \"dyn {}\"`", text.value()));
+                mistakes.on(
+                    &text,
+                    format!(
+                        "listeners hear an event through a trait; write `as = \"dyn {}\"`",
+                        text.value()
+                    ),
+                );
             }
             _ => mistakes.on(&text, format!("`as` names a trait; write `as = {EXAMPLE}`")),
         }

@@ -24,9 +24,12 @@ pub(crate) fn component(attribute: TokenStream, item: TokenStream) -> TokenStrea
         }
     };
     let listeners = check(&mut block, &mut mistakes);
-    let generated = mistakes
-        .is_empty()
-        .then(|| listeners.iter().map(|listener| listener.expand_method(&block.self_ty)).collect::<TokenStream>());
+    let generated = mistakes.is_empty().then(|| {
+        listeners
+            .iter()
+            .map(|listener| listener.expand_method(&block.self_ty))
+            .collect::<TokenStream>()
+    });
     let mistakes = mistakes.into_tokens();
     let block = block.into_token_stream();
     quote!(#block #generated #mistakes)

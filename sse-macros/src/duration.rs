@@ -7,7 +7,8 @@ use std::time::Duration;
 /// Whole numbers only, each with its unit: `ms`, `s`, `m`, `h` or `d`. Zero is refused, because it
 /// would look like "off" and mean "at once".
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    const FORM: &str = "write a whole number and its unit, such as \"500ms\", \"60s\", \"5m\" or \"1m30s\"";
+    const FORM: &str =
+        "write a whole number and its unit, such as \"500ms\", \"60s\", \"5m\" or \"1m30s\"";
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(format!("an empty duration; {FORM}"));
@@ -22,7 +23,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
             return Err(format!("`{text}` is not a duration; {FORM}"));
         }
         if after.starts_with(['.', ',']) {
-            return Err(format!("`{text}` has a fraction; write it in a smaller unit, such as \"1500ms\" for 1.5 s"));
+            return Err(format!(
+                "`{text}` has a fraction; write it in a smaller unit, such as \"1500ms\" for 1.5 s"
+            ));
         }
         let milliseconds = match unit {
             "ms" => 1,
@@ -32,7 +35,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
             "d" => 86_400_000,
             "" => return Err(format!("`{text}` has a number without a unit; {FORM}")),
             other => {
-                return Err(format!("`{other}` is no unit of time; use `ms`, `s`, `m`, `h` or `d`, such as \"60s\""));
+                return Err(format!(
+                    "`{other}` is no unit of time; use `ms`, `s`, `m`, `h` or `d`, such as \"60s\""
+                ));
             }
         };
         total = number
@@ -40,11 +45,17 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
             .ok()
             .and_then(|number| number.checked_mul(milliseconds))
             .and_then(|part| total.checked_add(part))
-            .ok_or_else(|| format!("`{text}` is longer than a duration can hold; leave the option out for no limit"))?;
+            .ok_or_else(|| {
+                format!(
+                    "`{text}` is longer than a duration can hold; leave the option out for no limit"
+                )
+            })?;
         rest = after.trim_start();
     }
     if total == 0 {
-        return Err("a duration of zero is over at once; leave the option out for no limit".to_owned());
+        return Err(
+            "a duration of zero is over at once; leave the option out for no limit".to_owned()
+        );
     }
     Ok(Duration::from_millis(total))
 }

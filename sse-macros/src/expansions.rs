@@ -32,7 +32,10 @@ fn generated_code_is_what_is_checked_in() {
             changed.push(output);
         }
     }
-    assert!(changed.is_empty(), "generated code changed; look, then UPDATE_EXPANSIONS=1: {changed:?}");
+    assert!(
+        changed.is_empty(),
+        "generated code changed; look, then UPDATE_EXPANSIONS=1: {changed:?}"
+    );
 }
 
 #[test]
@@ -40,7 +43,11 @@ fn generated_code_names_absolute_paths_only() {
     for input in inputs() {
         let expanded = expand(&std::fs::read_to_string(&input).unwrap());
         for (at, _) in expanded.match_indices("__private") {
-            assert!(expanded[..at].ends_with("::sse_tower::"), "{input:?}: {}", &expanded[at..at + 40]);
+            assert!(
+                expanded[..at].ends_with("::sse_tower::"),
+                "{input:?}: {}",
+                &expanded[at..at + 40]
+            );
         }
     }
 }
@@ -60,10 +67,14 @@ fn expand(source: &str) -> String {
     let mut file: syn::File = syn::parse_str(source).unwrap();
     let mut tokens = TokenStream::new();
     for mut item in file.items.drain(..) {
-        let derived = derives(&item).then(|| crate::application_event::application_event(item.to_token_stream()));
+        let derived = derives(&item)
+            .then(|| crate::application_event::application_event(item.to_token_stream()));
         let attribute = attributes(&mut item).and_then(|attrs| {
-            let known = |attr: &Attribute| ATTRIBUTES.iter().find(|(name, _)| crate::tokens::is_attribute(attr, name));
-            let (at, expand) = attrs.iter().enumerate().find_map(|(at, attr)| Some((at, known(attr)?.1)))?;
+            let known = |attr: &Attribute| {
+                ATTRIBUTES.iter().find(|(name, _)| crate::tokens::is_attribute(attr, name))
+            };
+            let (at, expand) =
+                attrs.iter().enumerate().find_map(|(at, attr)| Some((at, known(attr)?.1)))?;
             Some((attrs.remove(at), expand))
         });
         match attribute {
@@ -95,5 +106,8 @@ fn derives(item: &Item) -> bool {
         Item::Enum(item) => &item.attrs,
         _ => return false,
     };
-    attrs.iter().any(|attr| attr.path().is_ident("derive") && attr.to_token_stream().to_string().contains("ApplicationEvent"))
+    attrs.iter().any(|attr| {
+        attr.path().is_ident("derive")
+            && attr.to_token_stream().to_string().contains("ApplicationEvent")
+    })
 }

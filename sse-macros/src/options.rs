@@ -64,7 +64,8 @@ impl Options {
                 format!("unknown option `{name}`; {} takes {list}", self.attribute),
             );
         } else if self.written.iter().any(|earlier| earlier.name.unraw() == option.name.unraw()) {
-            mistakes.at(option.name.span(), format!("`{name}` is given twice; keep one of the two"));
+            mistakes
+                .at(option.name.span(), format!("`{name}` is given twice; keep one of the two"));
         } else {
             self.written.push(option);
         }
@@ -77,7 +78,10 @@ impl Options {
 
     /// The span of option `name`, if it was written and is still to be taken.
     pub(crate) fn span(&self, name: &str) -> Option<Span> {
-        self.written.iter().find(|option| option.name.unraw() == name).map(|option| option.name.span())
+        self.written
+            .iter()
+            .find(|option| option.name.unraw() == name)
+            .map(|option| option.name.span())
     }
 
     /// `name` alone: whether it was written.
@@ -90,22 +94,40 @@ impl Options {
     }
 
     /// `name = <expression>`; `example` is a value to show to whoever leaves it out.
-    pub(crate) fn take_expr(&mut self, name: &str, example: &str, mistakes: &mut Mistakes) -> Option<Expr> {
+    pub(crate) fn take_expr(
+        &mut self,
+        name: &str,
+        example: &str,
+        mistakes: &mut Mistakes,
+    ) -> Option<Expr> {
         let option = self.take(name)?;
         if option.value.is_none() {
-            mistakes.at(option.name.span(), format!("`{name}` needs a value; write `{name} = {example}`"));
+            mistakes.at(
+                option.name.span(),
+                format!("`{name}` needs a value; write `{name} = {example}`"),
+            );
         }
         option.value
     }
 
     /// `name = "text"`, not empty.
-    pub(crate) fn take_text(&mut self, name: &str, example: &str, mistakes: &mut Mistakes) -> Option<LitStr> {
+    pub(crate) fn take_text(
+        &mut self,
+        name: &str,
+        example: &str,
+        mistakes: &mut Mistakes,
+    ) -> Option<LitStr> {
         let value = self.take_expr(name, example, mistakes)?;
         text(name, example, value, mistakes)
     }
 
     /// `name = "text"`, or `name = ["text", "text"]`.
-    pub(crate) fn take_texts(&mut self, name: &str, example: &str, mistakes: &mut Mistakes) -> Vec<LitStr> {
+    pub(crate) fn take_texts(
+        &mut self,
+        name: &str,
+        example: &str,
+        mistakes: &mut Mistakes,
+    ) -> Vec<LitStr> {
         let values = match self.take_expr(name, example, mistakes) {
             None => return Vec::new(),
             Some(Expr::Array(array)) => array.elems.into_iter().collect(),
@@ -115,7 +137,11 @@ impl Options {
     }
 
     /// `name = "60s"`.
-    pub(crate) fn take_duration(&mut self, name: &str, mistakes: &mut Mistakes) -> Option<Duration> {
+    pub(crate) fn take_duration(
+        &mut self,
+        name: &str,
+        mistakes: &mut Mistakes,
+    ) -> Option<Duration> {
         let value = self.take_expr(name, "\"60s\"", mistakes)?;
         let said = match literal(value) {
             Ok(Lit::Str(text)) => match duration::parse(&text.value()) {
@@ -129,9 +155,14 @@ impl Options {
                 number.span(),
                 format!("`{name}` needs a unit; write `{name} = \"{}s\"`", number.base10_digits()),
             ),
-            Ok(other) => (other.span(), format!("`{name}` is a duration; write `{name} = \"60s\"`")),
+            Ok(other) => {
+                (other.span(), format!("`{name}` is a duration; write `{name} = \"60s\"`"))
+            }
             Err(other) => {
-                mistakes.on(other, format!("`{name}` is a duration in a string; write `{name} = \"60s\"`"));
+                mistakes.on(
+                    other,
+                    format!("`{name}` is a duration in a string; write `{name} = \"60s\"`"),
+                );
                 return None;
             }
         };
@@ -148,10 +179,14 @@ impl Options {
         };
         match literal(number) {
             Ok(Lit::Int(number)) => {
-                let parsed = number.base10_parse::<i64>().ok().map(|n| if negative { -n } else { n });
+                let parsed =
+                    number.base10_parse::<i64>().ok().map(|n| if negative { -n } else { n });
                 let fits = parsed.and_then(|n| i32::try_from(n).ok());
                 if fits.is_none() {
-                    mistakes.at(number.span(), format!("`{name}` does not fit 32 bits; write a smaller number"));
+                    mistakes.at(
+                        number.span(),
+                        format!("`{name}` does not fit 32 bits; write a smaller number"),
+                    );
                 }
                 fits
             }
@@ -160,7 +195,8 @@ impl Options {
                 None
             }
             Err(other) => {
-                mistakes.on(other, format!("`{name}` is a whole number literal; write `{name} = 10`"));
+                mistakes
+                    .on(other, format!("`{name}` is a whole number literal; write `{name} = 10`"));
                 None
             }
         }
@@ -171,11 +207,17 @@ impl Options {
         match literal(self.take_expr(name, "1", mistakes)?) {
             Ok(Lit::Int(number)) if number.base10_parse::<u32>().is_ok() => Some(number),
             Ok(other) => {
-                mistakes.on(other, format!("`{name}` is a whole number, not negative; write `{name} = 1`"));
+                mistakes.on(
+                    other,
+                    format!("`{name}` is a whole number, not negative; write `{name} = 1`"),
+                );
                 None
             }
             Err(other) => {
-                mistakes.on(other, format!("`{name}` is a whole number, not negative; write `{name} = 1`"));
+                mistakes.on(
+                    other,
+                    format!("`{name}` is a whole number, not negative; write `{name} = 1`"),
+                );
                 None
             }
         }
@@ -185,11 +227,16 @@ impl Options {
 fn text(name: &str, example: &str, value: Expr, mistakes: &mut Mistakes) -> Option<LitStr> {
     let said = match literal(value) {
         Ok(Lit::Str(text)) if !text.value().trim().is_empty() => return Some(text),
-        Ok(Lit::Str(text)) => (text.into_token_stream(), format!("`{name}` is empty; write `{name} = {example}`")),
-        Ok(other) => (other.into_token_stream(), format!("`{name}` is a string; write `{name} = {example}`")),
-        Err(other) => {
-            (other.into_token_stream(), format!("`{name}` is a string literal; write `{name} = {example}`"))
+        Ok(Lit::Str(text)) => {
+            (text.into_token_stream(), format!("`{name}` is empty; write `{name} = {example}`"))
         }
+        Ok(other) => {
+            (other.into_token_stream(), format!("`{name}` is a string; write `{name} = {example}`"))
+        }
+        Err(other) => (
+            other.into_token_stream(),
+            format!("`{name}` is a string literal; write `{name} = {example}`"),
+        ),
     };
     mistakes.on(said.0, said.1);
     None
@@ -213,7 +260,10 @@ fn written(input: ParseStream<'_>) -> syn::Result<Written> {
     }
     let value = match input.parse::<Option<Token![=]>>()? {
         Some(equals) if input.is_empty() || input.peek(Token![,]) => {
-            return Err(syn::Error::new(equals.span, format!("`{name} =` lacks its value; write `{name} = value`")));
+            return Err(syn::Error::new(
+                equals.span,
+                format!("`{name} =` lacks its value; write `{name} = value`"),
+            ));
         }
         Some(_) => Some(input.parse()?),
         None => None,
@@ -238,17 +288,22 @@ mod tests {
 
     fn read(tokens: TokenStream) -> (Options, Mistakes) {
         let mut mistakes = Mistakes::default();
-        let options = Options::read("#[x]", &["order", "spawn", "timeout", "as"], tokens, &mut mistakes);
+        let options =
+            Options::read("#[x]", &["order", "spawn", "timeout", "as"], tokens, &mut mistakes);
         (options, mistakes)
     }
 
     #[test]
     fn values_and_flags_are_taken_by_name() {
-        let (mut options, mut mistakes) = read(quote!(order = -3, spawn, timeout = "5s", as = "dyn A"));
+        let (mut options, mut mistakes) =
+            read(quote!(order = -3, spawn, timeout = "5s", as = "dyn A"));
         assert_eq!(options.take_i32("order", &mut mistakes), Some(-3));
         assert!(options.take_flag("spawn", &mut mistakes));
         assert_eq!(options.take_duration("timeout", &mut mistakes), Some(Duration::from_secs(5)));
-        assert_eq!(options.take_text("as", "", &mut mistakes).map(|t| t.value()), Some("dyn A".into()));
+        assert_eq!(
+            options.take_text("as", "", &mut mistakes).map(|t| t.value()),
+            Some("dyn A".into())
+        );
         assert!(!options.take_flag("spawn", &mut mistakes), "taken once");
         assert!(mistakes.is_empty());
     }

@@ -16,7 +16,9 @@ impl Listener {
     pub(crate) fn expand_free(&self, visibility: &Visibility) -> TokenStream {
         let ident = &self.ident;
         let cfgs = &self.cfgs;
-        let doc = format!("The listener `{ident}`, for registration by hand: `.listener({ident}::LISTENER)`.");
+        let doc = format!(
+            "The listener `{ident}`, for registration by hand: `.listener({ident}::LISTENER)`."
+        );
         let id = format!("::{ident}");
         let declaration = self.declaration(&id, quote!(Self::__bind));
         let bind = self.bind(&quote!(#ident), None);
@@ -69,7 +71,8 @@ impl Listener {
         let ty = &event.ty;
         let kind = if event.is_supertype() { quote!(supertype) } else { quote!(of) };
         // At the parameter: a type that is no event is told so there.
-        let event = quote_spanned!(located(ty.span())=> ::sse_tower::__private::EventRef::#kind::<#ty>());
+        let event =
+            quote_spanned!(located(ty.span())=> ::sse_tower::__private::EventRef::#kind::<#ty>());
         let settings = self.settings.expand();
         quote! {
             ::sse_tower::__private::Declaration::new(
@@ -91,16 +94,22 @@ impl Listener {
             .chain(self.parameters.injected.iter().map(without_lifetime))
             .collect();
         let names: Vec<Ident> = (0..wanted.len()).map(|at| format_ident!("__a{at}")).collect();
-        let asks = wanted.iter().zip(&names).map(|(ty, name)| {
-            quote_spanned!(located(ty.span())=> let #name = __binder.inject::<#ty>();)
-        });
+        let asks = wanted.iter().zip(&names).map(
+            |(ty, name)| quote_spanned!(located(ty.span())=> let #name = __binder.inject::<#ty>();),
+        );
         let returns = match &self.output {
             ReturnType::Default => quote!(__binder.returns::<()>();),
             ReturnType::Type(_, ty) => {
                 quote_spanned!(located(ty.span())=> __binder.returns::<#ty>();)
             }
         };
-        let call = Call { listener: self, function, method: this.is_some(), wanted: &wanted, names: &names };
+        let call = Call {
+            listener: self,
+            function,
+            method: this.is_some(),
+            wanted: &wanted,
+            names: &names,
+        };
         let prepared = if self.asynchronous { call.asynchronous() } else { call.synchronous() };
         let condition = self.settings.condition.as_ref().map(|condition| quote!(.when(#condition)));
         quote! {
@@ -135,7 +144,8 @@ impl Call<'_> {
         } else {
             (quote!(by_ref), borrowed(ty))
         };
-        let given = self.given(|at, _| names.get(at).map(ToTokens::to_token_stream), &quote!(__call));
+        let given =
+            self.given(|at, _| names.get(at).map(ToTokens::to_token_stream), &quote!(__call));
         let call = self.call(function, &quote!(__event), &given);
         quote! {
             #(let #names = #names?;)*
@@ -151,7 +161,9 @@ impl Call<'_> {
         let ty = &event.ty;
         let lent = !event.shared && !event.is_supertype();
         let (constructor, taken, passed) = match (lent, event.shared) {
-            (true, _) => (quote!(lent), quote!(::sse_tower::__private::Held<#ty>), quote!(&__event)),
+            (true, _) => {
+                (quote!(lent), quote!(::sse_tower::__private::Held<#ty>), quote!(&__event))
+            }
             (false, true) => (quote!(future), quote!(::std::sync::Arc<#ty>), quote!(__event)),
             (false, false) => (quote!(future), quote!(::std::sync::Arc<#ty>), quote!(&*__event)),
         };
@@ -215,7 +227,12 @@ impl Call<'_> {
         given.collect()
     }
 
-    fn call(&self, function: &TokenStream, event: &TokenStream, given: &[TokenStream]) -> TokenStream {
+    fn call(
+        &self,
+        function: &TokenStream,
+        event: &TokenStream,
+        given: &[TokenStream],
+    ) -> TokenStream {
         match given {
             [this, rest @ ..] if self.method => quote!(#function(#this, #event #(, #rest)*)),
             rest => quote!(#function(#event #(, #rest)*)),

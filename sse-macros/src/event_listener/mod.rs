@@ -10,8 +10,8 @@ use quote::{ToTokens as _, quote};
 use syn::{Item, ItemFn};
 
 pub(crate) use model::Listener;
-pub(crate) use raw::{NAME, Raw, options_of};
 use raw::ATTRIBUTE;
+pub(crate) use raw::{NAME, Raw, options_of};
 
 use crate::mistakes::Mistakes;
 
@@ -24,9 +24,13 @@ pub(crate) fn event_listener(attribute: TokenStream, item: TokenStream) -> Token
             match syn::parse2::<Item>(item.clone()) {
                 Ok(Item::Impl(block)) => mistakes.on(
                     block.self_ty,
-                    format!("{ATTRIBUTE} goes on the methods; put `#[component]` on the impl block"),
+                    format!(
+                        "{ATTRIBUTE} goes on the methods; put `#[component]` on the impl block"
+                    ),
                 ),
-                Ok(other) => mistakes.on(other, format!("{ATTRIBUTE} goes on a function; move it to one")),
+                Ok(other) => {
+                    mistakes.on(other, format!("{ATTRIBUTE} goes on a function; move it to one"))
+                }
                 Err(_) => mistakes.parser(error),
             }
             let mistakes = mistakes.into_tokens();

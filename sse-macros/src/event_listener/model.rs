@@ -103,16 +103,27 @@ fn condition(options: &mut Options, mistakes: &mut Mistakes) -> Option<Expr> {
     const EXAMPLE: &str = "|event: &MyEvent| event.amount > 100";
     match options.take_expr("condition", EXAMPLE, mistakes)? {
         Expr::Closure(closure) if closure.inputs.len() != 1 => {
-            mistakes.at(closure.inputs_begin.span, format!("a condition looks at the event; write `condition = {EXAMPLE}`"));
+            mistakes.at(
+                closure.inputs_begin.span,
+                format!("a condition looks at the event; write `condition = {EXAMPLE}`"),
+            );
             None
         }
         Expr::Closure(closure) if closure.asyncness.is_some() => {
-            mistakes.on(closure.asyncness, "a condition is decided at once; take `async` away, or ask in the listener");
+            mistakes.on(
+                closure.asyncness,
+                "a condition is decided at once; take `async` away, or ask in the listener",
+            );
             None
         }
-        condition @ (Expr::Closure(_) | Expr::Path(_) | Expr::Group(_) | Expr::Paren(_)) => Some(condition),
+        condition @ (Expr::Closure(_) | Expr::Path(_) | Expr::Group(_) | Expr::Paren(_)) => {
+            Some(condition)
+        }
         other => {
-            mistakes.on(other, format!("a condition is a closure over the event; write `condition = {EXAMPLE}`"));
+            mistakes.on(
+                other,
+                format!("a condition is a closure over the event; write `condition = {EXAMPLE}`"),
+            );
             None
         }
     }
@@ -133,8 +144,12 @@ fn phase(options: &mut Options, mistakes: &mut Mistakes) -> Option<&'static str>
     let value = written.value().replace('_', "-");
     let found = PHASES.iter().find(|(name, _)| *name == value).map(|(_, private)| *private);
     if found.is_none() {
-        let list = PHASES.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-        mistakes.on(&written, format!("`{}` is no phase of a transaction; use one of {list}", written.value()));
+        let list =
+            PHASES.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        mistakes.on(
+            &written,
+            format!("`{}` is no phase of a transaction; use one of {list}", written.value()),
+        );
     }
     found
 }

@@ -56,7 +56,10 @@ pub(super) fn check(raw: &Raw<'_>, mistakes: &mut Mistakes) -> Option<Parameters
     let Some(first) = inputs.next() else {
         mistakes.at(
             signature.ident.span(),
-            format!("`{}` hears no event; take it as the first parameter: `event: &MyEvent`", signature.ident),
+            format!(
+                "`{}` hears no event; take it as the first parameter: `event: &MyEvent`",
+                signature.ident
+            ),
         );
         return None;
     };
@@ -67,7 +70,10 @@ pub(super) fn check(raw: &Raw<'_>, mistakes: &mut Mistakes) -> Option<Parameters
 
 fn qualifiers(signature: &Signature, mistakes: &mut Mistakes) {
     if let Safety::Unsafe(keyword) = &signature.safety {
-        mistakes.at(keyword.span, "the bus calls a listener, so it cannot be `unsafe`; take the keyword away");
+        mistakes.at(
+            keyword.span,
+            "the bus calls a listener, so it cannot be `unsafe`; take the keyword away",
+        );
     }
     if let Some(abi) = &signature.abi {
         mistakes.on(abi, "a listener has Rust's own ABI; take `extern` away");
@@ -136,8 +142,10 @@ fn event(ty: &Type, mistakes: &mut Mistakes) -> Option<Event> {
         _ => match argument_of(ty, "Arc") {
             Some(inner) => Some(Event { ty: bare(inner).clone(), shared: true }),
             None => {
-                let name = last_segment(ty).map_or_else(|| "MyEvent".to_owned(), |segment| segment.ident.to_string());
-                mistakes.on(ty, format!("listeners share an event; take `&{name}` or `Arc<{name}>`"));
+                let name = last_segment(ty)
+                    .map_or_else(|| "MyEvent".to_owned(), |segment| segment.ident.to_string());
+                mistakes
+                    .on(ty, format!("listeners share an event; take `&{name}` or `Arc<{name}>`"));
                 None
             }
         },
@@ -154,11 +162,14 @@ fn bare(ty: &Type) -> &Type {
 }
 
 fn is_injected(ty: &Type) -> bool {
-    ["Component", "Publisher", "EventMeta"].iter().any(|name| is_named(ty, name))
+    ["Component", "Publisher", "EventMeta", "ApplicationContext"]
+        .iter()
+        .any(|name| is_named(ty, name))
 }
 
 fn event_comes_first(ty: &Type, mistakes: &mut Mistakes) {
-    mistakes.on(ty, "the event is the first parameter; put `event: &MyEvent` before what is injected");
+    mistakes
+        .on(ty, "the event is the first parameter; put `event: &MyEvent` before what is injected");
 }
 
 fn injected<'a>(ty: &'a Type, mistakes: &mut Mistakes) -> Option<&'a Type> {
@@ -180,7 +191,10 @@ fn injected<'a>(ty: &'a Type, mistakes: &mut Mistakes) -> Option<&'a Type> {
             None
         }
         Type::ImplTrait(_) => {
-            mistakes.on(ty, "what is injected is found by its type; write the type, such as `Component<…>`");
+            mistakes.on(
+                ty,
+                "what is injected is found by its type; write the type, such as `Component<…>`",
+            );
             None
         }
         _ => Some(ty),

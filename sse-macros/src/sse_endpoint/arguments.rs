@@ -42,7 +42,8 @@ impl Arguments {
                 if arguments.emitter.is_some() {
                     mistakes.on(argument, "a request has one stream; take one `SseEmitter`");
                 } else if !matches!(&*argument.pat, Pat::Ident(_) | Pat::Wild(_)) {
-                    mistakes.on(&argument.pat, "give the emitter a name; write `emitter: SseEmitter`");
+                    mistakes
+                        .on(&argument.pat, "give the emitter a name; write `emitter: SseEmitter`");
                 }
                 arguments.emitter = Some(at);
             }

@@ -45,7 +45,8 @@ impl Endpoint {
                 };
                 let span = located(span);
                 let beside = quote_spanned!(span=> ::sse_tower::__private::beside);
-                function.sig.output = parse_quote_spanned!(span=> -> ::sse_tower::__private::SseEmitter);
+                function.sig.output =
+                    parse_quote_spanned!(span=> -> ::sse_tower::__private::SseEmitter);
                 parse_quote!({
                     #beside(
                         ::core::clone::Clone::clone(&#emitter),
@@ -66,7 +67,9 @@ impl Endpoint {
         let name = handler.to_string();
         let here = here(handler.span());
         let (method, path) = match &self.route {
-            Some(Route { path, method, .. }) => (method.to_string(), quote!(::core::option::Option::Some(#path))),
+            Some(Route { path, method, .. }) => {
+                (method.to_string(), quote!(::core::option::Option::Some(#path)))
+            }
             None => ("GET".to_owned(), quote!(::core::option::Option::None)),
         };
         // A type parameter of the function has no meaning outside of it.
@@ -94,7 +97,8 @@ impl Endpoint {
         let verb = method.to_string();
         let here = here(handler.span());
         let (states, state) = state.expand();
-        let names: Vec<_> = (0..arguments.len()).map(|at| format_ident!("__argument_{at}")).collect();
+        let names: Vec<_> =
+            (0..arguments.len()).map(|at| format_ident!("__argument_{at}")).collect();
         let last = arguments.len().saturating_sub(1);
         let takes = arguments.iter().zip(&names).enumerate().map(|(at, (ty, name))| {
             let span = located(ty.span());
@@ -164,7 +168,8 @@ impl State {
                 (TokenStream::new(), quote_spanned!(span=> __states.state::<#ty>()))
             }
             Self::Several(types) => {
-                let fields: Vec<_> = (0..types.len()).map(|at| format_ident!("__state_{at}")).collect();
+                let fields: Vec<_> =
+                    (0..types.len()).map(|at| format_ident!("__state_{at}")).collect();
                 let found = types.iter().zip(&fields).map(|(ty, field)| {
                     quote_spanned!(located(ty.span())=> let #field = __states.state::<#ty>();)
                 });

@@ -92,7 +92,9 @@ fn check_function(function: &ItemFn, mistakes: &mut Mistakes) {
     if let Some(abi) = &signature.abi {
         mistakes.on(abi, "a handler has Rust's own ABI; take `extern` away");
     }
-    if let Some(second) = function.attrs.iter().find(|attr| crate::tokens::is_attribute(attr, "sse_endpoint")) {
+    if let Some(second) =
+        function.attrs.iter().find(|attr| crate::tokens::is_attribute(attr, "sse_endpoint"))
+    {
         mistakes.on(second, format!("{ATTRIBUTE} is given twice; write all options in one"));
     }
 }
@@ -142,7 +144,9 @@ fn gives_emitter(ty: &Type) -> bool {
     if is_named(ty, "SseEmitter") {
         return true;
     }
-    let Some(PathArguments::AngleBracketed(arguments)) = last_segment(ty).map(|segment| &segment.arguments) else {
+    let Some(PathArguments::AngleBracketed(arguments)) =
+        last_segment(ty).map(|segment| &segment.arguments)
+    else {
         return false;
     };
     matches!(arguments.args.first(), Some(GenericArgument::Type(first)) if is_named(first, "SseEmitter"))
@@ -173,9 +177,14 @@ fn route(
     }
     let method = method(options, mistakes);
     let state = options.take_expr("state", "AppState", mistakes).and_then(|state| match state {
-        Expr::Path(path) => Some(Type::Path(syn::TypePath { attrs: Vec::new(), qself: path.qself, path: path.path })),
+        Expr::Path(path) => Some(Type::Path(syn::TypePath {
+            attrs: Vec::new(),
+            qself: path.qself,
+            path: path.path,
+        })),
         other => {
-            mistakes.on(other, "`state` is the type of the router's state; write `state = AppState`");
+            mistakes
+                .on(other, "`state` is the type of the router's state; write `state = AppState`");
             None
         }
     });
@@ -210,7 +219,8 @@ fn method(options: &mut Options, mistakes: &mut Mistakes) -> Option<Ident> {
         return None;
     }
     if upper != written.value() {
-        mistakes.on(&written, format!("methods are written in capitals; write `method = \"{upper}\"`"));
+        mistakes
+            .on(&written, format!("methods are written in capitals; write `method = \"{upper}\"`"));
         return None;
     }
     Some(Ident::new(&upper, Span::call_site()))

@@ -6,7 +6,10 @@ pub(super) fn mistake(path: &str) -> Option<String> {
         return Some(format!("a path begins with `/`; write \"/{path}\""));
     }
     if let Some(at) = path.find(['?', '#']) {
-        return Some(format!("a path ends before `{}`; query parameters are extracted with `Query`", &path[at..=at]));
+        return Some(format!(
+            "a path ends before `{}`; query parameters are extracted with `Query`",
+            &path[at..=at]
+        ));
     }
     if path.contains(char::is_whitespace) {
         return Some("a path has no white space; write it percent-encoded".to_owned());
@@ -21,7 +24,10 @@ pub(super) fn mistake(path: &str) -> Option<String> {
                 _ => (*segment).to_owned(),
             })
             .collect();
-        return Some(format!("path parameters are written in braces; write \"/{}\"", cured.join("/")));
+        return Some(format!(
+            "path parameters are written in braces; write \"/{}\"",
+            cured.join("/")
+        ));
     }
     let last = segments.len().saturating_sub(1);
     segments.iter().enumerate().find_map(|(at, segment)| in_segment(segment, at == last))
@@ -52,7 +58,8 @@ mod tests {
 
     #[test]
     fn paths_that_axum_takes_pass() {
-        for path in ["/", "/push", "/users/{id}/events", "/files/{*rest}", "/a{id}", "/{{literal}}"] {
+        for path in ["/", "/push", "/users/{id}/events", "/files/{*rest}", "/a{id}", "/{{literal}}"]
+        {
             assert_eq!(mistake(path), None, "{path}");
         }
     }

@@ -17,14 +17,23 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    pub(super) fn read(attribute: TokenStream, item: TokenStream, mistakes: &mut Mistakes) -> Option<Self> {
+    pub(super) fn read(
+        attribute: TokenStream,
+        item: TokenStream,
+        mistakes: &mut Mistakes,
+    ) -> Option<Self> {
         let options = Options::read(ATTRIBUTE, KNOWN, attribute, mistakes);
         match syn::parse2::<ItemFn>(item.clone()) {
             Ok(function) => Some(Self { options, function }),
             // A broken function gets the compiler's own message; another kind of item gets ours.
             Err(error) => {
                 match syn::parse2::<syn::Item>(item) {
-                    Ok(other) => mistakes.on(other, format!("{ATTRIBUTE} goes on an `async fn` that is a handler; move it to one")),
+                    Ok(other) => mistakes.on(
+                        other,
+                        format!(
+                            "{ATTRIBUTE} goes on an `async fn` that is a handler; move it to one"
+                        ),
+                    ),
                     Err(_) => mistakes.parser(error),
                 }
                 None
