@@ -19,7 +19,9 @@ pub(crate) fn application_event(item: TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let event = Raw::read(&input, &mut mistakes).check(&mut mistakes);
     // Also with mistakes: a type that is no event at all would be a second error at each of its uses.
-    let event = event.expand();
+    // But one that borrows cannot be an event, and its impl would be a second error itself.
+    let borrows = input.generics.lifetimes().next().is_some();
+    let event = (!borrows).then(|| event.expand());
     let mistakes = mistakes.into_tokens();
     quote!(#event #mistakes)
 }
@@ -50,7 +52,7 @@ impl<'a> Raw<'a> {
                 }
             }
         }
-        Self { input, options: Options::read("#[event]", KNOWN, tokens, mistakes) }
+        Self { input, options: Options::read("`#[event]`", KNOWN, tokens, mistakes) }
     }
 
     fn check(mut self, mistakes: &mut Mistakes) -> Event<'a> {

@@ -1,14 +1,14 @@
 //! `#[component]` on an impl block: its methods under `#[event_listener]` hear events.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote};
-use syn::{ImplItem, Item, ItemImpl};
+use syn::{ImplItem, Item, ItemImpl, MacroDelimiter, Meta, MetaList, token};
 
-use crate::event_listener::{Listener, NAME, Raw, options_of};
+use crate::event_listener::{Listener, NAME, READ, Raw, options_of};
 use crate::mistakes::Mistakes;
 use crate::tokens::{first_type_parameter, is_attribute};
 
-const ATTRIBUTE: &str = "#[component]";
+const ATTRIBUTE: &str = "`#[component]`";
 
 pub(crate) fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
@@ -35,7 +35,9 @@ pub(crate) fn component(attribute: TokenStream, item: TokenStream) -> TokenStrea
     quote!(#block #generated #mistakes)
 }
 
-/// The listeners among the methods; their attributes are taken off, also those that are wrong.
+/// The listeners among the methods.
+///
+/// Their attributes stay, marked as read: one that was taken off would leave its import unused.
 fn check(block: &mut ItemImpl, mistakes: &mut Mistakes) -> Vec<Listener> {
     if let Some((path, _)) = &block.trait_ {
         mistakes.on(
@@ -59,12 +61,19 @@ fn check(block: &mut ItemImpl, mistakes: &mut Mistakes) -> Vec<Listener> {
         };
         let Some(at) = attrs.iter().position(|attr| is_attribute(attr, NAME)) else { continue };
         let attribute = attrs.remove(at);
+        let mut read = attribute.clone();
+        read.meta = Meta::List(MetaList {
+            path: attribute.path().clone(),
+            delimiter: MacroDelimiter::Paren(token::Paren::default()),
+            tokens: Ident::new(READ, Span::call_site()).into_token_stream(),
+        });
         match item {
             ImplItem::Fn(method) => {
                 let raw = Raw::method(options_of(&attribute, mistakes), method);
                 listeners.extend(Listener::check(raw, mistakes));
                 // What is left of it was reported above, as given twice.
                 method.attrs.retain(|attr| !is_attribute(attr, NAME));
+                method.attrs.push(read);
             }
             _ => mistakes.on(attribute, format!("`#[{NAME}]` goes on a method; move it to one")),
         }

@@ -17,6 +17,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let (number, after) = rest.split_at(digits);
+        let after = after.trim_start();
         let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
         if number.is_empty() {
@@ -72,6 +73,7 @@ mod tests {
             ("5m", 300_000),
             ("2h", 7_200_000),
             ("1d", 86_400_000),
+            ("5 s", 5_000),
             ("1m30s", 90_000),
             (" 1m 30s ", 90_000),
         ] {
@@ -87,7 +89,7 @@ mod tests {
             ("60", "without a unit"),
             ("1.5s", "1500ms"),
             ("-5s", "\"60s\""),
-            ("5 sec", "unit"),
+            ("5 sec", "use `ms`"),
             ("5sec", "use `ms`"),
             ("0s", "leave the option out"),
             ("99999999999999999999s", "longer than"),

@@ -289,7 +289,7 @@ mod tests {
     fn read(tokens: TokenStream) -> (Options, Mistakes) {
         let mut mistakes = Mistakes::default();
         let options =
-            Options::read("#[x]", &["order", "spawn", "timeout", "as"], tokens, &mut mistakes);
+            Options::read("`#[x]`", &["order", "spawn", "timeout", "as"], tokens, &mut mistakes);
         (options, mistakes)
     }
 

@@ -11,11 +11,14 @@ use syn::{Item, ItemFn};
 
 pub(crate) use model::Listener;
 use raw::ATTRIBUTE;
-pub(crate) use raw::{NAME, Raw, options_of};
+pub(crate) use raw::{NAME, READ, Raw, options_of};
 
 use crate::mistakes::Mistakes;
 
 pub(crate) fn event_listener(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    if attribute.to_string() == READ {
+        return item;
+    }
     let mut mistakes = Mistakes::default();
     let options = raw::options(attribute, &mut mistakes);
     let function = match syn::parse2::<ItemFn>(item.clone()) {

@@ -6,8 +6,10 @@ use syn::{Attribute, ImplItemFn, ItemFn, Meta, Signature};
 use crate::mistakes::Mistakes;
 use crate::options::Options;
 
-pub(crate) const ATTRIBUTE: &str = "#[event_listener]";
+pub(crate) const ATTRIBUTE: &str = "`#[event_listener]`";
 pub(crate) const NAME: &str = "event_listener";
+/// The one option of an attribute that `#[component]` has read: nothing remains to be done.
+pub(crate) const READ: &str = "__read";
 const KNOWN: &[&str] =
     &["order", "before", "after", "condition", "spawn", "id", "timeout", "phase", "fallback"];
 

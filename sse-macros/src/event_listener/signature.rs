@@ -63,9 +63,10 @@ pub(super) fn check(raw: &Raw<'_>, mistakes: &mut Mistakes) -> Option<Parameters
         );
         return None;
     };
-    let event = event(first, mistakes);
+    // Where the event is not, the rest cannot be judged.
+    let event = event(first, mistakes)?;
     let injected: Vec<Type> = inputs.filter_map(|ty| injected(ty, mistakes)).cloned().collect();
-    Some(Parameters { event: event?, injected })
+    Some(Parameters { event, injected })
 }
 
 fn qualifiers(signature: &Signature, mistakes: &mut Mistakes) {
@@ -126,15 +127,10 @@ fn event(ty: &Type, mistakes: &mut Mistakes) -> Option<Event> {
                 event_comes_first(inner, mistakes);
                 None
             }
+            Type::ImplTrait(_) => one_type(ty, mistakes),
             inner => Some(Event { ty: inner.clone(), shared: false }),
         },
-        Type::ImplTrait(_) => {
-            mistakes.on(
-                ty,
-                "a listener hears one type; write `&MyEvent`, or `&dyn Trait` with `#[event(as = \"dyn Trait\")]` on the event",
-            );
-            None
-        }
+        Type::ImplTrait(_) => one_type(ty, mistakes),
         _ if is_injected(ty) => {
             event_comes_first(ty, mistakes);
             None
@@ -150,6 +146,14 @@ fn event(ty: &Type, mistakes: &mut Mistakes) -> Option<Event> {
             }
         },
     }
+}
+
+fn one_type(ty: &Type, mistakes: &mut Mistakes) -> Option<Event> {
+    mistakes.on(
+        ty,
+        "a listener hears one type; write `&MyEvent`, or `&dyn Trait` with `#[event(as = \"dyn Trait\")]` on the event",
+    );
+    None
 }
 
 /// `dyn Trait` out of `(dyn Trait)`, and a type out of the invisible group that `macro_rules!` puts around it.

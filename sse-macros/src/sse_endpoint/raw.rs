@@ -6,7 +6,7 @@ use syn::ItemFn;
 use crate::mistakes::Mistakes;
 use crate::options::Options;
 
-pub(super) const ATTRIBUTE: &str = "#[sse_endpoint]";
+pub(super) const ATTRIBUTE: &str = "`#[sse_endpoint]`";
 const KNOWN: &[&str] = &["timeout", "keep_alive", "retry", "path", "method", "state"];
 
 /// What was written.

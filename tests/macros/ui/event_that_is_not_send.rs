@@ -2,7 +2,7 @@ use sse_tower::ApplicationEvent;
 
 #[derive(ApplicationEvent)]
 struct Shipped {
-    address: std::rc::Rc<str>,
+    lock: std::sync::MutexGuard<'static, u64>,
 }
 
 fn main() {}
