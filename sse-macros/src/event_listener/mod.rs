@@ -48,3 +48,28 @@ pub(crate) fn event_listener(attribute: TokenStream, item: TokenStream) -> Token
     let function = function.into_token_stream();
     quote!(#function #generated #mistakes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::event_listener;
+    use quote::quote;
+
+    #[test]
+    fn all_mistakes_are_reported_at_once_and_the_function_is_left_as_it_was() {
+        let function = quote!(
+            fn on_paid(event: &Paid, limit: &u32) {}
+        );
+        let options = quote!(order = "first", spawn, phase = "never", condition = 3);
+        let expanded = event_listener(options, function.clone()).to_string();
+        assert_eq!(expanded.matches("compile_error").count(), 5, "{expanded}");
+        assert!(expanded.starts_with(&function.to_string()), "{expanded}");
+    }
+
+    #[test]
+    fn an_attribute_that_the_component_has_read_does_nothing_more() {
+        let method = quote!(
+            fn on_paid(&self, event: &Paid) {}
+        );
+        assert_eq!(event_listener(quote!(__read), method.clone()).to_string(), method.to_string());
+    }
+}
