@@ -16,9 +16,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
 
-use sse_tower_core::__private::{endpoint_conflict, missing_state, wiring_error};
-
-use crate::{ApplicationContext, WiringError, WiringProblem};
+use crate::{ApplicationContext, WiringError, WiringFault};
 
 /// A router with every linked endpoint that names a path.
 ///
@@ -67,7 +65,7 @@ fn mount_all<S>(routes: &[&'static Route], context: &ApplicationContext) -> Resu
 where
     S: Clone + Send + Sync + 'static,
 {
-    let mut problems = Vec::new();
+    let mut faults = Vec::new();
     // axum panics where two paths cannot stand together; this is the same matcher, asked first.
     let mut paths = matchit::Router::new();
     let mut router = Router::new();
@@ -75,12 +73,12 @@ where
         let mut methods = MethodRouter::new();
         for (at, route) in same_path.iter().enumerate() {
             if let Some(first) = same_path[..at].iter().find(|earlier| earlier.method == route.method) {
-                problems.push(route.clash(first));
+                faults.push(route.clash(first));
                 continue;
             }
             let mut states = States { context, route, missing: Vec::new() };
             let mounted = (route.mount)(&mut states);
-            problems.append(&mut states.missing);
+            faults.append(&mut states.missing);
             if let Some(mounted) = mounted {
                 methods = methods.merge(mounted);
             }
@@ -88,10 +86,10 @@ where
         let Some(first) = same_path.first() else { continue };
         match paths.insert(first.path, *first) {
             Ok(()) => router = router.route(first.path, methods.with_state(())),
-            Err(error) => problems.push(first.unroutable(&error)),
+            Err(error) => faults.push(first.unroutable(&error)),
         }
     }
-    if problems.is_empty() { Ok(router) } else { Err(wiring_error(problems)) }
+    WiringError::of(faults).map(|()| router)
 }
 
 /// One endpoint that names a path, as `#[sse_endpoint]` registers it.
@@ -121,20 +119,20 @@ impl Route {
         Self { method, path, name, module, declared_at, mount }
     }
 
-    fn clash(&self, first: &Self) -> WiringProblem {
-        let message = format!(
-            "`{}::{}` and `{}::{}` ({}) both answer {} {}; give one of them another path or method",
-            self.module, self.name, first.module, first.name, first.declared_at, self.method, self.path,
-        );
-        endpoint_conflict(message, self.declared_at)
+    fn fault(&self, problem: String) -> WiringFault {
+        let endpoint = format!("{}::{}", self.module, self.name);
+        WiringFault::Endpoint { endpoint, problem, declared_at: self.declared_at }
     }
 
-    fn unroutable(&self, error: &matchit::InsertError) -> WiringProblem {
-        let message = format!(
-            "`{}::{}` cannot be routed at {}: {error}; give it another path",
-            self.module, self.name, self.path,
-        );
-        endpoint_conflict(message, self.declared_at)
+    fn clash(&self, first: &Self) -> WiringFault {
+        self.fault(format!(
+            "answers {} {}, as `{}::{}` at {} does; give one of the two another path or method",
+            self.method, self.path, first.module, first.name, first.declared_at,
+        ))
+    }
+
+    fn unroutable(&self, error: &matchit::InsertError) -> WiringFault {
+        self.fault(format!("cannot be routed at {}: {error}; give it another path", self.path))
     }
 }
 
@@ -143,7 +141,7 @@ impl Route {
 pub struct States<'a> {
     context: &'a ApplicationContext,
     route: &'a Route,
-    missing: Vec<WiringProblem>,
+    missing: Vec<WiringFault>,
 }
 
 impl States<'_> {
@@ -151,7 +149,10 @@ impl States<'_> {
     pub fn state<T: Clone + Send + Sync + 'static>(&mut self) -> Option<T> {
         let found = self.context.component::<T>();
         if found.is_none() {
-            self.missing.push(missing_state(type_name::<T>(), self.route.name, self.route.declared_at));
+            let state = type_name::<T>();
+            self.missing.push(self.route.fault(format!(
+                "takes the state `{state}`, which is no component of the context; add `.component(..)` with one"
+            )));
         }
         found.map(|component| T::clone(&component))
     }
