@@ -11,7 +11,7 @@ pub use sse_tower_macros::{ApplicationEvent, component, event_listener, sse_endp
 
 #[doc(hidden)]
 pub mod __private {
-    pub use sse_tower_core::__private::*;
+    pub use sse_tower_core::{SseEmitter, __private::*};
 
     #[cfg(feature = "axum")]
     pub use crate::endpoint::{Call as EndpointCall, Route, States, mount, respond};
