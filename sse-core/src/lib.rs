@@ -9,7 +9,8 @@ mod emitters;
 mod event;
 #[cfg(feature = "http")]
 mod http;
-mod observe;
+#[doc(hidden)]
+pub mod observe;
 mod pulse;
 mod stream;
 mod sync;
@@ -32,3 +33,9 @@ pub use stream::EventStream;
 
 // Time for many streams at once.
 pub use pulse::{Tick, schedule};
+
+// Leaving, and what is counted.
+pub use context::{
+    ApplicationContext, Drain, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, Phase,
+    RegisterError, StreamOrder,
+};
