@@ -20,3 +20,12 @@ pub fn drain_began(open: usize) {
 pub fn drain_over(left: usize, took: Duration) {
     let _ = (left, took);
 }
+pub fn stream_refused(why: &'static str) {
+    let _ = why;
+}
+pub fn time_to_headers(took: Duration) {
+    let _ = took;
+}
+pub fn foreign_bytes(bytes: usize) {
+    let _ = bytes;
+}

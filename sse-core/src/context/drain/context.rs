@@ -1,10 +1,10 @@
 //! What a context says of its streams, and how it leaves.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::{Drain, Draining, OpenStreams, Phase, run::listeners_time};
+use super::{Drain, Draining, OpenStreams, Phase};
 use crate::{ApplicationContext, observe};
 
 impl ApplicationContext {

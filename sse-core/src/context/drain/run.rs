@@ -5,12 +5,11 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Drain, OpenStreams, Phase, StreamOrder};
+use super::{Drain, OpenStreams, StreamOrder};
 use crate::{CloseReason, bye, observe};
 
 impl OpenStreams {
@@ -142,9 +141,4 @@ impl fmt::Debug for Draining {
             State::Over => "Draining(over)",
         })
     }
-}
-
-/// How long listeners to the context's own events may take, as a share of the deadline.
-pub(super) fn listeners_time(drain: &Drain) -> Duration {
-    drain.longest() / 4
 }
