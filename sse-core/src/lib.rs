@@ -9,7 +9,6 @@ mod emitters;
 mod event;
 #[cfg(feature = "http")]
 mod http;
-#[doc(hidden)]
 pub mod observe;
 mod pulse;
 mod stream;

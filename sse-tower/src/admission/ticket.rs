@@ -102,17 +102,15 @@ impl Ticket {
         let settings = &self.settings;
         let last = response.extensions().get::<DrainLast>().is_some();
         let order = if last { StreamOrder::Last } else { StreamOrder::InTurn };
+        if !settings.context.is_ready() {
+            // Asked first, so that a drain ends nobody's oldest stream.
+            return Err(Why::Draining);
+        }
+        let place = settings.limits.take(self.keys.clone(), &handle)?;
         let open = match settings.context.open_streams().register(handle.clone(), order) {
             Ok(open) => open,
             Err(RegisterError::Draining) => return Err(Why::Draining),
             Err(_) => return Err(Why::Total),
-        };
-        let place = match settings.limits.take(self.keys.clone(), &handle) {
-            Ok(place) => place,
-            Err(why) => {
-                open.close(CloseReason::Refused);
-                return Err(why);
-            }
         };
         observe::time_to_headers(self.since.elapsed());
         let leases = self.lease.iter().chain(response.extensions().get::<Lease>());

@@ -1,8 +1,8 @@
 //! A body that others made, with what has to stand between its events.
 
 use std::{
-    future::Future,
-    pin::Pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -12,7 +12,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use pin_project::pin_project;
 use sse_tower_core::{CloseReason, observe};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    task::unconstrained,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use super::{ForeignControl, boundary::Boundary, control::End};
 use crate::admission::Admission;
@@ -99,7 +102,17 @@ impl<B: Body<Data = Bytes>> Foreign<B> {
             return Poll::Ready(state.farewell.take().map(|bytes| Ok(Frame::data(bytes))));
         }
         let end = state.control.poll_end(cx);
-        let frame = match this.inner.poll_frame(cx) {
+        let polled = match &end {
+            None => this.inner.poll_frame(cx),
+            // A channel of tokio's says that nothing waits when the task has used up its turn. Here
+            // that would be taken for the end, so the last frames, a bounded number, are on us.
+            Some(_) => {
+                let mut inner = this.inner;
+                let next = poll_fn(|cx| inner.as_mut().poll_frame(cx));
+                pin!(unconstrained(next)).poll(cx)
+            }
+        };
+        let frame = match polled {
             Poll::Ready(Some(Ok(frame))) => frame,
             Poll::Ready(Some(Err(error))) => {
                 state.finish(CloseReason::Failed);
@@ -139,7 +152,7 @@ impl State {
     /// What of the inner body's bytes to write. The stream may be over after them.
     fn pass(&mut self, mut bytes: Bytes, end: Option<End>) -> Bytes {
         self.last_write = Instant::now();
-        observe::foreign_bytes(bytes.len());
+        observe::bytes_written(bytes.len());
         let start = std::mem::replace(&mut self.start, Start::Over);
         if start == Start::Commented && bytes.starts_with(BOM) {
             // Only the first bytes of a stream may be a mark; here it would become text.

@@ -84,20 +84,20 @@ mod tests {
         // After the CR of the second CRLF the event is over; its LF belongs to that line end.
         assert_eq!(boundaries("data:a\r\n\r\ndata:b\r\n\r\n"), [9, 10, 19, 20]);
         assert_eq!(boundaries("data:a\n\r\n"), [8, 9]);
-        assert_eq!(boundaries("data:a\r\ndata:b\r\n"), []);
+        assert!(boundaries("data:a\r\ndata:b\r\n").is_empty());
     }
 
     #[test]
     fn a_comment_line_begins_no_event() {
         assert_eq!(boundaries(":ping\n"), [6]);
         assert_eq!(boundaries(":ping\n\n"), [6, 7]);
-        assert_eq!(boundaries("data:a\n:ping\n"), []);
+        assert!(boundaries("data:a\n:ping\n").is_empty());
         assert_eq!(boundaries("data\n:\n\n"), [8]);
     }
 
     #[test]
     fn a_colon_within_a_line_is_no_comment() {
-        assert_eq!(boundaries("data::x\n"), []);
+        assert!(boundaries("data::x\n").is_empty());
     }
 
     #[test]

@@ -120,7 +120,12 @@ impl OpenStreams {
             number
         };
         observe::stream_opened();
-        Ok(OpenStream { streams: Some(self.clone()), number, since: Instant::now() })
+        Ok(OpenStream {
+            streams: Some(self.clone()),
+            number,
+            since: Instant::now(),
+            span: observe::stream_span(),
+        })
     }
 
     /// How many streams are open.
@@ -206,6 +211,7 @@ pub struct OpenStream {
     streams: Option<OpenStreams>,
     number: u64,
     since: Instant,
+    span: observe::Span,
 }
 
 impl OpenStream {
@@ -217,6 +223,7 @@ impl OpenStream {
     fn finish(&mut self, reason: CloseReason) {
         if let Some(streams) = self.streams.take() {
             streams.remove(self.number);
+            self.span.closed(reason);
             observe::stream_closed(reason, self.since.elapsed());
         }
     }

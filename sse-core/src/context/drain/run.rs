@@ -45,7 +45,7 @@ impl OpenStreams {
                     handle.end(CloseReason::Drained, Some(farewell));
                 }
             }
-            observe::drain_slice(slice.len());
+            observe::drain_slice(slice.len(), self.len());
             at += pause;
         }
     }
