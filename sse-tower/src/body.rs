@@ -53,6 +53,13 @@ impl<B> ResponseBody<B> {
     }
 }
 
+impl<B> Default for ResponseBody<B> {
+    /// No body: what layers such as CORS answer with when they do not ask the service.
+    fn default() -> Self {
+        Self { kind: Kind::Whole(None) }
+    }
+}
+
 impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     type Data = Bytes;
     type Error = B::Error;

@@ -19,7 +19,10 @@ use tower::{Layer, ServiceExt, service_fn};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-async fn through<B>(context: &ApplicationContext, response: Response<B>) -> Response<ResponseBody<B>>
+async fn through<B>(
+    context: &ApplicationContext,
+    response: Response<B>,
+) -> Response<ResponseBody<B>>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
@@ -146,7 +149,11 @@ async fn a_stream_that_is_always_ready_is_ended_at_a_boundary_all_the_same() {
     tokio::task::yield_now().await;
     let all = timeout(Duration::from_secs(5), common::text(body)).await.unwrap();
     let (events, bye) = all.split_once("retry:").unwrap();
-    assert!(events.ends_with("data:a\n\n"), "cut inside an event: {:?}", &events[events.len() - 20..]);
+    assert!(
+        events.ends_with("data:a\n\n"),
+        "cut inside an event: {:?}",
+        &events[events.len() - 20..]
+    );
     assert!(bye.contains("stream-bye"));
     drain.await.unwrap();
 }

@@ -197,3 +197,42 @@ where
         }
     }
 }
+
+/// A stream that others made: one event, then silence.
+pub async fn hello() -> axum::response::Response {
+    let (sender, body) = frames();
+    sender.send(Frame::data(Bytes::from_static(b"data:hello\n\n"))).unwrap();
+    let body = axum::body::Body::new(Held { body, _sender: sender });
+    axum::response::Response::builder()
+        .header("content-type", "text/event-stream")
+        .body(body)
+        .unwrap()
+}
+
+/// A body whose sender lives as long as it does.
+struct Held {
+    body: Frames,
+    _sender: mpsc::UnboundedSender<Frame<Bytes>>,
+}
+
+impl Body for Held {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+}
+
+/// Waits, without a sleep, until so many streams are open.
+pub async fn open(context: &ApplicationContext, streams: usize) {
+    let wait = async {
+        while context.open_streams().len() != streams {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("the number of open streams becomes what it should be");
+}
