@@ -12,7 +12,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sse_tower_core::{CloseReason, STREAM_BYE, SseEvent, StreamHandle, Tick, schedule};
+use sse_tower_core::{CloseReason, STREAM_BYE, SseEvent, StreamHandle, Tick, Timer};
 use tokio::time::Instant;
 
 /// For how long somebody may listen: until a token expires, while a check says so, until it is
@@ -142,8 +142,9 @@ impl Lease {
         every: Duration,
         retry: Duration,
     ) -> Watch {
-        let watched = Arc::new_cyclic(|this| Watched {
+        let watched = Arc::new_cyclic(|this: &Weak<Watched>| Watched {
             this: this.clone(),
+            timer: Mutex::new(Timer::new(this.clone())),
             stream: stream.clone(),
             expires: self.expires,
             check: self.check.clone(),
@@ -162,12 +163,7 @@ impl Lease {
         };
         match number {
             None => watched.end(Cause::Revoked),
-            Some(_) => {
-                if let Some(at) = watched.next(Instant::now()) {
-                    let tick: Arc<dyn Tick> = watched.clone();
-                    schedule(at, Arc::downgrade(&tick));
-                }
-            }
+            Some(_) => watched.set_timer(Instant::now()),
         }
         Watch { shared: self.shared.clone(), number, _watched: watched }
     }
@@ -198,6 +194,7 @@ impl Shared {
 /// One stream under one lease.
 struct Watched {
     this: Weak<Self>,
+    timer: Mutex<Timer>,
     stream: Arc<dyn StreamHandle>,
     expires: Option<Instant>,
     check: Option<Check>,
@@ -220,14 +217,18 @@ impl Watched {
         self.stream.end(CloseReason::Expired, farewell.build().ok());
     }
 
-    /// When to look again: at the next check or at the expiry, whichever is sooner.
-    fn next(&self, now: Instant) -> Option<Instant> {
+    /// Looks again at the next check or at the expiry, whichever is sooner.
+    fn set_timer(&self, now: Instant) {
         // Spread, so that leases which began together do not all ask in the same instant.
         let check =
             self.check.as_ref().map(|_| now + self.every.mul_f64(1.0 - fastrand::f64() / 4.0));
-        match (self.expires, check) {
+        let next = match (self.expires, check) {
             (Some(expires), Some(check)) => Some(expires.min(check)),
             (expires, check) => expires.or(check),
+        };
+        if let Some(at) = next {
+            // Only the timer's own map is touched under this lock.
+            self.timer.lock().unwrap_or_else(PoisonError::into_inner).set(at);
         }
     }
 
@@ -248,10 +249,10 @@ impl Watched {
 }
 
 impl Tick for Watched {
-    fn tick(&self, now: Instant) -> Option<Instant> {
+    fn tick(&self, now: Instant) {
         if self.expires.is_some_and(|expires| expires <= now) {
             self.end(Cause::Expired);
-            return None;
+            return;
         }
         if let (Some(check), Some(this)) = (&self.check, self.this.upgrade())
             && !self.checking.swap(true, Ordering::AcqRel)
@@ -259,7 +260,7 @@ impl Tick for Watched {
             // In a task, so that neither a slow check nor a panic touches other streams.
             tokio::spawn(this.ask(check.clone()));
         }
-        self.next(now)
+        self.set_timer(now);
     }
 }
 
