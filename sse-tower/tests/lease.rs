@@ -124,9 +124,8 @@ async fn a_check_that_panics_ends_its_stream_and_no_other() {
     let app = app(&context, || {
         Lease::new().check_every(Duration::from_secs(1)).check(|| panic!("on purpose"))
     });
-    let calm = Router::new()
-        .route("/foreign", get(common::hello))
-        .layer(SseLayer::new(context.clone()));
+    let calm =
+        Router::new().route("/foreign", get(common::hello)).layer(SseLayer::new(context.clone()));
     let other = ask(&calm, "/foreign").await;
     assert_eq!(end(&app, "/ours").await.1, bye("check-failed"));
     assert_eq!(context.open_streams().len(), 1);
