@@ -5,7 +5,6 @@ mod common;
 use std::{
     future::IntoFuture,
     net::SocketAddr,
-    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,12 +14,11 @@ use std::{
 
 use axum::{Router, body::Body, extract::ConnectInfo, response::Response, routing::get};
 use bytes::Bytes;
-use common::{PATIENCE, Wire};
+use common::{PATIENCE, Wire, curl, read_until};
 use sse_tower::{ApplicationContext, Drain, SocketOptions, SseLayer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    process::{Child, Command},
     sync::Notify,
     time::{Instant, timeout},
 };
@@ -34,29 +32,6 @@ fn app(context: &ApplicationContext) -> Router {
             get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }),
         )
         .layer(SseLayer::new(context.clone()).keep_alive(Duration::from_millis(100)))
-}
-
-/// curl, writing what it gets at once, for as long as the test has patience.
-fn curl(arguments: &[&str]) -> Child {
-    Command::new("curl")
-        .args(["--silent", "--no-buffer", "--include", "--max-time", "20"])
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("curl is installed")
-}
-
-async fn read_until(child: &mut Child, needle: &str) -> String {
-    let stdout = child.stdout.as_mut().unwrap();
-    let mut got = String::new();
-    while !got.contains(needle) {
-        let mut bytes = [0; 1024];
-        let read = timeout(PATIENCE, stdout.read(&mut bytes)).await.unwrap().unwrap();
-        assert!(read > 0, "curl ended before {needle:?}: {got:?}");
-        got.push_str(&String::from_utf8_lossy(&bytes[..read]));
-    }
-    got
 }
 
 /// The stream opens at once, is kept alive, and is complete after a drain.

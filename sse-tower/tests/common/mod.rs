@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::Pin,
+    process::Stdio,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,6 +16,7 @@ use sse_tower::{ApplicationContext, Serve};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    process::{Child, Command},
     sync::{mpsc, oneshot},
     task::JoinHandle,
     time::timeout,
@@ -235,4 +237,28 @@ pub async fn open(context: &ApplicationContext, streams: usize) {
         }
     };
     timeout(PATIENCE, wait).await.expect("the number of open streams becomes what it should be");
+}
+
+/// curl, writing what it gets at once, for as long as a test has patience.
+pub fn curl(arguments: &[&str]) -> Child {
+    Command::new("curl")
+        .args(["--silent", "--no-buffer", "--include", "--max-time", "20"])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("curl is installed")
+}
+
+/// Reads what a child writes until `needle` has come.
+pub async fn read_until(child: &mut Child, needle: &str) -> String {
+    let stdout = child.stdout.as_mut().unwrap();
+    let mut got = String::new();
+    while !got.contains(needle) {
+        let mut bytes = [0; 1024];
+        let read = timeout(PATIENCE, stdout.read(&mut bytes)).await.unwrap().unwrap();
+        assert!(read > 0, "curl ended before {needle:?}: {got:?}");
+        got.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+    got
 }
