@@ -45,8 +45,25 @@ pub use emitters::{
 // Time for many streams at once.
 pub use pulse::{Tick, Timer};
 
-// Leaving, and what is counted.
+// Application events.
+pub use bus::{
+    ApplicationEvent, EventMeta, EventType, Failure, Inject, IntoListenerError, Listener,
+    ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked, ListenerTimedOut,
+    MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase,
+    Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement, Transaction,
+    TransactionFull, TransactionNeeded,
+};
+
+// The context.
+#[cfg(feature = "axum")]
+pub use axum::ContextRejection;
 pub use context::{
-    ApplicationContext, Drain, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, Phase,
-    RegisterError, StreamOrder,
+    ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
+    Publisher, Subscription, Unheard, WiringError, WiringFault,
+};
+
+// Leaving.
+pub use context::{
+    Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
+    StreamOrder,
 };

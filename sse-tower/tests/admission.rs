@@ -89,7 +89,7 @@ async fn a_full_server_answers_others_503_with_retry_after() {
         assert!((2..=10).contains(&after), "{after}");
         assert!(!refused.headers().contains_key("x-accel-buffering"));
     }
-    assert_eq!(context.open_streams().len(), 1);
+    assert_eq!(context.streams().len(), 1);
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn pain_20_a_place_is_freed_by_drop_alone() {
     let third = event_source(&app, "/push", "a").await;
     assert!(taken(&third));
     drop((second, third));
-    assert!(context.open_streams().is_empty());
+    assert!(context.streams().is_empty());
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn the_oldest_stream_of_a_principal_is_ended_for_the_new_one_where_asked_f
         common::text(oldest.into_body()).await,
         "data:hello\n\nretry:86400000\nevent:stream-bye\ndata:{\"reason\":\"replaced\"}\n\n"
     );
-    assert_eq!(context.open_streams().len(), 3);
+    assert_eq!(context.streams().len(), 3);
 }
 
 #[tokio::test]
@@ -215,7 +215,7 @@ async fn the_total_refuses_the_new_one_whatever_is_asked_for_keys() {
     let app = app(&context, Limits::new().total(1).at_limit(AtLimit::EndOldest));
     let _first = event_source(&app, "/push", "a").await;
     assert!(!taken(&event_source(&app, "/push", "b").await));
-    assert_eq!(context.open_streams().len(), 1);
+    assert_eq!(context.streams().len(), 1);
 }
 
 #[tokio::test]

@@ -69,13 +69,13 @@ async fn streams(context: &ApplicationContext, order: &str, app: &Router) {
     assert_eq!(response.headers()["x-accel-buffering"], "no", "{order}");
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream", "{order}");
     assert_eq!(response.headers().get(header::CONTENT_ENCODING), None, "{order}");
-    assert_eq!(context.open_streams().len(), 1, "{order}");
+    assert_eq!(context.streams().len(), 1, "{order}");
     let mut body = response.into_body();
     for expected in ["data:hello\n\n", ":\n\n", ":\n\n"] {
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), expected, "{order}");
     }
     drop(body);
-    assert!(context.open_streams().is_empty(), "{order}");
+    assert!(context.streams().is_empty(), "{order}");
     assert_eq!(common::text(ask(app, "/context").await.into_body()).await, "true");
 }
 
@@ -169,7 +169,7 @@ async fn all_of_them_together_on_a_plain_tower_service() {
         });
     let response = service.oneshot(Request::new(Body::empty())).await.unwrap();
     assert_eq!(response.headers()["x-accel-buffering"], "no");
-    assert_eq!(context.open_streams().len(), 1);
+    assert_eq!(context.streams().len(), 1);
     drop(response.into_response());
-    assert!(context.open_streams().is_empty());
+    assert!(context.streams().is_empty());
 }

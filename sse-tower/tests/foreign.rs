@@ -145,7 +145,7 @@ async fn a_stream_that_is_always_ready_is_ended_at_a_boundary_all_the_same() {
     let mut body = through(&context, stream(Endless)).await.into_body();
     next(&mut body).await.unwrap();
     let drain = tokio::spawn(context.drain());
-    context.open_streams().reached(sse_tower::Phase::Draining).await;
+    context.streams().reached(sse_tower::DrainPhase::Draining).await;
     tokio::task::yield_now().await;
     let all = timeout(Duration::from_secs(5), common::text(body)).await.unwrap();
     let (events, bye) = all.split_once("retry:").unwrap();
@@ -167,7 +167,7 @@ async fn what_is_ready_is_written_before_the_goodbye() {
         sender.send(Frame::data(Bytes::from(format!("data:{number}\n\n")))).unwrap();
     }
     let drain = tokio::spawn(context.drain());
-    context.open_streams().reached(sse_tower::Phase::Draining).await;
+    context.streams().reached(sse_tower::DrainPhase::Draining).await;
     tokio::task::yield_now().await;
     let all = common::text(body).await;
     let events = (0..200).map(|n| format!("data:{n}\n\n")).collect::<String>();
@@ -193,9 +193,9 @@ async fn pain_21_dropping_the_body_is_the_disconnect_known_at_once() {
     let context = common::context();
     let (sender, body) = frames();
     let body = through(&context, stream(body)).await.into_body();
-    assert_eq!(context.open_streams().len(), 1);
+    assert_eq!(context.streams().len(), 1);
     drop(body);
-    assert!(context.open_streams().is_empty());
+    assert!(context.streams().is_empty());
     assert!(sender.is_closed(), "whoever makes the events is told by the drop of its body");
 }
 
@@ -208,7 +208,7 @@ async fn a_stream_that_ends_by_itself_is_closed_without_a_goodbye() {
     sender.send(Frame::trailers(HeaderMap::new())).unwrap();
     drop(sender);
     assert_eq!(common::text(body).await, "data:1\n\n");
-    assert!(context.open_streams().is_empty());
+    assert!(context.streams().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,7 +243,7 @@ async fn a_stream_that_is_all_there_is_passed_as_it_is() {
     let whole = http_body_util::Full::new(Bytes::from_static(b"data:1\n\n"));
     let response = through(&context, stream(whole)).await;
     assert_eq!(response.headers()["x-accel-buffering"], "no");
-    assert!(context.open_streams().is_empty());
+    assert!(context.streams().is_empty());
     assert_eq!(response.body().size_hint().exact(), Some(8));
 
     let (sender, body) = frames();
@@ -265,7 +265,7 @@ async fn two_layers_count_a_stream_once() {
     });
     let service = SseLayer::new(outer.clone()).layer(SseLayer::new(inner.clone()).layer(service));
     let response = service.oneshot(Request::new(())).await.unwrap();
-    assert_eq!((inner.open_streams().len(), outer.open_streams().len()), (1, 0));
+    assert_eq!((inner.streams().len(), outer.streams().len()), (1, 0));
     assert_eq!(response.headers().get_all("cache-control").iter().count(), 1);
 }
 

@@ -61,7 +61,7 @@ async fn pain_13_a_stream_ends_when_its_token_expires_and_the_client_is_told_why
         assert_eq!(took.as_secs(), 60, "{path}");
         assert_eq!(farewell, bye("expired"), "{path}");
     }
-    assert!(context.open_streams().is_empty());
+    assert!(context.streams().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +128,7 @@ async fn a_check_that_panics_ends_its_stream_and_no_other() {
         Router::new().route("/foreign", get(common::hello)).layer(SseLayer::new(context.clone()));
     let other = ask(&calm, "/foreign").await;
     assert_eq!(end(&app, "/ours").await.1, bye("check-failed"));
-    assert_eq!(context.open_streams().len(), 1);
+    assert_eq!(context.streams().len(), 1);
     drop(other);
 }
 
@@ -139,7 +139,7 @@ async fn pain_13_a_revoked_lease_ends_all_its_streams_at_once_and_those_that_com
     let given = lease.clone();
     let app = app(&context, move || given.clone());
     let (first, second) = (ask(&app, "/ours").await, ask(&app, "/foreign").await);
-    assert_eq!(context.open_streams().len(), 2);
+    assert_eq!(context.streams().len(), 2);
     let start = Instant::now();
     lease.revoke();
     assert!(lease.is_revoked());
@@ -149,7 +149,7 @@ async fn pain_13_a_revoked_lease_ends_all_its_streams_at_once_and_those_that_com
     }
     assert_eq!(end(&app, "/ours").await.1, bye("revoked"));
     assert_eq!(start.elapsed(), Duration::ZERO);
-    assert!(context.open_streams().is_empty());
+    assert!(context.streams().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

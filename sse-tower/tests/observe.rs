@@ -134,7 +134,7 @@ async fn streams_are_counted_and_their_lifetime_is_apart_from_their_latency() {
     stays.frame().await.unwrap().unwrap();
     assert_eq!(ledger.get("sse_bytes_written_total{}"), "data:hello\n\n".len() as f64);
     let drain = tokio::spawn(context.drain().with(Drain::new()));
-    context.open_streams().reached(sse_tower::Phase::Draining).await;
+    context.streams().reached(sse_tower::DrainPhase::Draining).await;
     while stays.frame().await.is_some() {}
     drain.await.unwrap();
     assert_eq!(ledger.get("sse_streams_closed_total{reason=drained}"), 1.0);

@@ -157,7 +157,7 @@ async fn pain_21_a_client_that_leaves_is_noticed_at_once_without_a_write() {
     let server = common::serve(app, context.clone()).await;
     let mut client = Wire::event_source(server.address, "/push").await;
     client.until("data:hello\n\n").await;
-    assert_eq!(context.open_streams().len(), 1);
+    assert_eq!(context.streams().len(), 1);
     drop(client);
     common::open(&context, 0).await;
 

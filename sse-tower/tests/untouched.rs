@@ -151,7 +151,7 @@ async fn head_opens_nothing_even_where_all_streams_are_refused() {
     let response = service.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["x-accel-buffering"], "no");
-    assert!(context.open_streams().is_empty());
+    assert!(context.streams().is_empty());
 }
 
 /// A service of which each instance has to be asked whether it is ready before each call; a clone is

@@ -107,7 +107,7 @@ impl Ticket {
             return Err(Why::Draining);
         }
         let place = settings.limits.take(self.keys.clone(), &handle)?;
-        let open = match settings.context.open_streams().register(handle.clone(), order) {
+        let open = match settings.context.streams().register(handle.clone(), order) {
             Ok(open) => open,
             Err(RegisterError::Draining) => return Err(Why::Draining),
             Err(_) => return Err(Why::Total),

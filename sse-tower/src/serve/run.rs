@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use sse_tower_core::Phase;
+use sse_tower_core::DrainPhase;
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
@@ -44,8 +44,8 @@ where
 
     let mut leave = Leave::new(signal)?;
     let mut deadline = None;
-    let streams = context.open_streams().clone();
-    let mut drained = std::pin::pin!(streams.reached(Phase::Closed));
+    let streams = context.streams().clone();
+    let mut drained = std::pin::pin!(streams.reached(DrainPhase::Closed));
     loop {
         tokio::select! {
             accepted = accept(&mut listener, &room) => {

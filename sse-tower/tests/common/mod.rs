@@ -26,7 +26,7 @@ use tokio::{
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn context() -> ApplicationContext {
-    ApplicationContext::default()
+    ApplicationContext::bare().build().unwrap()
 }
 
 /// A server on a free port.
@@ -232,7 +232,7 @@ impl Body for Held {
 /// Waits, without a sleep, until so many streams are open.
 pub async fn open(context: &ApplicationContext, streams: usize) {
     let wait = async {
-        while context.open_streams().len() != streams {
+        while context.streams().len() != streams {
             tokio::task::yield_now().await;
         }
     };

@@ -9,6 +9,6 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use open::{MAX_OPEN_STREAMS, OpenStream, OpenStreams, Phase, RegisterError, StreamOrder};
+pub use open::{DrainPhase, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError, StreamOrder};
 pub use plan::Drain;
 pub use run::Draining;

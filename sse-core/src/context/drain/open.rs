@@ -15,7 +15,7 @@ pub const MAX_OPEN_STREAMS: usize = 1 << 20;
 /// Where a context stands between its first stream and its last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Phase {
+pub enum DrainPhase {
     /// Streams are welcome.
     #[default]
     Running,
@@ -77,14 +77,14 @@ pub struct OpenStreams {
 pub(super) struct Inner {
     state: Mutex<State>,
     /// The phase, for whoever waits for it; written after `state`, outside its lock.
-    pub(super) phase: watch::Sender<Phase>,
+    pub(super) phase: watch::Sender<DrainPhase>,
     /// How many are open while a drain waits for them; not kept current otherwise.
     pub(super) left: watch::Sender<usize>,
 }
 
 #[derive(Default)]
 struct State {
-    phase: Phase,
+    phase: DrainPhase,
     next: u64,
     /// By number, so oldest first.
     streams: BTreeMap<u64, Entry>,
@@ -108,7 +108,7 @@ impl OpenStreams {
     ) -> Result<OpenStream, RegisterError> {
         let number = {
             let mut state = lock(&self.inner.state);
-            if state.phase != Phase::Running {
+            if state.phase != DrainPhase::Running {
                 return Err(RegisterError::Draining);
             }
             if state.streams.len() >= MAX_OPEN_STREAMS {
@@ -142,7 +142,7 @@ impl OpenStreams {
 
     /// Where the context stands.
     #[must_use]
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> DrainPhase {
         lock(&self.inner.state).phase
     }
 
@@ -150,14 +150,14 @@ impl OpenStreams {
     ///
     /// # Cancel safety
     /// Cancel safe: nothing is lost by dropping the future.
-    pub async fn reached(&self, phase: Phase) {
+    pub async fn reached(&self, phase: DrainPhase) {
         let mut watch = self.inner.phase.subscribe();
         // The sender lives in `self`, so this cannot fail.
         let _ = watch.wait_for(|now| *now as u8 >= phase as u8).await;
     }
 
     /// Goes to `phase`, never back. `false` if it is reached already.
-    pub(super) fn advance(&self, phase: Phase) -> bool {
+    pub(super) fn advance(&self, phase: DrainPhase) -> bool {
         {
             let mut state = lock(&self.inner.state);
             if state.phase as u8 >= phase as u8 {
@@ -185,7 +185,7 @@ impl OpenStreams {
         let (entry, left, draining) = {
             let mut state = lock(&self.inner.state);
             let entry = state.streams.remove(&number);
-            (entry, state.streams.len(), state.phase != Phase::Running)
+            (entry, state.streams.len(), state.phase != DrainPhase::Running)
         };
         drop(entry);
         if draining {

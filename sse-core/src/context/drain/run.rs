@@ -17,8 +17,7 @@ impl OpenStreams {
     /// slice, writes what it has queued, and ends. Returns how many were still open at `deadline`.
     ///
     /// New streams are refused from the first moment.
-    pub(super) async fn say_goodbye(&self, drain: &Drain, start: Instant) -> usize {
-        let deadline = start + drain.longest();
+    pub(super) async fn say_goodbye(&self, drain: &Drain, deadline: Instant) -> usize {
         let quarter = drain.longest() / 4;
 
         self.slices(drain, StreamOrder::InTurn, deadline - quarter).await;

@@ -44,7 +44,7 @@ struct Crowd {
 }
 
 fn context() -> ApplicationContext {
-    ApplicationContext::default()
+    ApplicationContext::bare().build().unwrap()
 }
 
 fn crowd(size: usize, obeys: impl Fn(usize) -> bool, last: impl Fn(usize) -> bool) -> Crowd {
@@ -58,7 +58,7 @@ fn crowd(size: usize, obeys: impl Fn(usize) -> bool, last: impl Fn(usize) -> boo
                 obeys: obeys(number),
             });
             let order = if last(number) { StreamOrder::Last } else { StreamOrder::InTurn };
-            let open = context.open_streams().register(told.clone(), order).unwrap();
+            let open = context.streams().register(told.clone(), order).unwrap();
             *lock(&told.open) = Some(open);
             told
         })
@@ -72,7 +72,7 @@ async fn a_drain_without_streams_is_over_at_once() {
     let context = context();
     context.drain().await;
     assert_eq!(start.elapsed(), Duration::ZERO);
-    assert_eq!(context.open_streams().phase(), Phase::Closed);
+    assert_eq!(context.streams().phase(), DrainPhase::Closed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,9 +117,9 @@ async fn a_draining_context_is_not_ready_and_refuses_new_streams() {
     let (context, told) = (crowd.context.clone(), crowd.told.pop().unwrap());
     assert!(context.is_ready());
     let drain = tokio::spawn(context.drain());
-    context.open_streams().reached(Phase::Draining).await;
+    context.streams().reached(DrainPhase::Draining).await;
     assert!(!context.is_ready());
-    let refused = context.open_streams().register(told.clone(), StreamOrder::InTurn);
+    let refused = context.streams().register(told.clone(), StreamOrder::InTurn);
     assert_eq!(refused.unwrap_err(), RegisterError::Draining);
     drop(lock(&told.open).take());
     drain.await.unwrap();
@@ -131,7 +131,7 @@ async fn a_stream_that_does_not_end_delays_the_drain_to_its_deadline_and_no_long
     let start = Instant::now();
     crowd.context.drain().with(Drain::new().deadline(Duration::from_secs(4))).await;
     assert_eq!(start.elapsed().as_secs(), 4);
-    assert_eq!(crowd.context.open_streams().len(), 1);
+    assert_eq!(crowd.context.streams().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,7 +171,7 @@ async fn a_drain_goes_on_when_its_future_is_dropped() {
     let crowd = crowd(100, |_| true, |_| false);
     let drain = crowd.context.drain().with(Drain::new().slices(100));
     assert!(tokio::time::timeout(Duration::from_millis(10), drain).await.is_err());
-    crowd.context.open_streams().reached(Phase::Closed).await;
+    crowd.context.streams().reached(DrainPhase::Closed).await;
     assert_eq!(lock(&crowd.log).len(), 100);
 }
 
@@ -213,4 +213,34 @@ fn a_registered_stream_is_freed_by_drop_and_by_close_once() {
     closed.close(CloseReason::Completed);
     assert!(streams.is_empty());
     assert_eq!(Arc::strong_count(&handle), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn listeners_hear_of_the_drain_first_and_of_its_end_last() {
+    let Crowd { context, log, told: _told } = crowd(1, |_| true, |_| false);
+    let said = |what: &'static str| {
+        let (log, context) = (log.clone(), context.clone());
+        move || {
+            lock(&log).push((usize::MAX, Instant::now(), what.to_owned()));
+            assert!(!context.is_ready());
+        }
+    };
+    let (draining, closed) = (said("draining"), said("closed"));
+    let _draining = context.on(move |_: &crate::ContextDraining| draining());
+    let _closed = context.on(move |_: &crate::ContextClosed| closed());
+    context.drain().await;
+    let log: Vec<_> = lock(&log).iter().map(|(_, _, said)| said.clone()).collect();
+    assert_eq!((log[0].as_str(), log[2].as_str()), ("draining", "closed"));
+    assert!(log[1].contains("stream-bye"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_hangs_does_not_stop_the_drain() {
+    let crowd = crowd(10, |_| true, |_| false);
+    let _hangs =
+        crowd.context.on_async(|_: Arc<crate::ContextDraining>| std::future::pending::<()>());
+    let start = Instant::now();
+    crowd.context.drain().with(Drain::new().deadline(Duration::from_secs(8))).await;
+    assert_eq!(lock(&crowd.log).len(), 10);
+    assert!(start.elapsed() <= Duration::from_secs(8), "{:?}", start.elapsed());
 }
