@@ -32,8 +32,10 @@ use crate::headers;
 #[must_use = "a refusal counts for nothing until it is given to a layer"]
 pub struct Refusal {
     retry: (Duration, Duration),
-    event_source: Arc<dyn Fn(&Request<()>) -> bool + Send + Sync>,
+    event_source: IsEventSource,
 }
+
+type IsEventSource = Arc<dyn Fn(&Request<()>) -> bool + Send + Sync>;
 
 /// Why a stream was refused; a label of the metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,21 +84,30 @@ impl Connections {
             let connection = protocol::http2(&self.settings).serve_connection(io, service);
             let mut connection = pin!(connection);
             tokio::select! {
-                _ = connection.as_mut() => return,
+                over = connection.as_mut() => return note(over),
                 () = self.leaving.cancelled() => connection.as_mut().graceful_shutdown(),
             }
-            let _ = connection.await;
+            note(connection.await);
         } else {
             let last = self.leaving.is_cancelled();
             let connection = protocol::http1(&self.settings, last).serve_connection(io, service);
             let mut connection = pin!(connection);
             if !last {
                 tokio::select! {
-                    _ = connection.as_mut() => return,
+                    over = connection.as_mut() => return note(over),
                     () = self.leaving.cancelled() => connection.as_mut().graceful_shutdown(),
                 }
             }
-            let _ = connection.await;
+            note(connection.await);
         }
     }
+}
+
+/// Clients leave in all sorts of ways; only who looks for it wants to know.
+fn note(over: hyper::Result<()>) {
+    #[cfg(feature = "tracing")]
+    if let Err(error) = &over {
+        tracing::debug!(target: "sse_tower", %error, "a connection ended early");
+    }
+    drop(over);
 }

@@ -13,7 +13,7 @@ use super::SocketOptions;
 ///
 /// Implemented for tokio's `TcpListener` and `UnixListener`; implement it for anything else that
 /// yields byte streams.
-pub trait Listener: Send + 'static {
+pub trait SocketListener: Send + 'static {
     /// One connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     /// Who is at the other end; handlers see it as axum's `ConnectInfo<Peer>`.
@@ -39,7 +39,7 @@ pub trait Listener: Send + 'static {
     }
 }
 
-impl Listener for TcpListener {
+impl SocketListener for TcpListener {
     type Io = TcpStream;
     type Peer = std::net::SocketAddr;
 
@@ -53,7 +53,7 @@ impl Listener for TcpListener {
 }
 
 #[cfg(unix)]
-impl Listener for tokio::net::UnixListener {
+impl SocketListener for tokio::net::UnixListener {
     type Io = tokio::net::UnixStream;
     type Peer = tokio::net::unix::SocketAddr;
 

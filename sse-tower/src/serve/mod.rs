@@ -27,7 +27,7 @@ use hyper::body::Incoming;
 use sse_tower_core::{ApplicationContext, Drain};
 use tower_service::Service;
 
-pub use listener::Listener;
+pub use listener::SocketListener;
 pub use socket::SocketOptions;
 
 use settings::Settings;
@@ -40,7 +40,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// `context` and returns.
 ///
 /// The service is any tower service of `http::Request<hyper::body::Incoming>`; an axum `Router` is
-/// one. The listener is a [`Listener`]: tokio's `TcpListener` and `UnixListener` are. With the
+/// one. The listener is a [`SocketListener`]: tokio's `TcpListener` and `UnixListener` are. With the
 /// feature `axum`, handlers can take `ConnectInfo<SocketAddr>` (for Unix sockets
 /// `ConnectInfo<tokio::net::unix::SocketAddr>`).
 ///
@@ -175,7 +175,7 @@ impl<L, S> Serve<L, S> {
 
 impl<L, S, B> IntoFuture for Serve<L, S>
 where
-    L: Listener,
+    L: SocketListener,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,

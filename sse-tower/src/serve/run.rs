@@ -15,14 +15,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use super::{BoxError, BoxFuture, Listener, Serve, connection::Connections, signal::Signals};
+use super::{BoxError, BoxFuture, Serve, SocketListener, connection::Connections, signal::Signals};
 
 /// How long the server rests when it may open no more files, as others do.
 const REST: Duration = Duration::from_millis(100);
 
 pub(super) async fn run<L, S, B>(server: Serve<L, S>) -> io::Result<()>
 where
-    L: Listener,
+    L: SocketListener,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
@@ -88,7 +88,7 @@ where
 type Permit = tokio::sync::OwnedSemaphorePermit;
 
 /// The next connection for which there is room.
-async fn accept<L: Listener>(
+async fn accept<L: SocketListener>(
     listener: &mut L,
     room: &Arc<Semaphore>,
 ) -> io::Result<(L::Io, L::Peer, Permit)> {
@@ -106,7 +106,11 @@ async fn accept<L: Listener>(
             | io::ErrorKind::Interrupted => {}
             io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => return Err(error),
             // Too many open files, no memory: streams end, so this passes.
-            _ => sleep(REST).await,
+            _ => {
+                #[cfg(feature = "tracing")]
+                tracing::error!(target: "sse_tower", %error, "cannot accept a connection; trying again");
+                sleep(REST).await;
+            }
         }
     }
 }
