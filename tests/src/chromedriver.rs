@@ -35,8 +35,12 @@ pub(crate) struct Chromedriver {
 
 impl Chromedriver {
     pub(crate) async fn start() -> Result<Self> {
+        let profile = TempDir::with_prefix("sse-tower-profile-")?;
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
+            // Both processes name the profile in their command line, for whoever cleans up after
+            // a test that was killed.
+            .arg(format!("--log-path={}", profile.path().join("chromedriver.log").display()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

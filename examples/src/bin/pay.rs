@@ -74,7 +74,8 @@ async fn index(Query(q): Query<Shown>, headers: HeaderMap) -> Result<Page, QrErr
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let context = ApplicationContext::builder().component(PayCompletedListener::default()).build()?;
+    let context =
+        ApplicationContext::builder().component(PayCompletedListener::default()).build()?;
     let app = Router::new()
         .route("/", get(index))
         .route("/push", get(push))

@@ -1,0 +1,5 @@
+# The code is formatted.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
+need_component fmt rustfmt
+cargo fmt --all --check
