@@ -2,6 +2,8 @@
 //!
 //! This is the core of `sse-tower`; programs depend on `sse-tower`, which re-exports it.
 
+#![deny(missing_docs)]
+
 mod bus;
 mod context;
 mod emitter;
