@@ -32,7 +32,10 @@ use crate::bus::{
 pub use builder::ContextBuilder;
 pub use component::Component;
 pub(crate) use component::Components;
-pub use drain::OpenStreams;
+pub use drain::{
+    Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
+    StreamOrder,
+};
 pub use lifecycle::{ContextClosed, ContextDraining, ContextStarted};
 pub use linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener};
 pub use publisher::Publisher;
@@ -202,7 +205,8 @@ impl ApplicationContext {
         assert!(checked.is_ok(), "{}", checked.err().map(|it| it.to_string()).unwrap_or_default());
     }
 
-    /// The open streams.
+    /// The streams that are open now. Layers register what they carry.
+    #[must_use]
     pub fn streams(&self) -> &OpenStreams {
         &self.0.streams
     }
