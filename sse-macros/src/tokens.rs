@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
-use syn::{Attribute, GenericArgument, GenericParam, Generics, PathArguments, PathSegment, Type};
+use syn::{Attribute, Ident, GenericArgument, GenericParam, Generics, PathArguments, PathSegment, Type};
 
 /// The place of `span`, with names resolved where the attribute stands, as `quote!` does.
 ///
@@ -12,6 +12,13 @@ use syn::{Attribute, GenericArgument, GenericParam, Generics, PathArguments, Pat
 /// declared by generated code could then not be found by it.
 pub(crate) fn located(span: Span) -> Span {
     Span::call_site().located_at(span)
+}
+
+/// `ident` as a name to call at the place of `span`, so that what is wrong with the call is said there.
+pub(crate) fn called_at(ident: &Ident, span: Span) -> Ident {
+    let mut ident = ident.clone();
+    ident.set_span(located(span));
+    ident
 }
 
 /// The last segment of a type that is a path, seen through the invisible groups of `macro_rules!`.

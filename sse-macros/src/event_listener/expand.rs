@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{Ident, ReturnType, Type, Visibility};
 
 use super::model::{Listener, Settings};
-use crate::tokens::{here, located, milliseconds, without_self};
+use crate::tokens::{called_at, here, located, milliseconds, without_self};
 
 impl Listener {
     /// A type beside the function, of the same name, that holds what the bus has to know of it.
@@ -21,7 +21,8 @@ impl Listener {
         );
         let id = format!("::{ident}");
         let declaration = self.declaration(&id, quote!(Self::__bind));
-        let bind = self.bind(&quote!(#ident), None);
+        let called = called_at(ident, self.answered_at());
+        let bind = self.bind(&quote!(#called), None);
         quote! {
             #(#cfgs)*
             #[doc = #doc]
@@ -51,7 +52,9 @@ impl Listener {
         let cfgs = &self.cfgs;
         let id = format!("::{}::{ident}", this.to_token_stream().to_string().replace(' ', ""));
         let declaration = without_self(self.declaration(&id, quote!(__bind)), this);
-        let bind = without_self(self.bind(&quote!(<#this>::#ident), Some(this)), this);
+        let called = called_at(ident, self.answered_at());
+        let path = quote_spanned!(called.span()=> <#this>::#called);
+        let bind = without_self(self.bind(&path, Some(this)), this);
         quote! {
             #(#cfgs)*
             const _: () = {
@@ -86,6 +89,14 @@ impl Listener {
         }
     }
 
+    /// Where it is said what is wrong with what the listener returns.
+    fn answered_at(&self) -> Span {
+        match &self.output {
+            ReturnType::Default => self.ident.span(),
+            ReturnType::Type(_, ty) => ty.span(),
+        }
+    }
+
     /// Asks for everything before it gives up on anything, so that the start-up report is whole.
     fn bind(&self, function: &TokenStream, this: Option<&Type>) -> TokenStream {
         let component = this.map(|this| parse_component(this));
@@ -111,7 +122,9 @@ impl Listener {
             names: &names,
         };
         let prepared = if self.asynchronous { call.asynchronous() } else { call.synchronous() };
-        let condition = self.settings.condition.as_ref().map(|condition| quote!(.when(#condition)));
+        let condition = self.settings.condition.as_ref().map(|condition| {
+            quote_spanned!(located(condition.span())=> let __prepared = __prepared.when(#condition);)
+        });
         quote! {
             fn __bind(
                 __binder: &mut ::sse_tower::__private::Binder<'_>,
@@ -119,7 +132,8 @@ impl Listener {
                 #(#asks)*
                 #returns
                 #prepared
-                ::core::option::Option::Some(__prepared #condition.erase())
+                #condition
+                ::core::option::Option::Some(__prepared.erase())
             }
         }
     }
@@ -143,10 +157,11 @@ impl Call<'_> {
         let given =
             self.given(|at, _| names.get(at).map(ToTokens::to_token_stream), &quote!(__call));
         let call = self.call(function, &quote!(__event), &given);
+        let answer = quote_spanned!(self.span()=> __call.answer(#call));
         quote! {
             #(let #names = #names?;)*
             let __prepared = ::sse_tower::__private::Prepared::<#ty>::#constructor(
-                move |__event, __call| __call.answer(#call),
+                move |__event, __call| #answer,
             );
         }
     }
@@ -177,14 +192,19 @@ impl Call<'_> {
             &quote!(&__call.call()),
         );
         let call = self.call(function, &passed, &given);
+        let answer = quote_spanned!(self.span()=> __call.answer(__result));
         // A lent event goes back to the bus, which lends it to the next listener.
         let answer = if lent {
             quote! {
-                let __answer = __call.answer(__result);
+                let __answer = #answer;
                 (__event, __answer)
             }
         } else {
-            quote!(__call.answer(__result))
+            answer
+        };
+        // At the function's name: a future that is not `Send` is the function's.
+        let caught = quote_spanned! {located(self.listener.ident.span())=>
+            ::sse_tower::__private::caught(__running).await
         };
         quote! {
             #arguments
@@ -194,7 +214,7 @@ impl Call<'_> {
                     ::std::boxed::Box::pin(async move {
                         let __result = {
                             let __running = ::core::pin::pin!(#call);
-                            ::sse_tower::__private::caught(__running).await
+                            #caught
                         };
                         #answer
                     })
@@ -221,6 +241,10 @@ impl Call<'_> {
         given.collect()
     }
 
+    fn span(&self) -> Span {
+        located(self.listener.answered_at())
+    }
+
     fn call(
         &self,
         function: &TokenStream,
@@ -228,8 +252,10 @@ impl Call<'_> {
         given: &[TokenStream],
     ) -> TokenStream {
         match given {
-            [this, rest @ ..] if self.method => quote!(#function(#this, #event #(, #rest)*)),
-            rest => quote!(#function(#event #(, #rest)*)),
+            [this, rest @ ..] if self.method => {
+                quote_spanned!(self.span()=> #function(#this, #event #(, #rest)*))
+            }
+            rest => quote_spanned!(self.span()=> #function(#event #(, #rest)*)),
         }
     }
 }
