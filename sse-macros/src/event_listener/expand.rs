@@ -1,12 +1,12 @@
 //! Third step: the declaration of a listener and the function that binds it to a context.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Ident, ReturnType, Type, Visibility};
 
 use super::model::{Listener, Settings};
-use crate::tokens::{called_at, here, located, milliseconds, without_self};
+use crate::tokens::{arguments_at, called_at, ends, here, located, milliseconds, without_self};
 
 impl Listener {
     /// A type beside the function, of the same name, that holds what the bus has to know of it.
@@ -21,7 +21,7 @@ impl Listener {
         );
         let id = format!("::{ident}");
         let declaration = self.declaration(&id, quote!(Self::__bind));
-        let called = called_at(ident, self.answered_at());
+        let called = called_at(ident, self.answered_at().0);
         let bind = self.bind(&quote!(#called), None);
         quote! {
             #(#cfgs)*
@@ -52,7 +52,7 @@ impl Listener {
         let cfgs = &self.cfgs;
         let id = format!("::{}::{ident}", this.to_token_stream().to_string().replace(' ', ""));
         let declaration = without_self(self.declaration(&id, quote!(__bind)), this);
-        let called = called_at(ident, self.answered_at());
+        let called = called_at(ident, self.answered_at().0);
         let path = quote_spanned!(called.span()=> <#this>::#called);
         let bind = without_self(self.bind(&path, Some(this)), this);
         quote! {
@@ -89,11 +89,14 @@ impl Listener {
         }
     }
 
-    /// Where it is said what is wrong with what the listener returns.
-    fn answered_at(&self) -> Span {
+    /// The first and the last token of what the listener returns.
+    ///
+    /// Its bound is checked where the return type is noted, and again where the answer is given. The compiler
+    /// says one thing at one place once, so both have to cover the same tokens.
+    fn answered_at(&self) -> (Span, Span) {
         match &self.output {
-            ReturnType::Default => self.ident.span(),
-            ReturnType::Type(_, ty) => ty.span(),
+            ReturnType::Default => (self.ident.span(), self.ident.span()),
+            ReturnType::Type(_, ty) => ends(ty),
         }
     }
 
@@ -157,7 +160,7 @@ impl Call<'_> {
         let given =
             self.given(|at, _| names.get(at).map(ToTokens::to_token_stream), &quote!(__call));
         let call = self.call(function, &quote!(__event), &given);
-        let answer = quote_spanned!(self.span()=> __call.answer(#call));
+        let answer = quote!(__call.answer(#call));
         quote! {
             #(let #names = #names?;)*
             let __prepared = ::sse_tower::__private::Prepared::<#ty>::#constructor(
@@ -192,7 +195,10 @@ impl Call<'_> {
             &quote!(&__call.call()),
         );
         let call = self.call(function, &passed, &given);
-        let answer = quote_spanned!(self.span()=> __call.answer(__result));
+        let (first, last) = self.listener.answered_at();
+        let result = arguments_at(last, quote!(__result));
+        let result = quote_spanned!(first=> ::core::convert::identity #result);
+        let answer = quote!(__call.answer(#result));
         // A lent event goes back to the bus, which lends it to the next listener.
         let answer = if lent {
             quote! {
@@ -241,8 +247,8 @@ impl Call<'_> {
         given.collect()
     }
 
-    fn span(&self) -> Span {
-        located(self.listener.answered_at())
+    fn arguments(&self, tokens: TokenStream) -> Group {
+        arguments_at(self.listener.answered_at().1, tokens)
     }
 
     fn call(
@@ -253,9 +259,13 @@ impl Call<'_> {
     ) -> TokenStream {
         match given {
             [this, rest @ ..] if self.method => {
-                quote_spanned!(self.span()=> #function(#this, #event #(, #rest)*))
+                let given = self.arguments(quote!(#this, #event #(, #rest)*));
+                quote!(#function #given)
             }
-            rest => quote_spanned!(self.span()=> #function(#event #(, #rest)*)),
+            rest => {
+                let given = self.arguments(quote!(#event #(, #rest)*));
+                quote!(#function #given)
+            }
         }
     }
 }

@@ -113,7 +113,7 @@ impl Endpoint {
             Form::Returns(ty) => ty.span(),
             Form::Takes(_) => handler.span(),
         };
-        let called = called_at(handler, span);
+        let called = called_at(handler, located(span));
         let answer = quote_spanned! {located(span)=>
             ::sse_tower::__private::respond(#called(#(#names),*).await)
         };
