@@ -62,7 +62,10 @@ where
 }
 
 /// Reports all that is wrong before it gives up on anything.
-fn mount_all<S>(routes: &[&'static Route], context: &ApplicationContext) -> Result<Router<S>, WiringError>
+fn mount_all<S>(
+    routes: &[&'static Route],
+    context: &ApplicationContext,
+) -> Result<Router<S>, WiringError>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -73,7 +76,9 @@ where
     for same_path in routes.chunk_by(|one, other| one.path == other.path) {
         let mut methods = MethodRouter::new();
         for (at, route) in same_path.iter().enumerate() {
-            if let Some(first) = same_path[..at].iter().find(|earlier| earlier.method == route.method) {
+            if let Some(first) =
+                same_path[..at].iter().find(|earlier| earlier.method == route.method)
+            {
                 faults.push(route.clash(first));
                 continue;
             }
@@ -196,7 +201,7 @@ impl<S: Send + Sync> Call<S> {
 }
 
 /// An argument, or the extractor's rejection as a response.
-pub type Extracted<'a, T> = Pin<Box<dyn Future<Output = Result<T, Response>> + Send + 'a>>;
+type Extracted<'a, T> = Pin<Box<dyn Future<Output = Result<T, Response>> + Send + 'a>>;
 
 /// What the handler gives, as a response.
 ///
@@ -225,7 +230,8 @@ where
         async move {
             match call {
                 Some(call) => call.await.unwrap_or_else(|rejection| rejection),
-                None => [(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))].into_response(),
+                None => [(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))]
+                    .into_response(),
             }
         }
     }))

@@ -28,7 +28,9 @@ fn every_mistake_is_shown_where_it_is_not_where_the_attribute_begins() {
         let answer = std::fs::read_to_string(&path).unwrap();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         // Here the attribute itself is the mistake; and `use` takes the whole of a macro's call.
-        let excused = name.contains("given_twice") || name.contains("on_a_constant") || name.starts_with("listeners_from");
+        let excused = name.contains("given_twice")
+            || name.contains("on_a_constant")
+            || name.starts_with("listeners_from");
         let shown = answer.split_once("--> ").unwrap().1.lines().next().unwrap();
         let mut place = shown.rsplitn(3, ':');
         let column: usize = place.next().unwrap().parse().unwrap();

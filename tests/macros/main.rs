@@ -3,3 +3,4 @@
 mod behaviour;
 mod diagnostics;
 mod endpoints;
+mod linking;
