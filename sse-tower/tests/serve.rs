@@ -361,3 +361,27 @@ async fn dropping_the_server_cuts_every_connection() {
     assert!(!client.got.contains("stream-bye"));
     common::open(&context, 0).await;
 }
+
+#[tokio::test]
+async fn a_connection_may_be_upgraded() {
+    let context = common::context();
+    let upgrade = |mut request: axum::extract::Request| async move {
+        tokio::spawn(async move {
+            let upgraded = hyper::upgrade::on(&mut request).await.unwrap();
+            let mut io = hyper_util::rt::TokioIo::new(upgraded);
+            let mut word = [0; 4];
+            io.read_exact(&mut word).await.unwrap();
+            io.write_all(&word).await.unwrap();
+        });
+        let response = Response::builder().status(101).header("upgrade", "echo");
+        response.header("connection", "upgrade").body(Body::empty()).unwrap()
+    };
+    let app = app(&context).route("/upgrade", get(upgrade));
+    let server = common::serve(app, context).await;
+    let headers = "Connection: upgrade\r\nUpgrade: echo\r\n";
+    let mut client = Wire::get(server.address, "/upgrade", headers).await;
+    client.until("\r\n\r\n").await;
+    assert_eq!(client.status(), "101");
+    client.again("word").await;
+    client.until("word").await;
+}
