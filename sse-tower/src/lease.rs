@@ -103,6 +103,13 @@ impl Lease {
 
     /// As [`check`](Self::check), for one that has to ask somebody. A tick is left out while the
     /// check before it has not answered.
+    ///
+    /// ```
+    /// # use sse_tower::Lease;
+    /// # async fn may_listen(user: u64) -> bool { user == 7 }
+    /// let lease = Lease::new().check_async(|| async { may_listen(7).await });
+    /// # let _ = lease;
+    /// ```
     pub fn check_async<F>(mut self, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = bool> + Send + 'static,
@@ -118,6 +125,14 @@ impl Lease {
     }
 
     /// Ends now, at once, for every stream that runs under it, and for those that come later.
+    ///
+    /// ```
+    /// # use sse_tower::Lease;
+    /// let lease = Lease::new();
+    /// let kept_with_the_session = lease.clone();
+    /// kept_with_the_session.revoke();
+    /// assert!(lease.is_revoked());
+    /// ```
     pub fn revoke(&self) {
         let streams = {
             let mut state = self.shared.lock();
