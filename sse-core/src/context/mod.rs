@@ -25,8 +25,8 @@ use std::{
 use tokio::runtime::Handle;
 
 use crate::bus::{
-    AnySlot, ApplicationEvent, EventRef, Listener, ListenerOutput, Profile, Publication, Slot,
-    Sources, Tasks, Transaction, TypeMap, first_time, publish, short_name,
+    AnySlot, ApplicationEvent, EventRef, Listener, ListenerOutput, Plan, Profile, Publication,
+    Slot, Slots, Sources, Tasks, Transaction, TypeMap, first_time, publish, short_name,
 };
 
 pub use builder::ContextBuilder;
@@ -52,7 +52,7 @@ pub struct ApplicationContext(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     /// Events known when the context was built. Never changes, hence no lock.
-    slots: TypeMap<Arc<dyn AnySlot>>,
+    slots: Slots,
     /// Events that were first seen later: at most one entry for each event type of the program.
     late: RwLock<TypeMap<Arc<dyn AnySlot>>>,
     fixed: Sources,
@@ -227,12 +227,16 @@ impl ApplicationContext {
         wires.chain(since).collect()
     }
 
+    /// See [`Slot::plain_plan`].
+    #[inline]
+    pub(crate) fn plain_plan<E: ApplicationEvent>(&self) -> Option<&Arc<Plan<E>>> {
+        self.0.slots.get::<E>()?.plain_plan()
+    }
+
     /// Runs `f` with the place of `E` in this context. No lock is held while it runs.
     #[inline]
     pub(crate) fn with_slot<E: ApplicationEvent, R>(&self, f: impl FnOnce(&Slot<E>) -> R) -> R {
-        let slot = self.0.slots.get(&TypeId::of::<E>());
-        let slot = slot.and_then(|slot| (&**slot as &dyn Any).downcast_ref::<Slot<E>>());
-        match slot {
+        match self.0.slots.get::<E>() {
             Some(slot) => f(slot),
             None => f(&self.late_slot()),
         }
