@@ -4,7 +4,7 @@
 //!
 //! # A page that waits for its payment
 //!
-//! ```
+//! ```standalone_crate
 //! use axum::{Router, extract::Query, routing::get};
 //! use sse_tower::{
 //!     ApplicationContext, ApplicationEvent, Component, Emitters, LastEventId, PublishError,

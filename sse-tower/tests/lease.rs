@@ -1,5 +1,7 @@
 //! Tokens that expire, rights that are taken away.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{

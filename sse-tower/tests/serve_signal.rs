@@ -1,5 +1,7 @@
 //! Signals go to the whole process, so this test has a program to itself.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{future::IntoFuture, process::Command, time::Duration};
@@ -28,7 +30,7 @@ async fn signals_end_serve() {
 
 async fn a_second_signal_ends_serve_though_a_response_is_in_flight() {
     let context = common::context();
-    let app = Router::new().route("/hangs", get(|| std::future::pending::<()>()));
+    let app = Router::new().route("/hangs", get(std::future::pending::<()>));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let hour = Drain::new().deadline(Duration::from_secs(3600));
@@ -39,17 +41,17 @@ async fn a_second_signal_ends_serve_though_a_response_is_in_flight() {
     let mut other = common::Wire::get(address, "/nothing", "").await;
     other.until("404").await;
     signal("-INT");
-    other.to_end().await;
+    other.at_end().await;
     assert!(!server.is_finished());
     signal("-INT");
     timeout(common::PATIENCE, server).await.expect("serve returns").unwrap().unwrap();
-    assert_eq!(hanging.to_end().await, "");
+    assert_eq!(hanging.at_end().await, "");
 }
 
 async fn pain_1_sigterm_ends_serve_at_once_with_a_stream_open() {
     let context = common::context();
     let app = Router::new()
-        .route("/push", get(|| async { silent() }))
+        .route("/push", get(async || silent()))
         .layer(SseLayer::new(context.clone()).keep_alive(Duration::from_millis(50)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -59,7 +61,7 @@ async fn pain_1_sigterm_ends_serve_at_once_with_a_stream_open() {
     client.until("\r\n:\n\n").await;
 
     signal("-TERM");
-    client.to_end().await;
+    client.at_end().await;
     assert!(client.got.contains("event:stream-bye\ndata:{\"reason\":\"drained\"}\n\n"));
     assert!(client.got.ends_with("\r\n0\r\n\r\n"), "the body is complete: {:?}", client.got);
     timeout(common::PATIENCE, server).await.expect("serve returns").unwrap().unwrap();

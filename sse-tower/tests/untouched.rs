@@ -1,5 +1,7 @@
 //! Whatever is no event stream passes the layer as it is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{
