@@ -294,3 +294,28 @@ impl Drop for Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Stream;
+
+    impl StreamHandle for Stream {
+        fn end(&self, _: CloseReason, _: Option<SseEvent>) {}
+    }
+
+    #[tokio::test]
+    async fn a_lease_forgets_a_stream_that_is_over() {
+        let lease = Lease::new();
+        let stream: Arc<dyn StreamHandle> = Arc::new(Stream);
+        let watch = || lease.watch(&stream, Duration::from_secs(1), Duration::ZERO);
+        let (first, second) = (watch(), watch());
+        assert_eq!(lease.shared.lock().streams.len(), 2);
+        drop(first);
+        assert_eq!(lease.shared.lock().streams.len(), 1);
+        drop(second);
+        assert!(lease.shared.lock().streams.is_empty());
+        assert_eq!(Arc::strong_count(&stream), 1);
+    }
+}
