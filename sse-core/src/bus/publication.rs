@@ -187,6 +187,7 @@ impl<E: ApplicationEvent> Publication<E> {
     }
 
     /// Lets the rest run in a task of its own. The same as dropping it, in a word.
+    #[inline]
     pub fn detach(self) {
         drop(self);
     }
