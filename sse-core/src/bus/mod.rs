@@ -21,7 +21,7 @@ mod transaction;
 pub use answer::{IntoListenerError, ListenerOutput};
 pub use call::{EventMeta, PublicationId};
 pub use error::{
-    BoxError, Failure, ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep,
+    Failure, ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep,
     TransactionNeeded,
 };
 pub use event::{ApplicationEvent, EventType};
@@ -47,5 +47,5 @@ pub(crate) use listener::Profile;
 pub(crate) use order::arrange;
 pub(crate) use publication::publish;
 pub(crate) use run::first_time;
-pub(crate) use slot::{AnySlot, Registered, Slot, Sources, TypeMap};
+pub(crate) use slot::{AnySlot, Plan, Registered, Slot, Slots, Sources, TypeMap};
 pub(crate) use tasks::Tasks;
