@@ -329,10 +329,7 @@ impl<K: Key> Hub<K> {
         last: &LastEventId,
         now: Instant,
     ) -> Plan {
-        let forgotten = registry.forgotten();
         let head = self.head.load(Ordering::Acquire);
-        let known = |key: &K| registry.get(key).is_some();
-        let fresh_keys: HashSet<K> = keys.iter().filter(|key| !known(key)).cloned().collect();
         let topics: Vec<_> = keys.into_iter().map(|key| registry.get_or_create(key)).collect();
         let (after, reset) = self.resume(&topics, last, head);
         let mut plan = Plan { missed: Missed::None, reset, ..Plan::default() };
@@ -343,12 +340,6 @@ impl<K: Key> Hub<K> {
             after => after,
         };
         for topic in topics {
-            if let After::Offset(offset) = after
-                && offset < forgotten
-                && fresh_keys.contains(&topic.key)
-            {
-                plan.missed = plan.missed.and(Missed::Unknown);
-            }
             let (seat, start, before) = {
                 let mut log = lock(&topic.log);
                 let start = log.start(after, &self.bounds().history, now);

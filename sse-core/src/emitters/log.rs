@@ -136,13 +136,14 @@ pub(super) struct Change {
 pub(crate) struct Overtaken(pub(crate) u64);
 
 impl<T> Log<T> {
-    pub(super) fn new() -> Self {
+    /// An empty log of a key that may have had events up to offset `forgotten`.
+    pub(super) fn new(forgotten: u64) -> Self {
         Self {
             records: VecDeque::new(),
             first: 0,
             bytes: 0,
             newest: 0,
-            dropped: Dropped::default(),
+            dropped: Dropped { offsets: VecDeque::new(), beyond: forgotten },
             completed: None,
             marks: VecDeque::new(),
             members: Members::new(),

@@ -83,10 +83,6 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         self.connections
     }
 
-    pub(super) fn forgotten(&self) -> u64 {
-        self.forgotten
-    }
-
     pub(super) fn get<Q>(&self, key: &Q) -> Option<&Arc<Topic<K>>>
     where
         K: std::borrow::Borrow<Q>,
@@ -104,7 +100,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             Entry::Occupied(entry) => Arc::clone(entry.get()),
             Entry::Vacant(entry) => {
                 let key = entry.key().clone();
-                let topic = Arc::new(Topic { key, log: Mutex::new(Log::new()) });
+                let topic = Arc::new(Topic { key, log: Mutex::new(Log::new(self.forgotten)) });
                 Arc::clone(entry.insert(topic))
             }
         }
