@@ -105,7 +105,7 @@ impl<K: Key> Hub<K> {
             let offset = record.offset;
             let walk = registry.append(&topic, record, self.bounds());
             self.head.store(offset, Ordering::Release);
-            self.plan_sweep(&registry);
+            self.plan_sweep(&registry, now);
             (walk, id)
         };
         let mut receivers = 0;
@@ -134,7 +134,7 @@ impl<K: Key> Hub<K> {
                 .map(|topic| registry.append(topic, record.clone(), self.bounds()))
                 .collect();
             self.head.store(record.offset, Ordering::Release);
-            self.plan_sweep(&registry);
+            self.plan_sweep(&registry, now);
             (walks, id)
         };
         let mut receivers = HashSet::new();
@@ -185,8 +185,9 @@ impl<K: Key> Hub<K> {
                 log.walk()
             };
             self.head.store(offset, Ordering::Release);
-            registry.rest_if_idle(&topic, Instant::now());
-            self.plan_sweep(&registry);
+            let now = Instant::now();
+            registry.rest_if_idle(&topic, now);
+            self.plan_sweep(&registry, now);
             walk
         };
         for conn in walk.iter() {
@@ -295,7 +296,7 @@ impl<K: Key> Hub<K> {
                 return;
             }
             let plan = self.plan(&mut registry, conn, keys, last, now);
-            self.plan_sweep(&registry);
+            self.plan_sweep(&registry, now);
             plan
         };
         for old in replaced {
@@ -430,16 +431,16 @@ impl<K: Key> Hub<K> {
     }
 
     /// Forgets in time also where nothing else happens.
-    fn plan_sweep(&self, registry: &Registry<K>) {
+    fn plan_sweep(&self, registry: &Registry<K>, now: Instant) {
         #[cfg(not(sse_loom))]
         if let Some(timer) = &mut *lock(&self.sweeper)
             && !timer.is_set()
-            && let Some(at) = registry.next_sweep(self.bounds())
+            && let Some(at) = registry.next_sweep(self.bounds(), now)
         {
             timer.set(at);
         }
         #[cfg(sse_loom)]
-        let _ = registry;
+        let _ = (registry, now);
     }
 }
 
@@ -451,7 +452,7 @@ impl<K: Key> crate::Tick for Hub<K> {
         if let Some(timer) = &mut *lock(&self.sweeper) {
             timer.clear();
         }
-        self.plan_sweep(&registry);
+        self.plan_sweep(&registry, now);
     }
 }
 
@@ -527,7 +528,8 @@ impl<K: Key> Feed for Subscription<K> {
 impl<K: Key> Drop for Subscription<K> {
     fn drop(&mut self) {
         let mut registry = lock(&self.hub.registry);
-        registry.leave(&self.topic, self.seat, self.hub.bounds(), Instant::now());
-        self.hub.plan_sweep(&registry);
+        let now = Instant::now();
+        registry.leave(&self.topic, self.seat, self.hub.bounds(), now);
+        self.hub.plan_sweep(&registry, now);
     }
 }

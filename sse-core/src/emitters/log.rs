@@ -218,6 +218,19 @@ impl<T> Log<T> {
         }
     }
 
+    /// [`trim`](Self::trim), having looked at every cursor.
+    pub(super) fn trim_exactly(&mut self, bounds: &Bounds, now: Instant, change: &mut Change) {
+        self.credit = self.credit.max(self.members.len());
+        self.trim(bounds, now, change);
+    }
+
+    /// Makes room by the record at `offset` and those before it, if it is still here.
+    pub(super) fn drop_through(&mut self, offset: u64, change: &mut Change) {
+        while self.holds(offset) {
+            self.drop_oldest(change);
+        }
+    }
+
     /// Does a member still have to read the oldest record? May say yes when the answer is no, since
     /// looking at every cursor has to be earned by appends.
     fn is_wanted(&mut self) -> bool {
@@ -250,7 +263,7 @@ impl<T> Log<T> {
     }
 
     /// Makes room, whoever still wants it.
-    pub(super) fn drop_oldest(&mut self, change: &mut Change) {
+    fn drop_oldest(&mut self, change: &mut Change) {
         if let Some(oldest) = self.records.pop_front() {
             self.first += 1;
             self.bytes -= oldest.cost();

@@ -28,6 +28,9 @@ pub const MEMORY_KEYS: usize = 65_536;
 /// How many records that slow connections still want one sweep looks at.
 const PUT_OFF: usize = 8;
 
+/// When those are looked at again, if nothing else happens.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How much two queues may hold that is out of date before they are cleaned.
 const SLACK: usize = 64;
 
@@ -218,9 +221,9 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             let (emptied, still_wanted) = {
                 let mut log = lock(&oldest.topic.log);
                 if too_much {
-                    log.drop_oldest(&mut change);
+                    log.drop_through(oldest.offset, &mut change);
                 } else {
-                    log.trim(bounds, now, &mut change);
+                    log.trim_exactly(bounds, now, &mut change);
                 }
                 (change.dropped_events > 0 && log.is_empty(), log.holds(oldest.offset))
             };
@@ -271,9 +274,11 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         }
     }
 
-    /// When there is next something to sweep, if nothing else happens.
-    pub(super) fn next_sweep(&self, bounds: &Bounds) -> Option<Instant> {
+    /// When there is next something to sweep, if nothing else happens. Not at once: what is overdue
+    /// now was put off.
+    pub(super) fn next_sweep(&self, bounds: &Bounds, now: Instant) -> Option<Instant> {
         let record = self.kept.front().and_then(|kept| kept.at.checked_add(bounds.history.age));
+        let record = record.map(|at| at.max(now + PAUSE));
         let memory = self.idle.front().map(|idle| idle.until);
         match (record, memory) {
             (Some(a), Some(b)) => Some(a.min(b)),
