@@ -1,5 +1,7 @@
 //! What could go missing, come twice or never come, in corners where several things meet.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
 mod common;
 
 use common::{data, events, read_all, read_now};
@@ -104,20 +106,23 @@ async fn two_connections_with_the_same_own_id_do_not_resume_from_each_other() {
     let second = emitters.connect(1, fresh());
     second.send(greeting()).await.unwrap();
     let _second = read_now(&mut second.into_stream());
-    let text = read_now(&mut emitters.connect(1, EventId::from_static("hello").into()).into_stream());
+    let text =
+        read_now(&mut emitters.connect(1, EventId::from_static("hello").into()).into_stream());
     assert_eq!(events(&text), ["stream-reset"], "{text}");
 }
 
 #[tokio::test]
 async fn the_same_greeting_at_the_same_place_can_be_resumed_from() {
     let emitters = Emitters::<u64>::new();
+    emitters.send(&1, "before").await.unwrap();
     for _ in 0..2 {
         let emitter = emitters.connect(1, fresh());
         emitter.send(SseEvent::builder().id("hello").data("")).await.unwrap();
         read_now(&mut emitter.into_stream());
     }
     emitters.send(&1, "missed").await.unwrap();
-    let text = read_now(&mut emitters.connect(1, EventId::from_static("hello").into()).into_stream());
+    let text =
+        read_now(&mut emitters.connect(1, EventId::from_static("hello").into()).into_stream());
     assert_eq!(data(&text), ["missed"]);
 }
 
@@ -129,7 +134,8 @@ async fn an_own_event_before_the_history_does_not_stand_after_it() {
     emitters.send(&1, "history").await.unwrap();
     emitters.insert(1, &emitter);
     assert_eq!(data(&read_now(&mut emitter.into_stream())), ["hello", "history"]);
-    let text = read_now(&mut emitters.connect(1, EventId::from_static("hello").into()).into_stream());
+    let text =
+        read_now(&mut emitters.connect(1, EventId::from_static("hello").into()).into_stream());
     assert_eq!(data(&text), ["history"]);
 }
 

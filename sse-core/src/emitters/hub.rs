@@ -10,7 +10,7 @@ use super::{
     feed::{Feed, Read},
     history::{Bounds, Lag, Second},
     last_event_id::{LastEventId, Seen},
-    log::{After, Missed, Overtaken, Record},
+    log::{After, Missed, Overtaken, Place, Record},
     position::Position,
     registry::{Registry, Topic},
     sent::Receipt,
@@ -210,7 +210,7 @@ impl<K: Key> Hub<K> {
     /// Nobody can send any more.
     pub(super) fn close(&self) {
         let walks: Vec<_> =
-            lock(&self.registry).topics().map(|topic| lock(&topic.log).walk()).collect();
+            lock(&self.registry).topics().filter_map(|topic| lock(&topic.log).end_all()).collect();
         for conn in walks.iter().flat_map(|walk| walk.iter()) {
             conn.feed_completed();
         }
@@ -273,22 +273,25 @@ impl<K: Key> Hub<K> {
     }
 
     pub(super) fn insert(self: &Arc<Self>, key: K, emitter: &SseEmitter) {
-        let follows_already = {
-            let topic = lock(&self.registry).get(&key).map(Arc::clone);
-            topic.is_some_and(|topic| {
-                lock(&topic.log).walk().iter().any(|conn| Arc::ptr_eq(conn, emitter.conn()))
-            })
-        };
-        if !follows_already {
-            self.attach(emitter.conn(), HashSet::from([key]), &LastEventId::default());
-        }
+        self.attach(emitter.conn(), HashSet::from([key]), &LastEventId::default());
     }
 
-    fn attach(self: &Arc<Self>, conn: &Arc<Conn>, keys: HashSet<K>, last: &LastEventId) {
+    /// Under the registry's lock, so that of two who insert the same emitter one does nothing.
+    fn follows(registry: &Registry<K>, conn: &Arc<Conn>, key: &K) -> bool {
+        registry.get(key).is_some_and(|topic| {
+            lock(&topic.log).walk().iter().any(|member| Arc::ptr_eq(member, conn))
+        })
+    }
+
+    fn attach(self: &Arc<Self>, conn: &Arc<Conn>, mut keys: HashSet<K>, last: &LastEventId) {
         let now = Instant::now();
         let mut replaced = Vec::new();
         let plan = {
             let mut registry = lock(&self.registry);
+            keys.retain(|key| !Self::follows(&registry, conn, key));
+            if keys.is_empty() || !conn.is_open() {
+                return;
+            }
             registry.sweep(self.bounds(), now);
             if !self.is_admitted(&registry, &keys, &mut replaced) {
                 drop(registry);
@@ -341,22 +344,22 @@ impl<K: Key> Hub<K> {
             after => after,
         };
         for topic in topics {
-            let (seat, start, before) = {
+            let (seat, start, waits_from) = {
                 let mut log = lock(&topic.log);
                 let start = log.start(after, &self.bounds().history, now);
-                let before = log.offset_before(start.next);
+                let waits_from = log.offset_at(start.next);
                 let seat = log.join(Arc::clone(conn), start.next);
                 if let Some(completed) = log.completed() {
                     plan.completed.push(completed);
                 }
-                (seat, start, before)
+                (seat, start, waits_from)
             };
             registry.joined();
             plan.missed = plan.missed.and(start.missed);
             plan.waiting += start.waiting;
             let start = match after {
                 After::Offset(offset) => offset,
-                After::Nothing | After::Everything => before.unwrap_or(head),
+                After::Nothing | After::Everything => waits_from.map_or(head, |at| at - 1),
             };
             let feed = Subscription { hub: Arc::clone(self), topic, seat, start };
             // Under the registry's lock, so that whoever completes the key next finds it counted.
@@ -382,11 +385,10 @@ impl<K: Key> Hub<K> {
                 }
                 Some(_) => (After::Everything, Some("epoch")),
                 None => {
-                    let found =
-                        topics.iter().filter_map(|topic| lock(&topic.log).find(id.as_str()));
-                    match found.max() {
-                        Some(offset) => (After::Offset(offset), None),
-                        None => (After::Everything, Some("unknown")),
+                    let places = topics.iter().map(|topic| lock(&topic.log).find(id.as_str()));
+                    match places.fold(Place::Nowhere, Place::and) {
+                        Place::At(offset) => (After::Offset(offset), None),
+                        Place::Nowhere | Place::Several => (After::Everything, Some("unknown")),
                     }
                 }
             },
@@ -396,8 +398,7 @@ impl<K: Key> Hub<K> {
     /// Tells the connection what it has to know, outside every lock.
     fn carry_out(&self, conn: &Arc<Conn>, plan: Plan) {
         let told = plan.reset.is_some() || plan.missed != Missed::None;
-        if plan.complete && plan.waiting == 0 && !told {
-            conn.no_content();
+        if plan.complete && plan.waiting == 0 && !told && conn.no_content(plan.completed.len()) {
             return;
         }
         if let Some(reason) = plan.reset {
@@ -417,11 +418,11 @@ impl<K: Key> Hub<K> {
         }
         let completed = plan.completed.iter().copied().max();
         if plan.complete
-            && plan.waiting == 0
+            && told
             && let Some(completed) = completed
         {
-            // Told, and given nothing with an id: moves the client's position to the end, or it
-            // would come back with the same one for ever. An id without data dispatches nothing.
+            // Moves the client's position to the end: with one that means nothing, or nothing
+            // certain, it would come back for ever. An id without data dispatches nothing.
             let id = self.id_at(completed);
             conn.say(Bytes::from(format!("id:{id}\n\n")), false);
         }
@@ -508,8 +509,17 @@ impl<K: Key> Feed for Subscription<K> {
         lock(&self.topic.log).newest_by_name(self.seat, until)
     }
 
+    fn source(&self) -> usize {
+        std::ptr::from_ref(&*self.hub).addr()
+    }
+
     fn cut(&self) -> u64 {
         self.hub.head.load(Ordering::Acquire)
+    }
+
+    fn settle(&self) {
+        // Offsets are given and appended under this lock.
+        drop(lock(&self.hub.registry));
     }
 
     fn start(&self) -> u64 {

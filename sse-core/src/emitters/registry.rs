@@ -163,10 +163,11 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         let newest = {
             let mut log = lock(&topic.log);
             let mut change = Change::default();
+            let last = log.last_place();
             log.clear(&mut change);
             self.events -= change.dropped_events;
             self.bytes -= change.dropped_bytes;
-            (log.members() == 0).then(|| log.newest())
+            (log.members() == 0).then_some(last)
         };
         if let Some(newest) = newest {
             self.remove(topic, newest);
@@ -186,7 +187,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
                 return;
             }
             log.rest();
-            log.newest().max(log.completed().unwrap_or(0))
+            log.last_place()
         };
         if newest == 0 {
             // Nothing was ever said there.
@@ -289,7 +290,5 @@ impl<K: Eq + Hash + Clone> Registry<K> {
 
 fn is_current<K>(idle: &Idle<K>) -> bool {
     let log = lock(&idle.topic.log);
-    log.members() == 0
-        && log.is_empty()
-        && log.newest().max(log.completed().unwrap_or(0)) == idle.newest
+    log.members() == 0 && log.is_empty() && log.last_place() == idle.newest
 }
