@@ -267,3 +267,33 @@ async fn catching_up_with_many_names_is_quick() {
     assert_eq!(events(&read_now(&mut stream)).len(), 20_001);
     assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
 }
+
+#[tokio::test]
+async fn a_slow_reader_of_a_key_that_was_completed_is_told_of_its_loss() {
+    let emitters: Emitters<u64> =
+        Emitters::builder().history(History::none()).backlog(2, 1 << 20).lag(Lag::Close).build();
+    let mut stream = emitters.connect(1, fresh()).into_stream();
+    for n in 0..5 {
+        emitters.send(&1, n.to_string()).await.unwrap();
+    }
+    emitters.complete(&1);
+    assert_eq!(data(&read_now(&mut stream)), [r#"{"reason":"lagged","missed":3}"#, "3", "4"]);
+}
+
+#[tokio::test]
+async fn a_loss_that_was_told_is_not_told_again() {
+    let emitters: Emitters<u64> =
+        Emitters::builder().history(History::none()).backlog(2, 1 << 20).build();
+    let emitter = emitters.connect(1, fresh());
+    for n in 0..5 {
+        emitters.send(&1, n.to_string()).await.unwrap();
+    }
+    emitters.forget(&1);
+    emitter.send(SseEvent::builder().id("mine").data("mine")).await.unwrap();
+    let mut stream = emitter.into_stream();
+    assert_eq!(data(&read_now(&mut stream)), [r#"{"reason":"lagged","missed":5}"#, "mine"]);
+    let _stays = emitters.connect(1, fresh());
+    drop(stream);
+    let again = emitters.connect(1, EventId::from_static("mine").into());
+    assert_eq!(read_now(&mut again.into_stream()), "");
+}

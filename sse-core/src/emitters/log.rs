@@ -152,9 +152,14 @@ pub(super) struct Change {
     pub(super) dropped_bytes: usize,
 }
 
-/// A reader was overtaken: this many records were dropped before it came to them.
+/// A reader was overtaken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Overtaken(pub(crate) u64);
+pub(crate) struct Overtaken {
+    /// This many records were dropped before it came to them.
+    pub(crate) missed: u64,
+    /// The offset of the last of them.
+    pub(crate) offset: u64,
+}
 
 impl<T> Log<T> {
     /// An empty log of a key that may have had events up to offset `forgotten`.
@@ -377,7 +382,8 @@ impl<T> Log<T> {
         let next = self.members.cursor(seat);
         (next < self.first).then(|| {
             self.members.advance(seat, self.first);
-            Overtaken(self.first - next)
+            let offset = self.dropped.offsets.back().copied().unwrap_or(self.dropped.beyond);
+            Overtaken { missed: self.first - next, offset }
         })
     }
 

@@ -229,24 +229,31 @@ impl Reader {
         let mut behind = Vec::new();
         for index in 0..self.feeds.len() {
             let feed = &mut self.feeds[index];
-            match (feed.overtaken(), feed.lag()) {
-                (Some(_), Lag::Close) => {
+            let overtaken = feed.overtaken();
+            let lag = feed.lag();
+            if let (Some(overtaken), [_]) = (overtaken, &*self.feeds) {
+                // It is told: nothing to tell again when it comes back from here.
+                self.position = self.position.max(overtaken.offset);
+            }
+            match (overtaken, lag) {
+                // One that is ending anyway gets what there still is.
+                (Some(_), Lag::Close) if self.until.is_none() => {
                     self.conn.begin_end(CloseReason::Lagged, Some(bye(CloseReason::Lagged, None)));
                     self.take_over();
                     self.feeds.clear();
                     return Vec::new();
                 }
                 (Some(overtaken), Lag::Latest) => {
-                    behind.push((index, overtaken.0));
+                    behind.push((index, overtaken.missed));
                     batches.push(Batch { records: Vec::new(), all: true });
                     continue;
                 }
-                (Some(overtaken), Lag::Gap) => {
-                    out.push(gap(GapReason::Lagged, Some(overtaken.0)).encode());
+                (Some(overtaken), Lag::Gap | Lag::Close) => {
+                    out.push(gap(GapReason::Lagged, Some(overtaken.missed)).encode());
                 }
                 (None, _) => {}
             }
-            let (records, all) = feed.peek(*limit, budget);
+            let (records, all) = self.feeds[index].peek(*limit, budget);
             if !all && let Some(last) = records.last() {
                 *limit = last.offset.min(*limit);
             }
