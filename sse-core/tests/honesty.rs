@@ -297,3 +297,15 @@ async fn a_loss_that_was_told_is_not_told_again() {
     let again = emitters.connect(1, EventId::from_static("mine").into());
     assert_eq!(read_now(&mut again.into_stream()), "");
 }
+
+#[tokio::test]
+async fn a_key_that_is_completed_again_ends_no_connection_to_others() {
+    let emitters = Emitters::<u64>::new();
+    let emitter = emitters.connect_many([1, 2], fresh());
+    emitters.complete(&1);
+    emitters.forget(&1);
+    emitters.complete(&1);
+    assert!(!emitter.is_closed());
+    emitters.complete(&2);
+    assert!(emitter.is_closed());
+}

@@ -418,6 +418,11 @@ impl Conn {
         }
     }
 
+    /// A followed log that was complete is so no more.
+    pub(crate) fn feed_reopened(&self) {
+        lock(&self.state).open_feeds += 1;
+    }
+
     /// Queues something that the library says, whatever the capacity, before or after the shared
     /// events that there are.
     pub(crate) fn say(&self, frame: Bytes, first: bool) {

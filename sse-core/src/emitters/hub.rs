@@ -223,6 +223,13 @@ impl<K: Key> Hub<K> {
     {
         let mut registry = lock(&self.registry);
         if let Some(topic) = registry.get(key).map(Arc::clone) {
+            let reopened = {
+                let log = lock(&topic.log);
+                log.completed().map(|_| log.walk())
+            };
+            for conn in reopened.iter().flat_map(|walk| walk.iter()) {
+                conn.feed_reopened();
+            }
             registry.forget(&topic);
         }
     }
