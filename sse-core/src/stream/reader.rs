@@ -13,6 +13,7 @@ use crate::{
     emitter::{Conn, LAST, Queued, STATE, TICK},
     emitters::{Feed, READ_BYTES, Read, clock},
     event::{GapReason, gap},
+    observe,
     sync::Arc,
 };
 
@@ -220,7 +221,8 @@ impl Reader {
         for index in 0..self.feeds.len() {
             let feed = &mut self.feeds[index];
             match (feed.overtaken(), feed.lag()) {
-                (Some(_), Lag::Close) => {
+                (Some(overtaken), Lag::Close) => {
+                    observe::lagged(overtaken.0);
                     self.conn.begin_end(CloseReason::Lagged, Some(bye(CloseReason::Lagged, None)));
                     self.take_over();
                     self.feeds.clear();
@@ -232,6 +234,8 @@ impl Reader {
                     continue;
                 }
                 (Some(overtaken), Lag::Gap) => {
+                    observe::lagged(overtaken.0);
+                    observe::gap("lagged", Some(overtaken.0));
                     out.push(gap(GapReason::Lagged, Some(overtaken.0)).encode());
                 }
                 (None, _) => {}
@@ -244,6 +248,8 @@ impl Reader {
         }
         for (index, overtaken) in behind {
             let (records, passed) = self.feeds[index].newest_by_name(*limit);
+            observe::lagged(overtaken);
+            observe::gap("latest", Some(overtaken + passed));
             out.push(gap(GapReason::Latest, Some(overtaken + passed)).encode());
             batches[index] = Batch { records, all: true };
         }
