@@ -402,3 +402,18 @@ async fn a_listener_that_publishes_again_does_not_deadlock() {
     assert_eq!(count.load(Ordering::Relaxed), 4);
     drop(subscription);
 }
+
+#[tokio::test]
+async fn a_closure_that_sends_into_a_channel_makes_a_stream() {
+    let (send, mut receive) = tokio::sync::mpsc::channel(4);
+    let context = ApplicationContext::bare().build().unwrap();
+    let subscription = context.on(move |paid: &Paid| send.try_send(paid.0));
+    context.publish_event(Paid(1)).await.unwrap();
+    context.publish_event(Paid(2)).await.unwrap();
+    drop(subscription);
+    let mut received = Vec::new();
+    while let Some(amount) = receive.recv().await {
+        received.push(amount);
+    }
+    assert_eq!(received, [1, 2], "and the stream ends with its subscription");
+}

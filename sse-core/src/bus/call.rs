@@ -13,6 +13,7 @@ use std::{
 
 use super::{
     answer::{Answer, ListenerOutput},
+    error::ListenerPanicked,
     listener::Profile,
 };
 use crate::context::ApplicationContext;
@@ -111,8 +112,8 @@ impl OwnedCall {
         Call { context: &self.context, meta: &self.meta, listener: &self.listener }
     }
 
-    /// See [`Call::answer`].
-    pub fn answer<R: ListenerOutput>(&self, output: R) -> Answer {
+    /// See [`Call::answer`]. The bound is on what the listener returns, so that a wrong type is said once.
+    pub fn answer<R: ListenerOutput>(&self, output: Result<R, ListenerPanicked>) -> Answer {
         output.answer(&self.call())
     }
 }

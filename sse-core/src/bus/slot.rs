@@ -56,8 +56,8 @@ pub(crate) struct Slots {
 
 struct KnownSlot {
     slot: Arc<dyn AnySlot>,
-    /// The same, for a cheaper way to its type.
-    any: Arc<dyn Any + Send + Sync>,
+    /// The same as `Arc<Slot<E>>`, for a cheaper way to its type.
+    any: Box<dyn Any + Send + Sync>,
 }
 
 impl Slots {
@@ -70,7 +70,7 @@ impl Slots {
             if let Some(place) = places.find(|&at| matches!(table.get(at), Some(None)))
                 && let Some(place) = table.get_mut(place)
             {
-                *place = Some(KnownSlot { any: slot.clone(), slot });
+                *place = Some(KnownSlot { any: slot.clone().typed(), slot });
             }
         }
         Self { table: table.into_boxed_slice() }
@@ -80,7 +80,8 @@ impl Slots {
     pub(crate) fn get<E: ApplicationEvent>(&self) -> Option<&Slot<E>> {
         probe(TypeId::of::<E>(), self.table.len())
             .map_while(|at| self.table.get(at)?.as_ref())
-            .find_map(|known| known.any.downcast_ref())
+            .find_map(|known| known.any.downcast_ref::<Arc<Slot<E>>>())
+            .map(|slot| &**slot)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnySlot>> {
@@ -221,6 +222,8 @@ pub(crate) trait AnySlot: Any + Send + Sync {
     /// no lock is held: the last use of a closure may be in it.
     fn refresh(&self, fixed: &Sources, subscribed: &Sources) -> Box<dyn Any + Send + Sync>;
     fn hears(&self, type_id: TypeId) -> bool;
+    /// Itself as `Arc<Slot<E>>`.
+    fn typed(self: Arc<Self>) -> Box<dyn Any + Send + Sync>;
     /// The listeners, in the order in which they run.
     fn profiles(&self) -> Vec<Arc<Profile>>;
 }
@@ -235,6 +238,10 @@ impl<E: ApplicationEvent> AnySlot for Slot<E> {
 
     fn hears(&self, type_id: TypeId) -> bool {
         type_id == TypeId::of::<E>() || self.supertypes.iter().any(|it| it.type_id == type_id)
+    }
+
+    fn typed(self: Arc<Self>) -> Box<dyn Any + Send + Sync> {
+        Box::new(self)
     }
 
     fn profiles(&self) -> Vec<Arc<Profile>> {
