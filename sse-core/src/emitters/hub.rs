@@ -19,6 +19,7 @@ use crate::{
     CloseReason, EventId, SendError, SseEmitter, SseEvent, bye,
     emitter::{Conn, SHARED, STATE, Settings},
     event::{GapReason, gap, ready, reset},
+    observe,
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -414,9 +415,13 @@ impl<K: Key> Hub<K> {
         match plan.missed {
             Missed::None => {}
             Missed::Some(missed) => {
+                observe::gap("history", Some(missed));
                 conn.say(gap(GapReason::History, Some(missed)).encode(), true);
             }
-            Missed::Unknown => conn.say(gap(GapReason::History, None).encode(), true),
+            Missed::Unknown => {
+                observe::gap("history", None);
+                conn.say(gap(GapReason::History, None).encode(), true);
+            }
         }
         drop(plan.unwanted);
         conn.notify(STATE);
