@@ -1,1 +1,72 @@
-//! Feature `http`: an [`EventStream`](crate::EventStream) is a body, an emitter becomes a response.
+//! Feature `http`: an [`EventStream`] is a body, an emitter becomes a response.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{EventStream, SseEmitter, emitter::Answer};
+
+/// What every event stream says of itself. No character set: it is UTF-8 by definition.
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+impl SseEmitter {
+    /// The response: 200 with the stream as its body, or 204 where there is nothing left to say to
+    /// this client. What `IntoResponse` gives to axum.
+    ///
+    /// An emitter is one response. A second one, from another clone, is a 500 with an empty body,
+    /// and the first goes on.
+    ///
+    /// ```
+    /// # use sse_tower_core::SseEmitter;
+    /// let response = SseEmitter::new().into_http();
+    /// assert_eq!(response.headers()["content-type"], "text/event-stream");
+    /// ```
+    #[must_use]
+    pub fn into_http(self) -> Response<EventStream> {
+        let control = self.control();
+        let (answer, stream) = self.open();
+        let mut response = Response::new(stream);
+        match answer {
+            Answer::Stream => {
+                let headers = response.headers_mut();
+                headers.insert(header::CONTENT_TYPE, EVENT_STREAM);
+                headers.insert(header::CACHE_CONTROL, NO_CACHE);
+                response.extensions_mut().insert(control);
+            }
+            Answer::NoContent => *response.status_mut() = StatusCode::NO_CONTENT,
+            Answer::Taken => {
+                #[cfg(feature = "tracing")]
+                tracing::error!("an SseEmitter was returned from two handlers: it is one response");
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            }
+        }
+        response
+    }
+}
+
+impl Body for EventStream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.poll_bytes(cx).map(|item| item.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_ended()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.is_ended() { SizeHint::with_exact(0) } else { SizeHint::default() }
+    }
+}

@@ -27,8 +27,18 @@ pub use event::{
 };
 
 // One connection.
-pub use emitter::{CloseReason, StreamControl, StreamHandle};
+pub use emitter::{
+    BoxError, CloseReason, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE,
+    SendError, SseEmitter, SseEmitterBuilder, StreamControl, StreamHandle, TrySendError,
+};
 pub use stream::EventStream;
 
+// Many connections.
+pub use emitters::{
+    DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
+    Emitters, EmittersBuilder, History, Key, Lag, LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE,
+    MEMORY_KEYS, Receipt, Second, Sent,
+};
+
 // Time for many streams at once.
-pub use pulse::{Tick, schedule};
+pub use pulse::{Tick, Timer};

@@ -1,9 +1,14 @@
 //! What somebody other than the program may do to a running stream.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use super::CloseReason;
-use crate::SseEvent;
+use super::{CloseReason, Conn};
+use crate::{SseEvent, sync::Arc};
+
+#[cfg(sse_loom)]
+type Weak<T> = Arc<T>;
+#[cfg(not(sse_loom))]
+use std::sync::Weak;
 
 /// A running stream that a drain, a lease or a limit may have to end.
 ///
@@ -16,29 +21,73 @@ pub trait StreamHandle: Send + Sync + 'static {
     fn end(&self, reason: CloseReason, farewell: Option<SseEvent>);
 }
 
-/// A handle on one running [`EventStream`](crate::EventStream), for whoever carries it.
+/// A handle on one running [`EventStream`](crate::EventStream), for whoever carries it. It does
+/// not keep the connection alive.
 ///
 /// `into_http` puts it into the response's extensions: a layer finds it there and needs not wrap
 /// the body.
-#[derive(Clone, Debug)]
+///
+/// ```
+/// # use sse_tower_core::{CloseReason, SseEmitter, StreamHandle, bye};
+/// let emitter = SseEmitter::new();
+/// emitter.control().end(CloseReason::Drained, Some(bye(CloseReason::Drained, None)));
+/// assert!(emitter.is_closed());
+/// ```
+#[derive(Clone)]
 pub struct StreamControl {
-    _private: (),
+    conn: Weak<Conn>,
 }
 
 impl StreamControl {
+    #[cfg(not(sse_loom))]
+    pub(crate) fn new(conn: &Arc<Conn>) -> Self {
+        Self { conn: Arc::downgrade(conn) }
+    }
+
+    #[cfg(sse_loom)]
+    pub(crate) fn new(conn: &Arc<Conn>) -> Self {
+        Self { conn: Arc::clone(conn) }
+    }
+
+    #[cfg(not(sse_loom))]
+    fn conn(&self) -> Option<Arc<Conn>> {
+        self.conn.upgrade()
+    }
+
+    #[cfg(sse_loom)]
+    fn conn(&self) -> Option<Arc<Conn>> {
+        Some(Arc::clone(&self.conn))
+    }
+
     /// Uses `interval` between keep-alive comments unless the emitter was built with its own.
+    /// Has an effect until the stream is first polled.
     pub fn default_keep_alive(&self, interval: Duration) {
-        let _ = interval;
+        if let Some(conn) = self.conn() {
+            conn.default_keep_alive(interval);
+        }
     }
 
     /// Calls `f` once, when the stream is over. At once if it is over already.
     pub fn on_completion(&self, f: impl FnOnce(CloseReason) + Send + 'static) {
-        let _ = f;
+        match self.conn() {
+            Some(conn) => conn.on_completion(Box::new(f)),
+            // Every end of a connection is reported before it is dropped: the reason is lost, the
+            // call is not.
+            None => f(CloseReason::ClientGone),
+        }
     }
 }
 
 impl StreamHandle for StreamControl {
     fn end(&self, reason: CloseReason, farewell: Option<SseEvent>) {
-        let _ = (reason, farewell);
+        if let Some(conn) = self.conn() {
+            conn.begin_end(reason, farewell);
+        }
+    }
+}
+
+impl fmt::Debug for StreamControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamControl").finish_non_exhaustive()
     }
 }

@@ -1,1 +1,32 @@
-//! See the crate page.
+//! Connections by key, with a shared log for each key.
+//!
+//! Each event is encoded once and appended to its key's [`log`]; a connection is a cursor there.
+//! Replay and live are the same read, so nothing can fall between them or come twice.
+//! [`hub`] decides everything that concerns several keys, in one order, under one short lock;
+//! [`registry`] keeps the bounds on all logs together.
+
+mod builder;
+pub(crate) mod clock;
+mod feed;
+mod handle;
+mod history;
+mod hub;
+mod last_event_id;
+mod log;
+mod members;
+mod position;
+mod registry;
+mod sent;
+
+pub use builder::EmittersBuilder;
+pub(crate) use feed::{Feed, Read};
+pub use handle::Emitters;
+pub use history::{
+    DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
+    History, Lag, Second,
+};
+pub use hub::{Key, MAX_KEYS_PER_CONNECTION};
+pub use last_event_id::LastEventId;
+pub(crate) use log::{READ_BYTES, Record};
+pub use registry::{MEMORY_AGE, MEMORY_KEYS};
+pub use sent::{Receipt, Sent};

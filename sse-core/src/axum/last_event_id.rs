@@ -1,0 +1,31 @@
+//! What a client says that it has seen.
+
+use std::convert::Infallible;
+
+use axum_core::extract::FromRequestParts;
+use http::{Method, request::Parts};
+
+use crate::LastEventId;
+
+/// The query parameter by which a page says where its state stands, or a client that cannot set
+/// headers where it was.
+const PARAMETER: &str = "lastEventId";
+
+/// From the header `Last-Event-ID`, or else from `?lastEventId=`: a browser that has got events
+/// since the page was rendered dials the same URL with a newer header.
+impl<S: Sync> FromRequestParts<S> for LastEventId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        if parts.method == Method::HEAD {
+            return Ok(Self::of_head_request());
+        }
+        if let Some(header) = parts.headers.get("last-event-id").filter(|value| !value.is_empty()) {
+            return Ok(Self::read(header.as_bytes()));
+        }
+        let query = parts.uri.query().unwrap_or_default();
+        let parameter =
+            form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PARAMETER);
+        Ok(parameter.map_or_else(Self::default, |(_, value)| Self::read(value.as_bytes())))
+    }
+}

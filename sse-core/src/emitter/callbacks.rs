@@ -1,0 +1,90 @@
+//! Calling the program's callbacks: in order, one at a time, under no lock.
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crate::sync::{Mutex, lock};
+
+/// One callback, with its argument.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+/// Callbacks whose time has come. One thread runs them all, so that they never overlap and never
+/// change places, whichever threads they come from.
+#[derive(Default)]
+pub(crate) struct Turnstile {
+    line: Mutex<Line>,
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Job>,
+    running: bool,
+}
+
+impl Turnstile {
+    /// Lines up `jobs` behind those that were added before. May be called under a lock.
+    pub(crate) fn add(&self, jobs: impl IntoIterator<Item = Job>) {
+        lock(&self.line).waiting.extend(jobs);
+    }
+
+    /// Runs what is lined up, unless another thread is doing so. Must not be called under a lock.
+    /// A job that panics does not stop the next.
+    pub(crate) fn run(&self) {
+        let mut line = lock(&self.line);
+        if line.running {
+            return;
+        }
+        line.running = true;
+        while let Some(job) = line.waiting.pop_front() {
+            drop(line);
+            if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                #[cfg(feature = "tracing")]
+                tracing::error!("a callback of an SSE emitter panicked");
+            }
+            line = lock(&self.line);
+        }
+        line.running = false;
+    }
+}
+
+#[cfg(all(test, not(sse_loom)))]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn a_job_added_by_a_job_comes_after_those_that_wait() {
+        let turnstile = Arc::new(Turnstile::default());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let note = |n: u32| {
+            let seen = Arc::clone(&seen);
+            Box::new(move || seen.lock().unwrap().push(n)) as Job
+        };
+        let (inner, third) = (Arc::clone(&turnstile), note(3));
+        let first = note(1);
+        let nested = Box::new(move || {
+            first();
+            inner.add([third]);
+            inner.run();
+        }) as Job;
+        turnstile.add([nested, note(2)]);
+        turnstile.run();
+        assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_panicking_job_does_not_stop_the_next() {
+        let turnstile = Turnstile::default();
+        let seen = Arc::new(Mutex::new(false));
+        let mark = Arc::clone(&seen);
+        turnstile.add([
+            Box::new(|| assert!(std::thread::panicking(), "on purpose")) as Job,
+            Box::new(move || *mark.lock().unwrap() = true) as Job,
+        ]);
+        turnstile.run();
+        assert!(*seen.lock().unwrap());
+    }
+}

@@ -1,0 +1,437 @@
+//! One connection: what its sending half, its receiving half and the logs it follows share.
+
+use std::{collections::VecDeque, fmt, task::Waker, time::Duration};
+
+use bytes::Bytes;
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CloseReason, SendError, TrySendError,
+    callbacks::{Job, Turnstile},
+    lifecycle::Lifecycle,
+    queue::{FIRST, LAST, Queue, Queued},
+    settings::{KeepAlive, Settings},
+};
+use crate::{
+    IntoEvent, SseEvent, Tick,
+    emitters::{Feed, clock},
+    sync::{Arc, AtomicU32, Mutex, Ordering, lock},
+};
+
+/// Something that can go wrong in the program.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A log that this connection follows has something new.
+pub(crate) const SHARED: u32 = 1;
+/// Something under `state` changed that the stream must see.
+pub(crate) const STATE: u32 = 2;
+/// A timer fired.
+pub(crate) const TICK: u32 = 4;
+
+/// One connection. Publishers touch `bits` and `waker` alone.
+pub(crate) struct Conn {
+    bits: AtomicU32,
+    waker: Mutex<Option<Waker>>,
+    state: Mutex<State>,
+    callbacks: Turnstile,
+}
+
+struct State {
+    lifecycle: Lifecycle,
+    /// While ending: shared events after this offset are not written.
+    until: u64,
+    queue: Queue,
+    /// Logs to follow that the stream has not taken over yet.
+    feeds: Vec<Box<dyn Feed>>,
+    /// How many followed logs are not complete.
+    open_feeds: usize,
+    settings: Settings,
+    answer: Answer,
+    hooks: Hooks,
+    signals: Option<Arc<Signals>>,
+}
+
+#[derive(Default)]
+struct Hooks {
+    timeout: Vec<Job>,
+    error: Vec<Box<dyn FnOnce(&BoxError) + Send>>,
+    completion: Vec<Box<dyn FnOnce(CloseReason) + Send>>,
+}
+
+/// Made when somebody first waits for something.
+#[derive(Default)]
+pub(crate) struct Signals {
+    /// Nothing more is accepted.
+    pub(crate) closed: CancellationToken,
+    /// The last callback has returned.
+    pub(crate) over: CancellationToken,
+    /// The queue has room again, or will never have.
+    pub(crate) room: Notify,
+}
+
+/// What an emitter becomes when it is returned from a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Stream,
+    /// Everything was said: the client need not come back.
+    NoContent,
+    /// It is a response already.
+    Taken,
+}
+
+/// What the stream takes over at once.
+pub(crate) struct Update {
+    pub(crate) feeds: Vec<Box<dyn Feed>>,
+    /// Set once the connection is ending: shared events up to here are still written.
+    pub(crate) until: Option<u64>,
+}
+
+impl Conn {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            bits: AtomicU32::new(STATE),
+            waker: Mutex::new(None),
+            state: Mutex::new(State {
+                lifecycle: Lifecycle::Open,
+                until: 0,
+                queue: Queue::default(),
+                feeds: Vec::new(),
+                open_feeds: 0,
+                settings,
+                answer: Answer::Stream,
+                hooks: Hooks::default(),
+                signals: None,
+            }),
+            callbacks: Turnstile::default(),
+        }
+    }
+
+    // What publishers and timers do.
+
+    /// Marks that there is something to look at, and wakes the stream unless somebody has already.
+    pub(crate) fn notify(&self, bit: u32) {
+        if self.bits.fetch_or(bit, Ordering::AcqRel) == 0 {
+            let waker = lock(&self.waker).clone();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    // What the stream does.
+
+    pub(crate) fn register(&self, waker: &Waker) {
+        *lock(&self.waker) = Some(waker.clone());
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.bits.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn has(&self, bit: u32) -> bool {
+        self.bits.load(Ordering::Acquire) & bit != 0
+    }
+
+    /// The bits that were set since the last time.
+    pub(crate) fn take_bits(&self) -> u32 {
+        self.bits.swap(0, Ordering::AcqRel)
+    }
+
+    /// Takes over what was queued for this connection alone.
+    pub(crate) fn take_queue(&self, out: &mut VecDeque<Queued>) -> Update {
+        let (update, signals) = {
+            let mut state = lock(&self.state);
+            state.queue.move_to(out);
+            let until = state.lifecycle.closed().map(|_| state.until);
+            (Update { feeds: std::mem::take(&mut state.feeds), until }, state.signals.clone())
+        };
+        if let Some(signals) = signals {
+            signals.room.notify_waiters();
+        }
+        update
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        lock(&self.state).settings
+    }
+
+    /// The stream lived as long as it may.
+    pub(crate) fn time_out(&self) {
+        {
+            let mut state = lock(&self.state);
+            if state.lifecycle.closed().is_none() {
+                self.callbacks.add(std::mem::take(&mut state.hooks.timeout));
+            }
+        }
+        self.callbacks.run();
+        self.begin_end(CloseReason::TimedOut, None);
+    }
+
+    /// Nothing more will be written. Callbacks run here, unless they run elsewhere at this moment.
+    pub(crate) fn finish(&self, everything_was_written: bool) {
+        let (feeds, hooks, signals) = {
+            let mut state = lock(&self.state);
+            let Some(reason) = state.lifecycle.finish(everything_was_written) else { return };
+            state.queue = Queue::default();
+            let hooks = std::mem::take(&mut state.hooks);
+            let completion = hooks.completion;
+            self.callbacks
+                .add(completion.into_iter().map(|hook| Box::new(move || hook(reason)) as Job));
+            (std::mem::take(&mut state.feeds), (hooks.timeout, hooks.error), state.signals.clone())
+        };
+        *lock(&self.waker) = None;
+        // Dropped here because they are the program's: their drop may do anything.
+        drop((feeds, hooks));
+        if let Some(signals) = &signals {
+            signals.closed.cancel();
+            signals.room.notify_waiters();
+            let signals = Arc::clone(signals);
+            self.callbacks.add([Box::new(move || signals.over.cancel()) as Job]);
+        }
+        self.callbacks.run();
+    }
+
+    // What the program does.
+
+    /// Takes no more events; the stream ends once what is queued was written.
+    pub(crate) fn begin_end(&self, reason: CloseReason, farewell: Option<SseEvent>) -> bool {
+        self.end_with(reason, farewell, None)
+    }
+
+    fn end_with(
+        &self,
+        reason: CloseReason,
+        farewell: Option<SseEvent>,
+        error: Option<BoxError>,
+    ) -> bool {
+        let signals = {
+            let mut state = lock(&self.state);
+            if !state.lifecycle.begin_end(reason) {
+                return false;
+            }
+            state.until = clock::last();
+            if let Some(farewell) = farewell {
+                state.queue.push(Queued { offset: LAST, frame: farewell.encode(), id: None });
+            }
+            if let Some(error) = error {
+                let error = Arc::new(error);
+                self.callbacks.add(std::mem::take(&mut state.hooks.error).into_iter().map(
+                    |hook| {
+                        let error = Arc::clone(&error);
+                        Box::new(move || hook(&error)) as Job
+                    },
+                ));
+            }
+            state.signals.clone()
+        };
+        self.callbacks.run();
+        if let Some(signals) = signals {
+            signals.closed.cancel();
+            signals.room.notify_waiters();
+        }
+        self.notify(STATE);
+        true
+    }
+
+    pub(crate) fn fail(&self, error: BoxError) {
+        #[cfg(feature = "tracing")]
+        tracing::warn!(error = %error, "an SSE stream was completed with an error");
+        self.end_with(CloseReason::Failed, None, Some(error));
+    }
+
+    /// Every sending handle was dropped.
+    pub(crate) fn handles_gone(&self) {
+        let (taken, fed) = {
+            let state = lock(&self.state);
+            (state.answer == Answer::Taken, state.open_feeds > 0)
+        };
+        if !taken {
+            // It never became a response, and nobody is left who could make it one.
+            self.finish(false);
+        } else if !fed {
+            // Nothing can come any more.
+            self.begin_end(CloseReason::Completed, None);
+        }
+    }
+
+    pub(crate) fn try_send(&self, event: impl IntoEvent) -> Result<(), TrySendError> {
+        let event = event.into_event()?;
+        {
+            let mut state = lock(&self.state);
+            if let Some(reason) = state.lifecycle.closed() {
+                return Err(TrySendError::Closed { event, reason });
+            }
+            let Settings { capacity_events, capacity_bytes, .. } = state.settings;
+            if !state.queue.has_room(event.encoded_len(), capacity_events, capacity_bytes) {
+                return Err(TrySendError::Full(event));
+            }
+            let id = event.id().cloned();
+            // Under the lock: whoever sees the clock at this offset finds the event in the queue.
+            let offset = clock::next();
+            state.queue.push(Queued { offset, frame: event.encode(), id });
+        }
+        self.notify(STATE);
+        Ok(())
+    }
+
+    pub(crate) async fn send(&self, event: impl IntoEvent) -> Result<(), SendError> {
+        let mut event = event.into_event()?;
+        loop {
+            match self.try_send(event) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Closed { event, reason }) => {
+                    return Err(SendError::Closed { event, reason });
+                }
+                Err(TrySendError::Invalid(invalid)) => return Err(invalid.into()),
+                Err(TrySendError::Full(unsent)) => event = unsent,
+            }
+            let signals = self.signals();
+            // Registered before looking again: room that comes between is not missed.
+            let room = signals.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            match self.try_send(event) {
+                Err(TrySendError::Full(unsent)) => event = unsent,
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Closed { event, reason }) => {
+                    return Err(SendError::Closed { event, reason });
+                }
+                Err(TrySendError::Invalid(invalid)) => return Err(invalid.into()),
+            }
+            room.await;
+        }
+    }
+
+    pub(crate) fn lifecycle(&self) -> Lifecycle {
+        lock(&self.state).lifecycle
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.lifecycle() == Lifecycle::Open
+    }
+
+    pub(crate) fn signals(&self) -> Arc<Signals> {
+        let mut state = lock(&self.state);
+        let signals = Arc::clone(state.signals.get_or_insert_with(Default::default));
+        let lifecycle = state.lifecycle;
+        drop(state);
+        if lifecycle.closed().is_some() {
+            signals.closed.cancel();
+        }
+        if lifecycle.over().is_some() {
+            signals.over.cancel();
+        }
+        signals
+    }
+
+    pub(crate) fn on_timeout(&self, hook: Job) {
+        let mut state = lock(&self.state);
+        if state.lifecycle.over().is_none() {
+            state.hooks.timeout.push(hook);
+        }
+    }
+
+    pub(crate) fn on_error(&self, hook: Box<dyn FnOnce(&BoxError) + Send>) {
+        let mut state = lock(&self.state);
+        if state.lifecycle.over().is_none() {
+            state.hooks.error.push(hook);
+        }
+    }
+
+    pub(crate) fn on_completion(&self, hook: Box<dyn FnOnce(CloseReason) + Send>) {
+        let reason = {
+            let mut state = lock(&self.state);
+            let Some(reason) = state.lifecycle.over() else {
+                state.hooks.completion.push(hook);
+                return;
+            };
+            reason
+        };
+        self.callbacks.add([Box::new(move || hook(reason)) as Job]);
+        self.callbacks.run();
+    }
+
+    pub(crate) fn configure(
+        &self,
+        timeout: Option<Duration>,
+        keep_alive: Option<Duration>,
+        retry: Option<Duration>,
+    ) {
+        let mut state = lock(&self.state);
+        let settings = &mut state.settings;
+        settings.timeout = timeout.or(settings.timeout);
+        settings.retry = retry.or(settings.retry);
+        if let Some(interval) = keep_alive {
+            settings.keep_alive = KeepAlive::Every(interval);
+        }
+    }
+
+    pub(crate) fn default_keep_alive(&self, interval: Duration) {
+        let mut state = lock(&self.state);
+        if matches!(state.settings.keep_alive, KeepAlive::Default(_)) {
+            state.settings.keep_alive = KeepAlive::Default(interval);
+        }
+    }
+
+    /// Becomes a response: once.
+    pub(crate) fn take(&self) -> Answer {
+        let mut state = lock(&self.state);
+        std::mem::replace(&mut state.answer, Answer::Taken)
+    }
+
+    // What the logs do.
+
+    /// Follows a log; the stream hears of it by the next `notify(STATE)`. Gives the feed back if
+    /// the connection is over.
+    pub(crate) fn follow(&self, feed: Box<dyn Feed>) -> Result<(), Box<dyn Feed>> {
+        let mut state = lock(&self.state);
+        if state.lifecycle.over().is_some() {
+            return Err(feed);
+        }
+        state.feeds.push(feed);
+        state.open_feeds += 1;
+        Ok(())
+    }
+
+    /// A followed log is complete. With the last of them the connection is.
+    pub(crate) fn feed_completed(&self) {
+        let last = {
+            let mut state = lock(&self.state);
+            state.open_feeds = state.open_feeds.saturating_sub(1);
+            state.open_feeds == 0
+        };
+        if last {
+            self.begin_end(CloseReason::Completed, None);
+        }
+    }
+
+    /// Queues something that the library says, whatever the capacity, before or after the shared
+    /// events that there are.
+    pub(crate) fn say(&self, frame: Bytes, first: bool) {
+        {
+            let mut state = lock(&self.state);
+            let offset = if first { FIRST } else { clock::next() };
+            state.queue.push(Queued { offset, frame, id: None });
+        }
+        self.notify(STATE);
+    }
+
+    /// There is nothing to say to this client, now or later.
+    pub(crate) fn no_content(&self) {
+        lock(&self.state).answer = Answer::NoContent;
+        self.begin_end(CloseReason::Completed, None);
+    }
+}
+
+impl Tick for Conn {
+    fn tick(&self, _: Instant) {
+        self.notify(TICK);
+    }
+}
+
+impl fmt::Debug for Conn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn").field("lifecycle", &self.lifecycle()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! What `#[sse_endpoint]` expands to.
+
+use std::{future::Future, time::Duration};
+
+use super::{BoxError, SseEmitter};
+
+/// The options of one endpoint.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EndpointOptions {
+    /// How long a stream lives.
+    pub timeout: Option<Duration>,
+    /// How long the wire may be silent.
+    pub keep_alive: Option<Duration>,
+    /// How long a client waits before it dials again.
+    pub retry: Option<Duration>,
+}
+
+/// What a handler under `#[sse_endpoint]` may return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no event stream",
+    label = "an `#[sse_endpoint]` returns `SseEmitter` or `Result<SseEmitter, impl IntoResponse>`",
+    note = "or it takes a parameter `emitter: SseEmitter` and returns `()` or `Result<(), E>`"
+)]
+pub trait Configure {
+    /// Sets the endpoint's options where the emitter was not given its own response yet.
+    #[must_use]
+    fn configure(self, options: &EndpointOptions) -> Self;
+}
+
+impl Configure for SseEmitter {
+    fn configure(self, options: &EndpointOptions) -> Self {
+        self.conn().configure(options.timeout, options.keep_alive, options.retry);
+        self
+    }
+}
+
+impl<E> Configure for Result<SseEmitter, E> {
+    fn configure(self, options: &EndpointOptions) -> Self {
+        self.map(|emitter| emitter.configure(options))
+    }
+}
+
+/// What the body of a handler that takes its emitter may return.
+#[diagnostic::on_unimplemented(
+    message = "an `#[sse_endpoint]` that takes its emitter cannot return `{Self}`",
+    label = "return `()`, or `Result<(), E>` to end the stream with an error"
+)]
+pub trait Ending {
+    /// Ends the stream.
+    fn end(self, emitter: &SseEmitter);
+}
+
+impl Ending for () {
+    fn end(self, emitter: &SseEmitter) {
+        emitter.complete();
+    }
+}
+
+impl<E: Into<BoxError>> Ending for Result<(), E> {
+    fn end(self, emitter: &SseEmitter) {
+        match self {
+            Ok(()) => emitter.complete(),
+            Err(error) => emitter.complete_with_error(error),
+        }
+    }
+}
+
+/// Runs `body` beside the response, until it returns or the client leaves.
+///
+/// `emitter` is the response; `body` has a clone. A body that panics ends its stream with an error.
+#[must_use]
+pub fn beside<F>(emitter: SseEmitter, options: &EndpointOptions, body: F) -> SseEmitter
+where
+    F: Future + Send + 'static,
+    F::Output: Ending,
+{
+    let emitter = emitter.configure(options);
+    let (own, stopped) = (emitter.clone(), emitter.cancellation());
+    let run = async move {
+        let mut guard = Unfinished { emitter: Some(own) };
+        // `None`: nobody is left to write for.
+        if let Some(outcome) = stopped.run_until_cancelled(body).await
+            && let Some(emitter) = guard.emitter.take()
+        {
+            outcome.end(&emitter);
+        }
+        guard.emitter = None;
+    };
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn(run)),
+        Err(error) => emitter.complete_with_error(error),
+    }
+    emitter
+}
+
+/// Still there when the body panics.
+struct Unfinished {
+    emitter: Option<SseEmitter>,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(emitter) = &self.emitter {
+            emitter.complete_with_error("the endpoint panicked or its runtime stopped");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Events for one connection alone, in their place among the shared ones.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::EventId;
+
+/// One event that only this connection gets.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    /// Shared events with a smaller offset come before it.
+    pub(crate) offset: u64,
+    pub(crate) frame: Bytes,
+    /// The id that the program gave it: a client may come back with it.
+    pub(crate) id: Option<EventId>,
+}
+
+/// Comes before every shared event.
+pub(crate) const FIRST: u64 = 0;
+/// Comes after every shared event.
+pub(crate) const LAST: u64 = u64::MAX;
+
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    events: VecDeque<Queued>,
+    bytes: usize,
+}
+
+impl Queue {
+    /// Would one more event of this size fit? An empty queue takes any.
+    pub(crate) fn has_room(&self, bytes: usize, max_events: usize, max_bytes: usize) -> bool {
+        self.events.is_empty()
+            || (self.events.len() < max_events && self.bytes + bytes <= max_bytes)
+    }
+
+    pub(crate) fn push(&mut self, event: Queued) {
+        self.bytes += event.frame.len();
+        self.events.push_back(event);
+    }
+
+    /// Moves everything to `out`.
+    pub(crate) fn move_to(&mut self, out: &mut VecDeque<Queued>) {
+        self.bytes = 0;
+        out.append(&mut self.events);
+    }
+}

@@ -1,0 +1,214 @@
+//! The cloneable sending half of one connection.
+
+use std::fmt;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Answer, BoxError, CloseReason, Conn, SendError, Settings, SseEmitterBuilder, StreamControl,
+    TrySendError,
+};
+use crate::{EventStream, IntoEvent, sync::Arc};
+
+/// One connection, seen from the program.
+///
+/// Cheap to clone; every clone is the same connection. Any thread may send on any clone at any time;
+/// events never interleave. Returned from a handler it is the response; events sent before that are
+/// kept, within the [capacity](SseEmitterBuilder::capacity).
+///
+/// # Drop
+/// Dropping a clone does nothing while there are others. When the last is dropped, a connection
+/// that never became a response is over ([`CloseReason::ClientGone`]); one that follows no
+/// [`Emitters`](crate::Emitters) ends ([`CloseReason::Completed`]), because nothing can come any
+/// more; one that follows some goes on.
+///
+/// ```
+/// # use {sse_tower_core::SseEmitter, std::future::poll_fn};
+/// # use {futures_core::Stream, std::pin::pin};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let emitter = SseEmitter::new();
+/// emitter.send("hello").await.unwrap();
+/// emitter.complete();
+///
+/// let mut stream = pin!(emitter.into_stream());
+/// let bytes = poll_fn(|cx| stream.as_mut().poll_next(cx)).await;
+/// assert_eq!(bytes.unwrap(), "data:hello\n\n");
+/// assert!(poll_fn(|cx| stream.as_mut().poll_next(cx)).await.is_none());
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SseEmitter {
+    handle: Arc<Handle>,
+}
+
+/// Counts the clones.
+struct Handle {
+    conn: Arc<Conn>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.conn.handles_gone();
+    }
+}
+
+impl SseEmitter {
+    /// An emitter with default settings: no timeout, a keep-alive comment after at most 15 seconds
+    /// of silence.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    /// Sets up an emitter.
+    pub fn builder() -> SseEmitterBuilder {
+        SseEmitterBuilder::default()
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
+        Self { handle: Arc::new(Handle { conn: Arc::new(Conn::new(settings)) }) }
+    }
+
+    pub(crate) fn conn(&self) -> &Arc<Conn> {
+        &self.handle.conn
+    }
+
+    /// Queues `event` on this connection, waiting while the queue is full.
+    ///
+    /// `Ok` means queued, not received: the client may leave before reading it.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] once the emitter is closed. It carries the event and the
+    /// [`CloseReason`]; closing is final, so retrying on this emitter cannot succeed.
+    /// [`SendError::Invalid`] if `event` is none; nothing is written then.
+    ///
+    /// # Cancel safety
+    /// Cancel safe. A future dropped before it finishes has queued nothing.
+    pub async fn send(&self, event: impl IntoEvent) -> Result<(), SendError> {
+        self.conn().send(event).await
+    }
+
+    /// Queues `event` on this connection if there is room now.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`] and [`TrySendError::Closed`] give the event back.
+    ///
+    /// ```
+    /// # use sse_tower_core::{SseEmitter, TrySendError};
+    /// let emitter = SseEmitter::builder().capacity(1, 1024).build();
+    /// emitter.try_send("first").unwrap();
+    /// assert!(matches!(emitter.try_send("second"), Err(TrySendError::Full(_))));
+    /// ```
+    pub fn try_send(&self, event: impl IntoEvent) -> Result<(), TrySendError> {
+        self.conn().try_send(event)
+    }
+
+    /// Takes no more events. What is queued is written, then the stream ends.
+    ///
+    /// An `EventSource` dials again after every end; to end a conversation for good, complete the
+    /// key of an [`Emitters`](crate::Emitters), which answers the next dial with 204.
+    pub fn complete(&self) {
+        self.conn().begin_end(CloseReason::Completed, None);
+    }
+
+    /// The same as [`complete`](Self::complete), with an error for the callbacks and the log. The
+    /// client sees the stream end, not the error's text.
+    pub fn complete_with_error(&self, error: impl Into<BoxError>) {
+        self.conn().fail(error.into());
+    }
+
+    /// Calls `f` once, if the [timeout](SseEmitterBuilder::timeout) ends this connection.
+    ///
+    /// Callbacks are called in order of registration, one at a time, under no lock; one that panics
+    /// does not stop the next. They run on the thread where their cause is noticed, so they must
+    /// not block.
+    pub fn on_timeout(&self, f: impl FnOnce() + Send + 'static) {
+        self.conn().on_timeout(Box::new(f));
+    }
+
+    /// Calls `f` once, if [`complete_with_error`](Self::complete_with_error) ends this connection.
+    pub fn on_error(&self, f: impl FnOnce(&BoxError) + Send + 'static) {
+        self.conn().on_error(Box::new(f));
+    }
+
+    /// Calls `f` once, when everything is over, after all other callbacks. Always: also if the
+    /// client leaves, and if this emitter never becomes a response. At once if it is over already.
+    ///
+    /// ```
+    /// # use sse_tower_core::{CloseReason, SseEmitter};
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let emitter = SseEmitter::new();
+    /// emitter.on_completion(move |reason| tell.send(reason).unwrap());
+    /// drop(emitter.into_stream()); // the client left
+    /// assert_eq!(told.recv(), Ok(CloseReason::ClientGone));
+    /// ```
+    pub fn on_completion(&self, f: impl FnOnce(CloseReason) + Send + 'static) {
+        self.conn().on_completion(Box::new(f));
+    }
+
+    /// Waits until the connection is over and every callback has returned.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn closed(&self) -> CloseReason {
+        loop {
+            let signals = self.conn().signals();
+            signals.over.cancelled().await;
+            if let Some(reason) = self.conn().lifecycle().over() {
+                return reason;
+            }
+        }
+    }
+
+    /// Is this connection closed to new events? Its stream may still be writing what is queued.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        !self.conn().is_open()
+    }
+
+    /// A token that is cancelled once this connection takes no more events, for whoever produces
+    /// them. Cancelling the token does nothing to the connection.
+    #[must_use]
+    pub fn cancellation(&self) -> CancellationToken {
+        self.conn().signals().closed.child_token()
+    }
+
+    /// The receiving half, for a server or a test that polls it. An emitter has one: a second
+    /// call, on whichever clone, gives a stream that is at its end.
+    #[must_use]
+    pub fn into_stream(self) -> EventStream {
+        self.open().1
+    }
+
+    /// The receiving half, and what kind of response it belongs to.
+    pub(crate) fn open(self) -> (Answer, EventStream) {
+        let answer = self.conn().take();
+        let stream = match answer {
+            Answer::Stream => EventStream::new(Arc::clone(self.conn())),
+            Answer::NoContent => {
+                self.conn().finish(true);
+                EventStream::ended()
+            }
+            Answer::Taken => EventStream::ended(),
+        };
+        (answer, stream)
+    }
+
+    /// A handle on the stream for whoever carries it.
+    #[must_use]
+    pub fn control(&self) -> StreamControl {
+        StreamControl::new(self.conn())
+    }
+}
+
+impl Default for SseEmitter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SseEmitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseEmitter").field("lifecycle", &self.conn().lifecycle()).finish()
+    }
+}

@@ -1,0 +1,51 @@
+//! What one connection is set to.
+
+use std::time::Duration;
+
+/// How long the wire may be silent before a keep-alive comment is written, by default: 15 seconds,
+/// as the WHATWG's authoring notes advise and well under the idle timeouts of common proxies.
+pub const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How many events wait in an emitter's own queue by default.
+pub const DEFAULT_CAPACITY_EVENTS: usize = 256;
+/// How many bytes wait in an emitter's own queue by default: 1 MiB.
+pub const DEFAULT_CAPACITY_BYTES: usize = 1024 * 1024;
+
+/// When keep-alive comments are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeepAlive {
+    /// As whoever carries the stream says.
+    Default(Duration),
+    /// As the program says.
+    Every(Duration),
+    Never,
+}
+
+impl KeepAlive {
+    pub(crate) fn interval(self) -> Option<Duration> {
+        match self {
+            Self::Default(interval) | Self::Every(interval) => Some(interval),
+            Self::Never => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) keep_alive: KeepAlive,
+    pub(crate) retry: Option<Duration>,
+    pub(crate) capacity_events: usize,
+    pub(crate) capacity_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timeout: None,
+            keep_alive: KeepAlive::Default(DEFAULT_KEEP_ALIVE),
+            retry: None,
+            capacity_events: DEFAULT_CAPACITY_EVENTS,
+            capacity_bytes: DEFAULT_CAPACITY_BYTES,
+        }
+    }
+}

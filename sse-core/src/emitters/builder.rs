@@ -1,0 +1,117 @@
+//! Emitters that are set up.
+
+use std::{fmt, marker::PhantomData, time::Duration};
+
+use super::{
+    Emitters, History, Key, Lag, Second,
+    hub::{Config, Hub},
+};
+use crate::{SseEmitterBuilder, emitter::Settings};
+
+/// Sets up [`Emitters`].
+///
+/// ```
+/// # use {sse_tower_core::{Emitters, History, Lag, Second}, std::time::Duration};
+/// let users: Emitters<u64> = Emitters::builder()
+///     .history(History::events(20))
+///     .lag(Lag::Close)
+///     .one_per_key(Second::Replaces)
+///     .timeout(Duration::from_secs(300))
+///     .build();
+/// # assert!(users.is_empty());
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder makes nothing until `build`"]
+pub struct EmittersBuilder<K> {
+    config: Config,
+    key: PhantomData<fn() -> K>,
+}
+
+impl<K: Key> EmittersBuilder<K> {
+    /// What is kept for those who come later. Default: [`History::default`].
+    pub const fn history(mut self, history: History) -> Self {
+        self.config.bounds.history = history;
+        self
+    }
+
+    /// What happens to a client that reads too slowly. Default: [`Lag::Gap`].
+    pub const fn lag(mut self, lag: Lag) -> Self {
+        self.config.lag = lag;
+        self
+    }
+
+    /// How far a connection may fall behind, beyond what the history keeps anyway. Defaults:
+    /// [`DEFAULT_BACKLOG_EVENTS`](crate::DEFAULT_BACKLOG_EVENTS),
+    /// [`DEFAULT_BACKLOG_BYTES`](crate::DEFAULT_BACKLOG_BYTES).
+    pub const fn backlog(mut self, events: usize, bytes: usize) -> Self {
+        self.config.bounds.backlog_events = events;
+        self.config.bounds.backlog_bytes = bytes;
+        self
+    }
+
+    /// What all keys keep together; beyond it the oldest events of any key are dropped. Defaults:
+    /// [`DEFAULT_TOTAL_EVENTS`](crate::DEFAULT_TOTAL_EVENTS),
+    /// [`DEFAULT_TOTAL_BYTES`](crate::DEFAULT_TOTAL_BYTES).
+    pub const fn total(mut self, events: usize, bytes: usize) -> Self {
+        self.config.bounds.total_events = events;
+        self.config.bounds.total_bytes = bytes;
+        self
+    }
+
+    /// Allows one connection per key, and says what happens to a second. Default: many.
+    pub const fn one_per_key(mut self, second: Second) -> Self {
+        self.config.one_per_key = Some(second);
+        self
+    }
+
+    /// Ends each connection after this long. See [`SseEmitterBuilder::timeout`].
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.settings(|emitter| emitter.timeout(timeout))
+    }
+
+    /// How long the wire may be silent. See [`SseEmitterBuilder::keep_alive`].
+    pub fn keep_alive(self, interval: Duration) -> Self {
+        self.settings(|emitter| emitter.keep_alive(interval))
+    }
+
+    /// Writes no keep-alive comments. See [`SseEmitterBuilder::without_keep_alive`].
+    pub fn without_keep_alive(self) -> Self {
+        self.settings(SseEmitterBuilder::without_keep_alive)
+    }
+
+    /// How long a client waits before it dials again. See [`SseEmitterBuilder::retry`].
+    pub fn retry(self, retry: Duration) -> Self {
+        self.settings(|emitter| emitter.retry(retry))
+    }
+
+    fn settings(mut self, set: impl FnOnce(SseEmitterBuilder) -> SseEmitterBuilder) -> Self {
+        let settings: Settings = self.config.settings;
+        self.config.settings = set(SseEmitterBuilder::from(settings)).into();
+        self
+    }
+
+    /// Tells each client with `stream-ready` that everything from history was written: JSON with
+    /// `replayed`, how many, and `complete`, whether nothing was missing.
+    pub const fn ready_event(mut self) -> Self {
+        self.config.ready_event = true;
+        self
+    }
+
+    /// Makes them.
+    #[must_use]
+    pub fn build(self) -> Emitters<K> {
+        Emitters::with(Hub::new(self.config))
+    }
+}
+
+impl<K> Default for EmittersBuilder<K> {
+    fn default() -> Self {
+        Self { config: Config::default(), key: PhantomData }
+    }
+}
+
+impl<K> fmt::Debug for EmittersBuilder<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.config.fmt(f)
+    }
+}

@@ -1,0 +1,248 @@
+//! The handle that programs hold.
+
+use std::{borrow::Borrow, fmt, hash::Hash};
+
+use super::{
+    EmittersBuilder, LastEventId, Sent,
+    hub::{Hub, Key},
+};
+use crate::{CloseReason, EventId, IntoEvent, SseEmitter, sync::Arc};
+
+/// Connections by key, with a shared log for each key.
+///
+/// Cheap to clone; every clone is the same. All methods return at once: nothing that a client does,
+/// or fails to do, delays the program or another client.
+///
+/// Every subscriber of a key gets its events in one order, however many publish, each once. An event
+/// without an id gets one, by which a client that lost its connection resumes: with
+/// [`connect`](Self::connect) it gets what it missed, then what is new. What it cannot get any more
+/// it is told of, with the events `stream-gap` and `stream-reset`.
+///
+/// # Bounds
+/// The log of each key is bounded by the [`History`](crate::History), and for connections that are
+/// behind by the [backlog](EmittersBuilder::backlog); all together by a
+/// [total](EmittersBuilder::total). A key without connection and live history takes no memory but
+/// where it ended, for [`MEMORY_AGE`](crate::MEMORY_AGE) and at most
+/// [`MEMORY_KEYS`](crate::MEMORY_KEYS).
+///
+/// # Drop
+/// A connection leaves by itself when its response is dropped. When the last clone of this is
+/// dropped, nobody can send any more, and every connection that follows nothing else ends.
+///
+/// ```
+/// # use sse_tower_core::{Emitters, LastEventId};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower_core::SendError> {
+/// let emitters = Emitters::<u64>::new();
+/// let response = emitters.connect(7, LastEventId::default());
+/// let receipt = emitters.send(&7, "paid").await?;
+/// assert_eq!(receipt.receivers, 1);
+///
+/// drop(response); // the client left
+/// assert_eq!(emitters.send(&7, "shipped").await?.receivers, 0);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Emitters<K: Key> {
+    handle: Arc<Handle<K>>,
+}
+
+/// Counts the clones.
+struct Handle<K: Key> {
+    hub: Arc<Hub<K>>,
+}
+
+impl<K: Key> Drop for Handle<K> {
+    fn drop(&mut self) {
+        self.hub.close();
+    }
+}
+
+impl<K: Key> Emitters<K> {
+    /// Emitters with default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Sets up emitters.
+    pub fn builder() -> EmittersBuilder<K> {
+        EmittersBuilder::default()
+    }
+
+    pub(super) fn with(hub: Arc<Hub<K>>) -> Self {
+        Self { handle: Arc::new(Handle { hub }) }
+    }
+
+    fn hub(&self) -> &Arc<Hub<K>> {
+        &self.handle.hub
+    }
+
+    /// Opens a connection to `key`, going on after `last_event_id`.
+    ///
+    /// A client that comes for the first time gets the history; one that resumes gets what it
+    /// missed, preceded by `stream-gap` if not everything is kept; one whose id means nothing here
+    /// gets `stream-reset`, then what is new. For a key that is [complete](Self::complete) the
+    /// stream ends after that, and a client that has seen everything is answered with 204.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, LastEventId};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower_core::SendError> {
+    /// let emitters = Emitters::<String>::new();
+    /// let first = emitters.send("orders", "1").await?;
+    /// emitters.send("orders", "2").await?;
+    /// let resumed = emitters.connect("orders".into(), LastEventId::from(first.id));
+    /// # use {futures_core::Stream, std::{future::poll_fn, pin::pin}};
+    /// # let mut stream = pin!(resumed.into_stream());
+    /// # let bytes = poll_fn(|cx| stream.as_mut().poll_next(cx)).await.unwrap();
+    /// assert!(bytes.starts_with(b"data:2\nid:1."));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "the emitter is the response; dropping it closes the connection"]
+    pub fn connect(&self, key: K, last_event_id: LastEventId) -> SseEmitter {
+        self.hub().connect([key], &last_event_id)
+    }
+
+    /// Opens one connection to several keys, with their events in one order. One id resumes it on
+    /// any set of keys.
+    ///
+    /// More than [`MAX_KEYS_PER_CONNECTION`](crate::MAX_KEYS_PER_CONNECTION) are refused: the
+    /// stream says `stream-bye` and ends.
+    #[must_use = "the emitter is the response; dropping it closes the connection"]
+    pub fn connect_many(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        last_event_id: LastEventId,
+    ) -> SseEmitter {
+        self.hub().connect(keys, &last_event_id)
+    }
+
+    /// Lets a connection that exists already follow `key` too, from its history on. Does nothing if
+    /// it does already or is over.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, SseEmitter};
+    /// let emitters = Emitters::<u64>::new();
+    /// let emitter = SseEmitter::new();
+    /// emitters.insert(7, &emitter);
+    /// assert!(emitters.contains(&7));
+    /// ```
+    pub fn insert(&self, key: K, emitter: &SseEmitter) {
+        self.hub().insert(key, emitter);
+    }
+
+    /// Sends `event` to everyone at `key`, and keeps it for those who come within the history.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`](crate::SendError::Closed) if the key is complete.
+    /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none. Nobody at the key is no
+    /// error.
+    pub fn send<Q>(&self, key: &Q, event: impl IntoEvent) -> Sent
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
+    {
+        let event = event.into_event();
+        Sent::ready(event.map_err(Into::into).and_then(|event| self.hub().send(key, event)))
+    }
+
+    /// Sends `event` to every connection, whatever its keys, with one id. Keys that nobody is
+    /// connected to do not get it.
+    ///
+    /// # Errors
+    /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none.
+    pub fn send_all(&self, event: impl IntoEvent) -> Sent {
+        let event = event.into_event();
+        Sent::ready(event.map_err(Into::into).map(|event| self.hub().send_all(event)))
+    }
+
+    /// Nothing comes after what was sent to `key`. Connections get what they have not read yet, then
+    /// their streams end; one that follows other keys too ends with the last of them.
+    ///
+    /// This is remembered: a client that dials again is given what it missed, if anything, and is
+    /// otherwise answered with 204, which stops an `EventSource` for good. Sending to the key is an
+    /// error until it is forgotten, by [`forget`](Self::forget) or after
+    /// [`MEMORY_AGE`](crate::MEMORY_AGE) without connection and history.
+    pub fn complete<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
+    {
+        self.hub().complete(key);
+    }
+
+    /// Ends every connection at `key` once it has got what was sent. Nothing is remembered: clients
+    /// may come back.
+    pub fn disconnect<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq,
+    {
+        self.hub().disconnect(key, CloseReason::Completed);
+    }
+
+    /// Forgets the history of `key`, and that it is complete. Connections stay.
+    pub fn forget<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq,
+    {
+        self.hub().forget(key);
+    }
+
+    /// Is anybody connected to `key`?
+    #[must_use]
+    pub fn contains<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq,
+    {
+        self.hub().contains(key)
+    }
+
+    /// How many connections there are; one that follows several keys counts at each.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.hub().connections()
+    }
+
+    /// Is nobody connected?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The keys that somebody is connected to, in no order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<K> {
+        self.hub().keys()
+    }
+
+    /// Where the events of all keys stand now, as the id of an event.
+    ///
+    /// For a page that is rendered on the server: take the position, then read the state, write
+    /// both into the page, and let it connect with `?lastEventId=`. What happens between rendering
+    /// and connecting is then not lost.
+    #[must_use]
+    pub fn position(&self) -> EventId {
+        self.hub().position()
+    }
+}
+
+impl<K: Key> Clone for Emitters<K> {
+    fn clone(&self) -> Self {
+        Self { handle: Arc::clone(&self.handle) }
+    }
+}
+
+impl<K: Key> Default for Emitters<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Key> fmt::Debug for Emitters<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitters").field("connections", &self.len()).finish_non_exhaustive()
+    }
+}

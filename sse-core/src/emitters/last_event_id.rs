@@ -1,0 +1,64 @@
+//! What a client says that it has seen.
+
+use crate::EventId;
+
+/// What a client says that it has seen, by the header `Last-Event-ID` or by `?lastEventId=`.
+///
+/// With the feature `axum` it is an extractor that never rejects: nothing that a client sends here
+/// is an error, since an `EventSource` would give up for good. What cannot be read leads to
+/// `stream-reset`.
+///
+/// ```
+/// # use sse_tower_core::{EventId, LastEventId};
+/// let none = LastEventId::default();
+/// let at = LastEventId::from(EventId::from_static("6666"));
+/// assert_eq!(LastEventId::read(b"6666"), at);
+/// assert_eq!(LastEventId::read(b""), none);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct LastEventId(pub(super) Seen);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nothing: it comes for the first time, or has got no id yet.
+    #[default]
+    Nothing,
+    UpTo(EventId),
+    /// Something that is no id of ours.
+    Unreadable,
+    /// It asks for the headers alone.
+    Head,
+}
+
+impl LastEventId {
+    /// Reads a header's value or a query parameter. Never fails: an empty value is none, and one
+    /// that is no UTF-8, too long or has forbidden characters is an unknown id.
+    pub fn read(value: &[u8]) -> Self {
+        Self(match std::str::from_utf8(value) {
+            Ok("") => Seen::Nothing,
+            Ok(text) => EventId::try_from(text).map_or(Seen::Unreadable, Seen::UpTo),
+            Err(_) => Seen::Unreadable,
+        })
+    }
+
+    /// Of a `HEAD` request: [`connect`](crate::Emitters::connect) opens nothing for it.
+    pub const fn of_head_request() -> Self {
+        Self(Seen::Head)
+    }
+
+    /// The id, if there is one that can be read.
+    #[must_use]
+    pub fn id(&self) -> Option<&EventId> {
+        match &self.0 {
+            Seen::UpTo(id) => Some(id),
+            Seen::Nothing | Seen::Unreadable | Seen::Head => None,
+        }
+    }
+}
+
+impl From<EventId> for LastEventId {
+    fn from(id: EventId) -> Self {
+        Self(Seen::UpTo(id))
+    }
+}

@@ -1,0 +1,294 @@
+//! All logs of one `Emitters`, and what bounds them together.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    hash::Hash,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    history::Bounds,
+    log::{Change, Log, Record},
+    members::Walk,
+};
+use crate::{
+    emitter::Conn,
+    sync::{Arc, Mutex, lock},
+};
+
+/// For how long a key without connection and history is remembered: where it ended, and whether it
+/// is complete. Ten minutes, longer than any browser takes to dial again.
+pub const MEMORY_AGE: Duration = Duration::from_secs(600);
+/// How many such keys are remembered at most; the oldest is forgotten first. A client that comes
+/// back to a forgotten key may be told of a gap where there is none.
+pub const MEMORY_KEYS: usize = 65_536;
+
+/// How many records that slow connections still want one sweep looks at.
+const PUT_OFF: usize = 8;
+
+/// How much two queues may hold that is out of date before they are cleaned.
+const SLACK: usize = 64;
+
+/// One key and its log. The log's lock is taken with the registry's or alone, never the other way
+/// round.
+pub(super) struct Topic<K> {
+    pub(super) key: K,
+    pub(super) log: Mutex<Log<Conn>>,
+}
+
+/// Everything that is decided for all keys in one order. Under one short lock: what happens inside
+/// is a few map operations, and never the program's code.
+pub(super) struct Registry<K> {
+    topics: HashMap<K, Arc<Topic<K>>>,
+    /// Kept records of all logs, oldest first; some may be gone already.
+    kept: VecDeque<Kept<K>>,
+    /// Keys without connection and history, by when they are forgotten; some may live again.
+    idle: VecDeque<Idle<K>>,
+    events: usize,
+    bytes: usize,
+    connections: usize,
+    /// No event of a key that is not in `topics` has a later offset.
+    forgotten: u64,
+}
+
+struct Kept<K> {
+    topic: Arc<Topic<K>>,
+    offset: u64,
+    at: Instant,
+}
+
+struct Idle<K> {
+    topic: Arc<Topic<K>>,
+    until: Instant,
+    /// Where the log stood: if it moved on, this entry is out of date.
+    newest: u64,
+}
+
+impl<K: Eq + Hash + Clone> Registry<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            topics: HashMap::new(),
+            kept: VecDeque::new(),
+            idle: VecDeque::new(),
+            events: 0,
+            bytes: 0,
+            connections: 0,
+            forgotten: 0,
+        }
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.connections
+    }
+
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    pub(super) fn get<Q>(&self, key: &Q) -> Option<&Arc<Topic<K>>>
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: ?Sized + Hash + Eq,
+    {
+        self.topics.get(key)
+    }
+
+    pub(super) fn topics(&self) -> impl Iterator<Item = &Arc<Topic<K>>> {
+        self.topics.values()
+    }
+
+    pub(super) fn get_or_create(&mut self, key: K) -> Arc<Topic<K>> {
+        match self.topics.entry(key) {
+            Entry::Occupied(entry) => Arc::clone(entry.get()),
+            Entry::Vacant(entry) => {
+                let key = entry.key().clone();
+                let topic = Arc::new(Topic { key, log: Mutex::new(Log::new()) });
+                Arc::clone(entry.insert(topic))
+            }
+        }
+    }
+
+    /// Appends, and keeps the bounds: this log's and those on all logs.
+    pub(super) fn append(
+        &mut self,
+        topic: &Arc<Topic<K>>,
+        record: Record,
+        bounds: &Bounds,
+    ) -> Walk<Conn> {
+        let (offset, at) = (record.offset, record.at);
+        let (change, walk, kept) = {
+            let mut log = lock(&topic.log);
+            let change = log.append(record, bounds);
+            (change, log.walk(), !log.is_empty())
+        };
+        self.count(change);
+        if kept {
+            self.kept.push_back(Kept { topic: Arc::clone(topic), offset, at });
+        } else {
+            self.rest_if_idle(topic, at);
+        }
+        self.sweep(bounds, at);
+        walk
+    }
+
+    pub(super) fn joined(&mut self) {
+        self.connections += 1;
+    }
+
+    /// A connection leaves its seat. The key goes too if nobody needs it.
+    pub(super) fn leave(
+        &mut self,
+        topic: &Arc<Topic<K>>,
+        seat: usize,
+        bounds: &Bounds,
+        now: Instant,
+    ) {
+        self.connections -= 1;
+        let mut change = Change::default();
+        {
+            let mut log = lock(&topic.log);
+            log.leave(seat);
+            if log.members() == 0 {
+                log.trim(bounds, now, &mut change);
+            }
+        }
+        self.count(change);
+        self.rest_if_idle(topic, now);
+        self.sweep(bounds, now);
+    }
+
+    /// Forgets a key at once: history, completion and all. Connections stay.
+    pub(super) fn forget(&mut self, topic: &Arc<Topic<K>>) {
+        let newest = {
+            let mut log = lock(&topic.log);
+            let mut change = Change::default();
+            log.clear(&mut change);
+            self.events -= change.dropped_events;
+            self.bytes -= change.dropped_bytes;
+            (log.members() == 0).then(|| log.newest())
+        };
+        if let Some(newest) = newest {
+            self.remove(topic, newest);
+        }
+    }
+
+    fn count(&mut self, change: Change) {
+        self.events = self.events + change.added_events - change.dropped_events;
+        self.bytes = self.bytes + change.added_bytes - change.dropped_bytes;
+    }
+
+    /// What is to be done with a key that has just lost a connection, a record, or has had neither.
+    pub(super) fn rest_if_idle(&mut self, topic: &Arc<Topic<K>>, now: Instant) {
+        let newest = {
+            let mut log = lock(&topic.log);
+            if log.members() > 0 || !log.is_empty() {
+                return;
+            }
+            log.rest();
+            log.newest().max(log.completed().unwrap_or(0))
+        };
+        if newest == 0 {
+            // Nothing was ever said there.
+            self.remove(topic, 0);
+        } else {
+            self.idle.push_back(Idle { topic: Arc::clone(topic), until: now + MEMORY_AGE, newest });
+        }
+    }
+
+    fn remove(&mut self, topic: &Arc<Topic<K>>, newest: u64) {
+        if self.topics.get(&topic.key).is_some_and(|known| Arc::ptr_eq(known, topic)) {
+            self.topics.remove(&topic.key);
+            self.forgotten = self.forgotten.max(newest);
+        }
+        if self.topics.is_empty() {
+            self.topics = HashMap::new();
+        }
+    }
+
+    /// Drops what is too old or too much, in all logs, and forgets keys whose time has come. Each
+    /// record and each rest of a key is looked at once, so this costs no more than what caused it.
+    pub(super) fn sweep(&mut self, bounds: &Bounds, now: Instant) {
+        let mut put_off = 0;
+        while let Some(oldest) = self.kept.front() {
+            let too_much = self.events > bounds.total_events || self.bytes > bounds.total_bytes;
+            let too_old = now.saturating_duration_since(oldest.at) >= bounds.history.age;
+            if !too_much && (!too_old || put_off == PUT_OFF) {
+                break;
+            }
+            let Some(oldest) = self.kept.pop_front() else { break };
+            let mut change = Change::default();
+            let (emptied, still_wanted) = {
+                let mut log = lock(&oldest.topic.log);
+                if too_much {
+                    log.drop_oldest(&mut change);
+                } else {
+                    log.trim(bounds, now, &mut change);
+                }
+                (change.dropped_events > 0 && log.is_empty(), log.holds(oldest.offset))
+            };
+            self.count(change);
+            if emptied {
+                self.rest_if_idle(&oldest.topic, now);
+            }
+            if still_wanted {
+                // A slow connection has yet to read it: looked at again later.
+                self.kept.push_back(oldest);
+                put_off += 1;
+            }
+        }
+        while let Some(first) = self.idle.front() {
+            if first.until > now && self.idle.len() <= MEMORY_KEYS + SLACK {
+                break;
+            }
+            if let Some(idle) = self.idle.pop_front()
+                && is_current(&idle)
+            {
+                self.remove(&idle.topic, idle.newest);
+            }
+        }
+        self.compact();
+    }
+
+    /// Entries that are out of date must not pile up behind one that is not.
+    fn compact(&mut self) {
+        if self.kept.len() > 2 * self.events + SLACK {
+            self.kept.retain(|kept| lock(&kept.topic.log).holds(kept.offset));
+        }
+        if self.idle.len() > 2 * self.topics.len() + SLACK {
+            let mut newest_entry = HashMap::new();
+            for (index, idle) in self.idle.iter().enumerate() {
+                newest_entry.insert(Arc::as_ptr(&idle.topic), index);
+            }
+            let mut index = 0;
+            self.idle.retain(|idle| {
+                let keep =
+                    newest_entry.get(&Arc::as_ptr(&idle.topic)) == Some(&index) && is_current(idle);
+                index += 1;
+                keep
+            });
+            self.idle.shrink_to_fit();
+        }
+        if self.kept.is_empty() {
+            self.kept = VecDeque::new();
+        }
+    }
+
+    /// When there is next something to sweep, if nothing else happens.
+    pub(super) fn next_sweep(&self, bounds: &Bounds) -> Option<Instant> {
+        let record = self.kept.front().and_then(|kept| kept.at.checked_add(bounds.history.age));
+        let memory = self.idle.front().map(|idle| idle.until);
+        match (record, memory) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
+
+fn is_current<K>(idle: &Idle<K>) -> bool {
+    let log = lock(&idle.topic.log);
+    log.members() == 0
+        && log.is_empty()
+        && log.newest().max(log.completed().unwrap_or(0)) == idle.newest
+}

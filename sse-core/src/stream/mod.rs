@@ -1,0 +1,69 @@
+//! The receiving half of a connection: what a body polls.
+
+mod output;
+mod reader;
+mod timing;
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use self::reader::Reader;
+use crate::{emitter::Conn, sync::Arc};
+
+/// One connection, seen from the body; it is the body.
+///
+/// A [`Stream`] of bytes that are ready for the wire, each item whole events. With the feature
+/// `http` also an `http_body::Body`.
+///
+/// # Drop
+/// Dropping it is the disconnect: the emitter hears of it at once, with
+/// [`CloseReason::ClientGone`](crate::CloseReason::ClientGone) unless everything was written.
+pub struct EventStream {
+    /// `None` at the end.
+    reader: Option<Box<Reader>>,
+}
+
+impl EventStream {
+    pub(crate) fn new(conn: Arc<Conn>) -> Self {
+        Self { reader: Some(Box::new(Reader::new(conn))) }
+    }
+
+    pub(crate) const fn ended() -> Self {
+        Self { reader: None }
+    }
+
+    /// Everything was given out: the last item came with the end.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.reader.is_none()
+    }
+
+    pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Some(reader) = &mut self.reader else { return Poll::Ready(None) };
+        let poll = reader.poll(cx);
+        // Noticed together with the last item, so that a server writes it and the end at once.
+        if reader.is_at_end() {
+            self.reader = None;
+        }
+        poll
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.poll_bytes(cx)
+    }
+}
+
+impl fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream").field("ended", &self.is_ended()).finish()
+    }
+}

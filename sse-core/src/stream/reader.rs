@@ -1,0 +1,279 @@
+//! Reading the logs and the queue of one connection in one order, and its time.
+
+use std::{
+    collections::VecDeque,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+
+use super::{output::Output, timing::Timing};
+use crate::{
+    CloseReason, Lag, SseEvent, bye,
+    emitter::{Conn, LAST, Queued, STATE, TICK},
+    emitters::{Feed, READ_BYTES, Read, clock},
+    event::{GapReason, gap},
+    sync::Arc,
+};
+
+/// What keeps proxies and peers from taking silence for death.
+const KEEP_ALIVE: Bytes = Bytes::from_static(b":\n\n");
+
+/// The reading side of one connection. Owns its cursors; nobody else moves them.
+pub(super) struct Reader {
+    conn: Arc<Conn>,
+    feeds: Vec<Box<dyn Feed>>,
+    /// Taken over from the connection's queue, in order.
+    local: VecDeque<Queued>,
+    /// Set once the connection is ending: shared events up to here are still written.
+    until: Option<u64>,
+    /// The offset of the last shared event that was given out.
+    position: u64,
+    /// Something was left for the next poll.
+    more: bool,
+    at_end: bool,
+    /// What `conn` has, to compare without a lock.
+    waker: Option<Waker>,
+    timing: Option<Timing>,
+}
+
+/// What one feed has to give in one round.
+struct Batch {
+    records: Vec<crate::emitters::Record>,
+    /// Nothing else waits below the limit.
+    all: bool,
+}
+
+impl Reader {
+    pub(super) fn new(conn: Arc<Conn>) -> Self {
+        Self {
+            conn,
+            feeds: Vec::new(),
+            local: VecDeque::new(),
+            until: None,
+            position: 0,
+            more: false,
+            at_end: false,
+            waker: None,
+            timing: None,
+        }
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at_end
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        // A server polls three times for each event: the answer "nothing yet" is one atomic load.
+        if self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            if !self.more && self.conn.is_quiet() {
+                return Poll::Pending;
+            }
+        } else {
+            // Registered before looking, so that what comes after the look wakes this task.
+            self.conn.register(cx.waker());
+            self.waker = Some(cx.waker().clone());
+        }
+        let mut out = Output::default();
+        let mut silent = false;
+        if self.timing.is_none() {
+            self.start(&mut out);
+        }
+        while out.is_empty() && !self.at_end && !silent && (self.more || !self.conn.is_quiet()) {
+            let bits = self.conn.take_bits();
+            self.more = false;
+            if bits & TICK != 0 {
+                silent = self.tick();
+            }
+            self.collect(bits, &mut out);
+        }
+        if self.at_end {
+            // What was followed is left before the callbacks hear of the end.
+            self.feeds.clear();
+            self.conn.finish(true);
+        } else if silent && out.is_empty() {
+            out.push(KEEP_ALIVE);
+        }
+        match out.finish() {
+            Some(bytes) => {
+                if let Some(timing) = &mut self.timing {
+                    timing.wrote();
+                }
+                Poll::Ready(Some(bytes))
+            }
+            None if self.at_end => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The response begins: clocks start.
+    fn start(&mut self, out: &mut Output) {
+        let settings = self.conn.settings();
+        self.timing = Some(Timing::start(&self.conn, &settings));
+        if let Some(retry) = settings.retry
+            && let Ok(retry) = SseEvent::builder().retry(retry).build()
+        {
+            out.push(retry.encode());
+        }
+        self.more = true;
+    }
+
+    /// A timer fired: is a keep-alive due?
+    fn tick(&mut self) -> bool {
+        let Some(timing) = &mut self.timing else { return false };
+        let due = timing.due();
+        if due.timeout {
+            self.conn.time_out();
+        }
+        due.keep_alive
+    }
+
+    fn collect(&mut self, bits: u32, out: &mut Output) {
+        // The common case: one log, nothing for this connection alone.
+        if bits & STATE == 0
+            && self.local.is_empty()
+            && self.until.is_none()
+            && let [feed] = &mut *self.feeds
+        {
+            let conn = &self.conn;
+            match feed.read(&|| !conn.has(STATE)) {
+                Read::Nothing => return,
+                Read::Piece(piece) => {
+                    self.position = piece.offset;
+                    self.more = piece.more;
+                    out.push(piece.bytes);
+                    return;
+                }
+                Read::Careful => {}
+            }
+        }
+        self.merge(out);
+    }
+
+    /// One round over all logs and the queue, in order of offsets.
+    ///
+    /// The clock is read first. Whatever was queued for this connection alone at an offset up to
+    /// there is then found in the queue, because queueing takes the offset under the queue's lock;
+    /// and a shared event that was published before it is then found in its log. What has a later
+    /// offset waits for the next round.
+    fn merge(&mut self, out: &mut Output) {
+        let now = clock::last();
+        self.take_over();
+        let until = self.until.unwrap_or(u64::MAX);
+        let mut limit = now.min(until);
+        if self.feeds.len() > 1 {
+            // Across logs only what every publisher up to here has appended.
+            limit = self.feeds.iter().map(|feed| feed.cut()).fold(limit, u64::min);
+        }
+        let batches = self.gather(&mut limit, out);
+        for feed_and_batch in self.feeds.iter_mut().zip(&batches) {
+            let (feed, batch) = feed_and_batch;
+            if let Some(last) = batch.records.iter().rev().find(|record| record.offset <= limit) {
+                feed.advance_past(last.offset);
+            }
+        }
+        let everything = batches.iter().all(|batch| batch.all);
+        self.more |= !everything;
+        let mut records: Vec<_> = batches
+            .into_iter()
+            .flat_map(|batch| batch.records)
+            .filter(|record| record.offset <= limit)
+            .collect();
+        records.sort_unstable_by_key(|record| record.offset);
+        // An event to all keys has one offset; a connection to several of them gets it once.
+        records.dedup_by_key(|record| record.offset);
+        for record in records {
+            self.give_local(record.offset, out);
+            self.position = record.offset;
+            out.push(record.frame);
+        }
+        if everything {
+            self.give_local(now.saturating_add(1), out);
+        }
+        let only_farewell = self.local.front().is_none_or(|queued| queued.offset == LAST);
+        if self.until.is_some() && everything && only_farewell {
+            self.give_local(u64::MAX, out);
+            out_all(&mut self.local, out);
+            self.at_end = true;
+        } else {
+            self.more |= !only_farewell;
+        }
+    }
+
+    /// Takes over what the connection has got since the last time.
+    fn take_over(&mut self) {
+        let update = self.conn.take_queue(&mut self.local);
+        for feed in update.feeds {
+            if self.position == 0 {
+                self.position = feed.start();
+            }
+            self.feeds.push(feed);
+        }
+        self.until = update.until;
+    }
+
+    /// What each log has up to `limit`, which comes down to where the first log was cut short.
+    fn gather(&mut self, limit: &mut u64, out: &mut Output) -> Vec<Batch> {
+        let budget = (READ_BYTES / self.feeds.len().max(1)).max(1);
+        let mut batches = Vec::with_capacity(self.feeds.len());
+        let mut behind = Vec::new();
+        for index in 0..self.feeds.len() {
+            let feed = &mut self.feeds[index];
+            match (feed.overtaken(), feed.lag()) {
+                (Some(_), Lag::Close) => {
+                    self.conn.begin_end(CloseReason::Lagged, Some(bye(CloseReason::Lagged, None)));
+                    self.take_over();
+                    self.feeds.clear();
+                    return Vec::new();
+                }
+                (Some(overtaken), Lag::Latest) => {
+                    behind.push((index, overtaken.0));
+                    batches.push(Batch { records: Vec::new(), all: true });
+                    continue;
+                }
+                (Some(overtaken), Lag::Gap) => {
+                    out.push(gap(GapReason::Lagged, Some(overtaken.0)).encode());
+                }
+                (None, _) => {}
+            }
+            let (records, all) = feed.peek(*limit, budget);
+            if !all && let Some(last) = records.last() {
+                *limit = last.offset.min(*limit);
+            }
+            batches.push(Batch { records, all });
+        }
+        for (index, overtaken) in behind {
+            let (records, passed) = self.feeds[index].newest_by_name(*limit);
+            out.push(gap(GapReason::Latest, Some(overtaken + passed)).encode());
+            batches[index] = Batch { records, all: true };
+        }
+        batches
+    }
+
+    /// Gives out what is for this connection alone and comes before `offset`.
+    fn give_local(&mut self, offset: u64, out: &mut Output) {
+        while self.local.front().is_some_and(|queued| queued.offset < offset)
+            && let Some(queued) = self.local.pop_front()
+        {
+            if let Some(id) = queued.id
+                && let Some(feed) = self.feeds.first()
+            {
+                feed.mark(id, self.position);
+            }
+            out.push(queued.frame);
+        }
+    }
+}
+
+fn out_all(local: &mut VecDeque<Queued>, out: &mut Output) {
+    for queued in local.drain(..) {
+        out.push(queued.frame);
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.feeds.clear();
+        self.conn.finish(false);
+    }
+}

@@ -1,0 +1,86 @@
+//! When a connection has been silent for too long, and when its time is over.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    emitter::{Conn, Settings},
+    sync::Arc,
+};
+
+/// The clocks of one connection: both share one appointment with the runtime's pulse.
+pub(super) struct Timing {
+    #[cfg(not(sse_loom))]
+    timer: crate::Timer,
+    last_write: Instant,
+    /// How long the wire may be silent: the interval or somewhat less, drawn once, so that
+    /// connections which all got the same event are not silent for the same time after it.
+    silence: Option<Duration>,
+    /// When the timeout ends the connection.
+    deadline: Option<Instant>,
+}
+
+/// What a tick found.
+pub(super) struct Due {
+    pub(super) timeout: bool,
+    pub(super) keep_alive: bool,
+}
+
+impl Timing {
+    pub(super) fn start(conn: &Arc<Conn>, settings: &Settings) -> Self {
+        let now = Instant::now();
+        let spread = |interval: Duration| interval.mul_f64(0.5 + fastrand::f64() / 2.0);
+        #[cfg(sse_loom)]
+        let _ = conn;
+        let mut timing = Self {
+            #[cfg(not(sse_loom))]
+            timer: {
+                let conn: Arc<dyn crate::Tick> = Arc::clone(conn) as _;
+                crate::Timer::new(Arc::downgrade(&conn))
+            },
+            last_write: now,
+            silence: settings.keep_alive.interval().map(spread),
+            deadline: settings.timeout.and_then(|timeout| now.checked_add(timeout)),
+        };
+        timing.arm();
+        timing
+    }
+
+    /// Something goes to the wire.
+    pub(super) fn wrote(&mut self) {
+        if self.silence.is_some() {
+            self.last_write = Instant::now();
+        }
+    }
+
+    /// The timer fired: what is due? Makes the next appointment.
+    pub(super) fn due(&mut self) -> Due {
+        let now = Instant::now();
+        let timeout = self.deadline.is_some_and(|deadline| deadline <= now);
+        if timeout {
+            self.deadline = None;
+        }
+        let keep_alive = self.silence.is_some_and(|silence| self.last_write + silence <= now);
+        if keep_alive {
+            self.last_write = now;
+        }
+        self.arm();
+        Due { timeout, keep_alive }
+    }
+
+    /// Events move `last_write` without touching the timer: it fires, finds that, and is set anew.
+    fn arm(&mut self) {
+        let silent = self.silence.and_then(|silence| self.last_write.checked_add(silence));
+        let next = match (silent, self.deadline) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        #[cfg(not(sse_loom))]
+        if let Some(next) = next {
+            self.timer.set(next);
+        }
+        #[cfg(sse_loom)]
+        let _ = next;
+    }
+}
