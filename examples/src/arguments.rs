@@ -169,4 +169,12 @@ mod tests {
         let error = given.listen(([127, 0, 0, 1], 0).into()).await.unwrap_err().to_string();
         assert_eq!(error, "`--listne` is unknown: this program has --every, --listen");
     }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named_in_the_error() {
+        let taken = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = arguments(&[]).unwrap().listen(address).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot listen at {address}: ")), "{error}");
+    }
 }

@@ -10,9 +10,11 @@ pub struct Page {
 }
 
 impl Page {
-    /// A page made of `template`, mostly `include_str!("…")`.
+    /// A page made of `template`, mostly `include_str!("…")`. Its `{{style}}` is the look that all
+    /// pages share.
     pub fn new(template: &'static str) -> Self {
-        Self { template, values: Vec::new() }
+        let style = include_str!("../pages/style.css").to_owned();
+        Self { template, values: vec![("style", style)] }
     }
 
     /// Puts `value` in the place of `{{name}}`, as text or inside a quoted attribute; it may come from anywhere.

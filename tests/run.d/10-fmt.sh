@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The code is formatted.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"

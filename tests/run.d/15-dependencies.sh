@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Each direct dependency has its reason in CONTRIBUTING.md, and nothing else has.
 set -euo pipefail
 used=$(awk '/^\[/ { inside = ($0 == "[workspace.dependencies]") } inside && /^[a-z0-9_-]+ *=/ && !/path *=/ { print $1 }' Cargo.toml | sort)

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Nothing to warn of, in any target.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Each feature of each crate alone, and none at all, builds without a warning.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"

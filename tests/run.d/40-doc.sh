@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The documentation of the three crates builds; no link in it is broken.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Every test but those in a browser: unit tests, wire, macro diagnostics, documentation examples.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"

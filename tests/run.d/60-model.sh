@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Every interleaving of the small concurrent parts, by a model checker.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"

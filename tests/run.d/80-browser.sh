@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The pages of the examples in a real, headless Chromium.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"

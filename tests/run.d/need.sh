@@ -1,4 +1,7 @@
+#!/usr/bin/env bash
 # Sourced by the steps: `need COMMAND PACKAGE...` makes sure that COMMAND is there.
+
+TMPDIR=${TMPDIR:-/tmp}
 
 # May this user install packages, and how?
 as_root=none
@@ -25,7 +28,7 @@ install_packages() {
         return 1
     fi
     echo "$why: installing $*"
-    local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
+    local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
     # Once in a run; the lists of a fresh machine are empty or old.
     if [[ ! -e $TMPDIR/lists-are-new ]]; then
         $as_root "${apt[@]}" update
@@ -53,5 +56,3 @@ need_component() {
     echo "\`cargo $1\` is missing. Install it with: rustup component add $2" >&2
     return 1
 }
-
-TMPDIR=${TMPDIR:-/tmp}

@@ -1,5 +1,6 @@
 //! Example programs, built as a user builds them and spoken to from outside.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::Mutex;
 
 use crate::{Result, within};
 
@@ -99,26 +101,37 @@ impl Program {
     }
 }
 
-/// The built example. Cargo decides whether there is anything to do, and lets one of us in at a time.
+/// The built example `name`: once in a process, so that an error of the compiler is shown once.
 async fn binary(name: &str) -> Result<PathBuf> {
+    static BUILT: Mutex<BTreeMap<String, Option<PathBuf>>> = Mutex::const_new(BTreeMap::new());
+    let mut built = BUILT.lock().await;
+    let path = match built.get(name) {
+        Some(path) => path.clone(),
+        None => {
+            let path = build(name).await?;
+            built.insert(name.to_owned(), path.clone());
+            path
+        }
+    };
+    Ok(path.ok_or_else(|| format!("`cargo build --bin {name}` failed"))?)
+}
+
+/// Cargo decides whether there is anything to do, and lets one process in at a time.
+async fn build(name: &str) -> Result<Option<PathBuf>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["build", "--quiet", "--message-format=json-render-diagnostics", "--bin", name])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .output()
+        .stdout(Stdio::piped())
+        .spawn()?
+        .wait_with_output()
         .await?;
     let messages = String::from_utf8_lossy(&output.stdout);
     let built = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find(|message| message["target"]["name"] == name && message["executable"].is_string());
-    match built.as_ref().and_then(|message| message["executable"].as_str()) {
-        Some(path) => Ok(path.into()),
-        None => {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            Err(format!("cargo built no program {name}: {errors}").into())
-        }
-    }
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)));
+    Ok(built)
 }

@@ -1,5 +1,6 @@
 //! The payment page: a person looks at it, somebody else pays.
 
+use rustix::process::Signal;
 use sse_tower_tests::{Browser, Program, Relay, Result, Tab, in_chromium, request};
 
 const STATE: &str = "document.body.dataset.state";
@@ -63,6 +64,23 @@ async fn a_payment_after_the_server_crashed_and_came_back_reaches_the_page() -> 
         provider_calls_back(&pay, 7).await?;
         state(&page, "paid").await?;
         page.text("title", "支付成功").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_payment_after_the_server_was_restarted_reaches_the_page() -> Result {
+    in_chromium(async |browser| {
+        let mut pay = Program::start("pay").await?;
+        let page = open(browser, &pay, 6).await?;
+        state(&page, "waiting").await?;
+        // This one says goodbye, and with it when to dial again.
+        assert_eq!(pay.signal(Signal::TERM).await?.status.code(), Some(0));
+        state(&page, "dropped").await?;
+        pay.start_again().await?;
+        state(&page, "waiting").await?;
+        provider_calls_back(&pay, 6).await?;
+        state(&page, "paid").await
     })
     .await
 }

@@ -1,0 +1,1 @@
+//! The event graph as a document.
