@@ -55,6 +55,8 @@ pub use bus::{
 };
 
 // The context.
+#[cfg(feature = "axum")]
+pub use axum::ContextRejection;
 pub use context::{
     ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
     OpenStreams, Publisher, Subscription, Unheard, WiringError, WiringFault,

@@ -8,8 +8,8 @@ use super::{
     listener::Profile,
 };
 
-/// Any error.
-pub type BoxError = Box<dyn Error + Send + Sync>;
+/// Any error. The crate exports the same alias once, beside the emitter's errors.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The error of a listener that wants to say where it failed: `?` turns any error into one and keeps
 /// its own place.

@@ -21,7 +21,7 @@ mod transaction;
 pub use answer::{IntoListenerError, ListenerOutput};
 pub use call::{EventMeta, PublicationId};
 pub use error::{
-    BoxError, Failure, ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep,
+    Failure, ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep,
     TransactionNeeded,
 };
 pub use event::{ApplicationEvent, EventType};

@@ -64,8 +64,13 @@ pub(super) fn event_names(events: &[EventRef], faults: &mut Vec<WiringFault>) {
     for event in events {
         let Some(description) = event.event.as_ref().map(|fns| (fns.describe)()) else { continue };
         let Some(name) = description.name else { continue };
-        let second = description.type_name;
-        if let Some(first) = seen.insert((name, description.version), second) {
+        // Derived types are found in the binary with their place; others have only their name.
+        let mut linked = inventory::iter::<LinkedEvent>.into_iter();
+        let second = match linked.find(|it| it.event.id() == event.id()) {
+            Some(it) => format!("{} at {}", description.type_name, it.declared_at),
+            None => description.type_name.to_owned(),
+        };
+        if let Some(first) = seen.insert((name, description.version), second.clone()) {
             faults.push(WiringFault::DuplicateEventName { name, first, second });
         }
     }

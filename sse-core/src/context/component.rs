@@ -51,7 +51,7 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Component<T> {
 
 /// The components of one context.
 #[derive(Default)]
-pub struct Components(TypeMap<Arc<dyn Any + Send + Sync>>);
+pub(crate) struct Components(TypeMap<Arc<dyn Any + Send + Sync>>);
 
 impl Components {
     /// False if there is one of that type already.

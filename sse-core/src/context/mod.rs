@@ -30,7 +30,8 @@ use crate::bus::{
 };
 
 pub use builder::ContextBuilder;
-pub use component::{Component, Components};
+pub use component::Component;
+pub(crate) use component::Components;
 pub use drain::OpenStreams;
 pub use lifecycle::{ContextClosed, ContextDraining, ContextStarted};
 pub use linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener};

@@ -117,15 +117,15 @@ pub enum WiringFault {
     },
     /// Two event types have one name and one version.
     #[error(
-        "event name `{name}` is used by both `{first}` and `{second}`; give one of them another name or version"
+        "event name `{name}` is used twice: {first}, and {second}; give one of them another name or version"
     )]
     DuplicateEventName {
         /// The name.
         name: &'static str,
-        /// Rust's name of the first type.
-        first: &'static str,
-        /// Rust's name of the second type.
-        second: &'static str,
+        /// Rust's name of the first type, and its place where that is known.
+        first: String,
+        /// Rust's name of the second type, and its place where that is known.
+        second: String,
     },
     /// A synchronous listener was given an option that only an asynchronous one can have.
     #[error(
