@@ -1,6 +1,5 @@
 //! The only items that generated code may name. Not public API: no stability is promised.
 
-pub use crate::emitter::{Configure, Ending, EndpointOptions, SseEmitter, beside};
 pub use inventory::submit;
 
 pub use crate::{
@@ -13,3 +12,5 @@ pub use crate::{
 
 /// Everything that `item` collected, for `sse-tower`.
 pub use inventory::iter as linked;
+
+pub use crate::emitter::{Configure, Ending, EndpointOptions, beside};

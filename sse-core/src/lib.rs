@@ -11,7 +11,7 @@ mod emitters;
 mod event;
 #[cfg(feature = "http")]
 mod http;
-mod observe;
+pub mod observe;
 mod pulse;
 mod stream;
 mod sync;
@@ -59,5 +59,11 @@ pub use bus::{
 pub use axum::ContextRejection;
 pub use context::{
     ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
-    OpenStreams, Publisher, Subscription, Unheard, WiringError, WiringFault,
+    Publisher, Subscription, Unheard, WiringError, WiringFault,
+};
+
+// Leaving.
+pub use context::{
+    Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
+    StreamOrder,
 };

@@ -4,9 +4,11 @@ impl Desk<u8> {
         Self::default()
     }
     /// Tells who waits.
+    #[sse_tower::event_listener(__read)]
     pub fn tell(&self, event: &Paid) {
         self.emitters.send(&event.id, "paid");
     }
+    #[event_listener(__read)]
     async fn follow(&self, event: &Self::Event, this: Component<Self>) -> Vec<Followed> {
         self.find(event, this).await
     }
@@ -20,7 +22,7 @@ const _: () = {
         let __a0 = __a0?;
         let __prepared = ::sse_tower::__private::Prepared::<
             Paid,
-        >::by_ref(move |__event: &Paid, __call: &::sse_tower::__private::Call<'_>| {
+        >::by_ref(move |__event, __call| {
             __call.answer(<Desk<u8>>::tell(__a0.component(), __event))
         });
         ::core::option::Option::Some(
@@ -49,10 +51,7 @@ const _: () = {
         let __args = ::std::sync::Arc::new((__a0?, __a1?));
         let __prepared = ::sse_tower::__private::Prepared::<
             <Desk<u8>>::Event,
-        >::lent(move |
-            __event: ::sse_tower::__private::Held<<Desk<u8>>::Event>,
-            __call: ::sse_tower::__private::OwnedCall|
-        {
+        >::lent(move |__event, __call| {
             let __args = ::std::sync::Arc::clone(&__args);
             ::std::boxed::Box::pin(async move {
                 let __result = {

@@ -31,10 +31,7 @@ impl mail {
         let __args = ::std::sync::Arc::new((__a0?,));
         let __prepared = ::sse_tower::__private::Prepared::<
             PayCompleted,
-        >::lent(move |
-            __event: ::sse_tower::__private::Held<PayCompleted>,
-            __call: ::sse_tower::__private::OwnedCall|
-        {
+        >::lent(move |__event, __call| {
             let __args = ::std::sync::Arc::clone(&__args);
             ::std::boxed::Box::pin(async move {
                 let __result = {

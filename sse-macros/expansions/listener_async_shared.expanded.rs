@@ -23,10 +23,7 @@ impl index {
         __binder.returns::<()>();
         let __prepared = ::sse_tower::__private::Prepared::<
             PayCompleted,
-        >::future(move |
-            __event: ::std::sync::Arc<PayCompleted>,
-            __call: ::sse_tower::__private::OwnedCall|
-        {
+        >::future(move |__event, __call| {
             ::std::boxed::Box::pin(async move {
                 let __result = {
                     let __running = ::core::pin::pin!(index(__event));

@@ -25,10 +25,7 @@ impl audit {
         let __args = ::std::sync::Arc::new((__a0?,));
         let __prepared = ::sse_tower::__private::Prepared::<
             dyn Auditable,
-        >::future(move |
-            __event: ::std::sync::Arc<dyn Auditable>,
-            __call: ::sse_tower::__private::OwnedCall|
-        {
+        >::future(move |__event, __call| {
             let __args = ::std::sync::Arc::clone(&__args);
             ::std::boxed::Box::pin(async move {
                 let __result = {

@@ -23,10 +23,7 @@ impl on_paid {
         __binder.returns::<()>();
         let __prepared = ::sse_tower::__private::Prepared::<
             PayCompleted,
-        >::by_ref(move |
-            __event: &PayCompleted,
-            __call: &::sse_tower::__private::Call<'_>|
-        __call.answer(on_paid(__event)));
+        >::by_ref(move |__event, __call| __call.answer(on_paid(__event)));
         ::core::option::Option::Some(__prepared.erase())
     }
 }

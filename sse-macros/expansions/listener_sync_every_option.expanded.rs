@@ -44,10 +44,7 @@ impl audit {
         let __a2 = __a2?;
         let __prepared = ::sse_tower::__private::Prepared::<
             PayCompleted,
-        >::by_ref(move |
-            __event: &PayCompleted,
-            __call: &::sse_tower::__private::Call<'_>|
-        {
+        >::by_ref(move |__event, __call| {
             __call
                 .answer(
                     audit(

@@ -25,10 +25,9 @@ impl keep {
         let __a0 = __a0?;
         let __prepared = ::sse_tower::__private::Prepared::<
             PayCompleted,
-        >::shared(move |
-            __event: ::std::sync::Arc<PayCompleted>,
-            __call: &::sse_tower::__private::Call<'_>|
-        __call.answer(keep(__event, __a0.give(__call))));
+        >::shared(move |__event, __call| {
+            __call.answer(keep(__event, __a0.give(__call)))
+        });
         ::core::option::Option::Some(__prepared.erase())
     }
 }

@@ -23,10 +23,7 @@ impl audit {
         __binder.returns::<()>();
         let __prepared = ::sse_tower::__private::Prepared::<
             dyn Auditable + Send,
-        >::by_ref(move |
-            __event: &(dyn Auditable + Send),
-            __call: &::sse_tower::__private::Call<'_>|
-        __call.answer(audit(__event)));
+        >::by_ref(move |__event, __call| __call.answer(audit(__event)));
         ::core::option::Option::Some(__prepared.erase())
     }
 }

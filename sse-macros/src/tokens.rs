@@ -6,12 +6,12 @@ use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{Attribute, GenericArgument, GenericParam, Generics, PathArguments, PathSegment, Type};
 
-/// The place of `span`, with names resolved where the attribute stands.
+/// The place of `span`, with names resolved where the attribute stands, as `quote!` does.
 ///
 /// The user's own span alone would also carry *its* hygiene: in an item made by `macro_rules!` a variable
 /// declared by generated code could then not be found by it.
 pub(crate) fn located(span: Span) -> Span {
-    Span::mixed_site().located_at(span)
+    Span::call_site().located_at(span)
 }
 
 /// The last segment of a type that is a path, seen through the invisible groups of `macro_rules!`.
@@ -71,10 +71,10 @@ pub(crate) fn milliseconds(duration: Duration) -> u64 {
 
 /// A constant that says where `span` is: its file, line and column.
 ///
-/// The bare span on purpose: `Location::caller` answers with the place of the call's tokens, and located
-/// anywhere else that would be the attribute, not the function's name.
+/// The bare span on purpose: `Location::caller` answers with the place of the call's tokens, and resolved
+/// anywhere else that would be the attribute, not the function's name. The path is absolute, so it resolves.
 pub(crate) fn here(span: Span) -> TokenStream {
-    quote_spanned!(span.resolved_at(Span::call_site())=> ::sse_tower::__private::here())
+    quote_spanned!(span=> ::sse_tower::__private::here())
 }
 
 /// `tokens` with `Self` written out as `this`, for code that stands outside the impl block.

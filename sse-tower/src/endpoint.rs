@@ -61,7 +61,10 @@ where
 }
 
 /// Reports all that is wrong before it gives up on anything.
-fn mount_all<S>(routes: &[&'static Route], context: &ApplicationContext) -> Result<Router<S>, WiringError>
+fn mount_all<S>(
+    routes: &[&'static Route],
+    context: &ApplicationContext,
+) -> Result<Router<S>, WiringError>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -72,7 +75,9 @@ where
     for same_path in routes.chunk_by(|one, other| one.path == other.path) {
         let mut methods = MethodRouter::new();
         for (at, route) in same_path.iter().enumerate() {
-            if let Some(first) = same_path[..at].iter().find(|earlier| earlier.method == route.method) {
+            if let Some(first) =
+                same_path[..at].iter().find(|earlier| earlier.method == route.method)
+            {
                 faults.push(route.clash(first));
                 continue;
             }
@@ -172,7 +177,9 @@ impl<S: Send + Sync> Call<S> {
     /// # Errors
     /// The extractor's rejection, as a response.
     pub async fn part<T: FromRequestParts<S>>(&mut self) -> Result<T, Response> {
-        T::from_request_parts(&mut self.parts, &self.state).await.map_err(IntoResponse::into_response)
+        T::from_request_parts(&mut self.parts, &self.state)
+            .await
+            .map_err(IntoResponse::into_response)
     }
 
     /// The last argument, which may read the body.
@@ -212,7 +219,8 @@ where
         async move {
             match call {
                 Some(call) => call.await.unwrap_or_else(|rejection| rejection),
-                None => [(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))].into_response(),
+                None => [(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))]
+                    .into_response(),
             }
         }
     }))

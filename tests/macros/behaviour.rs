@@ -212,7 +212,7 @@ impl Desk {
 
     #[event_listener(order = 1)]
     async fn tell(&self, event: &Paid, this: &Component<Self>) {
-        assert!(std::ptr::eq(self, &raw const ***this));
+        assert!(std::ptr::eq(self, &raw const **this));
         self.heard.note(format!("told {}", event.amount));
     }
 

@@ -5,10 +5,10 @@ use axum::extract::{FromRef, Path, State};
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use http_body_util::BodyExt as _;
 use sse_tower::{
-    ApplicationContext, Component, SseEmitter, SseLayer, endpoints, sse_endpoint,
+    ApplicationContext, Component, SseEmitter, endpoints, sse_endpoint,
 };
 use tower::ServiceExt as _;
 
@@ -89,12 +89,12 @@ fn by_hand() -> Router {
     Router::new()
         .route("/returns/{id}", get(returns))
         .route("/takes/{id}", get(takes))
-        .layer(SseLayer::new(context))
+        .layer(Extension(context))
 }
 
 fn gathered() -> Router {
     let context = context();
-    Router::new().merge(endpoints(&context).unwrap()).layer(SseLayer::new(context))
+    Router::new().merge(endpoints(&context).unwrap()).layer(Extension(context))
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn head_opens_no_stream() {
 async fn the_collected_router_fits_any_state() {
     let context = context();
     let app: Router<u32> = endpoints::<u32>(&context).unwrap();
-    let (status, _) = ask(app.with_state(7).layer(SseLayer::new(context)), request("/collected/7")).await;
+    let (status, _) = ask(app.with_state(7).layer(Extension(context)), request("/collected/7")).await;
     assert_eq!(status, StatusCode::OK);
 }
 

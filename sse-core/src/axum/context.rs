@@ -75,6 +75,7 @@ impl IntoResponse for PublishError {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
     struct Till;
 
     #[tokio::test]

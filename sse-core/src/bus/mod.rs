@@ -47,5 +47,5 @@ pub(crate) use listener::Profile;
 pub(crate) use order::arrange;
 pub(crate) use publication::publish;
 pub(crate) use run::first_time;
-pub(crate) use slot::{AnySlot, Registered, Slot, Sources, TypeMap};
+pub(crate) use slot::{AnySlot, Plan, Registered, Slot, Slots, Sources, TypeMap};
 pub(crate) use tasks::Tasks;

@@ -9,7 +9,7 @@ use super::{
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) type Condition<E> = Arc<dyn Fn(&E) -> bool + Send + Sync>;
-type RefFn<E> = dyn Fn(&E, &Call<'_>) -> Answer + Send + Sync;
+pub(crate) type RefFn<E> = dyn Fn(&E, &Call<'_>) -> Answer + Send + Sync;
 type SharedFn<E> = dyn Fn(Arc<E>, &Call<'_>) -> Answer + Send + Sync;
 type FutureFn<E> = dyn Fn(Arc<E>, OwnedCall) -> BoxFuture<Answer> + Send + Sync;
 

@@ -21,6 +21,7 @@ use super::{
     rest::Rest,
     run::{Moment, Run, Stop},
     scope::{Origin, Scope},
+    slot::Plan,
 };
 use crate::context::ApplicationContext;
 
@@ -56,16 +57,20 @@ use crate::context::ApplicationContext;
 /// ```
 #[must_use = "its listeners run in any case; await it for the outcome, or say `.detach()`"]
 pub struct Publication<E: ApplicationEvent> {
-    /// `None` once the outcome was given.
-    tally: Option<Tally>,
-    rest: Option<Rest<E>>,
-    handed: Option<Box<Handed>>,
+    state: State<E>,
 }
 
-/// A task has the rest, and says what became of it.
-struct Handed {
-    tally: oneshot::Receiver<Tally>,
-    meta: EventMeta,
+enum State<E> {
+    /// Every listener ran, and none had anything to say. Small, because it is the common case.
+    Ran { id: PublicationId, at: &'static Location<'static>, ran: u32 },
+    /// All is known.
+    Known(Tally),
+    /// Some listeners are left.
+    Open { tally: Tally, rest: Rest<E> },
+    /// A task has the rest, and says what became of it.
+    Handed { tally: oneshot::Receiver<Tally>, meta: EventMeta },
+    /// The outcome was given.
+    Given,
 }
 
 /// Publishes outside of any transaction.
@@ -75,7 +80,39 @@ pub(crate) fn publish<E: ApplicationEvent>(
     event: E,
     at: &'static Location<'static>,
 ) -> Publication<E> {
-    publish_held(context, Held::Owned(event), PublicationId::next(), at, Moment::Now)
+    let id = PublicationId::next();
+    let Some(plan) = context.plain_plan::<E>() else {
+        return publish_held(context, Held::Owned(event), id, at, Moment::Now);
+    };
+    let scope = match Scope::enter(describe::<E>, id) {
+        Ok(scope) => scope,
+        Err(cycle) => return too_deep(id, at, cycle),
+    };
+    let meta = scope.meta(id, at);
+    let mut ran = 0;
+    let stopped = guarded(|| plan.run_plain(context, &meta, &event, &mut ran));
+    if let Ok(None) = stopped {
+        drop(scope);
+        return Publication { state: State::Ran { id, at, ran } };
+    }
+    resume(context, plan, Held::Owned(event), &meta, ran, stopped)
+}
+
+/// After a plain listener that had something to say, or that panicked.
+#[cold]
+fn resume<E: ApplicationEvent>(
+    context: &ApplicationContext,
+    plan: &Arc<Plan<E>>,
+    held: Held<E>,
+    meta: &EventMeta,
+    ran: u32,
+    stopped: Result<Option<Answer>, ListenerPanicked>,
+) -> Publication<E> {
+    let mut tally = Tally::new(*meta, describe::<E>);
+    tally.ran = ran;
+    let run = Run { context, plan, held: &held, meta, moment: Moment::Now };
+    let stop = run.resume(ran as usize, stopped, &mut tally);
+    Publication::after(context, plan, held, Moment::Now, tally, stop)
 }
 
 pub(crate) fn publish_held<E: ApplicationEvent>(
@@ -89,32 +126,22 @@ pub(crate) fn publish_held<E: ApplicationEvent>(
         Ok(scope) => scope,
         Err(cycle) => return too_deep(id, at, cycle),
     };
-    let depth = u32::try_from(scope.depth).unwrap_or(u32::MAX);
-    let meta = EventMeta { event_id: id, published_at: at, depth, parent: scope.parent };
+    let meta = scope.meta(id, at);
     let mut tally = Tally::new(meta, describe::<E>);
-    let rest = context.with_slot::<E, _>(|slot| {
+    context.with_slot::<E, _>(|slot| {
         slot.with_plan(|plan| {
-            if plan.entries.is_empty() {
-                if moment.is_delivery() {
-                    context.unheard_event(slot, at);
-                }
-                return None;
+            if plan.entries.is_empty() && moment.is_delivery() {
+                context.unheard_event(slot, at);
             }
             let held = match held {
                 Held::Owned(event) if plan.shared => Held::Shared(Arc::new(event)),
                 held => held,
             };
             let run = Run { context, plan, held: &held, meta: &meta, moment };
-            match run.from(0, &mut tally) {
-                Stop::End => None,
-                stop => {
-                    let origin = Origin::current(id);
-                    Some(Rest::new(context, Arc::clone(plan), held, origin, moment, stop))
-                }
-            }
+            let stop = run.from(0, &mut tally);
+            Publication::after(context, plan, held, moment, tally, stop)
         })
-    });
-    Publication { tally: Some(tally), rest, handed: None }
+    })
 }
 
 #[cold]
@@ -127,14 +154,33 @@ fn too_deep<E: ApplicationEvent>(
     let meta = EventMeta { event_id: id, published_at: at, depth, parent: None };
     let mut tally = Tally::new(meta, describe::<E>);
     tally.failures.push(Failure::of_bus(&meta, RepublishedTooDeep { cycle }));
-    Publication { tally: Some(tally), rest: None, handed: None }
+    Publication { state: State::Known(tally) }
 }
 
 impl<E: ApplicationEvent> Publication<E> {
+    fn after(
+        context: &ApplicationContext,
+        plan: &Arc<Plan<E>>,
+        held: Held<E>,
+        moment: Moment,
+        tally: Tally,
+        stop: Stop,
+    ) -> Self {
+        let state = match stop {
+            Stop::End => State::Known(tally),
+            stop => {
+                let origin = Origin::current(tally.meta.event_id);
+                let rest = Rest::new(context, Arc::clone(plan), held, origin, moment, stop);
+                State::Open { tally, rest }
+            }
+        };
+        Self { state }
+    }
+
     /// Starts no listener after the first that failed. Those that did not run are
     /// [`not_run`](PublishError::not_run).
     pub fn first_error(mut self) -> Self {
-        if let Some(rest) = &mut self.rest {
+        if let State::Open { rest, .. } = &mut self.state {
             rest.stop_at_first = true;
         }
         self
@@ -145,84 +191,105 @@ impl<E: ApplicationEvent> Publication<E> {
         drop(self);
     }
 
-    /// The publication's number, which each listener can have as [`EventMeta::event_id`].
-    #[must_use]
-    pub fn id(&self) -> Option<PublicationId> {
-        self.tally.as_ref().map(|tally| tally.meta.event_id)
-    }
-
     /// For an event that a listener returned: its failures so far, and those to come.
     pub(crate) fn into_parts(mut self) -> (Vec<Failure>, Option<BoxFuture<Vec<Failure>>>) {
         self.advance();
-        if self.rest.is_some() {
-            return (
-                Vec::new(),
-                Some(Box::pin(async move {
-                    match self.await {
-                        Ok(_) => Vec::new(),
-                        Err(error) => error.into_failures(),
-                    }
-                })),
-            );
+        match std::mem::replace(&mut self.state, State::Given) {
+            State::Known(tally) => (tally.failures, None),
+            State::Ran { .. } | State::Given => (Vec::new(), None),
+            state @ (State::Open { .. } | State::Handed { .. }) => {
+                let mut publication = Self { state };
+                let rest = async move {
+                    std::future::poll_fn(|cx| publication.poll_tally(cx)).await.failures
+                };
+                (Vec::new(), Some(Box::pin(rest)))
+            }
         }
-        (self.tally.take().map(|tally| tally.failures).unwrap_or_default(), None)
     }
 
     /// Runs what can be run here and now: synchronous listeners after one that failed.
     fn advance(&mut self) {
-        if let (Some(rest), Some(tally)) = (&mut self.rest, &mut self.tally)
+        if let State::Open { tally, rest } = &mut self.state
             && rest.advance(tally)
+            && let State::Open { tally, .. } = std::mem::replace(&mut self.state, State::Given)
         {
-            self.rest = None;
+            self.state = State::Known(tally);
         }
     }
 
     pub(crate) fn poll_tally(&mut self, cx: &mut Context<'_>) -> Poll<Tally> {
-        if let Some(handed) = &mut self.handed {
-            let meta = handed.meta;
-            return Pin::new(&mut handed.tally).poll(cx).map(|tally| match tally {
-                Ok(tally) => tally,
-                // The task is gone only with its runtime.
-                Err(_) => {
-                    let mut tally = Tally::new(meta, describe::<E>);
-                    tally.failures.push(Failure::of_bus(&meta, RuntimeGone));
-                    tally
-                }
-            });
-        }
-        if let (Some(rest), Some(tally)) = (&mut self.rest, &mut self.tally) {
-            if rest.needs_clock() && Handle::try_current().is_err() {
-                return self.hand_over_and_wait(cx);
+        match &mut self.state {
+            State::Open { rest, .. } if rest.needs_clock() && Handle::try_current().is_err() => {
+                self.hand_over_and_wait();
+                return self.poll_tally(cx);
             }
-            ready!(rest.poll(tally, cx));
-            self.rest = None;
+            State::Open { tally, rest } => ready!(rest.poll(tally, cx)),
+            State::Handed { tally, meta } => {
+                let tally = ready!(Pin::new(tally).poll(cx)).unwrap_or_else(|_| {
+                    // The task is gone only with its runtime.
+                    let mut tally = Tally::new(*meta, describe::<E>);
+                    tally.failures.push(Failure::of_bus(meta, RuntimeGone));
+                    tally
+                });
+                self.state = State::Given;
+                return Poll::Ready(tally);
+            }
+            State::Ran { .. } | State::Known(_) | State::Given => {}
         }
-        match self.tally.take() {
-            Some(tally) => Poll::Ready(tally),
+        match std::mem::replace(&mut self.state, State::Given) {
+            State::Ran { id, at, ran } => {
+                let meta = EventMeta { event_id: id, published_at: at, depth: 0, parent: None };
+                let mut tally = Tally::new(meta, describe::<E>);
+                tally.ran = ran;
+                Poll::Ready(tally)
+            }
+            State::Known(tally) | State::Open { tally, .. } => Poll::Ready(tally),
             // It was awaited to its end before.
-            None => Poll::Pending,
+            State::Handed { .. } | State::Given => Poll::Pending,
         }
     }
 
     /// Timeouts need a clock, and there is none here.
     #[cold]
-    fn hand_over_and_wait(&mut self, cx: &mut Context<'_>) -> Poll<Tally> {
+    fn hand_over_and_wait(&mut self) {
+        let State::Open { tally, mut rest } = std::mem::replace(&mut self.state, State::Given)
+        else {
+            return;
+        };
         let (done, receiver) = oneshot::channel();
-        if let (Some(mut rest), Some(tally)) = (self.rest.take(), self.tally.take()) {
-            self.handed = Some(Box::new(Handed { tally: receiver, meta: tally.meta }));
-            rest.handed_over = true;
-            let context = rest.context().clone();
-            let mut publication = Self { tally: Some(tally), rest: Some(rest), handed: None };
-            super::tasks::hand_over(
-                &context,
-                Box::pin(async move {
-                    let tally = std::future::poll_fn(|cx| publication.poll_tally(cx)).await;
-                    // Whoever waited may have gone: the listeners ran all the same.
-                    let _ = done.send(tally);
-                }),
-            );
+        self.state = State::Handed { tally: receiver, meta: tally.meta };
+        rest.handed_over = true;
+        let context = rest.context().clone();
+        let mut publication = Self { state: State::Open { tally, rest } };
+        let task = async move {
+            let tally = std::future::poll_fn(|cx| publication.poll_tally(cx)).await;
+            // Whoever waited may have gone: the listeners ran all the same.
+            let _ = done.send(tally);
+        };
+        super::tasks::hand_over(&context, Box::pin(task));
+    }
+
+    #[cold]
+    fn hand_over(&mut self) {
+        // Synchronous listeners run before this returns, as they would have without a failure
+        // before them.
+        self.advance();
+        let State::Open { tally, mut rest } = std::mem::replace(&mut self.state, State::Given)
+        else {
+            return;
+        };
+        if rest.handed_over {
+            // The task itself was dropped, by the end of its runtime.
+            return;
         }
-        self.poll_tally(cx)
+        rest.handed_over = true;
+        rest.count();
+        let context = rest.context().clone();
+        let mut publication = Self { state: State::Open { tally, rest } };
+        let task = async move {
+            std::future::poll_fn(|cx| publication.poll_tally(cx)).await;
+        };
+        super::tasks::hand_over(&context, Box::pin(task));
     }
 }
 
@@ -239,46 +306,25 @@ impl<E: ApplicationEvent> Future for Publication<E> {
 impl<E: ApplicationEvent> Drop for Publication<E> {
     #[inline]
     fn drop(&mut self) {
-        if self.rest.is_some() {
+        if let State::Open { .. } = self.state {
             self.hand_over();
         }
     }
 }
 
-impl<E: ApplicationEvent> Publication<E> {
-    #[cold]
-    fn hand_over(&mut self) {
-        // Synchronous listeners run before this returns, as they would have without a failure
-        // before them.
-        self.advance();
-        let (Some(mut rest), Some(tally)) = (self.rest.take(), self.tally.take()) else { return };
-        if rest.handed_over {
-            // The task itself was dropped, by the end of its runtime.
-            return;
-        }
-        rest.handed_over = true;
-        rest.count();
-        let context = rest.context().clone();
-        let mut publication = Self { tally: Some(tally), rest: Some(rest), handed: None };
-        super::tasks::hand_over(
-            &context,
-            Box::pin(async move {
-                std::future::poll_fn(|cx| publication.poll_tally(cx)).await;
-            }),
-        );
-    }
-}
-
 impl<E: ApplicationEvent> fmt::Debug for Publication<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publication")
-            .field("so_far", &self.tally)
-            .field("listeners_left", &self.rest.is_some())
-            .finish()
+        f.write_str(match self.state {
+            State::Ran { .. } | State::Known(_) => "Publication(all listeners ran)",
+            State::Open { .. } => "Publication(listeners are left)",
+            State::Handed { .. } => "Publication(listeners run in a task)",
+            State::Given => "Publication(its outcome was given)",
+        })
     }
 }
 
 /// Catches a panic of user code around `f`.
+#[inline]
 pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, ListenerPanicked> {
     catch_unwind(AssertUnwindSafe(f)).map_err(|panic| ListenerPanicked::new(&*panic))
 }

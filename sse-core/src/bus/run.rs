@@ -3,8 +3,9 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::{
+    answer::Answer,
     call::{Call, EventMeta},
-    error::{Failure, TransactionNeeded},
+    error::{Failure, ListenerPanicked, TransactionNeeded},
     listener::{Phase, Profile},
     outcome::Tally,
     prepared::{Bound, BoxFuture, Held},
@@ -82,27 +83,49 @@ pub(crate) struct Run<'a, E> {
 
 impl<E: Send + Sync + 'static> Run<'_, E> {
     /// Runs listeners from `from` on. The caller has entered the publication's scope.
-    #[inline]
     pub(crate) fn from(&self, from: usize, tally: &mut Tally) -> Stop {
         let mut at = from;
         // One for the whole run, since entering it for each listener would cost as much as calling one.
-        let stop = guarded(|| self.advance(&mut at, tally));
-        let stop = match stop {
-            Ok(stop) => stop,
-            Err(panicked) => {
-                if let Some(entry) = self.plan.entries.get(at) {
-                    tally.failures.push(Failure::new(&entry.profile, self.meta, None, panicked));
+        match guarded(|| self.advance(&mut at, tally)) {
+            Ok(stop) => self.at_end(stop),
+            Err(panicked) => self.panicked(at, panicked, tally),
+        }
+    }
+
+    /// Goes on after the plain listener `at`.
+    pub(crate) fn resume(
+        &self,
+        at: usize,
+        stopped: Result<Option<Answer>, ListenerPanicked>,
+        tally: &mut Tally,
+    ) -> Stop {
+        match stopped {
+            Err(panicked) => self.panicked(at, panicked, tally),
+            Ok(None) => Stop::End,
+            Ok(Some(answer)) => {
+                let pending = settle(tally, answer);
+                match self.settled(at, pending, tally) {
+                    Some(stop) => self.at_end(stop),
+                    None => self.from(at + 1, tally),
                 }
-                Stop::Failed { next: at + 1 }
             }
-        };
+        }
+    }
+
+    fn panicked(&self, at: usize, panicked: ListenerPanicked, tally: &mut Tally) -> Stop {
+        if let Some(entry) = self.plan.entries.get(at) {
+            tally.failures.push(Failure::new(&entry.profile, self.meta, None, panicked));
+        }
+        self.at_end(Stop::Failed { next: at + 1 })
+    }
+
+    fn at_end(&self, stop: Stop) -> Stop {
         match stop {
             Stop::Failed { next } if next >= self.plan.entries.len() => Stop::End,
             stop => stop,
         }
     }
 
-    #[inline]
     fn advance(&self, at: &mut usize, tally: &mut Tally) -> Stop {
         let delivery = self.moment.is_delivery();
         let event: &E = self.held;

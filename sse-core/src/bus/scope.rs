@@ -1,8 +1,11 @@
 //! Which publication this thread is in: how deep, and through which events it came.
 
-use std::{cell::Cell, fmt::Write as _, marker::PhantomData, sync::Arc};
+use std::{cell::Cell, fmt::Write as _, marker::PhantomData, panic::Location, sync::Arc};
 
-use super::{call::PublicationId, event::EventDescription};
+use super::{
+    call::{EventMeta, PublicationId},
+    event::EventDescription,
+};
 
 /// How many publications may be nested, each made by a listener of the one before: 32.
 ///
@@ -34,8 +37,8 @@ thread_local! {
 
 /// While it lives, this thread is in the publication. What was before is restored by dropping it.
 pub(crate) struct Scope {
-    pub(crate) depth: usize,
-    pub(crate) parent: Option<PublicationId>,
+    depth: usize,
+    parent: Option<PublicationId>,
     /// It restores this thread's state.
     not_send: PhantomData<*const ()>,
 }
@@ -54,6 +57,15 @@ impl Scope {
             let parent = current.publication.replace(Some(id));
             Ok(Self { depth, parent, not_send: PhantomData })
         })
+    }
+}
+
+impl Scope {
+    #[inline]
+    pub(crate) fn meta(&self, id: PublicationId, at: &'static Location<'static>) -> EventMeta {
+        // Less than `MAX_PUBLICATION_DEPTH`.
+        let depth = self.depth as u32;
+        EventMeta { event_id: id, published_at: at, depth, parent: self.parent }
     }
 }
 

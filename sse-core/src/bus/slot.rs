@@ -4,7 +4,7 @@ use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt,
-    hash::{BuildHasherDefault, Hasher},
+    hash::{BuildHasherDefault, Hash, Hasher},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,12 +12,17 @@ use std::{
 };
 
 use super::{
+    answer::Answer,
+    call::{Call, EventMeta},
     event::{ApplicationEvent, EventDescription, Supertype},
     listener::Profile,
     order,
-    prepared::{Bound, Prepared, Wired},
+    prepared::{Bound, Prepared, RefFn, Wired},
 };
-use crate::sync::{Mutex, lock};
+use crate::{
+    context::ApplicationContext,
+    sync::{Mutex, lock},
+};
 
 /// A map by type. A `TypeId` is a hash already.
 pub(crate) type TypeMap<V> = HashMap<TypeId, V, BuildHasherDefault<Identity>>;
@@ -40,6 +45,61 @@ impl Hasher for Identity {
     fn finish(&self) -> u64 {
         self.0
     }
+}
+
+/// The places of the events that were known when the context was built: found by one look, most
+/// of the time, because three quarters of the table are empty.
+pub(crate) struct Slots {
+    table: Box<[Option<KnownSlot>]>,
+}
+
+struct KnownSlot {
+    type_id: TypeId,
+    slot: Arc<dyn AnySlot>,
+    /// The same, for a cheaper way to its type.
+    any: Arc<dyn Any + Send + Sync>,
+}
+
+impl Slots {
+    pub(crate) fn new(slots: TypeMap<Arc<dyn AnySlot>>) -> Self {
+        let size = (slots.len() * 4).next_power_of_two();
+        let mut table: Vec<Option<KnownSlot>> = Vec::new();
+        table.resize_with(size, || None);
+        for (type_id, slot) in slots {
+            let mut places = probe(type_id, size);
+            if let Some(place) = places.find(|&at| matches!(table.get(at), Some(None)))
+                && let Some(place) = table.get_mut(place)
+            {
+                *place = Some(KnownSlot { type_id, any: slot.clone(), slot });
+            }
+        }
+        Self { table: table.into_boxed_slice() }
+    }
+
+    #[inline]
+    pub(crate) fn get<E: ApplicationEvent>(&self) -> Option<&Slot<E>> {
+        let type_id = TypeId::of::<E>();
+        for at in probe(type_id, self.table.len()) {
+            let known = self.table.get(at)?.as_ref()?;
+            if known.type_id == type_id {
+                return known.any.downcast_ref();
+            }
+        }
+        None
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnySlot>> {
+        self.table.iter().flatten().map(|known| &known.slot)
+    }
+}
+
+#[inline]
+fn probe(type_id: TypeId, size: usize) -> impl Iterator<Item = usize> {
+    let mut hash = Identity::default();
+    type_id.hash(&mut hash);
+    // Any part of the hash will do.
+    let first = hash.finish() as usize;
+    (0..size).map(move |step| first.wrapping_add(step) & (size - 1))
 }
 
 /// One listener of a context.
@@ -86,8 +146,32 @@ pub(crate) struct Plan<E> {
     pub(crate) entries: Box<[Entry<E>]>,
     /// The event has to be in an `Arc`.
     pub(crate) shared: bool,
+    /// The listeners' functions, if each of them is plain; else empty.
+    plain: Box<[Arc<RefFn<E>>]>,
     /// Some listener needs a clock, hence a runtime.
     pub(crate) timed: bool,
+}
+
+impl<E> Plan<E> {
+    /// Runs plain listeners, and counts them, up to the first that has something to say.
+    #[inline]
+    pub(crate) fn run_plain(
+        &self,
+        context: &ApplicationContext,
+        meta: &EventMeta,
+        event: &E,
+        ran: &mut u32,
+    ) -> Option<Answer> {
+        for (listener, entry) in self.plain.iter().zip(&self.entries) {
+            let call = Call { context, meta: *meta, listener: &entry.profile };
+            let answer = listener(event, &call);
+            if !answer.is_plain() {
+                return Some(answer);
+            }
+            *ran += 1;
+        }
+        None
+    }
 }
 
 /// The place of `E` in a context.
@@ -115,6 +199,13 @@ impl<E: ApplicationEvent> Slot<E> {
             description: event_type.description,
             warned: AtomicBool::new(false),
         }
+    }
+
+    /// The plan, if it is as it was when the context was built and all its listeners are plain.
+    #[inline]
+    pub(crate) fn plain_plan(&self) -> Option<&Arc<Plan<E>>> {
+        let unchanged = !self.changed.load(Ordering::Acquire);
+        (unchanged && !self.fixed.plain.is_empty()).then_some(&self.fixed)
     }
 
     /// Runs `f` with the plan of this moment. No lock is held while it runs.
@@ -184,6 +275,11 @@ fn plan<E: ApplicationEvent>(
         .into_iter()
         .filter_map(|place| slots.get_mut(place).and_then(Option::take))
         .collect();
+    let plain = entries.iter().map(|it| match &it.bound {
+        Bound::Ref(listener) if it.plain => Some(Arc::clone(listener)),
+        _ => None,
+    });
+    let plain = plain.collect::<Option<Box<[_]>>>().unwrap_or_default();
     let timed = entries.iter().any(|it| it.profile.timeout.is_some());
     Plan {
         // A future that is stopped, or that runs on its own, does not give the event back.
@@ -191,6 +287,7 @@ fn plan<E: ApplicationEvent>(
             || entries.iter().any(|it| {
                 it.profile.spawn || matches!(it.bound, Bound::Shared(_) | Bound::Future(_))
             }),
+        plain,
         timed,
         entries,
     }

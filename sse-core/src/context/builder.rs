@@ -13,7 +13,8 @@ use super::{
     linked::{LinkedEvent, LinkedListener},
 };
 use crate::bus::{
-    AnySlot, Binder, EventRef, Listener, Profile, Registered, Sources, Tasks, TypeMap, publish,
+    AnySlot, Binder, EventRef, Listener, Profile, Registered, Slots, Sources, Tasks, TypeMap,
+    publish,
 };
 
 type Place = &'static Location<'static>;
@@ -150,7 +151,7 @@ impl ContextBuilder {
         WiringError::check(faults)?;
 
         let context = ApplicationContext(Arc::new(Inner {
-            slots,
+            slots: Slots::new(slots),
             late: RwLock::default(),
             fixed: sources,
             subscribed: Mutex::default(),

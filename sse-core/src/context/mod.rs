@@ -25,14 +25,17 @@ use std::{
 use tokio::runtime::Handle;
 
 use crate::bus::{
-    AnySlot, ApplicationEvent, EventRef, Listener, ListenerOutput, Profile, Publication, Slot,
-    Sources, Tasks, Transaction, TypeMap, first_time, publish, short_name,
+    AnySlot, ApplicationEvent, EventRef, Listener, ListenerOutput, Plan, Profile, Publication,
+    Slot, Slots, Sources, Tasks, Transaction, TypeMap, first_time, publish, short_name,
 };
 
 pub use builder::ContextBuilder;
 pub use component::Component;
 pub(crate) use component::Components;
-pub use drain::OpenStreams;
+pub use drain::{
+    Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
+    StreamOrder,
+};
 pub use lifecycle::{ContextClosed, ContextDraining, ContextStarted};
 pub use linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener};
 pub use publisher::Publisher;
@@ -49,7 +52,7 @@ pub struct ApplicationContext(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     /// Events known when the context was built. Never changes, hence no lock.
-    slots: TypeMap<Arc<dyn AnySlot>>,
+    slots: Slots,
     /// Events that were first seen later: at most one entry for each event type of the program.
     late: RwLock<TypeMap<Arc<dyn AnySlot>>>,
     fixed: Sources,
@@ -202,7 +205,8 @@ impl ApplicationContext {
         assert!(checked.is_ok(), "{}", checked.err().map(|it| it.to_string()).unwrap_or_default());
     }
 
-    /// The open streams.
+    /// The streams that are open now. Layers register what they carry.
+    #[must_use]
     pub fn streams(&self) -> &OpenStreams {
         &self.0.streams
     }
@@ -223,12 +227,16 @@ impl ApplicationContext {
         wires.chain(since).collect()
     }
 
+    /// See [`Slot::plain_plan`].
+    #[inline]
+    pub(crate) fn plain_plan<E: ApplicationEvent>(&self) -> Option<&Arc<Plan<E>>> {
+        self.0.slots.get::<E>()?.plain_plan()
+    }
+
     /// Runs `f` with the place of `E` in this context. No lock is held while it runs.
     #[inline]
     pub(crate) fn with_slot<E: ApplicationEvent, R>(&self, f: impl FnOnce(&Slot<E>) -> R) -> R {
-        let slot = self.0.slots.get(&TypeId::of::<E>());
-        let slot = slot.and_then(|slot| (&**slot as &dyn Any).downcast_ref::<Slot<E>>());
-        match slot {
+        match self.0.slots.get::<E>() {
             Some(slot) => f(slot),
             None => f(&self.late_slot()),
         }

@@ -139,7 +139,7 @@ impl ApplicationContext {
     fn slots_hearing(&self, profile: &Profile) -> Vec<Arc<dyn AnySlot>> {
         let type_id = profile.event.id();
         let late = self.0.late.read().unwrap_or_else(PoisonError::into_inner);
-        let slots = self.0.slots.values().chain(late.values());
+        let slots = self.0.slots.iter().chain(late.values());
         slots.filter(|slot| slot.hears(type_id)).cloned().collect()
     }
 }

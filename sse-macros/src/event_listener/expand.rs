@@ -139,18 +139,14 @@ impl Call<'_> {
         let Self { function, names, .. } = self;
         let event = &self.listener.parameters.event;
         let ty = &event.ty;
-        let (constructor, taken) = if event.shared {
-            (quote!(shared), quote!(::std::sync::Arc<#ty>))
-        } else {
-            (quote!(by_ref), borrowed(ty))
-        };
+        let constructor = if event.shared { quote!(shared) } else { quote!(by_ref) };
         let given =
             self.given(|at, _| names.get(at).map(ToTokens::to_token_stream), &quote!(__call));
         let call = self.call(function, &quote!(__event), &given);
         quote! {
             #(let #names = #names?;)*
             let __prepared = ::sse_tower::__private::Prepared::<#ty>::#constructor(
-                move |__event: #taken, __call: &::sse_tower::__private::Call<'_>| __call.answer(#call),
+                move |__event, __call| __call.answer(#call),
             );
         }
     }
@@ -160,12 +156,10 @@ impl Call<'_> {
         let event = &self.listener.parameters.event;
         let ty = &event.ty;
         let lent = !event.shared && !event.is_supertype();
-        let (constructor, taken, passed) = match (lent, event.shared) {
-            (true, _) => {
-                (quote!(lent), quote!(::sse_tower::__private::Held<#ty>), quote!(&__event))
-            }
-            (false, true) => (quote!(future), quote!(::std::sync::Arc<#ty>), quote!(__event)),
-            (false, false) => (quote!(future), quote!(::std::sync::Arc<#ty>), quote!(&*__event)),
+        let (constructor, passed) = match (lent, event.shared) {
+            (true, _) => (quote!(lent), quote!(&__event)),
+            (false, true) => (quote!(future), quote!(__event)),
+            (false, false) => (quote!(future), quote!(&*__event)),
         };
         let (arguments, clone) = if names.is_empty() {
             (None, None)
@@ -195,7 +189,7 @@ impl Call<'_> {
         quote! {
             #arguments
             let __prepared = ::sse_tower::__private::Prepared::<#ty>::#constructor(
-                move |__event: #taken, __call: ::sse_tower::__private::OwnedCall| {
+                move |__event, __call| {
                     #clone
                     ::std::boxed::Box::pin(async move {
                         let __result = {
@@ -250,7 +244,7 @@ impl Settings {
         let timeout = self.timeout.map(milliseconds).map(|ms| quote!(.timeout_millis(#ms)));
         let spawn = self.spawn.then(|| quote!(.spawn()));
         let phase = self.phase.map(|phase| {
-            let phase = Ident::new(phase, Span::mixed_site());
+            let phase = Ident::new(phase, Span::call_site());
             quote!(.phase(::sse_tower::__private::Phase::#phase))
         });
         let fallback = self.fallback.then(|| quote!(.fallback()));
@@ -260,14 +254,6 @@ impl Settings {
 
 fn parse_component(this: &Type) -> TokenStream {
     quote_spanned!(located(this.span())=> &::sse_tower::__private::Component<#this>)
-}
-
-/// `&E`; several bounds of a trait object need parentheses behind the `&`.
-fn borrowed(ty: &Type) -> TokenStream {
-    match ty {
-        Type::TraitObject(object) if object.bounds.len() > 1 => quote!(&(#ty)),
-        _ => quote!(&#ty),
-    }
 }
 
 /// `&Component<T>` out of `&'a Component<T>`: the name `'a` is the listener's own.

@@ -98,5 +98,5 @@ pub(super) fn name(signature: &Signature, at: usize) -> (Ident, Span) {
         return (pattern.ident.clone(), pattern.ident.span());
     }
     let span = signature.inputs.iter().nth(at).map_or_else(Span::call_site, |input| input.span());
-    (Ident::new("__emitter", Span::mixed_site()), span)
+    (Ident::new("__emitter", Span::call_site()), span)
 }
