@@ -1,0 +1,3 @@
+//! The pages of the examples in a real, headless Chromium.
+
+mod chromium {}
