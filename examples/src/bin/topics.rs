@@ -1,7 +1,7 @@
 //! Topics: whoever subscribes to one gets what anybody publishes there.
 //!
 //! `GET /subscribe?topic=T` is the stream, `GET` or `POST /publish?topic=T&content=C` writes to it,
-//! `GET /` is the page. `--timeout 1h` is how long a stream lives before its client dials again.
+//! `GET /` is the page. `--timeout 60m` is how long a stream lives before its client dials again.
 
 use std::time::Duration;
 

@@ -51,11 +51,10 @@ async fn send(
     Query(Message { user_id, message_id, message }): Query<Message>,
     State(users): State<Emitters<u64>>,
 ) -> Result<Json<bool>, (StatusCode, String)> {
-    let event = SseEvent::builder().id(message_id).retry(RETRY).data(message);
-    match users.send(&user_id, event).await {
-        Ok(receipt) => Ok(Json(receipt.receivers > 0)),
-        Err(error) => Err((StatusCode::BAD_REQUEST, error.to_string())),
-    }
+    let event = SseEvent::builder().id(message_id).retry(RETRY).data(message).build();
+    let event = event.map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+    let online = users.send(&user_id, event).await.is_ok_and(|receipt| receipt.receivers > 0);
+    Ok(Json(online))
 }
 
 async fn remove(Query(User { user_id }): Query<User>, State(users): State<Emitters<u64>>) {

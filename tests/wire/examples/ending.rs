@@ -43,7 +43,7 @@ fn get(target: &str) -> String {
 
 #[tokio::test]
 async fn ticker_ends_while_it_counts() -> Result {
-    ends_on_both("ticker", &["--every", "1h"], &get("/SSE")).await
+    ends_on_both("ticker", &["--every", "60m"], &get("/SSE")).await
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn topics_ends_while_pages_wait() -> Result {
 
 #[tokio::test]
 async fn feed_ends_between_two_events() -> Result {
-    ends_on_both("feed", &["--every", "1h"], &get("/test/sse")).await
+    ends_on_both("feed", &["--every", "60m"], &get("/test/sse")).await
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn tower_only_ends_while_pages_wait() -> Result {
 #[tokio::test]
 async fn llm_stream_ends_within_an_answer() -> Result {
     let request = "POST /answers/a HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\nx";
-    ends_on_both("llm-stream", &["--every", "1h"], request).await
+    ends_on_both("llm-stream", &["--every", "60m"], request).await
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ async fn any_number_of_clients_get_the_same() -> Result {
 
 #[tokio::test]
 async fn clients_that_left_are_let_go() -> Result {
-    let feed = start(&["--every", "1h"]).await?;
+    let feed = start(&["--every", "60m"]).await?;
     let before = feed.sockets()?;
     let open = (0..20).map(|_| Stream::open(&feed, "/test/sse"));
     drop(try_join_all(open).await?);

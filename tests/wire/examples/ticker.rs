@@ -22,7 +22,7 @@ async fn five_events_then_the_proper_end_for_get_and_post_alike() -> Result {
 
 #[tokio::test]
 async fn an_event_is_on_the_wire_long_before_the_next_one() -> Result {
-    let ticker = Program::start_with("ticker", &["--every", "1h"]).await?;
+    let ticker = Program::start_with("ticker", &["--every", "60m"]).await?;
     let mut stream = Stream::open(&ticker, "/SSE").await?;
     assert_eq!(stream.event().await?, "event:me\ndata:0\n\n");
     Ok(())
@@ -54,7 +54,7 @@ async fn the_connection_serves_the_next_request_after_the_end() -> Result {
 
 #[tokio::test]
 async fn a_client_that_leaves_is_let_go_long_before_the_next_event() -> Result {
-    let ticker = Program::start_with("ticker", &["--every", "1h"]).await?;
+    let ticker = Program::start_with("ticker", &["--every", "60m"]).await?;
     let before = ticker.sockets()?;
     let mut streams = Vec::new();
     for _ in 0..20 {
@@ -86,7 +86,7 @@ async fn many_clients_have_a_count_of_their_own() -> Result {
 
 #[tokio::test]
 async fn head_starts_no_count() -> Result {
-    let ticker = Program::start_with("ticker", &["--every", "1h"]).await?;
+    let ticker = Program::start_with("ticker", &["--every", "60m"]).await?;
     let mut connection = Connection::open(ticker.address()).await?;
     connection.ask("HEAD", "/SSE", &[]).await?;
     assert_eq!(connection.head().await?.status, 200);
