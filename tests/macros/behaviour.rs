@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sse_tower::{
-    ApplicationContext, ApplicationEvent, Component, EventMeta, ListenerError, Publisher, component,
-    event_listener,
+    ApplicationContext, ApplicationEvent, Component, EventMeta, ListenerError, Publisher,
+    component, event_listener,
 };
 
 /// What ran, in order.
@@ -98,8 +98,15 @@ async fn every_shape_of_listener_hears_the_event() {
     context.publish_event(Paid { amount: 7 }).await.unwrap();
     context.publish_event(Changed(3u8)).await.unwrap();
     context.publish_event(Changed("text")).await.unwrap();
-    let expected =
-        ["borrowed 7", "shared 7", "supertype paid 7", "lent 7", "owned 7", "lent supertype paid 7", "changed 3"];
+    let expected = [
+        "borrowed 7",
+        "shared 7",
+        "supertype paid 7",
+        "lent 7",
+        "owned 7",
+        "lent supertype paid 7",
+        "changed 3",
+    ];
     assert_eq!(heard(&context), expected, "in the order of their lines");
 }
 
@@ -173,7 +180,11 @@ fn line_of(text: &str) -> u32 {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_knows_the_line_of_the_function_and_of_its_question_mark() {
-    let context = ApplicationContext::bare().listener(slow::LISTENER).listener(failing::LISTENER).build().unwrap();
+    let context = ApplicationContext::bare()
+        .listener(slow::LISTENER)
+        .listener(failing::LISTENER)
+        .build()
+        .unwrap();
     let error = context.publish_event(Sent).await.unwrap_err();
     let failures = error.failures();
     assert_eq!(failures.len(), 2);
@@ -183,9 +194,19 @@ async fn a_failure_knows_the_line_of_the_function_and_of_its_question_mark() {
 }
 
 #[event_listener]
-fn published(event: &Paid, next: Publisher<Sent>, meta: EventMeta) -> (Option<Sent>, Vec<Changed<u8>>) {
+fn published(
+    event: &Paid,
+    next: Publisher<Sent>,
+    meta: EventMeta,
+) -> (Option<Sent>, Vec<Changed<u8>>) {
     let _ = next;
-    (Some(Sent), vec![Changed(u8::try_from(meta.depth).unwrap()), Changed(u8::try_from(event.amount).unwrap())])
+    (
+        Some(Sent),
+        vec![
+            Changed(u8::try_from(meta.depth).unwrap()),
+            Changed(u8::try_from(event.amount).unwrap()),
+        ],
+    )
 }
 
 #[tokio::test]

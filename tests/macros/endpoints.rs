@@ -7,9 +7,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use http_body_util::BodyExt as _;
-use sse_tower::{
-    ApplicationContext, Component, SseEmitter, endpoints, sse_endpoint,
-};
+use sse_tower::{ApplicationContext, Component, SseEmitter, endpoints, sse_endpoint};
 use tower::ServiceExt as _;
 
 #[derive(Clone)]
@@ -59,7 +57,11 @@ async fn collected(
 }
 
 #[sse_endpoint(path = "/collected/{id}", method = "POST", state = AppState)]
-async fn posted(Path(id): Path<u8>, State(shop): State<Shop>, Json(words): Json<Vec<String>>) -> SseEmitter {
+async fn posted(
+    Path(id): Path<u8>,
+    State(shop): State<Shop>,
+    Json(words): Json<Vec<String>>,
+) -> SseEmitter {
     one(format!("{} {id} {}", shop.0, words.join("+")))
 }
 
@@ -156,7 +158,8 @@ async fn head_opens_no_stream() {
 async fn the_collected_router_fits_any_state() {
     let context = context();
     let app: Router<u32> = endpoints::<u32>(&context).unwrap();
-    let (status, _) = ask(app.with_state(7).layer(Extension(context)), request("/collected/7")).await;
+    let (status, _) =
+        ask(app.with_state(7).layer(Extension(context)), request("/collected/7")).await;
     assert_eq!(status, StatusCode::OK);
 }
 

@@ -31,8 +31,12 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_reported_at_once_and_the_function_is_left_as_it_was() {
-        let function = quote!(fn push(one: SseEmitter, two: SseEmitter) {});
-        let expanded = sse_endpoint(quote!(timeout = 5, retry = "0s", patch = "/x"), function.clone()).to_string();
+        let function = quote!(
+            fn push(one: SseEmitter, two: SseEmitter) {}
+        );
+        let expanded =
+            sse_endpoint(quote!(timeout = 5, retry = "0s", patch = "/x"), function.clone())
+                .to_string();
         // Three options, no `async`, and a second emitter.
         assert_eq!(expanded.matches("compile_error").count(), 5, "{expanded}");
         assert!(expanded.starts_with(&function.to_string()), "{expanded}");
