@@ -32,7 +32,7 @@ impl Stream {
     pub async fn of(mut connection: Connection) -> Result<Self> {
         let head = connection.head().await?;
         let kind = head.header("content-type");
-        if (head.status, kind) != (200, Some("text/event-stream")) {
+        if (head.status, kind.as_deref()) != (200, Some("text/event-stream")) {
             return Err(format!("no event stream: {} {kind:?}", head.status).into());
         }
         Ok(Self { connection, head, text: String::new() })

@@ -13,8 +13,8 @@ async fn five_events_then_the_proper_end_for_get_and_post_alike() -> Result {
     for method in ["GET", "POST"] {
         let answer = request(ticker.address(), method, "/SSE", &[]).await?;
         assert_eq!(answer.status, 200);
-        assert_eq!(answer.header("content-type"), Some("text/event-stream"));
-        assert_eq!(answer.header("cache-control"), Some("no-cache, no-transform"));
+        assert_eq!(answer.header("content-type").as_deref(), Some("text/event-stream"));
+        assert_eq!(answer.header("cache-control").as_deref(), Some("no-cache, no-transform"));
         assert_eq!(answer.text(), FIVE, "{method}");
     }
     Ok(())
@@ -92,6 +92,6 @@ async fn head_starts_no_count() -> Result {
     assert_eq!(connection.head().await?.status, 200);
     // The answer to the next request follows at once: no stream is in between.
     connection.ask("GET", "/", &[]).await?;
-    assert_eq!(connection.head().await?.header("content-type"), Some("text/html; charset=utf-8"));
+    assert_eq!(connection.head().await?.header("content-type").as_deref(), Some("text/html; charset=utf-8"));
     Ok(())
 }
