@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use axum::Router;
 use sse_tower::{
     ApplicationContext, Component, Emitters, History, LastEventId, SseEmitter, SseEvent, SseLayer,
 };

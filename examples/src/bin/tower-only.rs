@@ -17,7 +17,8 @@ fn answer(request: &Request<Incoming>, bell: &Emitters<()>) -> Response<Body> {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/bell") => {
             let last = request.headers().get("last-event-id");
-            let last = last.map_or_else(LastEventId::default, |id| LastEventId::read(id.as_bytes()));
+            let last =
+                last.map_or_else(LastEventId::default, |id| LastEventId::read(id.as_bytes()));
             bell.connect((), last).into_http().map(Either::Left)
         }
         (&Method::POST, "/ring") => {

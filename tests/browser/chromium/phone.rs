@@ -5,16 +5,43 @@ use std::path::Path;
 use serde_json::json;
 use sse_tower_tests::{Program, Result, in_chromium};
 
-/// Programs whose pages say something within a moment, with what a picture of them needs.
-const PAGES: [(&str, &[&str], &str); 8] = [
-    ("ticker", &["--every", "100ms"], "document.body.dataset.state === 'done'"),
-    ("order", &[], "document.body.dataset.state === 'open'"),
-    ("topics", &[], "true"),
-    ("users", &[], "true"),
-    ("feed", &["--every", "100ms"], "seen.received > 20"),
-    ("existing-axum", &[], "true"),
-    ("tower-only", &[], "document.body.dataset.state === 'open'"),
-    ("llm-stream", &[], "true"),
+/// Each program with its options, what a person does at its page, and what is then to be seen there.
+const PAGES: [(&str, &[&str], &str, &str); 8] = [
+    ("ticker", &["--every", "100ms"], "", "document.body.dataset.state === 'done'"),
+    ("order", &[], "at('pay').click()", "document.body.dataset.state === 'done'"),
+    (
+        "topics",
+        &[],
+        "at('subscribe').requestSubmit();
+        at('pub_content').value = '<b>雨</b> ' + 'and a long line '.repeat(8);
+        stream.addEventListener('open', () => at('publish').requestSubmit())",
+        "at('message').childElementCount === 1 && at('pub_message').childElementCount === 1",
+    ),
+    (
+        "users",
+        &[],
+        "at('connect').requestSubmit(); stream.addEventListener('message', () => {
+            if (at('sent').childElementCount > 0) return;
+            at('message').value = 'hello'; at('send').requestSubmit();
+            new EventSource('connect?userId=1').onopen = ({ target }) => target.close(); })",
+        "at('sent').childElementCount === 1 && document.body.dataset.state === 'replaced'",
+    ),
+    ("feed", &["--every", "100ms", "--timeout", "1s"], "", "document.querySelector('.late')"),
+    (
+        "existing-axum",
+        &[],
+        "at('name').value = 'ann'; at('login').requestSubmit(); setTimeout(() => {
+            at('to').value = 'ann'; at('text').value = 'a note to myself';
+            at('write').requestSubmit(); }, 500)",
+        "at('notes').childElementCount === 1",
+    ),
+    ("tower-only", &[], "at('ring').click()", "at('heard').textContent === '1'"),
+    (
+        "llm-stream",
+        &["--every", "20ms"],
+        "at('ask').requestSubmit(document.querySelector('#ask button'))",
+        "Number(at('tokens').textContent) > 30",
+    ),
 ];
 
 #[tokio::test]
@@ -22,10 +49,12 @@ async fn every_page_fits_a_phone_and_takes_nothing_from_elsewhere() -> Result {
     // A folder for pictures of all pages, for whoever wants to look at them.
     let pictures = std::env::var_os("PAGE_PICTURES");
     in_chromium(async |browser| {
-        for (name, options, ready) in PAGES {
+        for (name, options, act, seen) in PAGES {
             let program = Program::start_with(name, options).await?;
             let page = browser.open(&program.url("/")).await?;
-            page.until(ready, "document.body.dataset.state").await?;
+            page.until("document.readyState === 'complete'", "document.readyState").await?;
+            page.value::<Option<bool>>(&format!("(() => {{ {act}; return null; }})()")).await?;
+            page.until(seen, "({...document.body.dataset, text: document.body.innerText})").await?;
             for (width, mobile) in [(1100, false), (390, true)] {
                 let size = json!({
                     "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": mobile

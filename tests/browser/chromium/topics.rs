@@ -11,7 +11,8 @@ async fn subscribe(page: &Tab<'_>, topic: &str) -> Result {
 }
 
 /// The text of the messages on the left, the newest first.
-const MESSAGES: &str = "[...document.querySelectorAll('#message li')].map((line) => line.firstChild?.data ?? '')";
+const MESSAGES: &str =
+    "[...document.querySelectorAll('#message li')].map((line) => line.firstChild?.data ?? '')";
 
 #[tokio::test]
 async fn what_is_published_on_the_right_appears_at_subscribers_of_that_topic() -> Result {
@@ -55,7 +56,10 @@ async fn what_others_write_never_runs_as_script() -> Result {
         page.click("send").await?;
         let own = "document.querySelectorAll('#pub_message li').length";
         page.until(&format!("{own} === 1"), own).await?;
-        assert!(page.value::<bool>("!document.querySelector('ul img') && window.ran === undefined").await?);
+        assert!(
+            page.value::<bool>("!document.querySelector('ul img') && window.ran === undefined")
+                .await?
+        );
         Ok(())
     })
     .await

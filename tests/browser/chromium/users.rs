@@ -1,5 +1,6 @@
 //! Users with several tabs.
 
+use serde_json::json;
 use sse_tower_tests::{Program, Relay, Result, in_chromium, request};
 
 use crate::{fill, state};
@@ -16,8 +17,8 @@ async fn two_tabs_of_one_user_do_not_evict_each_other_for_ever() -> Result {
         let network = Relay::to(users.address()).await?;
         // Plain streams that never close themselves, so that it is the server that settles this.
         let url = format!("http://{}/", network.address());
-        let listen = "((stream) => { window.got = []; stream.onmessage = (event) => got.push(event.data);
-            window.ended = 0; stream.onerror = () => { ended += 1; }; window.stream = stream; return 0; })
+        let listen = "((plain) => { window.got = []; plain.onmessage = (event) => got.push(event.data);
+            window.ended = 0; plain.onerror = () => { ended += 1; }; window.plain = plain; return 0; })
             (new EventSource('connect?userId=7'))";
         let first = browser.open(&url).await?;
         first.value::<u8>(listen).await?;
@@ -26,17 +27,16 @@ async fn two_tabs_of_one_user_do_not_evict_each_other_for_ever() -> Result {
         second.value::<u8>(listen).await?;
         second.until("got.length === 1", "got").await?;
         first.until("ended === 1", "ended").await?;
-        // Longer than Chromium waits unless it is told to: a stream that ended later is back.
-        let ticker = Program::start_with("ticker", &["--every", "1ms"]).await?;
-        let clock = browser.open(&ticker.url("/")).await?;
-        let listen = "((stream) => { window.opened = 0; stream.onopen = () => { opened += 1; };
-            return 0; })(new EventSource('SSE'))";
-        clock.value::<u8>(listen).await?;
-        clock.until("opened >= 2", "opened").await?;
+        // An hour passes in the first tab. Its first event told it to dial again after a minute.
+        first.value::<u64>("setTimeout(() => { window.anHour = true; }, 3600_000)").await?;
+        let hour = json!({ "policy": "advance", "budget": 3_700_000 });
+        first.devtools("Emulation.setVirtualTimePolicy", hour).await?;
+        first.until("window.anHour", "Date()").await?;
+        assert_eq!(network.passed("GET /connect").len(), 2, "{:?}", network.passed("GET"));
+        // It waits for its day to be over, and the second one has the place.
+        assert_eq!(first.value::<u8>("plain.readyState").await?, 0);
         assert_eq!(send(&users, "m1").await?, "true");
         second.until("got.includes('m1')", "got").await?;
-        assert_eq!(network.passed("GET /connect").len(), 2, "{:?}", network.passed("GET"));
-        assert_eq!(first.value::<u8>("stream.readyState").await?, 0);
         Ok(())
     })
     .await

@@ -89,7 +89,8 @@ async fn users_ends_while_a_user_is_online() -> Result {
 
 #[tokio::test]
 async fn existing_axum_ends_both_kinds_of_streams() -> Result {
-    for (path, signal) in [("/push", Signal::TERM), ("/clock", Signal::TERM), ("/clock", Signal::INT)]
+    for (path, signal) in
+        [("/push", Signal::TERM), ("/clock", Signal::TERM), ("/clock", Signal::INT)]
     {
         let app = Program::start("existing-axum").await?;
         let mut connection = Connection::open(app.address()).await?;

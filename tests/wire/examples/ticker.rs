@@ -92,6 +92,9 @@ async fn head_starts_no_count() -> Result {
     assert_eq!(connection.head().await?.status, 200);
     // The answer to the next request follows at once: no stream is in between.
     connection.ask("GET", "/", &[]).await?;
-    assert_eq!(connection.head().await?.header("content-type").as_deref(), Some("text/html; charset=utf-8"));
+    assert_eq!(
+        connection.head().await?.header("content-type").as_deref(),
+        Some("text/html; charset=utf-8")
+    );
     Ok(())
 }

@@ -39,7 +39,8 @@ async fn subscribers_get_what_is_published_by_get_or_post() -> Result {
 #[tokio::test]
 async fn an_empty_or_missing_topic_and_a_missing_content_are_a_400_with_a_sentence() -> Result {
     let topics = Program::start("topics").await?;
-    for target in ["/subscribe", "/subscribe?topic=", "/publish?content=x", "/publish?topic=&content=x"]
+    for target in
+        ["/subscribe", "/subscribe?topic=", "/publish?content=x", "/publish?topic=&content=x"]
     {
         let answer = request(topics.address(), "GET", target, &[]).await?;
         assert_eq!(answer.status, 400, "{target}");
