@@ -88,6 +88,7 @@ async fn login(
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]))
 }
 
+/// Everywhere: on each device of this user.
 async fn logout(user: User, State(app): State<App>) -> StatusCode {
     app.data().sessions.retain(|_, other| *other != user);
     app.readers.disconnect(&user); // push: an open page dials again, and is answered 401

@@ -21,9 +21,9 @@ const PAGES: [(&str, &[&str], &str, &str); 8] = [
         "users",
         &[],
         "at('connect').requestSubmit(); stream.addEventListener('message', () => {
-            if (at('sent').childElementCount > 0) return;
-            at('message').value = 'hello'; at('send').requestSubmit();
-            new EventSource('connect?userId=1').onopen = ({ target }) => target.close(); })",
+            at('message').value = 'hello'; at('send').requestSubmit(); }, { once: true });
+        const other = setInterval(() => { if (at('messages').childElementCount === 0) return;
+            clearInterval(other); new EventSource('connect?userId=1'); }, 20)",
         "at('sent').childElementCount === 1 && document.body.dataset.state === 'replaced'",
     ),
     ("feed", &["--every", "100ms", "--timeout", "1s"], "", "document.querySelector('.late')"),
