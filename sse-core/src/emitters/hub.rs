@@ -111,8 +111,7 @@ impl<K: Key> Hub<K> {
         };
         let mut receivers = 0;
         for conn in walk.iter() {
-            conn.notify(SHARED);
-            receivers += 1;
+            receivers += usize::from(conn.notify(SHARED));
         }
         Ok(Receipt { id, receivers })
     }
@@ -140,8 +139,9 @@ impl<K: Key> Hub<K> {
         };
         let mut receivers = HashSet::new();
         for conn in walks.iter().flat_map(|walk| walk.iter()) {
-            conn.notify(SHARED);
-            receivers.insert(Arc::as_ptr(conn));
+            if conn.notify(SHARED) {
+                receivers.insert(Arc::as_ptr(conn));
+            }
         }
         Receipt { id, receivers: receivers.len() }
     }
