@@ -272,10 +272,8 @@ impl Reader {
         while self.local.front().is_some_and(|queued| queued.offset < offset)
             && let Some(queued) = self.local.pop_front()
         {
-            if let Some(id) = queued.id
-                && let Some(feed) = self.feeds.first()
-            {
-                feed.mark(id, self.position);
+            if let Some(id) = &queued.id {
+                self.feeds.iter().for_each(|feed| feed.mark(id, self.position));
             }
             out.push(queued.frame);
         }

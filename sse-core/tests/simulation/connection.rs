@@ -118,7 +118,7 @@ impl Connection {
                 (_, None) => assert!(block.starts_with(':') || block.starts_with("retry:")),
             }
             if let Some(id) = id {
-                let after_gap = !id.starts_with("1.") && self.missed > 0;
+                let after_gap = !id.starts_with("1.") && (self.missed > 0 || self.missed_unknown);
                 self.seen = Seen { id: id.to_owned(), place: self.last_place, epoch, after_gap };
             }
         }
