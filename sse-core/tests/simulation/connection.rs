@@ -120,7 +120,8 @@ impl Connection {
                 (_, None) => assert!(block.starts_with(':') || block.starts_with("retry:")),
             }
             if let Some(id) = id {
-                let after_gap = !id.starts_with("1.") && (self.missed > 0 || self.missed_unknown);
+                let after_gap =
+                    !id.starts_with("1.") && (self.missed > 0 || self.missed_unknown || is_closed);
                 self.seen = Seen { id: id.to_owned(), place: self.last_place, epoch, after_gap };
             }
         }
