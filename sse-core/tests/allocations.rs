@@ -2,7 +2,7 @@
 //! installed, so this is said of a build without them.
 
 #![cfg(not(any(feature = "metrics", feature = "tracing")))]
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::panic)]
 
 use std::{
     pin::Pin,
