@@ -16,6 +16,7 @@ use super::{
 use crate::{
     IntoEvent, SseEvent, Tick,
     emitters::{Feed, clock},
+    observe,
     sync::{Arc, AtomicU32, Mutex, Ordering, lock},
 };
 
@@ -289,6 +290,7 @@ impl Conn {
             state.queue.push(Queued { offset, frame: event.encode(), id });
         }
         self.notify(STATE);
+        observe::event_sent(1);
         Ok(())
     }
 
