@@ -10,7 +10,8 @@ use super::{
     feed::{Feed, Read},
     history::{Bounds, Lag, Second},
     last_event_id::{LastEventId, Seen},
-    log::{After, Missed, Overtaken, Place, Record},
+    log::{After, Missed, Overtaken, Record},
+    marks::{Marks, Place},
     position::Position,
     registry::{Registry, Topic},
     sent::Receipt,
@@ -19,6 +20,7 @@ use crate::{
     CloseReason, EventId, SendError, SseEmitter, SseEvent, bye,
     emitter::{Conn, SHARED, STATE, Settings},
     event::{GapReason, gap, ready, reset},
+    observe,
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -48,6 +50,8 @@ pub(super) struct Hub<K> {
     /// Every event with an offset up to this one is in its log.
     head: AtomicU64,
     epoch: u64,
+    /// Its lock is taken under any other, and no other under it but a log's.
+    marks: Mutex<Marks<K>>,
     pub(super) config: Config,
     #[cfg(not(sse_loom))]
     sweeper: Mutex<Option<crate::Timer>>,
@@ -60,6 +64,7 @@ impl<K: Key> Hub<K> {
             head: AtomicU64::new(clock::next()),
             // 48 bits: short in every event, and never twice in the life of a client.
             epoch: fastrand::u64(1..1 << 48),
+            marks: Mutex::new(Marks::new()),
             config,
             #[cfg(not(sse_loom))]
             sweeper: Mutex::new(None),
@@ -110,8 +115,7 @@ impl<K: Key> Hub<K> {
         };
         let mut receivers = 0;
         for conn in walk.iter() {
-            conn.notify(SHARED);
-            receivers += 1;
+            receivers += usize::from(conn.notify(SHARED));
         }
         Ok(Receipt { id, receivers })
     }
@@ -139,8 +143,9 @@ impl<K: Key> Hub<K> {
         };
         let mut receivers = HashSet::new();
         for conn in walks.iter().flat_map(|walk| walk.iter()) {
-            conn.notify(SHARED);
-            receivers.insert(Arc::as_ptr(conn));
+            if conn.notify(SHARED) {
+                receivers.insert(Arc::as_ptr(conn));
+            }
         }
         Receipt { id, receivers: receivers.len() }
     }
@@ -364,10 +369,8 @@ impl<K: Key> Hub<K> {
             registry.joined();
             plan.missed = plan.missed.and(start.missed);
             plan.waiting += start.waiting;
-            let start = match after {
-                After::Offset(offset) => offset,
-                After::Nothing | After::Everything => waits_from.map_or(head, |at| at - 1),
-            };
+            // What is before the first that waits was seen, or is told of.
+            let start = waits_from.map_or(head, |at| at - 1);
             let feed = Subscription { hub: Arc::clone(self), topic, seat, start };
             // Under the registry's lock, so that whoever completes the key next finds it counted.
             plan.unwanted.extend(conn.follow(Box::new(feed)).err());
@@ -392,7 +395,11 @@ impl<K: Key> Hub<K> {
                 }
                 Some(_) => (After::Everything, Some("epoch")),
                 None => {
-                    let places = topics.iter().map(|topic| lock(&topic.log).find(id.as_str()));
+                    let marks = lock(&self.marks);
+                    let places = topics.iter().map(|topic| {
+                        let marked = marks.find(&(topic.key.clone(), id.clone()));
+                        marked.and(lock(&topic.log).find(id))
+                    });
                     match places.fold(Place::Nowhere, Place::and) {
                         Place::At(offset) => (After::Offset(offset), None),
                         Place::Nowhere | Place::Several => (After::Everything, Some("unknown")),
@@ -414,9 +421,13 @@ impl<K: Key> Hub<K> {
         match plan.missed {
             Missed::None => {}
             Missed::Some(missed) => {
+                observe::gap("history", Some(missed));
                 conn.say(gap(GapReason::History, Some(missed)).encode(), true);
             }
-            Missed::Unknown => conn.say(gap(GapReason::History, None).encode(), true),
+            Missed::Unknown => {
+                observe::gap("history", None);
+                conn.say(gap(GapReason::History, None).encode(), true);
+            }
         }
         drop(plan.unwanted);
         conn.notify(STATE);
@@ -533,8 +544,8 @@ impl<K: Key> Feed for Subscription<K> {
         self.start
     }
 
-    fn mark(&self, id: EventId, offset: u64) {
-        lock(&self.topic.log).mark(id, offset);
+    fn mark(&self, id: &EventId, offset: u64) {
+        lock(&self.hub.marks).mark(&self.topic.key, id, offset);
     }
 
     fn lag(&self) -> Lag {

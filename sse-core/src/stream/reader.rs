@@ -13,6 +13,7 @@ use crate::{
     emitter::{Conn, LAST, Queued, STATE, TICK},
     emitters::{Feed, READ_BYTES, Read, clock},
     event::{GapReason, gap},
+    observe,
     sync::Arc,
 };
 
@@ -231,15 +232,20 @@ impl Reader {
             let feed = &mut self.feeds[index];
             let overtaken = feed.overtaken();
             let lag = feed.lag();
-            if let (Some(overtaken), [_]) = (overtaken, &*self.feeds) {
+            let closes = lag == Lag::Close && self.until.is_none();
+            if let (Some(overtaken), [_], false) = (overtaken, &*self.feeds, closes) {
                 // It is told: nothing to tell again when it comes back from here.
                 self.position = self.position.max(overtaken.offset);
             }
             match (overtaken, lag) {
                 // One that is ending anyway gets what there still is.
-                (Some(_), Lag::Close) if self.until.is_none() => {
+                (Some(overtaken), Lag::Close) if closes => {
+                    observe::lagged(overtaken.missed);
                     self.conn.begin_end(CloseReason::Lagged, Some(bye(CloseReason::Lagged, None)));
+                    // What is its own it still gets, and can come back from.
+                    self.give_local(LAST, out);
                     self.take_over();
+                    self.give_local(LAST, out);
                     self.feeds.clear();
                     return Vec::new();
                 }
@@ -249,6 +255,8 @@ impl Reader {
                     continue;
                 }
                 (Some(overtaken), Lag::Gap | Lag::Close) => {
+                    observe::lagged(overtaken.missed);
+                    observe::gap("lagged", Some(overtaken.missed));
                     out.push(gap(GapReason::Lagged, Some(overtaken.missed)).encode());
                 }
                 (None, _) => {}
@@ -261,6 +269,8 @@ impl Reader {
         }
         for (index, overtaken) in behind {
             let (records, passed) = self.feeds[index].newest_by_name(*limit);
+            observe::lagged(overtaken);
+            observe::gap("latest", Some(overtaken + passed));
             out.push(gap(GapReason::Latest, Some(overtaken + passed)).encode());
             batches[index] = Batch { records, all: true };
         }
@@ -272,10 +282,8 @@ impl Reader {
         while self.local.front().is_some_and(|queued| queued.offset < offset)
             && let Some(queued) = self.local.pop_front()
         {
-            if let Some(id) = queued.id
-                && let Some(feed) = self.feeds.first()
-            {
-                feed.mark(id, self.position);
+            if let Some(id) = &queued.id {
+                self.feeds.iter().for_each(|feed| feed.mark(id, self.position));
             }
             out.push(queued.frame);
         }
