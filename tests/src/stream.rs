@@ -95,8 +95,8 @@ pub trait EventText {
 
 impl EventText for str {
     fn field(&self, name: &str) -> Option<&str> {
-        let values = self.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        values.last()
+        let mut values = self.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        values.next_back()
     }
 
     fn without_id(&self) -> String {
