@@ -24,8 +24,8 @@ const FLAGS: [&str; 10] = [
     "--window-size=1100,900",
 ];
 
-/// How often a start is tried.
-const ATTEMPTS: usize = 3;
+/// How often a start is tried. On a busy machine about one in five fails.
+const ATTEMPTS: usize = 10;
 
 /// Dropping it kills the process group: chromedriver and its browsers, nobody else's.
 #[derive(Debug)]
@@ -37,13 +37,16 @@ pub(crate) struct Chromedriver {
 }
 
 impl Chromedriver {
-    /// Starts one. It looks for a free port itself, and ends if that is taken a moment later by
-    /// another one, as when two tests start at once: then it is started again.
+    /// Starts one. It takes a free port of IPv6, and ends if the same port of IPv4 is in use: then it
+    /// is started again.
     pub(crate) async fn start() -> Result<Self> {
         let mut attempts = 1;
         loop {
             match Self::start_once().await {
-                Err(_) if attempts < ATTEMPTS => attempts += 1,
+                Err(error) if attempts < ATTEMPTS => {
+                    eprintln!("start {attempts} of chromedriver: {error}");
+                    attempts += 1;
+                }
                 outcome => return outcome,
             }
         }
@@ -71,7 +74,11 @@ impl Chromedriver {
         let mut lines = BufReader::new(stdout).lines();
         while this.port == 0 {
             let line = within("chromedriver's port", lines.next_line()).await??;
-            let line = line.ok_or("chromedriver ended before it listened")?;
+            let Some(line) = line else {
+                let log = profile.path().join("chromedriver.log");
+                let log = std::fs::read_to_string(log).unwrap_or_default();
+                return Err(format!("chromedriver ended before it listened: {log}").into());
+            };
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 this.port = port.trim_end_matches('.').parse()?;
             }
