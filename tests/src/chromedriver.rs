@@ -34,8 +34,8 @@ pub(crate) struct Chromedriver {
 }
 
 /// How often to start it: at port 0 it takes a free IPv6 port and then wants the same one for IPv4,
-/// which another process may have by then (seen once in thirty starts side by side).
-const STARTS: usize = 5;
+/// which another process may have by then (one start in five, on a busy machine).
+const STARTS: usize = 10;
 
 impl Chromedriver {
     pub(crate) async fn start() -> Result<Self> {
