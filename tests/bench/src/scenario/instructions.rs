@@ -1,50 +1,65 @@
-//! Instructions in user space for each delivered event, which repeat where times do not.
+//! Instructions in user space, which repeat where times do not.
 
 use std::{fs, io, io::Error};
 
-use super::DATA;
+use super::{DATA, keyed};
 use crate::{
     args::Args,
-    load::Fleet,
+    load::{Fleet, Tally},
     process::Server,
     report::{Measure, Outcome},
     servers::Kind,
 };
 
-const CLIENTS: usize = 50;
+/// Subscribers in the fan-out.
+const CLIENTS: usize = 250;
 /// Two lengths: what is the same in both, starting and connecting, falls out of the difference.
-const SHORT: u64 = 20;
-const LONG: u64 = 220;
+const EVENTS: (usize, usize) = (10, 60);
+const FLOWS: (usize, usize) = (40, 240);
 
 pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let mut outcome = Outcome::default();
-    let mut measure = Measure::new("user-space instructions per delivered event", "");
-    for kind in args.servers(&[Kind::Floor, Kind::Axum, Kind::Body]) {
-        let short = count(kind, SHORT, &mut outcome)?;
-        let long = count(kind, LONG, &mut outcome)?;
-        let deliveries = (LONG - SHORT) * CLIENTS as u64;
-        measure.set(kind, vec![(long - short) as f64 / deliveries as f64]);
+    let mut event = Measure::new("user-space instructions per delivered event", "");
+    let mut flow = Measure::new("user-space instructions per keyed flow", "");
+    for kind in args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body]) {
+        let mut cost = |lengths: (usize, usize), each: usize, work: Work| -> io::Result<f64> {
+            let (short, tally) = count(kind, lengths.0, work)?;
+            outcome.tallies.push((kind, tally));
+            let (long, tally) = count(kind, lengths.1, work)?;
+            outcome.tallies.push((kind, tally));
+            Ok((long - short) as f64 / ((lengths.1 - lengths.0) * each) as f64)
+        };
+        event.push(kind, cost(EVENTS, CLIENTS, fan_out)?);
+        flow.push(kind, cost(FLOWS, 1, |fleet, flows| keyed::flows(fleet, 0, flows))?);
     }
-    outcome.measures.push(measure);
+    outcome.measures.extend([event, flow]);
     Ok(outcome)
 }
 
-fn count(kind: Kind, events: u64, outcome: &mut Outcome) -> io::Result<u64> {
-    let name = format!("sse-tower-bench-{}-{}.callgrind", std::process::id(), kind.name());
-    let output = std::env::temp_dir().join(name);
-    let server = Server::start_under_callgrind(kind, &output)?;
-    let mut fleet = Fleet::new(server.address)?;
+type Work = fn(&mut Fleet, usize) -> io::Result<()>;
+
+fn fan_out(fleet: &mut Fleet, events: usize) -> io::Result<()> {
     fleet.connect(CLIENTS)?;
     for _ in 0..events {
         fleet.publish_and_wait(DATA)?;
     }
-    outcome.tallies.push((kind, fleet.tally()));
+    Ok(())
+}
+
+/// All instructions of a server during its life.
+fn count(kind: Kind, size: usize, work: Work) -> io::Result<(u64, Tally)> {
+    let name = format!("sse-tower-bench-{}-{}.callgrind", std::process::id(), kind.name());
+    let output = std::env::temp_dir().join(name);
+    let server = Server::start_under_callgrind(kind, &output)?;
+    let mut fleet = Fleet::new(server.address)?;
+    work(&mut fleet, size)?;
     server.stop()?;
     let text = fs::read_to_string(&output)?;
     fs::remove_file(&output)?;
-    let total = text
-        .lines()
-        .find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")));
-    let total = total.and_then(|total| total.trim().parse().ok());
-    total.ok_or_else(|| Error::other("callgrind wrote no total"))
+    let mut lines = text.lines();
+    let total = lines.find_map(|line| line.strip_prefix("totals: "));
+    match total.and_then(|total| total.trim().parse().ok()) {
+        Some(total) => Ok((total, fleet.tally())),
+        None => Err(Error::other("callgrind wrote no total")),
+    }
 }
