@@ -1,3 +1,16 @@
 //! The only items that generated code may name. Not public API: no stability is promised.
 
+pub use inventory::submit;
+
+pub use crate::{
+    bus::{
+        ApplicationEvent, Binder, Call, ComponentRef, Declaration, EventRef, EventType, Held,
+        Inject, Listener, ListenerOutput, OwnedCall, Phase, Prepared, Wired, caught, here,
+    },
+    context::{Component, EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener},
+};
+
+/// Everything that `item` collected, for `sse-tower`.
+pub use inventory::iter as linked;
+
 pub use crate::emitter::{Configure, Ending, EndpointOptions, beside};

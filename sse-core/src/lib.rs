@@ -2,6 +2,8 @@
 //!
 //! This is the core of `sse-tower`; programs depend on `sse-tower`, which re-exports it.
 
+#![deny(missing_docs)]
+
 mod bus;
 mod context;
 mod emitter;
@@ -9,7 +11,7 @@ mod emitters;
 mod event;
 #[cfg(feature = "http")]
 mod http;
-mod observe;
+pub mod observe;
 mod pulse;
 mod stream;
 mod sync;
@@ -42,3 +44,26 @@ pub use emitters::{
 
 // Time for many streams at once.
 pub use pulse::{Tick, Timer};
+
+// Application events.
+pub use bus::{
+    ApplicationEvent, EventMeta, EventType, Failure, Inject, IntoListenerError, Listener,
+    ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked, ListenerTimedOut,
+    MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase,
+    Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement, Transaction,
+    TransactionFull, TransactionNeeded,
+};
+
+// The context.
+#[cfg(feature = "axum")]
+pub use axum::ContextRejection;
+pub use context::{
+    ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
+    Publisher, Subscription, Unheard, WiringError, WiringFault,
+};
+
+// Leaving.
+pub use context::{
+    Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
+    StreamOrder,
+};

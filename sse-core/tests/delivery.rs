@@ -1,5 +1,7 @@
 //! What each connection gets from a keyed log.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{data, events, ids, read_all, read_now};

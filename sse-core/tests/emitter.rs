@@ -1,5 +1,7 @@
 //! One connection: queue, callbacks, time, end.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::{

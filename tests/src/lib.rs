@@ -1,1 +1,20 @@
-//! What several tests share.
+//! What the tests that cross crates share: built programs, raw sockets, a real browser.
+//!
+//! Nothing here sleeps to be in step with something else: each wait names a condition and has a
+//! deadline, and says what it saw last when the deadline passes.
+
+mod browser;
+mod chromedriver;
+mod connection;
+mod program;
+mod relay;
+mod wait;
+
+pub use browser::{Browser, Tab, in_chromium};
+pub use connection::{Answer, Connection, request};
+pub use program::{Exit, Program};
+pub use relay::Relay;
+pub use wait::{DEADLINE, eventually, within};
+
+/// What tests return, so that every step in them can end in `?`.
+pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -1,1 +1,321 @@
-//! See the crate page.
+//! The context: components, listeners, the publisher, and the drain.
+
+mod builder;
+mod checks;
+mod component;
+mod drain;
+mod graph;
+mod lifecycle;
+mod linked;
+mod publisher;
+mod subscription;
+mod wiring;
+
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    future::Future,
+    panic::Location,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::runtime::Handle;
+
+use crate::bus::{
+    AnySlot, ApplicationEvent, EventRef, Listener, ListenerOutput, Plan, Profile, Publication,
+    Slot, Slots, Sources, Tasks, Transaction, TypeMap, first_time, publish, short_name,
+};
+
+pub use builder::ContextBuilder;
+pub use component::Component;
+pub(crate) use component::Components;
+pub use drain::{
+    Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
+    StreamOrder,
+};
+pub use lifecycle::{ContextClosed, ContextDraining, ContextStarted};
+pub use linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener};
+pub use publisher::Publisher;
+pub use subscription::Subscription;
+pub use wiring::{WiringError, WiringFault};
+
+/// The components, the listeners and the bus of a program.
+///
+/// Cheap to clone; every clone is the same context. [`builder`](Self::builder) takes every annotated
+/// listener that is linked into the program; [`bare`](Self::bare) takes nothing but what it is given,
+/// which is what tests and a second context in one process want.
+#[derive(Clone)]
+pub struct ApplicationContext(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    /// Events known when the context was built. Never changes, hence no lock.
+    slots: Slots,
+    /// Events that were first seen later: at most one entry for each event type of the program.
+    late: RwLock<TypeMap<Arc<dyn AnySlot>>>,
+    fixed: Sources,
+    /// Listeners added since. Its lock is taken before that of `late`.
+    subscribed: Mutex<Sources>,
+    components: Components,
+    tasks: Tasks,
+    streams: OpenStreams,
+    /// The runtime that the context was built in.
+    runtime: Option<Handle>,
+    unheard: AtomicU64,
+    on_unheard: Vec<Box<dyn Fn(&Unheard) + Send + Sync>>,
+    wires: Vec<builder::Wire>,
+    events: Vec<EventRef>,
+    linked: bool,
+}
+
+/// An event that nobody heard.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Unheard {
+    /// The event's name, else Rust's name of its type without the path.
+    pub event: String,
+    /// Where it was published.
+    pub published_at: &'static Location<'static>,
+}
+
+impl ApplicationContext {
+    /// A context that takes every annotated listener that is linked into the program.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, WiringError};
+    /// # struct Mailer;
+    /// let context = ApplicationContext::builder().component(Mailer).build()?;
+    /// assert!(context.component::<Mailer>().is_some());
+    /// # Ok::<(), WiringError>(())
+    /// ```
+    pub fn builder() -> ContextBuilder {
+        ContextBuilder::new(true)
+    }
+
+    /// A context that takes nothing but what it is given: a component comes with its own annotated
+    /// methods, and `.listener(..)` adds one listener.
+    pub fn bare() -> ContextBuilder {
+        ContextBuilder::new(false)
+    }
+
+    /// Publishes `event` to its listeners.
+    ///
+    /// Synchronous listeners run before this returns, in order, up to the first that is asynchronous
+    /// or fails; see [`Publication`] for the rest. It never blocks and never panics for a listener.
+    #[track_caller]
+    #[inline]
+    pub fn publish_event<E: ApplicationEvent>(&self, event: E) -> Publication<E> {
+        publish(self, event, Location::caller())
+    }
+
+    /// A handle that publishes one type of event.
+    #[must_use]
+    pub fn publisher<E: ApplicationEvent>(&self) -> Publisher<E> {
+        Publisher::new(self.clone())
+    }
+
+    /// Begins a transaction: its events wait for the commit.
+    #[track_caller]
+    pub fn transaction(&self) -> Transaction {
+        Transaction::new(self.clone(), Location::caller())
+    }
+
+    /// Adds a synchronous listener until the [`Subscription`] is dropped.
+    ///
+    /// Publications that have begun do not reach it. Adding one copies the list of the event's
+    /// listeners; for thousands of receivers use [`Emitters`](crate::Emitters).
+    #[track_caller]
+    pub fn on<E, R, F>(&self, listener: F) -> Subscription
+    where
+        E: ApplicationEvent,
+        R: ListenerOutput,
+        F: Fn(&E) -> R + Send + Sync + 'static,
+    {
+        self.subscribe_plain(&Listener::on(listener).into())
+    }
+
+    /// Adds an asynchronous listener until the [`Subscription`] is dropped. As [`on`](Self::on)
+    /// otherwise.
+    #[track_caller]
+    pub fn on_async<E, R, Fut, F>(&self, listener: F) -> Subscription
+    where
+        E: ApplicationEvent,
+        R: ListenerOutput,
+        Fut: Future<Output = R> + Send + 'static,
+        F: Fn(Arc<E>) -> Fut + Send + Sync + 'static,
+    {
+        self.subscribe_plain(&Listener::on_async(listener).into())
+    }
+
+    /// Adds a listener with options until the [`Subscription`] is dropped.
+    ///
+    /// # Errors
+    /// [`WiringError`] if it takes a component that is missing, has an id that is taken, or names
+    /// listeners in `before` or `after` that do not exist or that wait for it in turn.
+    pub fn subscribe(&self, listener: impl Into<Listener>) -> Result<Subscription, WiringError> {
+        self.subscribe_checked(&listener.into())
+    }
+
+    /// The component of type `T`, if the context has one.
+    #[must_use]
+    pub fn component<T: Send + Sync + 'static>(&self) -> Option<Component<T>> {
+        self.0.components.get()
+    }
+
+    /// Waits until everything is over that was started and that nobody waits for: listeners
+    /// declared `spawn`, publications that were detached or whose caller has gone, publications that
+    /// are being awaited elsewhere, and all that these have published.
+    ///
+    /// Ready at once if there is nothing. A listener that awaits it waits for itself, for ever. A
+    /// [`Publication`] that was neither awaited nor dropped has not begun its rest and does not count.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn settled(&self) {
+        self.0.tasks.settled().await;
+    }
+
+    /// How many publications and spawned listeners [`settled`](Self::settled) would wait for.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.0.tasks.running()
+    }
+
+    /// How many events were published so far that nobody heard.
+    #[must_use]
+    pub fn unheard(&self) -> u64 {
+        self.0.unheard.load(Ordering::Relaxed)
+    }
+
+    /// Checks what `build()` cannot know to be a mistake, for one test of the program: that every
+    /// annotated endpoint finds its components, and that each trait that a listener hears is
+    /// declared by some event.
+    ///
+    /// # Panics
+    /// With the whole list, each with file and line, if something is wrong.
+    #[track_caller]
+    pub fn assert_wired(&self) {
+        let mut faults = checks::supertypes(&self.0.wires, &self.0.events);
+        if self.0.linked {
+            faults.extend(checks::endpoints(&self.0.components));
+        }
+        let checked = WiringError::check(faults);
+        assert!(checked.is_ok(), "{}", checked.err().map(|it| it.to_string()).unwrap_or_default());
+    }
+
+    /// The streams that are open now. Layers register what they carry.
+    #[must_use]
+    pub fn streams(&self) -> &OpenStreams {
+        &self.0.streams
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.0.tasks
+    }
+
+    pub(crate) fn runtime(&self) -> Option<&Handle> {
+        self.0.runtime.as_ref()
+    }
+
+    /// Every listener, also those that were added since.
+    fn profiles(&self) -> Vec<Arc<Profile>> {
+        let subscribed = self.0.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
+        let wires = self.0.wires.iter().map(|it| Arc::clone(&it.profile));
+        let since = subscribed.by_event.values().flatten().map(|it| Arc::clone(&it.profile));
+        wires.chain(since).collect()
+    }
+
+    /// See [`Slot::plain_plan`].
+    #[inline]
+    pub(crate) fn plain_plan<E: ApplicationEvent>(&self) -> Option<&Arc<Plan<E>>> {
+        self.0.slots.get::<E>()?.plain_plan()
+    }
+
+    /// Runs `f` with the place of `E` in this context. No lock is held while it runs.
+    #[inline]
+    pub(crate) fn with_slot<E: ApplicationEvent, R>(&self, f: impl FnOnce(&Slot<E>) -> R) -> R {
+        match self.0.slots.get::<E>() {
+            Some(slot) => f(slot),
+            None => f(&self.late_slot()),
+        }
+    }
+
+    /// Of an event that was not known when the context was built.
+    #[cold]
+    fn late_slot<E: ApplicationEvent>(&self) -> Arc<Slot<E>> {
+        let known = |late: &TypeMap<Arc<dyn AnySlot>>| {
+            let slot: Arc<dyn Any + Send + Sync> = late.get(&TypeId::of::<E>())?.clone();
+            slot.downcast::<Slot<E>>().ok()
+        };
+        if let Some(slot) = known(&self.0.late.read().unwrap_or_else(PoisonError::into_inner)) {
+            return slot;
+        }
+        // Before the locks: it asks the program what the event is.
+        let slot = Arc::new(Slot::<E>::new(&self.0.fixed));
+        let subscribed = self.0.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut late = self.0.late.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = known(&late) {
+            return slot;
+        }
+        drop(slot.refresh(&self.0.fixed, &subscribed));
+        late.insert(TypeId::of::<E>(), slot.clone());
+        slot
+    }
+
+    /// Nobody hears the event.
+    #[cold]
+    pub(crate) fn unheard_event<E: ApplicationEvent>(
+        &self,
+        slot: &Slot<E>,
+        published_at: &'static Location<'static>,
+    ) {
+        if slot.description.optional {
+            return;
+        }
+        self.0.unheard.fetch_add(1, Ordering::Relaxed);
+        let first = first_time(&slot.warned);
+        if first || !self.0.on_unheard.is_empty() {
+            let unheard = Unheard { event: slot.description.label(), published_at };
+            #[cfg(feature = "tracing")]
+            if first {
+                tracing::warn!(event = %unheard.event, published_at = %published_at, "event has no listener");
+            }
+            for hook in &self.0.on_unheard {
+                hook(&unheard);
+            }
+        }
+    }
+
+    fn log(&self) {
+        #[cfg(feature = "tracing")]
+        {
+            tracing::info!(
+                listeners = self.0.wires.len(),
+                events = self.0.events.len(),
+                "context built"
+            );
+            for wire in &self.0.wires {
+                tracing::debug!(
+                    listener = wire.profile.label(),
+                    event = %wire.profile.event.label(),
+                    order = wire.profile.order,
+                    declared_at = %wire.profile.declared_at,
+                    "event listener"
+                );
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ApplicationContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let events: Vec<_> = self.0.events.iter().map(|it| short_name((it.type_name)())).collect();
+        f.debug_struct("ApplicationContext")
+            .field("components", &self.0.components)
+            .field("listeners", &self.0.wires.len())
+            .field("events", &events)
+            .finish_non_exhaustive()
+    }
+}

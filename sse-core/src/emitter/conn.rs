@@ -52,11 +52,14 @@ struct State {
     signals: Option<Arc<Signals>>,
 }
 
+type OnError = Box<dyn FnOnce(&BoxError) + Send>;
+type OnCompletion = Box<dyn FnOnce(CloseReason) + Send>;
+
 #[derive(Default)]
 struct Hooks {
     timeout: Vec<Job>,
-    error: Vec<Box<dyn FnOnce(&BoxError) + Send>>,
-    completion: Vec<Box<dyn FnOnce(CloseReason) + Send>>,
+    error: Vec<OnError>,
+    completion: Vec<OnCompletion>,
 }
 
 /// Made when somebody first waits for something.
@@ -332,14 +335,14 @@ impl Conn {
         }
     }
 
-    pub(crate) fn on_error(&self, hook: Box<dyn FnOnce(&BoxError) + Send>) {
+    pub(crate) fn on_error(&self, hook: OnError) {
         let mut state = lock(&self.state);
         if state.lifecycle.over().is_none() {
             state.hooks.error.push(hook);
         }
     }
 
-    pub(crate) fn on_completion(&self, hook: Box<dyn FnOnce(CloseReason) + Send>) {
+    pub(crate) fn on_completion(&self, hook: OnCompletion) {
         let reason = {
             let mut state = lock(&self.state);
             let Some(reason) = state.lifecycle.over() else {

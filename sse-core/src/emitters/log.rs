@@ -457,7 +457,7 @@ impl Dropped {
     /// Forgets all but the newest few.
     fn condense(&mut self) {
         let excess = self.offsets.len().saturating_sub(RESTING_OFFSETS);
-        if let Some(beyond) = self.offsets.drain(..excess).last() {
+        if let Some(beyond) = self.offsets.drain(..excess).next_back() {
             self.beyond = beyond;
         }
         self.offsets.shrink_to_fit();

@@ -91,7 +91,6 @@ impl SseEvent {
     }
 
     /// Starts an event of several fields.
-    #[must_use]
     pub fn builder() -> SseEventBuilder {
         SseEventBuilder::default()
     }

@@ -1,1 +1,73 @@
-//! See the crate page.
+//! What is counted, and what is traced.
+//!
+//! Nothing is, by default: without the features `metrics` and `tracing` all of this is empty and
+//! costs nothing. With them it goes to whatever recorder and subscriber the program has installed.
+//!
+//! | metric (feature `metrics`) | kind | labels |
+//! |---|---|---|
+//! | [`STREAMS_OPEN`] | gauge | |
+//! | [`STREAMS_OPENED`] | counter | |
+//! | [`STREAMS_CLOSED`] | counter | `reason`: as [`CloseReason::as_str`] |
+//! | [`STREAMS_REFUSED`] | counter | `why`: `draining`, `total`, `key`, `principal` |
+//! | [`TIME_TO_HEADERS`] | histogram, seconds | |
+//! | [`STREAM_LIFETIME`] | histogram, seconds | |
+//! | [`EVENTS_SENT`] | counter, one for each receiver | |
+//! | [`BYTES_WRITTEN`] | counter, bytes | |
+//! | [`GAPS`] | counter | `reason`: why events were left out |
+//! | [`EVENTS_MISSED`] | counter | |
+//! | [`LAG_EVENTS`], [`LAG_BYTES`] | histogram, how far behind a reader was that fell off | |
+//! | [`EVENTS_PUBLISHED`] | counter | `event`: the event type's name |
+//! | [`LISTENERS_RUN`] | counter | `listener`; `outcome`: `ok`, `failed`, `skipped` |
+//! | [`LISTENER_TIME`] | histogram, seconds | `listener` |
+//! | [`DRAIN_LEFT`] | gauge, streams a drain still waits for | |
+//!
+//! A stream's lifetime is apart from its time to headers, so that neither spoils the other. No label
+//! has values that grow with users, keys or connections; all values of `event` and `listener` are in
+//! the program's text.
+//!
+//! | span (feature `tracing`) | level | parent |
+//! |---|---|---|
+//! | `sse_stream` (`reason`, when it ends) | info | the request's span |
+//! | `publish` (`event`) | debug | the publisher's span |
+//! | `listener` (`listener`) | debug | `publish` |
+//! | `send` | trace | `listener`, or wherever it was called |
+
+mod meters;
+mod spans;
+
+pub use meters::*;
+pub use spans::*;
+
+/// Streams that are open now.
+pub const STREAMS_OPEN: &str = "sse_streams_open";
+/// Streams opened since the start.
+pub const STREAMS_OPENED: &str = "sse_streams_opened_total";
+/// Streams closed since the start, by reason.
+pub const STREAMS_CLOSED: &str = "sse_streams_closed_total";
+/// Streams refused since the start, by cause. They are neither opened nor closed ones, and a
+/// refusal that a browser gets has status 200, so that no count of statuses shows it.
+pub const STREAMS_REFUSED: &str = "sse_streams_refused_total";
+/// From the request to the head of its response.
+pub const TIME_TO_HEADERS: &str = "sse_time_to_headers_seconds";
+/// From the head of the response to the stream's end.
+pub const STREAM_LIFETIME: &str = "sse_stream_lifetime_seconds";
+/// Events handed to streams, once for each stream.
+pub const EVENTS_SENT: &str = "sse_events_sent_total";
+/// Bytes of event streams handed to the server.
+pub const BYTES_WRITTEN: &str = "sse_bytes_written_total";
+/// Places where a client was told that events are missing.
+pub const GAPS: &str = "sse_gaps_total";
+/// Events that such clients did not get.
+pub const EVENTS_MISSED: &str = "sse_events_missed_total";
+/// How many events a reader was behind when it fell off its log.
+pub const LAG_EVENTS: &str = "sse_lag_events";
+/// How many bytes a reader was behind when it fell off its log.
+pub const LAG_BYTES: &str = "sse_lag_bytes";
+/// Application events published.
+pub const EVENTS_PUBLISHED: &str = "sse_application_events_total";
+/// Listeners run, by outcome.
+pub const LISTENERS_RUN: &str = "sse_listeners_run_total";
+/// How long each run of a listener took.
+pub const LISTENER_TIME: &str = "sse_listener_seconds";
+/// Streams that a drain still waits for.
+pub const DRAIN_LEFT: &str = "sse_drain_left";

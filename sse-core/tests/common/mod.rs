@@ -1,6 +1,7 @@
 //! Reading streams in tests.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     future::poll_fn,

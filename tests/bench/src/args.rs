@@ -12,7 +12,7 @@ tests/bench/run [--quick] [--only SCENARIO,…] [--servers NAME,…] [--picture 
 
   --quick     fewer rounds and connections: a look, not a figure to quote
   --only      of: fan-out, burst, keyed, crowd, stalled, storm, instructions
-  --servers   of: floor, axum, axum-make-service, body
+  --servers   of: floor, axum, axum-make-service, body, direct
   --picture   writes an SVG of the results";
 
 pub(crate) enum Command {

@@ -26,6 +26,15 @@ pub(super) const GOALS: &[Goal] = &[
     ratio("publish to 10,000", Kind::Body, Kind::Axum, 0.30),
     Goal { measure: "process + kernel", kind: Kind::Body, to: None, at_most: 256.0 },
     ratio("reconnect storm", Kind::Body, Kind::Floor, 2.0),
+    ratio("fan-out to 1,000", Kind::Direct, Kind::Floor, 1.15),
+    ratio("fan-out to 1,000", Kind::Direct, Kind::Axum, 0.58),
+    ratio("bursts", Kind::Direct, Kind::Axum, 0.27),
+    ratio("keyed flow", Kind::Direct, Kind::Axum, 0.90),
+    ratio("user-space instructions", Kind::Direct, Kind::Axum, 0.08),
+    ratio("process memory per idle", Kind::Direct, Kind::Axum, 0.08),
+    ratio("publish to 10,000", Kind::Direct, Kind::Axum, 0.10),
+    Goal { measure: "process + kernel", kind: Kind::Direct, to: None, at_most: 256.0 },
+    ratio("reconnect storm", Kind::Direct, Kind::Floor, 1.4),
 ];
 
 impl Goal {

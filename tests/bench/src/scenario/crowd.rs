@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let clients = args.or_quick(10_000, 2_000);
     let publishes = args.or_quick(15, 5);
-    let mut kinds = args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body]);
+    let mut kinds = args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body, Kind::Direct]);
     let mut outcome = Outcome::default();
     let mut connect = Measure::new("CPU per connect", "µs");
     let mut idle = Measure::new("process memory per idle connection", "B");

@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let mut both = Measure::new("process + kernel memory per stalled client", "KB");
     let mut told = Measure::new("what a stalled client missed and was told of", "%");
     let mut silent = Measure::new("what a stalled client missed without a word", "%");
-    for kind in args.servers(&[Kind::Floor, Kind::Axum, Kind::Body]) {
+    for kind in args.servers(&[Kind::Floor, Kind::Axum, Kind::Body, Kind::Direct]) {
         let server = Server::start(kind)?;
         let mut fleet = Fleet::new(server.address)?;
         fleet.connect_with(STALLED, Some(RECEIVE_BUFFER), |_| "/events".to_owned())?;

@@ -10,7 +10,7 @@ const BATCHES: usize = 50;
 
 pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let clients = args.or_quick(2_000, 500);
-    let kinds = args.servers(&[Kind::Floor, Kind::Axum, Kind::Body]);
+    let kinds = args.servers(&[Kind::Floor, Kind::Axum, Kind::Body, Kind::Direct]);
     let duel = Duel::start(&kinds, clients)?;
     let name = "reconnect storm, CPU per reconnect";
     duel.run(name, "µs", args.or_quick(10, 2), |kind, fleet| {

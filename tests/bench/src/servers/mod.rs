@@ -30,11 +30,13 @@ pub(crate) enum Kind {
     AxumMakeService,
     /// Ours under `axum::serve`: the stream is the response's body.
     Body,
+    /// Ours under `sse_tower::serve`.
+    Direct,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Floor, Self::Axum, Self::AxumMakeService, Self::Body];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Floor, Self::Axum, Self::AxumMakeService, Self::Body, Self::Direct];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -42,6 +44,7 @@ impl Kind {
             Self::Axum => "axum",
             Self::AxumMakeService => "axum-make-service",
             Self::Body => "body",
+            Self::Direct => "direct",
         }
     }
 
@@ -74,6 +77,7 @@ pub(crate) fn serve(kind: Kind) -> io::Result<()> {
             Kind::Axum => axum_sse::serve(listener, false).await,
             Kind::AxumMakeService => axum_sse::serve(listener, true).await,
             Kind::Body => ours::serve_with_axum(listener).await,
+            Kind::Direct => ours::serve(listener).await,
         }
     }));
     served?

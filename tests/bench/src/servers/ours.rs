@@ -1,14 +1,16 @@
-//! Ours, with every feature on: ids, history, callbacks, limits.
+//! Ours, with every feature on: ids, history, callbacks, limits, drain.
 
-use std::io;
+use std::io::{self, Error};
 
 use axum::{
     Router,
     extract::{Query, State},
     http::StatusCode,
     routing::{get, post},
+    serve::ListenerExt as _,
 };
-use sse_tower_core::{Emitters, LastEventId, SseEmitter};
+use socket2::SockRef;
+use sse_tower::{ApplicationContext, Emitters, LastEventId, SocketOptions, SseEmitter, SseLayer};
 use tokio::net::TcpListener;
 
 use super::PayRecord;
@@ -19,17 +21,33 @@ struct App {
     payments: Emitters<u64>,
 }
 
-fn router() -> Router {
+fn router(context: &ApplicationContext) -> Router {
     Router::new()
         .route("/events", get(events))
         .route("/publish", post(publish))
         .route("/push", get(push))
         .route("/pay-callback", get(pay_callback))
         .with_state(App { events: Emitters::new(), payments: Emitters::new() })
+        .layer(SseLayer::new(context.clone()))
+}
+
+fn context() -> io::Result<ApplicationContext> {
+    ApplicationContext::bare().build().map_err(Error::other)
 }
 
 pub(super) async fn serve_with_axum(listener: TcpListener) -> io::Result<()> {
-    axum::serve(listener, router().into_make_service()).await
+    // What `sse_tower::serve` sets by itself.
+    let listener = listener.tap_io(|socket| {
+        let _ = socket.set_nodelay(true);
+        let unsent = SocketOptions::DEFAULT_UNSENT_BYTES;
+        let _ = SockRef::from(&*socket).set_tcp_notsent_lowat(unsent);
+    });
+    axum::serve(listener, router(&context()?).into_make_service()).await
+}
+
+pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
+    let context = context()?;
+    sse_tower::serve(listener, router(&context), context).await
 }
 
 async fn events(State(app): State<App>, last: LastEventId) -> SseEmitter {

@@ -1,0 +1,201 @@
+//! Listeners made of closures, with all that an attribute can say.
+
+use std::{any::type_name, future::Future, panic::Location, pin::pin, sync::Arc};
+
+use super::{
+    answer::{ListenerOutput, caught},
+    call::EventMeta,
+    event::{ApplicationEvent, EventRef},
+    inject::{Binder, Inject},
+    listener::{Declaration, Listener, ListenerBuilder, Profile},
+    prepared::Prepared,
+};
+use crate::context::Component;
+
+fn builder<E: ?Sized + 'static, F>(
+    event: EventRef,
+    declared_at: &'static Location<'static>,
+    bind: impl Fn(&mut Binder<'_>) -> Option<Prepared<E>> + Send + Sync + 'static,
+) -> ListenerBuilder<E> {
+    let name = type_name::<F>();
+    // The function that the closure is written in stands for the module path.
+    let module = name.split("::{{closure}}").next().unwrap_or(name);
+    let profile: Profile = Declaration::new(name, module, declared_at, event, |_| None).profile;
+    ListenerBuilder { profile, condition: None, bind: Box::new(bind) }
+}
+
+impl Listener {
+    /// Hears each `E` by reference, synchronously.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, WiringError};
+    /// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
+    /// let listener = Listener::on(|paid: &Paid| println!("{}", paid.amount))
+    ///     .id("large-payments")
+    ///     .order(-10)
+    ///     .condition(|paid| paid.amount > 1000);
+    /// let context = ApplicationContext::bare().listener(listener).build()?;
+    /// # Ok::<(), WiringError>(())
+    /// ```
+    #[track_caller]
+    pub fn on<E, R, F>(f: F) -> ListenerBuilder<E>
+    where
+        E: ApplicationEvent,
+        R: ListenerOutput,
+        F: Fn(&E) -> R + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        builder::<E, F>(EventRef::of::<E>(), Location::caller(), move |binder| {
+            binder.returns::<R>();
+            let f = Arc::clone(&f);
+            Some(Prepared::by_ref(move |event: &E, call| call.answer(f(event))))
+        })
+    }
+
+    /// Hears each `E` together with what is known of it.
+    #[track_caller]
+    pub fn on_with_meta<E, R, F>(f: F) -> ListenerBuilder<E>
+    where
+        E: ApplicationEvent,
+        R: ListenerOutput,
+        F: Fn(&E, EventMeta) -> R + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        builder::<E, F>(EventRef::of::<E>(), Location::caller(), move |binder| {
+            binder.returns::<R>();
+            let f = Arc::clone(&f);
+            Some(Prepared::by_ref(move |event: &E, call| call.answer(f(event, call.meta))))
+        })
+    }
+
+    /// Hears each `E` asynchronously.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Listener}, std::{sync::Arc, time::Duration}};
+    /// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
+    /// let listener = Listener::on_async(|paid: Arc<Paid>| async move {
+    ///     let _amount = paid.amount.checked_mul(100).ok_or("amount is too large")?;
+    ///     Ok::<(), sse_tower_core::ListenerError>(())
+    /// })
+    /// .timeout(Duration::from_secs(5));
+    /// let context = ApplicationContext::bare().listener(listener).build()?;
+    /// # Ok::<(), sse_tower_core::WiringError>(())
+    /// ```
+    #[track_caller]
+    pub fn on_async<E, R, Fut, F>(f: F) -> ListenerBuilder<E>
+    where
+        E: ApplicationEvent,
+        R: ListenerOutput,
+        Fut: Future<Output = R> + Send + 'static,
+        F: Fn(Arc<E>) -> Fut + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        builder::<E, F>(EventRef::of::<E>(), Location::caller(), move |binder| {
+            binder.returns::<R>();
+            let f = Arc::clone(&f);
+            Some(Prepared::future(move |event: Arc<E>, call| {
+                let f = Arc::clone(&f);
+                Box::pin(async move {
+                    let result = {
+                        // The closure's own panic counts like its future's.
+                        let running = pin!(async { f(event).await });
+                        caught(running).await
+                    };
+                    call.answer(result)
+                })
+            }))
+        })
+    }
+
+    /// Hears every event that is declared to have the trait object `D`.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, EventType, Listener}, std::sync::Arc};
+    /// trait Auditable: Send + Sync { fn line(&self) -> String; }
+    /// struct Paid;
+    /// impl Auditable for Paid { fn line(&self) -> String { "paid".into() } }
+    /// impl ApplicationEvent for Paid {
+    ///     fn event_type() -> EventType<Self> {
+    ///         EventType::new().supertype::<dyn Auditable>(|event| event, |event| event)
+    ///     }
+    /// }
+    /// let audit = Listener::on_trait(|event: &dyn Auditable| println!("{}", event.line()));
+    /// let context = ApplicationContext::bare().listener(audit).build()?;
+    /// # Ok::<(), sse_tower_core::WiringError>(())
+    /// ```
+    #[track_caller]
+    pub fn on_trait<D, R, F>(f: F) -> ListenerBuilder<D>
+    where
+        D: ?Sized + 'static,
+        R: ListenerOutput,
+        F: Fn(&D) -> R + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        builder::<D, F>(EventRef::supertype::<D>(), Location::caller(), move |binder| {
+            binder.returns::<R>();
+            let f = Arc::clone(&f);
+            Some(Prepared::by_ref(move |event: &D, call| call.answer(f(event))))
+        })
+    }
+
+    /// Hears each `E` as a method of the context's component `T`, which must be registered.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// #[derive(Default)]
+    /// struct Till { paid: std::sync::atomic::AtomicU64 }
+    /// let count = |till: &Till, _: &Paid| {
+    ///     till.paid.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    /// };
+    /// let context = ApplicationContext::bare()
+    ///     .component(Till::default())
+    ///     .listener(Listener::on_component(count))
+    ///     .build()?;
+    /// # Ok::<(), sse_tower_core::WiringError>(())
+    /// ```
+    #[track_caller]
+    pub fn on_component<T, E, R, F>(f: F) -> ListenerBuilder<E>
+    where
+        T: Send + Sync + 'static,
+        E: ApplicationEvent,
+        R: ListenerOutput,
+        F: Fn(&T, &E) -> R + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        builder::<E, F>(EventRef::of::<E>(), Location::caller(), move |binder| {
+            let component = <Component<T> as Inject<'_>>::bind(binder);
+            binder.returns::<R>();
+            let (f, component) = (Arc::clone(&f), component?);
+            Some(Prepared::by_ref(move |event: &E, call| call.answer(f(&component, event))))
+        })
+    }
+
+    /// Hears each `E` asynchronously, with the context's component `T`, which must be registered.
+    #[track_caller]
+    pub fn on_component_async<T, E, R, Fut, F>(f: F) -> ListenerBuilder<E>
+    where
+        T: Send + Sync + 'static,
+        E: ApplicationEvent,
+        R: ListenerOutput,
+        Fut: Future<Output = R> + Send + 'static,
+        F: Fn(Component<T>, Arc<E>) -> Fut + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        builder::<E, F>(EventRef::of::<E>(), Location::caller(), move |binder| {
+            let component = <Component<T> as Inject<'_>>::bind(binder);
+            binder.returns::<R>();
+            let (f, component) = (Arc::clone(&f), component?);
+            Some(Prepared::future(move |event: Arc<E>, call| {
+                let (f, component) = (Arc::clone(&f), component.clone());
+                Box::pin(async move {
+                    let result = {
+                        let running = pin!(async { f(component, event).await });
+                        caught(running).await
+                    };
+                    call.answer(result)
+                })
+            }))
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! What a listener may know of the publication it is called for.
+
+use std::{
+    cell::Cell,
+    fmt,
+    num::NonZeroU64,
+    panic::Location,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{
+    answer::{Answer, ListenerOutput},
+    listener::Profile,
+};
+use crate::context::ApplicationContext;
+
+/// Names one publication within this process.
+///
+/// Numbers rise on each thread, not across threads. They are not kept over a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PublicationId(NonZeroU64);
+
+impl PublicationId {
+    /// Each thread takes numbers in blocks, so that a publication costs no shared counter.
+    pub(crate) fn next() -> Self {
+        const BLOCK: u64 = 1 << 20;
+        static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
+        thread_local! { static LAST: Cell<u64> = const { Cell::new(0) }; }
+        LAST.with(|last| {
+            let mut id = last.get();
+            // A multiple: the block is used up, or there was none yet.
+            if id.is_multiple_of(BLOCK) {
+                id = NEXT_BLOCK.fetch_add(BLOCK, Ordering::Relaxed);
+            }
+            last.set(id + 1);
+            Self(NonZeroU64::MIN.saturating_add(id))
+        })
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for PublicationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What is known of an event beside the event itself. A listener may take it as a parameter.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct EventMeta {
+    /// The publication that this call belongs to; [`Outcome::id`](crate::Outcome::id) is the same.
+    pub event_id: PublicationId,
+    /// Where the program published it; for an event that a listener returned, that listener's place.
+    pub published_at: &'static Location<'static>,
+    /// How many publications this one is nested in: 0 unless a listener published it.
+    pub depth: u32,
+    /// The publication whose listener published this one.
+    pub parent: Option<PublicationId>,
+}
+
+/// One call of a listener, lent to it.
+#[derive(Debug)]
+pub struct Call<'a> {
+    pub(crate) context: &'a ApplicationContext,
+    pub(crate) meta: EventMeta,
+    pub(crate) listener: &'a Arc<Profile>,
+}
+
+impl Call<'_> {
+    /// Turns what the listener returned into what the bus goes on with: events are published,
+    /// errors become failures.
+    pub fn answer<R: ListenerOutput>(&self, output: R) -> Answer {
+        output.answer(self)
+    }
+
+    pub(crate) fn to_owned(&self) -> OwnedCall {
+        OwnedCall {
+            context: self.context.clone(),
+            meta: self.meta,
+            listener: Arc::clone(self.listener),
+        }
+    }
+}
+
+/// One call of an asynchronous listener.
+#[derive(Debug)]
+pub struct OwnedCall {
+    context: ApplicationContext,
+    meta: EventMeta,
+    listener: Arc<Profile>,
+}
+
+impl OwnedCall {
+    /// The same, lent.
+    #[must_use]
+    pub fn call(&self) -> Call<'_> {
+        Call { context: &self.context, meta: self.meta, listener: &self.listener }
+    }
+
+    /// See [`Call::answer`].
+    pub fn answer<R: ListenerOutput>(&self, output: R) -> Answer {
+        output.answer(&self.call())
+    }
+}

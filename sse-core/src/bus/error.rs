@@ -1,0 +1,206 @@
+//! How a listener fails, and how a publication says so.
+
+use std::{any::Any, error::Error, fmt, panic::Location, sync::Arc};
+
+use super::{
+    answer::panic_message,
+    call::{EventMeta, PublicationId},
+    listener::Profile,
+};
+
+/// Any error. The crate exports the same alias once, beside the emitter's errors.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The error of a listener that wants to say where it failed: `?` turns any error into one and keeps
+/// its own place.
+///
+/// A listener may as well return its own error type; then the failure's place is the listener's.
+/// Either way the failure's `source` is the typed error and can be downcast.
+///
+/// ```
+/// use sse_tower_core::ListenerError;
+///
+/// fn charge() -> Result<(), ListenerError> {
+///     let _amount: u64 = "ten".parse()?; // this line is `failed_at`
+///     Ok(())
+/// }
+/// assert!(charge().unwrap_err().source().is::<std::num::ParseIntError>());
+/// ```
+pub struct ListenerError {
+    source: BoxError,
+    failed_at: &'static Location<'static>,
+}
+
+impl ListenerError {
+    /// Where the error came up.
+    #[must_use]
+    pub fn failed_at(&self) -> &'static Location<'static> {
+        self.failed_at
+    }
+
+    /// The error itself.
+    #[must_use]
+    pub fn source(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.source
+    }
+
+    pub(crate) fn take(self) -> (BoxError, &'static Location<'static>) {
+        (self.source, self.failed_at)
+    }
+}
+
+// No `impl Error`: that is what lets every error become one.
+impl<E: Into<BoxError>> From<E> for ListenerError {
+    #[track_caller]
+    fn from(error: E) -> Self {
+        Self { source: error.into(), failed_at: Location::caller() }
+    }
+}
+
+impl fmt::Debug for ListenerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {}", self.source, self.failed_at)
+    }
+}
+
+impl fmt::Display for ListenerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.source, self.failed_at)
+    }
+}
+
+/// One listener that failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The listener's id; unless it was given one, its path.
+    pub listener: &'static str,
+    /// Where the listener is written.
+    pub declared_at: &'static Location<'static>,
+    /// The line of the `?`, if the listener returns [`ListenerError`]; else where it is declared.
+    pub failed_at: &'static Location<'static>,
+    /// Where the event was published. For one that a listener returned: that listener's place.
+    pub published_at: &'static Location<'static>,
+    /// The publication, which is another one than the outcome's for an event that a listener returned.
+    pub event_id: PublicationId,
+    /// The listener's own error, which can be downcast to its type; [`ListenerPanicked`],
+    /// [`ListenerTimedOut`], [`TransactionNeeded`] or [`RepublishedTooDeep`] if it is the bus that says so.
+    pub source: BoxError,
+}
+
+impl Failure {
+    #[cold]
+    pub(crate) fn new(
+        listener: &Profile,
+        meta: &EventMeta,
+        failed_at: Option<&'static Location<'static>>,
+        source: impl Into<BoxError>,
+    ) -> Self {
+        let failure = Self {
+            listener: listener.label(),
+            declared_at: listener.declared_at,
+            failed_at: failed_at.unwrap_or(listener.declared_at),
+            published_at: meta.published_at,
+            event_id: meta.event_id,
+            source: source.into(),
+        };
+        failure.log();
+        failure
+    }
+
+    /// One that is no listener's.
+    #[cold]
+    pub(crate) fn of_bus(meta: &EventMeta, source: impl Into<BoxError>) -> Self {
+        let failure = Self {
+            listener: "the bus",
+            declared_at: meta.published_at,
+            failed_at: meta.published_at,
+            published_at: meta.published_at,
+            event_id: meta.event_id,
+            source: source.into(),
+        };
+        failure.log();
+        failure
+    }
+
+    fn log(&self) {
+        #[cfg(feature = "tracing")]
+        tracing::error!(
+            listener = self.listener,
+            declared_at = %self.declared_at,
+            failed_at = %self.failed_at,
+            published_at = %self.published_at,
+            publication = self.event_id.get(),
+            error = %self.source,
+            "event listener failed"
+        );
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "listener `{}` declared at {} failed at {}, for an event published at {}",
+            self.listener, self.declared_at, self.failed_at, self.published_at
+        )
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// A listener panicked. The others ran; the panic's message is in the text.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("listener panicked: {message}")]
+#[non_exhaustive]
+pub struct ListenerPanicked {
+    /// What the panic said.
+    pub message: String,
+}
+
+impl ListenerPanicked {
+    #[cold]
+    pub(crate) fn new(panic: &(dyn Any + Send)) -> Self {
+        Self { message: panic_message(panic) }
+    }
+}
+
+/// An asynchronous listener took longer than its timeout and was stopped where it stood.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("listener did not finish within its timeout of {timeout:?}")]
+#[non_exhaustive]
+pub struct ListenerTimedOut {
+    /// The timeout that it was declared with.
+    pub timeout: std::time::Duration,
+}
+
+/// A listener that belongs to a transaction heard an event that was published outside of one.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "listener runs in phase `{phase}` of a transaction, but the event was published outside of one; \
+     publish it through `context.transaction()`, or declare the listener with `fallback`"
+)]
+#[non_exhaustive]
+pub struct TransactionNeeded {
+    /// The phase that the listener was declared with.
+    pub phase: super::Phase,
+}
+
+/// Listeners published events whose listeners published events, until
+/// [`MAX_PUBLICATION_DEPTH`](crate::MAX_PUBLICATION_DEPTH) was reached. The event was not delivered.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("events publish one another without end: {cycle}")]
+#[non_exhaustive]
+pub struct RepublishedTooDeep {
+    /// The events that follow one another, such as `Paid → Shipped → Paid`.
+    pub cycle: Arc<str>,
+}
+
+/// The runtime that ran the listeners was shut down before they were done.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the runtime was shut down before all listeners had run")]
+pub(crate) struct RuntimeGone;

@@ -1,0 +1,335 @@
+//! What a listener is declared with.
+
+use std::{any::TypeId, any::type_name, fmt, panic::Location, sync::Arc, time::Duration};
+
+use super::{
+    event::EventRef,
+    inject::Binder,
+    prepared::{Prepared, Wired},
+};
+
+/// When a listener of a transaction's events runs. See [`Transaction`](crate::Transaction).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Before the commit; its failure turns the commit into a rollback.
+    BeforeCommit,
+    /// After the commit.
+    AfterCommit,
+    /// After a rollback, asked for or by dropping the transaction.
+    AfterRollback,
+    /// After either.
+    AfterCompletion,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BeforeCommit => "before-commit",
+            Self::AfterCommit => "after-commit",
+            Self::AfterRollback => "after-rollback",
+            Self::AfterCompletion => "after-completion",
+        })
+    }
+}
+
+/// The type of a component, as a constant.
+#[derive(Clone, Copy)]
+pub struct ComponentRef {
+    pub(crate) type_id: fn() -> TypeId,
+    pub(crate) type_name: fn() -> &'static str,
+}
+
+impl ComponentRef {
+    /// The component type `T`.
+    #[must_use]
+    pub const fn of<T: Send + Sync + 'static>() -> Self {
+        Self { type_id: TypeId::of::<T>, type_name: type_name::<T> }
+    }
+}
+
+impl fmt::Debug for ComponentRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str((self.type_name)())
+    }
+}
+
+type Bind = fn(&mut Binder<'_>) -> Option<Wired>;
+
+/// A listener as an attribute declares it: static data only.
+#[derive(Clone, Copy, Debug)]
+pub struct Declaration {
+    pub(crate) profile: Profile,
+    pub(crate) bind: Bind,
+}
+
+/// All of a listener that does not depend on types.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Profile {
+    pub(crate) name: &'static str,
+    pub(crate) module: &'static str,
+    pub(crate) id: Option<&'static str>,
+    pub(crate) declared_at: &'static Location<'static>,
+    pub(crate) event: EventRef,
+    pub(crate) owner: Option<ComponentRef>,
+    pub(crate) order: i32,
+    pub(crate) before: &'static [&'static str],
+    pub(crate) after: &'static [&'static str],
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) spawn: bool,
+    pub(crate) phase: Option<Phase>,
+    pub(crate) fallback: bool,
+}
+
+impl Profile {
+    /// Its id, else its path.
+    pub(crate) fn label(&self) -> &'static str {
+        self.id.unwrap_or(self.name)
+    }
+
+    /// Whether `target`, an id or the end of a path, means this listener.
+    pub(crate) fn is_called(&self, target: &str) -> bool {
+        self.id == Some(target)
+            || self.name == target
+            || self.name.strip_suffix(target).is_some_and(|path| path.ends_with("::"))
+    }
+}
+
+impl Declaration {
+    /// A listener with nothing but its name, its place, what it hears and how it is bound.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        module: &'static str,
+        declared_at: &'static Location<'static>,
+        event: EventRef,
+        bind: Bind,
+    ) -> Self {
+        let profile = Profile {
+            name,
+            module,
+            id: None,
+            declared_at,
+            event,
+            owner: None,
+            order: 0,
+            before: &[],
+            after: &[],
+            timeout: None,
+            spawn: false,
+            phase: None,
+            fallback: false,
+        };
+        Self { profile, bind }
+    }
+
+    /// A stable name.
+    #[must_use]
+    pub const fn id(mut self, id: &'static str) -> Self {
+        self.profile.id = Some(id);
+        self
+    }
+
+    /// Lower runs earlier.
+    #[must_use]
+    pub const fn order(mut self, order: i32) -> Self {
+        self.profile.order = order;
+        self
+    }
+
+    /// Listeners that this one precedes.
+    #[must_use]
+    pub const fn before(mut self, targets: &'static [&'static str]) -> Self {
+        self.profile.before = targets;
+        self
+    }
+
+    /// Listeners that this one follows.
+    #[must_use]
+    pub const fn after(mut self, targets: &'static [&'static str]) -> Self {
+        self.profile.after = targets;
+        self
+    }
+
+    /// Stops an asynchronous listener after that many milliseconds.
+    #[must_use]
+    pub const fn timeout_millis(mut self, millis: u64) -> Self {
+        self.profile.timeout = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// Runs an asynchronous listener in a task of its own.
+    #[must_use]
+    pub const fn spawn(mut self) -> Self {
+        self.profile.spawn = true;
+        self
+    }
+
+    /// Makes it a listener of a transaction's phase.
+    #[must_use]
+    pub const fn phase(mut self, phase: Phase) -> Self {
+        self.profile.phase = Some(phase);
+        self
+    }
+
+    /// Outside of a transaction, runs a listener of a phase at once.
+    #[must_use]
+    pub const fn fallback(mut self) -> Self {
+        self.profile.fallback = true;
+        self
+    }
+
+    /// The component whose method it is.
+    #[must_use]
+    pub const fn owner(mut self, owner: ComponentRef) -> Self {
+        self.profile.owner = Some(owner);
+        self
+    }
+}
+
+/// A listener, ready to be registered with [`ContextBuilder::listener`](crate::ContextBuilder::listener).
+///
+/// An annotated function `on_paid` has one as `on_paid::LISTENER`; [`Listener::on`],
+/// [`Listener::on_async`] and their kin make one of a closure.
+#[derive(Clone)]
+pub struct Listener(pub(crate) Source);
+
+#[derive(Clone)]
+pub(crate) enum Source {
+    Declared(&'static Declaration),
+    ByHand(Arc<ByHand>),
+}
+
+pub(crate) struct ByHand {
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) bind: Box<dyn Fn(&mut Binder<'_>) -> Option<Wired> + Send + Sync>,
+}
+
+impl Listener {
+    /// The listener that an attribute declared.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn declared(declaration: &'static Declaration) -> Self {
+        Self(Source::Declared(declaration))
+    }
+
+    pub(crate) fn profile(&self) -> Arc<Profile> {
+        match &self.0 {
+            Source::Declared(declaration) => Arc::new(declaration.profile),
+            Source::ByHand(listener) => Arc::clone(&listener.profile),
+        }
+    }
+
+    /// The name and the place of an annotated one.
+    pub(crate) fn declared_as(&self) -> Option<(&'static str, &'static Location<'static>)> {
+        match &self.0 {
+            Source::Declared(it) => Some((it.profile.name, it.profile.declared_at)),
+            Source::ByHand(_) => None,
+        }
+    }
+
+    pub(crate) fn bind(&self, binder: &mut Binder<'_>) -> Option<Wired> {
+        match &self.0 {
+            Source::Declared(declaration) => (declaration.bind)(binder),
+            Source::ByHand(listener) => (listener.bind)(binder),
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listener").field(&self.profile().label()).finish()
+    }
+}
+
+/// A closure on its way to being a [`Listener`] of `E`.
+///
+/// Says by methods what the attribute says by words. Lists of names are `'static`, as the attribute's
+/// are.
+#[must_use = "a listener hears nothing until it is registered"]
+pub struct ListenerBuilder<E: ?Sized> {
+    pub(crate) profile: Profile,
+    pub(crate) condition: Option<super::prepared::Condition<E>>,
+    pub(crate) bind: Box<dyn Fn(&mut Binder<'_>) -> Option<Prepared<E>> + Send + Sync>,
+}
+
+impl<E: ?Sized> fmt::Debug for ListenerBuilder<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ListenerBuilder").field(&self.profile.label()).finish()
+    }
+}
+
+impl<E: ?Sized + 'static> ListenerBuilder<E> {
+    /// A stable name, which no other listener of the context may have.
+    pub fn id(mut self, id: &'static str) -> Self {
+        self.profile.id = Some(id);
+        self
+    }
+
+    /// Lower runs earlier; 0 unless said. Ties: by module path and line.
+    pub fn order(mut self, order: i32) -> Self {
+        self.profile.order = order;
+        self
+    }
+
+    /// Listeners that this one precedes, by id or by the end of their path. Stronger than `order`.
+    pub fn before(mut self, targets: &'static [&'static str]) -> Self {
+        self.profile.before = targets;
+        self
+    }
+
+    /// Listeners that this one follows, by id or by the end of their path. Stronger than `order`.
+    pub fn after(mut self, targets: &'static [&'static str]) -> Self {
+        self.profile.after = targets;
+        self
+    }
+
+    /// Runs the listener only for events that `condition` holds for; the others count as skipped.
+    pub fn condition(mut self, condition: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
+        self.condition = Some(Arc::new(condition));
+        self
+    }
+
+    /// Stops an asynchronous listener that takes longer: a failure, [`ListenerTimedOut`](crate::ListenerTimedOut).
+    /// A synchronous listener cannot be stopped, and one with a timeout is refused.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.profile.timeout = Some(timeout);
+        self
+    }
+
+    /// Runs an asynchronous listener in a task of its own: nobody waits for it but
+    /// [`settled`](crate::ApplicationContext::settled), and its failure is only logged. A synchronous
+    /// one is refused.
+    pub fn spawn(mut self) -> Self {
+        self.profile.spawn = true;
+        self
+    }
+
+    /// Makes it a listener of a transaction's phase.
+    pub fn phase(mut self, phase: Phase) -> Self {
+        self.profile.phase = Some(phase);
+        self
+    }
+
+    /// Outside of a transaction, runs a listener of a phase at once instead of failing.
+    pub fn fallback(mut self) -> Self {
+        self.profile.fallback = true;
+        self
+    }
+}
+
+impl<E: ?Sized + 'static> From<ListenerBuilder<E>> for Listener {
+    fn from(builder: ListenerBuilder<E>) -> Self {
+        let ListenerBuilder { profile, condition, bind } = builder;
+        Self(Source::ByHand(Arc::new(ByHand {
+            profile: Arc::new(profile),
+            bind: Box::new(move |binder| {
+                let mut prepared = bind(binder)?;
+                if condition.is_some() {
+                    prepared.condition.clone_from(&condition);
+                }
+                Some(prepared.erase())
+            }),
+        })))
+    }
+}

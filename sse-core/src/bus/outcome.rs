@@ -1,0 +1,146 @@
+//! What became of a publication.
+
+use std::{error::Error, fmt, panic::Location};
+
+use super::{
+    call::{EventMeta, PublicationId},
+    error::Failure,
+};
+
+/// Counts of one publication while it goes on.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(crate) meta: EventMeta,
+    pub(crate) event: super::scope::Link,
+    pub(crate) ran: u32,
+    pub(crate) skipped: u32,
+    pub(crate) spawned: u32,
+    pub(crate) not_run: u32,
+    pub(crate) failures: Vec<Failure>,
+}
+
+impl Tally {
+    #[inline]
+    pub(crate) fn new(meta: EventMeta, event: super::scope::Link) -> Self {
+        Self { meta, event, ran: 0, skipped: 0, spawned: 0, not_run: 0, failures: Vec::new() }
+    }
+
+    /// Adds what became of another publication that belongs to the same transaction.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.ran += other.ran;
+        self.skipped += other.skipped;
+        self.spawned += other.spawned;
+        self.not_run += other.not_run;
+        self.failures.extend(other.failures);
+    }
+
+    pub(crate) fn into_result(self) -> Result<Outcome, PublishError> {
+        if self.failures.is_empty() {
+            Ok(Outcome { tally: self })
+        } else {
+            Err(PublishError { tally: Box::new(self) })
+        }
+    }
+}
+
+macro_rules! accessors {
+    () => {
+        /// The publication.
+        #[must_use]
+        pub fn id(&self) -> PublicationId {
+            self.tally.meta.event_id
+        }
+
+        /// How many listeners of the event ran to their end, well or not.
+        #[must_use]
+        pub fn ran(&self) -> usize {
+            self.tally.ran as usize
+        }
+
+        /// How many listeners were passed over: their condition did not hold, or they wait for a
+        /// rollback and there is no transaction.
+        #[must_use]
+        pub fn skipped(&self) -> usize {
+            self.tally.skipped as usize
+        }
+
+        /// How many listeners were started in tasks of their own. Nothing more is known of them here.
+        #[must_use]
+        pub fn spawned(&self) -> usize {
+            self.tally.spawned as usize
+        }
+
+        /// How many listeners were not reached, because an earlier one failed and
+        /// [`first_error`](crate::Publication::first_error) was asked for.
+        #[must_use]
+        pub fn not_run(&self) -> usize {
+            self.tally.not_run as usize
+        }
+
+        /// Each listener that failed, in the order of failing: of this event, and of the events that
+        /// its listeners returned.
+        #[must_use]
+        pub fn failures(&self) -> &[Failure] {
+            &self.tally.failures
+        }
+
+        /// Where the event was published.
+        #[must_use]
+        pub fn published_at(&self) -> &'static Location<'static> {
+            self.tally.meta.published_at
+        }
+    };
+}
+
+/// No listener failed.
+#[derive(Debug)]
+pub struct Outcome {
+    tally: Tally,
+}
+
+impl Outcome {
+    accessors!();
+}
+
+/// At least one listener failed. The others ran, unless
+/// [`first_error`](crate::Publication::first_error) was asked for.
+///
+/// Its `source()` is the first [`Failure`], and that one's is the listener's own error.
+pub struct PublishError {
+    tally: Box<Tally>,
+}
+
+impl PublishError {
+    accessors!();
+
+    /// The failures by value.
+    #[must_use]
+    pub fn into_failures(self) -> Vec<Failure> {
+        self.tally.failures
+    }
+}
+
+impl fmt::Debug for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.tally, f)
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} listener{} failed for `{}`, published at {}",
+            self.tally.failures.len(),
+            if self.tally.failures.len() == 1 { "" } else { "s" },
+            (self.tally.event)().label(),
+            self.tally.meta.published_at,
+        )
+    }
+}
+
+impl Error for PublishError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.tally.failures.first().map(|failure| failure as _)
+    }
+}

@@ -1,0 +1,309 @@
+//! Events that wait for a commit.
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    panic::Location,
+    pin::Pin,
+    sync::{Arc, PoisonError},
+    task::{Context, Poll},
+};
+
+use super::{
+    call::{EventMeta, PublicationId},
+    error::{BoxError, Failure},
+    event::{ApplicationEvent, EventDescription, Reach},
+    outcome::{Outcome, PublishError, Tally},
+    prepared::{BoxFuture, Held},
+    publication::publish_held,
+    run::Moment,
+    scope::Origin,
+    tasks::{InFlight, hand_over},
+};
+use crate::context::ApplicationContext;
+
+/// How many events one transaction may hold: 16 384.
+///
+/// One more is discarded, and with it the transaction: its commit rolls back and fails with
+/// [`TransactionFull`].
+pub const MAX_TRANSACTION_EVENTS: usize = 16_384;
+
+/// Events that are delivered together, or not at all. Made by
+/// [`ApplicationContext::transaction`].
+///
+/// | what happens | which listeners run, event by event |
+/// |---|---|
+/// | `commit()` begins | phase `before-commit`; the first failure turns it into a rollback |
+/// | the commit stands | those without a phase, and phase `after-commit`; then `after-completion` |
+/// | a rollback | phase `after-rollback`; then `after-completion` |
+///
+/// What commits is the program's own: a database transaction that ends before
+/// [`commit`](Self::commit) is called, or the future given to [`commit_with`](Self::commit_with).
+/// Events live in memory: a process that dies between the two loses them.
+///
+/// Dropping it rolls back, in a task that [`settled`](ApplicationContext::settled) waits for.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, Phase};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let receipt = Listener::on(|_: &Paid| println!("the money is there")).phase(Phase::AfterCommit);
+/// let context = ApplicationContext::bare().listener(receipt).build()?;
+///
+/// let transaction = context.transaction();
+/// transaction.publish_event(Paid); // nobody hears it yet
+/// let outcome = transaction.commit().await?;
+/// assert_eq!(outcome.ran(), 1);
+/// # Ok(()) }
+/// ```
+#[must_use = "dropping a transaction rolls it back"]
+pub struct Transaction {
+    /// `None` once it was committed or rolled back.
+    parts: Option<Parts>,
+}
+
+struct Parts {
+    context: ApplicationContext,
+    begun_at: &'static Location<'static>,
+    events: std::sync::Mutex<Events>,
+}
+
+#[derive(Default)]
+struct Events {
+    waiting: Vec<Box<dyn Waiting>>,
+    overflowed: bool,
+}
+
+/// One event that waits.
+trait Waiting: Send + Sync {
+    fn publish(&self, context: &ApplicationContext, moment: Moment) -> BoxFuture<Tally>;
+}
+
+struct WaitingEvent<E> {
+    event: Arc<E>,
+    id: PublicationId,
+    published_at: &'static Location<'static>,
+}
+
+impl<E: ApplicationEvent> Waiting for WaitingEvent<E> {
+    fn publish(&self, context: &ApplicationContext, moment: Moment) -> BoxFuture<Tally> {
+        let held = Held::Shared(Arc::clone(&self.event));
+        let mut publication = publish_held(context, held, self.id, self.published_at, moment);
+        Box::pin(std::future::poll_fn(move |cx| publication.poll_tally(cx)))
+    }
+}
+
+impl Transaction {
+    pub(crate) fn new(context: ApplicationContext, begun_at: &'static Location<'static>) -> Self {
+        let events = std::sync::Mutex::default();
+        Self { parts: Some(Parts { context, begun_at, events }) }
+    }
+
+    /// Keeps `event` until the commit. At most [`MAX_TRANSACTION_EVENTS`].
+    #[track_caller]
+    pub fn publish_event<E: ApplicationEvent>(&self, event: E) {
+        let Some(parts) = &self.parts else { return };
+        let waiting = Box::new(WaitingEvent {
+            event: Arc::new(event),
+            id: PublicationId::next(),
+            published_at: Location::caller(),
+        });
+        let mut events = parts.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if events.waiting.len() < MAX_TRANSACTION_EVENTS {
+            events.waiting.push(waiting);
+            return;
+        }
+        events.overflowed = true;
+        // The event's destructor is the program's code.
+        drop(events);
+        drop(waiting);
+    }
+
+    /// Delivers the events: await it for what became of them.
+    ///
+    /// # Errors
+    /// [`PublishError`] with each listener that failed. Only failures before the commit roll back.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops nothing: the rest runs in a task.
+    pub fn commit(self) -> Settlement {
+        self.commit_with(std::future::ready(Ok::<(), BoxError>(())))
+    }
+
+    /// Runs listeners before the commit, then `commit`, and then as [`commit`](Self::commit) does.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); an error of `commit` itself rolls back, and is the `source` of one
+    /// of the failures.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops nothing, `commit` included: the rest runs in a task.
+    pub fn commit_with<F, Er>(mut self, commit: F) -> Settlement
+    where
+        F: Future<Output = Result<(), Er>> + Send + 'static,
+        Er: Into<BoxError>,
+    {
+        let commit = Box::pin(async move { commit.await.map_err(Into::into) });
+        Settlement::new(self.parts.take(), Some(commit))
+    }
+
+    /// Discards the events, and runs the listeners that want to know.
+    ///
+    /// # Errors
+    /// [`PublishError`] with each of these listeners that failed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops nothing: the rest runs in a task.
+    pub fn rollback(mut self) -> Settlement {
+        Settlement::new(self.parts.take(), None)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(parts) = self.parts.take() {
+            drop(Settlement::new(Some(parts), None));
+        }
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transaction")
+    }
+}
+
+/// The end of a [`Transaction`], under way: a future of what became of its events.
+///
+/// Nothing has run before it is polled or dropped; dropped, it runs in a task.
+#[must_use = "await it for the outcome; dropped, it runs in a task of its own"]
+pub struct Settlement {
+    context: Option<ApplicationContext>,
+    running: Option<BoxFuture<Tally>>,
+}
+
+impl Settlement {
+    fn new(parts: Option<Parts>, commit: Option<BoxFuture<Result<(), BoxError>>>) -> Self {
+        let Some(parts) = parts else { return Self { context: None, running: None } };
+        let context = parts.context.clone();
+        // A transaction inside a listener is as deep as the listener.
+        let origin = Origin::outer();
+        let mut running: BoxFuture<Tally> = Box::pin(settle(parts, commit));
+        let running: BoxFuture<Tally> = match origin {
+            None => running,
+            Some(origin) => Box::pin(std::future::poll_fn(move |cx| {
+                origin.within(|| running.as_mut().poll(cx))
+            })),
+        };
+        Self { context: Some(context), running: Some(running) }
+    }
+}
+
+impl Future for Settlement {
+    type Output = Result<Outcome, PublishError>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // It was awaited to its end before.
+        let Some(running) = &mut self.running else { return Poll::Pending };
+        let tally = std::task::ready!(running.as_mut().poll(cx));
+        self.running = None;
+        Poll::Ready(tally.into_result())
+    }
+}
+
+impl Drop for Settlement {
+    fn drop(&mut self) {
+        if let (Some(context), Some(running)) = (self.context.take(), self.running.take()) {
+            let in_flight = InFlight::new(&context);
+            hand_over(
+                &context,
+                Box::pin(async move {
+                    drop(running.await);
+                    drop(in_flight);
+                }),
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Settlement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settlement").field("done", &self.running.is_none()).finish()
+    }
+}
+
+async fn settle(parts: Parts, commit: Option<BoxFuture<Result<(), BoxError>>>) -> Tally {
+    let Parts { context, begun_at, events } = parts;
+    let _in_flight = InFlight::new(&context);
+    let Events { waiting, overflowed } =
+        events.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let meta = EventMeta {
+        event_id: PublicationId::next(),
+        published_at: begun_at,
+        depth: 0,
+        parent: None,
+    };
+    let mut tally = Tally::new(meta, describe);
+    let committed = match commit {
+        None => false,
+        Some(_) if overflowed => {
+            tally.failures.push(Failure::of_bus(&meta, TransactionFull));
+            false
+        }
+        Some(commit) => {
+            each(&context, &waiting, Moment::BeforeCommit, &mut tally).await;
+            if tally.failures.is_empty() {
+                match commit.await {
+                    Ok(()) => true,
+                    Err(error) => {
+                        tally.failures.push(Failure::of_bus(&meta, error));
+                        false
+                    }
+                }
+            } else {
+                false
+            }
+        }
+    };
+    let moment = if committed { Moment::Commit } else { Moment::Rollback };
+    each(&context, &waiting, moment, &mut tally).await;
+    each(&context, &waiting, Moment::Completion, &mut tally).await;
+    tally
+}
+
+async fn each(
+    context: &ApplicationContext,
+    waiting: &[Box<dyn Waiting>],
+    moment: Moment,
+    tally: &mut Tally,
+) {
+    for event in waiting {
+        tally.add(event.publish(context, moment).await);
+        if moment == Moment::BeforeCommit && !tally.failures.is_empty() {
+            return;
+        }
+    }
+}
+
+fn describe() -> EventDescription {
+    EventDescription {
+        type_name: "transaction",
+        name: None,
+        version: None,
+        reach: Reach::Here,
+        optional: true,
+    }
+}
+
+/// More than [`MAX_TRANSACTION_EVENTS`] events were published in one transaction. It was rolled back.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TransactionFull;
+
+impl fmt::Display for TransactionFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "transaction holds more than {MAX_TRANSACTION_EVENTS} events; commit in parts")
+    }
+}
+
+impl Error for TransactionFull {}

@@ -1,0 +1,220 @@
+//! Building a context: everything is found, bound and checked here, once.
+
+use std::{
+    any::{Any, TypeId, type_name},
+    collections::HashMap,
+    panic::Location,
+    sync::{Arc, Mutex, RwLock, atomic::AtomicU64},
+};
+
+use super::{
+    ApplicationContext, Components, ContextStarted, Inner, OpenStreams, Unheard, WiringError,
+    WiringFault, checks,
+    linked::{LinkedEvent, LinkedListener},
+};
+use crate::bus::{
+    AnySlot, Binder, EventRef, Listener, Profile, Registered, Slots, Sources, Tasks, TypeMap,
+    publish,
+};
+
+type Place = &'static Location<'static>;
+type UnheardHook = Box<dyn Fn(&Unheard) + Send + Sync>;
+
+/// Collects what a context is made of. Made by [`ApplicationContext::builder`] and
+/// [`ApplicationContext::bare`].
+#[must_use = "a context begins to exist with `build()`"]
+pub struct ContextBuilder {
+    /// Whether everything that is linked in belongs to it.
+    linked: bool,
+    components: Vec<Given>,
+    listeners: Vec<Listener>,
+    on_unheard: Vec<UnheardHook>,
+}
+
+struct Given {
+    type_id: TypeId,
+    type_name: &'static str,
+    component: Arc<dyn Any + Send + Sync>,
+    given_at: Place,
+}
+
+/// One listener, and what it says that it publishes.
+pub(super) struct Wire {
+    pub(super) profile: Arc<Profile>,
+    pub(super) publishes: Vec<EventRef>,
+}
+
+impl ContextBuilder {
+    pub(super) fn new(linked: bool) -> Self {
+        Self { linked, components: Vec::new(), listeners: Vec::new(), on_unheard: Vec::new() }
+    }
+
+    /// Gives the context a component, one of each type. In a bare context its own annotated methods
+    /// come with it.
+    #[track_caller]
+    pub fn component<T: Send + Sync + 'static>(self, component: T) -> Self {
+        self.shared_component(Arc::new(component))
+    }
+
+    /// As [`component`](Self::component), for one that others have as well.
+    #[track_caller]
+    pub fn shared_component<T: Send + Sync + 'static>(mut self, component: Arc<T>) -> Self {
+        self.components.push(Given {
+            type_id: TypeId::of::<T>(),
+            type_name: type_name::<T>(),
+            component,
+            given_at: Location::caller(),
+        });
+        self
+    }
+
+    /// Registers a listener: `on_paid::LISTENER` for an annotated function `on_paid`,
+    /// [`Listener::on`] and its kin for a closure.
+    ///
+    /// A function's listener counts once, also where the context finds it by itself.
+    pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
+        self.listeners.push(listener.into());
+        self
+    }
+
+    /// Calls `hook` for each event that nobody hears. Any number of hooks; it runs in the call that
+    /// publishes, and must not panic.
+    pub fn on_unheard(mut self, hook: impl Fn(&Unheard) + Send + Sync + 'static) -> Self {
+        self.on_unheard.push(Box::new(hook));
+        self
+    }
+
+    /// Binds and checks everything, publishes [`ContextStarted`], and is done.
+    ///
+    /// Built inside a tokio runtime, the context remembers it for listeners that are started from
+    /// threads without one.
+    ///
+    /// # Errors
+    /// [`WiringError`] with all that is wrong: missing and duplicate components, duplicate ids and
+    /// event names, unknown listeners in `before` and `after`, cycles, silent crates.
+    #[track_caller]
+    pub fn build(self) -> Result<ApplicationContext, WiringError> {
+        let built_at = Location::caller();
+        let mut faults = Vec::new();
+        let mut components = Components::default();
+        let mut given: HashMap<TypeId, Place> = HashMap::new();
+        for it in self.components {
+            if let Some(first) = given.insert(it.type_id, it.given_at) {
+                faults.push(WiringFault::DuplicateComponent {
+                    component: it.type_name,
+                    first,
+                    second: it.given_at,
+                });
+            } else {
+                components.add(it.type_id, it.component);
+            }
+        }
+
+        let mut sources = Sources::default();
+        let mut wires = Vec::new();
+        for listener in find_listeners(self.linked, self.listeners, &components) {
+            let profile = listener.profile();
+            let mut binder = Binder::new(&components);
+            let wired = listener.bind(&mut binder);
+            for component in &binder.missing {
+                faults.push(WiringFault::MissingComponent {
+                    component: (component.type_name)(),
+                    taken_by: profile.label().to_owned(),
+                    declared_at: profile.declared_at,
+                });
+            }
+            wires.push(Wire { profile: Arc::clone(&profile), publishes: binder.publishes });
+            if let Some(wired) = wired {
+                checks::synchronous_options(&profile, &wired, &mut faults);
+                sources.add(Registered { profile, wired });
+            }
+        }
+        // The same on every run, whatever the linker did.
+        wires.sort_by_key(|it| {
+            (it.profile.module, it.profile.declared_at.line(), it.profile.declared_at.column())
+        });
+
+        let events = find_events(self.linked, &wires);
+        checks::ids(&wires, &mut faults);
+        checks::targets(&wires, self.linked, &mut faults);
+        checks::event_names(&events, &mut faults);
+        if self.linked {
+            checks::silent_crates(&mut faults);
+        }
+        let mut slots: TypeMap<Arc<dyn AnySlot>> = TypeMap::default();
+        for event in &events {
+            if let Some(fns) = &event.event {
+                slots.entry(event.id()).or_insert_with(|| (fns.slot)(&sources));
+            }
+        }
+        checks::cycles(&slots, &sources, &mut faults);
+        WiringError::check(faults)?;
+
+        let context = ApplicationContext(Arc::new(Inner {
+            slots: Slots::new(slots),
+            late: RwLock::default(),
+            fixed: sources,
+            subscribed: Mutex::default(),
+            components,
+            tasks: Tasks::default(),
+            streams: OpenStreams::default(),
+            runtime: tokio::runtime::Handle::try_current().ok(),
+            unheard: AtomicU64::new(0),
+            on_unheard: self.on_unheard,
+            wires,
+            events,
+            linked: self.linked,
+        }));
+        context.log();
+        // Whoever wants to know hears it; whoever fails has said so in the log.
+        publish(&context, ContextStarted, built_at).detach();
+        Ok(context)
+    }
+}
+
+/// The listeners given by hand, then those that are found.
+fn find_listeners(linked: bool, given: Vec<Listener>, components: &Components) -> Vec<Listener> {
+    let mut listeners: Vec<Listener> = Vec::new();
+    let mut declared = std::collections::HashSet::new();
+    let found = inventory::iter::<LinkedListener>.into_iter().filter(|it| {
+        linked || it.0.profile.owner.is_some_and(|owner| components.contains((owner.type_id)()))
+    });
+    for listener in given.into_iter().chain(found.map(|it| Listener::declared(it.0))) {
+        // Not by address: a constant may have several.
+        if let Some((name, place)) = listener.declared_as()
+            && !declared.insert((name, place.file(), place.line(), place.column()))
+        {
+            continue;
+        }
+        listeners.push(listener);
+    }
+    listeners
+}
+
+/// Each event type that is known to the context, once, in a stable order.
+fn find_events(linked: bool, wires: &[Wire]) -> Vec<EventRef> {
+    let mut events: Vec<EventRef> = wires
+        .iter()
+        .flat_map(|it| it.publishes.iter().copied().chain([it.profile.event]))
+        .collect();
+    events.push(EventRef::of::<ContextStarted>());
+    events.push(EventRef::of::<super::ContextDraining>());
+    events.push(EventRef::of::<super::ContextClosed>());
+    if linked {
+        events.extend(inventory::iter::<LinkedEvent>.into_iter().map(|it| it.event));
+    }
+    events.sort_by_key(|it| (it.type_name)());
+    let mut seen = std::collections::HashSet::new();
+    events.retain(|it| seen.insert(it.id()));
+    events
+}
+
+impl std::fmt::Debug for ContextBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ContextBuilder")
+            .field("linked", &self.linked)
+            .field("components", &self.components.iter().map(|it| it.type_name).collect::<Vec<_>>())
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! The checks of `build()`, each on its own.
+
+use std::{any::TypeId, collections::HashMap, sync::Arc};
+
+use super::{
+    WiringFault,
+    builder::Wire,
+    linked::{EndpointInfo, LinkedCrate, LinkedEvent, LinkedListener, crate_of},
+};
+use crate::bus::{AnySlot, EventRef, Profile, Sources, TypeMap, Wired, arrange};
+
+pub(super) fn synchronous_options(profile: &Profile, wired: &Wired, faults: &mut Vec<WiringFault>) {
+    if wired.is_async() {
+        return;
+    }
+    let options = [("timeout", profile.timeout.is_some()), ("spawn", profile.spawn)];
+    for (option, _) in options.into_iter().filter(|(_, set)| *set) {
+        faults.push(WiringFault::SynchronousListener {
+            listener: profile.label(),
+            option,
+            declared_at: profile.declared_at,
+        });
+    }
+}
+
+pub(super) fn ids(wires: &[Wire], faults: &mut Vec<WiringFault>) {
+    let mut seen = HashMap::new();
+    for profile in wires.iter().map(|it| &it.profile) {
+        let Some(id) = profile.id else { continue };
+        if let Some(first) = seen.insert(id, profile.declared_at) {
+            faults.push(WiringFault::DuplicateListenerId {
+                id,
+                first,
+                second: profile.declared_at,
+            });
+        }
+    }
+}
+
+/// In a bare context a listener may name one that is linked in and was left out on purpose.
+pub(super) fn targets(wires: &[Wire], linked: bool, faults: &mut Vec<WiringFault>) {
+    let elsewhere = |target: &str| {
+        !linked
+            && inventory::iter::<LinkedListener>
+                .into_iter()
+                .any(|it| it.0.profile.is_called(target))
+    };
+    for profile in wires.iter().map(|it| &it.profile) {
+        for target in profile.before.iter().chain(profile.after) {
+            let known = wires.iter().any(|it| it.profile.is_called(target)) || elsewhere(target);
+            if !known {
+                faults.push(WiringFault::UnknownListener {
+                    listener: profile.label(),
+                    target,
+                    declared_at: profile.declared_at,
+                });
+            }
+        }
+    }
+}
+
+pub(super) fn event_names(events: &[EventRef], faults: &mut Vec<WiringFault>) {
+    let mut seen = HashMap::new();
+    for event in events {
+        let Some(description) = event.event.as_ref().map(|fns| (fns.describe)()) else { continue };
+        let Some(name) = description.name else { continue };
+        // Derived types are found in the binary with their place; others have only their name.
+        let mut linked = inventory::iter::<LinkedEvent>.into_iter();
+        let second = match linked.find(|it| it.event.id() == event.id()) {
+            Some(it) => format!("{} at {}", description.type_name, it.declared_at),
+            None => description.type_name.to_owned(),
+        };
+        if let Some(first) = seen.insert((name, description.version), second.clone()) {
+            faults.push(WiringFault::DuplicateEventName { name, first, second });
+        }
+    }
+}
+
+/// Crates that were named and contributed nothing.
+pub(super) fn silent_crates(faults: &mut Vec<WiringFault>) {
+    let mut speaking: Vec<&str> = Vec::new();
+    speaking.extend(inventory::iter::<LinkedListener>.into_iter().map(|it| it.0.profile.module));
+    speaking.extend(inventory::iter::<LinkedEvent>.into_iter().map(|it| it.module));
+    speaking.extend(inventory::iter::<EndpointInfo>.into_iter().map(|it| it.module));
+    for named in inventory::iter::<LinkedCrate> {
+        if !speaking.iter().any(|module| crate_of(module) == named.name) {
+            faults.push(WiringFault::SilentCrate { name: named.name, named_at: named.named_at });
+        }
+    }
+}
+
+/// Listeners of one event that wait for each other, each group once.
+pub(super) fn cycles(
+    slots: &TypeMap<Arc<dyn AnySlot>>,
+    sources: &Sources,
+    faults: &mut Vec<WiringFault>,
+) {
+    let mut reported: Vec<Vec<(&str, u32)>> = Vec::new();
+    let mut check = |profiles: Vec<Arc<Profile>>| {
+        let Err(cycle) = arrange(&profiles) else { return };
+        let mut members: Vec<&Arc<Profile>> =
+            cycle.members.iter().filter_map(|&i| profiles.get(i)).collect();
+        members.sort_by_key(|it| (it.label(), it.declared_at.line()));
+        let key: Vec<_> = members.iter().map(|it| (it.label(), it.declared_at.line())).collect();
+        if !reported.contains(&key) {
+            reported.push(key);
+            let listeners = members.iter().map(|it| (it.label(), it.declared_at)).collect();
+            faults.push(WiringFault::OrderCycle { listeners });
+        }
+    };
+    for slot in slots.values() {
+        check(slot.profiles());
+    }
+    // Trait objects whose events nobody has named yet.
+    for listeners in sources.by_event.values() {
+        check(listeners.iter().map(|it| Arc::clone(&it.profile)).collect());
+    }
+}
+
+/// Listeners of trait objects that no known event has.
+pub(super) fn supertypes(wires: &[Wire], events: &[EventRef]) -> Vec<WiringFault> {
+    let known: Vec<TypeId> = events
+        .iter()
+        .filter_map(|it| it.event.as_ref())
+        .flat_map(|fns| (fns.supertypes)())
+        .map(|(type_id, _)| type_id)
+        .collect();
+    wires
+        .iter()
+        .map(|it| &it.profile)
+        .filter(|it| it.event.event.is_none() && !known.contains(&it.event.id()))
+        .map(|it| WiringFault::UnknownSupertype {
+            listener: it.label(),
+            supertype: it.event.label(),
+            declared_at: it.declared_at,
+        })
+        .collect()
+}
+
+/// Endpoints that take a component which the context does not have.
+pub(super) fn endpoints(components: &super::Components) -> Vec<WiringFault> {
+    let mut faults = Vec::new();
+    for endpoint in inventory::iter::<EndpointInfo> {
+        let mut needs = super::linked::EndpointNeeds::default();
+        (endpoint.needs)(&mut needs);
+        for component in needs.0.iter().filter(|it| !components.contains((it.type_id)())) {
+            faults.push(WiringFault::MissingComponent {
+                component: (component.type_name)(),
+                taken_by: endpoint.path.unwrap_or(endpoint.function).to_owned(),
+                declared_at: endpoint.declared_at,
+            });
+        }
+    }
+    faults
+}

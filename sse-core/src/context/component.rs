@@ -1,0 +1,82 @@
+//! Components: the program's own objects, one of each type, fixed when the context is built.
+
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    ops::Deref,
+    sync::Arc,
+};
+
+use crate::bus::TypeMap;
+
+/// A component of the context, shared. Dereferences to the component; cheap to clone.
+///
+/// Listeners and handlers take it as a parameter. A listener that takes `&Component<T>` does not
+/// even touch its count.
+pub struct Component<T: ?Sized>(Arc<T>);
+
+impl<T: ?Sized> Component<T> {
+    /// The shared object itself.
+    #[must_use]
+    pub fn into_arc(self) -> Arc<T> {
+        self.0
+    }
+}
+
+impl<T: ?Sized> From<Arc<T>> for Component<T> {
+    fn from(component: Arc<T>) -> Self {
+        Self(component)
+    }
+}
+
+impl<T: ?Sized> Clone for Component<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: ?Sized> Deref for Component<T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Component<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Component").field(&&*self.0).finish()
+    }
+}
+
+/// The components of one context.
+#[derive(Default)]
+pub(crate) struct Components(TypeMap<Arc<dyn Any + Send + Sync>>);
+
+impl Components {
+    /// False if there is one of that type already.
+    pub(super) fn add(&mut self, type_id: TypeId, component: Arc<dyn Any + Send + Sync>) -> bool {
+        match self.0.entry(type_id) {
+            std::collections::hash_map::Entry::Occupied(_) => false,
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(component);
+                true
+            }
+        }
+    }
+
+    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Component<T>> {
+        let component = Arc::clone(self.0.get(&TypeId::of::<T>())?);
+        component.downcast().ok().map(Component)
+    }
+
+    pub(crate) fn contains(&self, type_id: TypeId) -> bool {
+        self.0.contains_key(&type_id)
+    }
+}
+
+impl fmt::Debug for Components {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Components").field("count", &self.0.len()).finish()
+    }
+}

@@ -1,0 +1,134 @@
+//! The event graph as a document.
+
+use std::{any::TypeId, collections::HashMap, fmt::Write as _};
+
+use super::{ApplicationContext, linked::EndpointInfo, linked::EndpointNeeds};
+use crate::bus::EventRef;
+
+impl ApplicationContext {
+    /// Events, listeners, what these publish, and endpoints, as a Mermaid flowchart.
+    ///
+    /// What a listener publishes is known from what it returns and from each `Publisher<X>` that it
+    /// takes; not what it publishes through the context itself. An endpoint hangs on the listeners
+    /// whose component it takes. Listeners that were added after `build()` are not shown. The text is
+    /// the same on every run.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # struct Shipped; impl ApplicationEvent for Shipped {}
+    /// let ship = Listener::on(|_: &Paid| Shipped).id("ship");
+    /// let context = ApplicationContext::bare().listener(ship).build()?;
+    /// assert_eq!(
+    ///     context.graph(),
+    ///     r#"flowchart LR
+    ///   e0(["Paid"])
+    ///   e1(["Shipped"])
+    ///   l0["ship"]
+    ///   e0 --> l0
+    ///   l0 --> e1
+    /// "#
+    /// );
+    /// # Ok::<(), sse_tower_core::WiringError>(())
+    /// ```
+    #[must_use]
+    pub fn graph(&self) -> String {
+        let inner = &*self.0;
+        let mut graph = Graph { text: "flowchart LR\n".to_owned(), events: HashMap::new() };
+        let used = |event: &EventRef| {
+            let hears = |id: TypeId| inner.wires.iter().any(|it| it.profile.event.id() == id);
+            let published = inner.wires.iter().flat_map(|it| &it.publishes);
+            hears(event.id())
+                || published.into_iter().any(|it| it.id() == event.id())
+                || event.event.as_ref().is_some_and(|fns| {
+                    !(fns.describe)().optional
+                        || (fns.supertypes)().iter().any(|(id, _)| hears(*id))
+                })
+        };
+        for event in inner.events.iter().filter(|it| used(it)) {
+            graph.event(event);
+        }
+        for event in inner.events.iter().filter(|it| used(it)) {
+            for (supertype, _) in event.event.iter().flat_map(|fns| (fns.supertypes)()) {
+                graph.edge(event.id(), "-.->", supertype);
+            }
+        }
+        for (i, wire) in inner.wires.iter().enumerate() {
+            let listener = format!("l{i}");
+            graph.line(format_args!("{listener}[\"{}\"]", escape(wire.profile.label())));
+            if let Some(event) = graph.events.get(&wire.profile.event.id()).copied() {
+                graph.line(format_args!("e{event} --> {listener}"));
+            }
+            let mut drawn = Vec::new();
+            for published in &wire.publishes {
+                if let Some(event) = graph.events.get(&published.id()).copied()
+                    && !drawn.contains(&event)
+                {
+                    drawn.push(event);
+                    graph.line(format_args!("{listener} --> e{event}"));
+                }
+            }
+        }
+        if inner.linked {
+            self.endpoints(&mut graph);
+        }
+        graph.text
+    }
+
+    fn endpoints(&self, graph: &mut Graph) {
+        let mut endpoints: Vec<&EndpointInfo> =
+            inventory::iter::<EndpointInfo>.into_iter().collect();
+        endpoints.sort_by_key(|it| (it.path, it.method, it.module, it.function));
+        for (i, endpoint) in endpoints.into_iter().enumerate() {
+            let path = endpoint.path.unwrap_or(endpoint.function);
+            graph.line(format_args!("p{i}[/\"{} {}\"/]", endpoint.method, escape(path)));
+            let mut needs = EndpointNeeds::default();
+            (endpoint.needs)(&mut needs);
+            for (l, wire) in self.0.wires.iter().enumerate() {
+                let owner = wire.profile.owner.map(|owner| (owner.type_id)());
+                if owner.is_some_and(|owner| needs.0.iter().any(|it| (it.type_id)() == owner)) {
+                    graph.line(format_args!("l{l} -.-> p{i}"));
+                }
+            }
+        }
+    }
+}
+
+struct Graph {
+    text: String,
+    events: HashMap<TypeId, usize>,
+}
+
+impl Graph {
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(self.text, "  {line}");
+    }
+
+    fn event(&mut self, event: &EventRef) {
+        let number = self.events.len();
+        self.events.insert(event.id(), number);
+        let label = escape(&event.label());
+        match &event.event {
+            Some(fns) => match (fns.describe)().version {
+                Some(version) => {
+                    self.line(format_args!("e{number}([\"{label} v{version}\"])"));
+                }
+                None => self.line(format_args!("e{number}([\"{label}\"])")),
+            },
+            None => self.line(format_args!("e{number}{{{{\"{label}\"}}}}")),
+        }
+    }
+
+    fn edge(&mut self, from: TypeId, arrow: &str, to: TypeId) {
+        if let (Some(from), Some(to)) = (self.events.get(&from), self.events.get(&to)) {
+            let line = format!("e{from} {arrow} e{to}");
+            self.line(format_args!("{line}"));
+        }
+    }
+}
+
+/// What would end a quoted label, or be read as markup.
+fn escape(label: &str) -> String {
+    label.replace('#', "#35;").replace('"', "#quot;").replace('<', "#lt;").replace('>', "#gt;")
+}

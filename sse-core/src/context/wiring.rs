@@ -1,0 +1,170 @@
+//! What can be wrong with a context before it runs, all of it at once.
+
+use std::{error::Error, fmt, panic::Location};
+
+type Place = &'static Location<'static>;
+
+/// The context cannot be built. It lists everything that is wrong, not only the first.
+///
+/// `Debug` prints the same text as `Display`, since that is what a `main` that returns it shows.
+pub struct WiringError {
+    faults: Vec<WiringFault>,
+}
+
+impl WiringError {
+    /// `Ok` if there is nothing to say.
+    pub(crate) fn check(faults: Vec<WiringFault>) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self { faults }) }
+    }
+
+    /// For `sse-tower`, whose endpoints have needs of their own. `Ok` if there is nothing to say.
+    #[doc(hidden)]
+    pub fn of(faults: Vec<WiringFault>) -> Result<(), Self> {
+        Self::check(faults)
+    }
+
+    /// Each thing that is wrong.
+    #[must_use]
+    pub fn faults(&self) -> &[WiringFault] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for WiringError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.faults.len();
+        write!(f, "context is not wired, {count} fault{}:", if count == 1 { "" } else { "s" })?;
+        for fault in &self.faults {
+            write!(f, "\n  - {fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for WiringError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for WiringError {}
+
+/// One thing that is wrong, where, and what to do about it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WiringFault {
+    /// A listener or an endpoint takes a component that nobody gave.
+    #[error(
+        "{declared_at}: `{taken_by}` takes `Component<{component}>`, which is missing; add `.component(..)`"
+    )]
+    MissingComponent {
+        /// Rust's name of its type.
+        component: &'static str,
+        /// The listener's id or path, or the endpoint's path.
+        taken_by: String,
+        /// Where that is written.
+        declared_at: Place,
+    },
+    /// Two components of one type were given.
+    #[error(
+        "{second}: component `{component}` was given before, at {first}; wrap one of the two in a type of its own"
+    )]
+    DuplicateComponent {
+        /// Rust's name of its type.
+        component: &'static str,
+        /// Where the first was given.
+        first: Place,
+        /// Where the second was given.
+        second: Place,
+    },
+    /// Two listeners have one id.
+    #[error("{second}: listener id `{id}` is taken by the listener at {first}")]
+    DuplicateListenerId {
+        /// The id.
+        id: &'static str,
+        /// Where its first listener is written.
+        first: Place,
+        /// Where the other one is written.
+        second: Place,
+    },
+    /// `before` or `after` names a listener that there is none of.
+    #[error(
+        "{declared_at}: `{listener}` is to run before or after `{target}`, and there is no such listener; use its id, or the end of its path"
+    )]
+    UnknownListener {
+        /// The listener that says so.
+        listener: &'static str,
+        /// What it names.
+        target: &'static str,
+        /// Where it is written.
+        declared_at: Place,
+    },
+    /// `before` and `after` contradict each other.
+    #[error("listeners wait for each other: {}", list(listeners))]
+    OrderCycle {
+        /// The listeners, each with its place.
+        listeners: Vec<(&'static str, Place)>,
+    },
+    /// `listeners_from!` names a crate that declares nothing.
+    #[error(
+        "{named_at}: crate `{name}` declares no listener, event or endpoint; remove it from `listeners_from!`, or look for a second version of it or of sse-tower in the program"
+    )]
+    SilentCrate {
+        /// The crate.
+        name: &'static str,
+        /// Where it is named.
+        named_at: Place,
+    },
+    /// Two event types have one name and one version.
+    #[error(
+        "event name `{name}` is used twice: {first}, and {second}; give one of them another name or version"
+    )]
+    DuplicateEventName {
+        /// The name.
+        name: &'static str,
+        /// Rust's name of the first type, and its place where that is known.
+        first: String,
+        /// Rust's name of the second type, and its place where that is known.
+        second: String,
+    },
+    /// A synchronous listener was given an option that only an asynchronous one can have.
+    #[error(
+        "{declared_at}: `{listener}` is synchronous and cannot have `{option}`; make it asynchronous"
+    )]
+    SynchronousListener {
+        /// The listener.
+        listener: &'static str,
+        /// The option.
+        option: &'static str,
+        /// Where it is written.
+        declared_at: Place,
+    },
+    /// A listener hears a trait object that no event is declared to have.
+    #[error(
+        "{declared_at}: `{listener}` hears `{supertype}`, which no event has; add `#[event(as = \"{supertype}\")]` to an event"
+    )]
+    UnknownSupertype {
+        /// The listener.
+        listener: &'static str,
+        /// The trait object.
+        supertype: String,
+        /// Where it is written.
+        declared_at: Place,
+    },
+    /// An endpoint cannot be served.
+    #[error("{declared_at}: endpoint `{endpoint}` {problem}")]
+    Endpoint {
+        /// The path or the function.
+        endpoint: String,
+        /// What is wrong and what to do, as the rest of a sentence.
+        problem: String,
+        /// Where it is written.
+        declared_at: Place,
+    },
+}
+
+fn list(listeners: &[(&'static str, Place)]) -> String {
+    let each: Vec<_> =
+        listeners.iter().map(|(name, place)| format!("`{name}` at {place}")).collect();
+    each.join(", ")
+}

@@ -1,0 +1,135 @@
+//! One function for each thing that happens. Called with no lock held.
+
+// Without the feature every argument is unused, and the calls compile to nothing.
+#![cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+
+use std::time::Duration;
+
+use crate::CloseReason;
+
+#[cfg(feature = "metrics")]
+use super as names;
+
+/// A stream was opened.
+#[doc(hidden)]
+pub fn stream_opened() {
+    #[cfg(feature = "metrics")]
+    {
+        metrics::counter!(names::STREAMS_OPENED).increment(1);
+        metrics::gauge!(names::STREAMS_OPEN).increment(1);
+    }
+}
+
+/// A stream is over.
+#[doc(hidden)]
+pub fn stream_closed(reason: CloseReason, lifetime: Duration) {
+    #[cfg(feature = "metrics")]
+    {
+        metrics::counter!(names::STREAMS_CLOSED, "reason" => reason.as_str()).increment(1);
+        metrics::gauge!(names::STREAMS_OPEN).decrement(1);
+        metrics::histogram!(names::STREAM_LIFETIME).record(lifetime);
+    }
+}
+
+/// A stream was refused.
+#[doc(hidden)]
+pub fn stream_refused(why: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::STREAMS_REFUSED, "why" => why).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "sse_tower", why, "stream refused");
+}
+
+/// The head of a stream's response is ready.
+#[doc(hidden)]
+pub fn time_to_headers(took: Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::histogram!(names::TIME_TO_HEADERS).record(took);
+}
+
+/// One event was handed to `receivers` streams.
+#[doc(hidden)]
+pub fn event_sent(receivers: usize) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::EVENTS_SENT).increment(receivers as u64);
+}
+
+/// A body handed `bytes` to its server.
+#[doc(hidden)]
+pub fn bytes_written(bytes: usize) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BYTES_WRITTEN).increment(bytes as u64);
+}
+
+/// A client was told that `missed` events are missing (or that nobody knows how many).
+#[doc(hidden)]
+pub fn gap(reason: &'static str, missed: Option<u64>) {
+    #[cfg(feature = "metrics")]
+    {
+        metrics::counter!(names::GAPS, "reason" => reason).increment(1);
+        metrics::counter!(names::EVENTS_MISSED).increment(missed.unwrap_or(0));
+    }
+}
+
+/// A reader fell off its log while this far behind.
+#[doc(hidden)]
+pub fn lagged(events: u64, bytes: u64) {
+    #[cfg(feature = "metrics")]
+    {
+        metrics::histogram!(names::LAG_EVENTS).record(events as f64);
+        metrics::histogram!(names::LAG_BYTES).record(bytes as f64);
+    }
+}
+
+/// An application event was published.
+#[doc(hidden)]
+pub fn published(event: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::EVENTS_PUBLISHED, "event" => event).increment(1);
+}
+
+/// A listener ran, or was skipped. `outcome` is `ok`, `failed` or `skipped`.
+#[doc(hidden)]
+pub fn listener_ran(listener: &'static str, outcome: &'static str, took: Duration) {
+    #[cfg(feature = "metrics")]
+    {
+        metrics::counter!(names::LISTENERS_RUN, "listener" => listener, "outcome" => outcome)
+            .increment(1);
+        metrics::histogram!(names::LISTENER_TIME, "listener" => listener).record(took);
+    }
+}
+
+/// A drain began.
+#[doc(hidden)]
+pub fn drain_began(open: usize) {
+    drain_left(open);
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "sse_tower", open, "draining");
+}
+
+/// One slice of a drain was told goodbye.
+#[doc(hidden)]
+pub fn drain_slice(told: usize, left: usize) {
+    drain_left(left);
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "sse_tower", told, left, "said goodbye to a slice");
+}
+
+/// A drain is over, with `left` streams still open.
+#[doc(hidden)]
+pub fn drain_over(left: usize, took: Duration) {
+    drain_left(left);
+    #[cfg(feature = "tracing")]
+    if left > 0 {
+        tracing::warn!(target: "sse_tower", left, ?took, "drained to the deadline");
+    } else {
+        tracing::info!(target: "sse_tower", ?took, "drained");
+    }
+    #[cfg(not(feature = "tracing"))]
+    let _ = took;
+}
+
+fn drain_left(left: usize) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(names::DRAIN_LEFT).set(left as f64);
+}

@@ -1,0 +1,27 @@
+#[derive(Debug, ApplicationEvent)]
+#[event(
+    name = "pay.completed",
+    version = 2,
+    as = ["dyn Auditable",
+    "dyn Billable + Send"],
+    broadcast
+)]
+enum PayCompleted {
+    ByCard { amount: u64 },
+    InCash,
+}
+#[automatically_derived]
+impl ::sse_tower::__private::ApplicationEvent for PayCompleted {
+    fn event_type() -> ::sse_tower::__private::EventType<Self> {
+        ::sse_tower::__private::EventType::new()
+            .name("pay.completed")
+            .version(2)
+            .broadcast()
+            .supertype::<dyn Auditable>(|__event| __event, |__event| __event)
+            .supertype::<dyn Billable + Send>(|__event| __event, |__event| __event)
+    }
+}
+::sse_tower::__private::submit! {
+    ::sse_tower::__private::LinkedEvent::of:: < PayCompleted > (::core::module_path!(),
+    ::sse_tower::__private::here())
+}

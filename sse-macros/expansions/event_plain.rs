@@ -1,0 +1,4 @@
+#[derive(ApplicationEvent)]
+struct PayCompletedEvent {
+    pay_record_id: u64,
+}

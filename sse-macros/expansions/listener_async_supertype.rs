@@ -1,0 +1,4 @@
+#[event_listener]
+async fn audit(event: &dyn Auditable, log: Component<AuditLog>) {
+    log.write(event.line()).await;
+}

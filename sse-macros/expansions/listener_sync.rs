@@ -1,0 +1,4 @@
+#[event_listener]
+fn on_paid(event: &PayCompleted) {
+    println!("{}", event.amount);
+}

@@ -1,0 +1,4 @@
+#[event_listener]
+fn audit(event: &(dyn Auditable + Send)) {
+    event.audit();
+}

@@ -1,0 +1,107 @@
+//! `#[component]` on an impl block: its methods under `#[event_listener]` hear events.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, quote};
+use syn::{ImplItem, Item, ItemImpl, MacroDelimiter, Meta, MetaList, token};
+
+use crate::event_listener::{Listener, NAME, READ, Raw, options_of};
+use crate::mistakes::Mistakes;
+use crate::tokens::{first_type_parameter, is_attribute};
+
+const ATTRIBUTE: &str = "`#[component]`";
+
+pub(crate) fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    if !attribute.is_empty() {
+        mistakes.on(attribute, format!("{ATTRIBUTE} takes no options; write it alone"));
+    }
+    let mut block = match syn::parse2::<ItemImpl>(item.clone()) {
+        Ok(block) => block,
+        Err(error) => {
+            not_a_block(item.clone(), error, &mut mistakes);
+            let mistakes = mistakes.into_tokens();
+            return quote!(#item #mistakes);
+        }
+    };
+    let listeners = check(&mut block, &mut mistakes);
+    let generated = mistakes.is_empty().then(|| {
+        listeners
+            .iter()
+            .map(|listener| listener.expand_method(&block.self_ty))
+            .collect::<TokenStream>()
+    });
+    let mistakes = mistakes.into_tokens();
+    let block = block.into_token_stream();
+    quote!(#block #generated #mistakes)
+}
+
+/// The listeners among the methods.
+///
+/// Their attributes stay, marked as read: one that was taken off would leave its import unused.
+fn check(block: &mut ItemImpl, mistakes: &mut Mistakes) -> Vec<Listener> {
+    if let Some((path, _)) = &block.trait_ {
+        mistakes.on(
+            path,
+            "a component's listeners are its own methods; put them in `impl Type` without a trait",
+        );
+    }
+    if let Some(param) = first_type_parameter(&block.generics) {
+        mistakes.on(
+            param,
+            "a component is one value, so its type has no parameters here; write `impl Type<Concrete>`",
+        );
+    }
+    let mut listeners = Vec::new();
+    for item in &mut block.items {
+        let attrs = match item {
+            ImplItem::Fn(method) => &mut method.attrs,
+            ImplItem::Const(constant) => &mut constant.attrs,
+            ImplItem::Type(ty) => &mut ty.attrs,
+            _ => continue,
+        };
+        let Some(at) = attrs.iter().position(|attr| is_attribute(attr, NAME)) else { continue };
+        let attribute = attrs.remove(at);
+        let mut read = attribute.clone();
+        read.meta = Meta::List(MetaList {
+            path: attribute.path().clone(),
+            delimiter: MacroDelimiter::Paren(token::Paren::default()),
+            tokens: Ident::new(READ, Span::call_site()).into_token_stream(),
+        });
+        match item {
+            ImplItem::Fn(method) => {
+                let raw = Raw::method(options_of(&attribute, mistakes), method);
+                listeners.extend(Listener::check(raw, mistakes));
+                // What is left of it was reported above, as given twice.
+                method.attrs.retain(|attr| !is_attribute(attr, NAME));
+                method.attrs.push(read);
+            }
+            _ => mistakes.on(attribute, format!("`#[{NAME}]` goes on a method; move it to one")),
+        }
+    }
+    listeners
+}
+
+fn not_a_block(item: TokenStream, error: syn::Error, mistakes: &mut Mistakes) {
+    match syn::parse2::<Item>(item) {
+        Ok(Item::Struct(item)) => mistakes.on(
+            &item.ident,
+            format!(
+                "{ATTRIBUTE} goes on `impl {}`, where its listeners are; any value is a component by `.component(value)`",
+                item.ident
+            ),
+        ),
+        Ok(Item::Enum(item)) => mistakes.on(
+            &item.ident,
+            format!(
+                "{ATTRIBUTE} goes on `impl {}`, where its listeners are; any value is a component by `.component(value)`",
+                item.ident
+            ),
+        ),
+        Ok(Item::Fn(function)) => mistakes.on(
+            &function.sig.ident,
+            format!("{ATTRIBUTE} goes on an impl block; on a free function write `#[{NAME}]` alone"),
+        ),
+        Ok(other) => mistakes.on(other, format!("{ATTRIBUTE} goes on an impl block; move it to one")),
+        Err(_) => mistakes.parser(error),
+    }
+}

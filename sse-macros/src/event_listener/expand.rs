@@ -1,0 +1,268 @@
+//! Third step: the declaration of a listener and the function that binds it to a context.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Ident, ReturnType, Type, Visibility};
+
+use super::model::{Listener, Settings};
+use crate::tokens::{here, located, milliseconds, without_self};
+
+impl Listener {
+    /// A type beside the function, of the same name, that holds what the bus has to know of it.
+    ///
+    /// A braced struct lives in the namespace of types alone, so it can share the function's name; and unlike
+    /// a module it sees the names around it, also inside a function's body.
+    pub(crate) fn expand_free(&self, visibility: &Visibility) -> TokenStream {
+        let ident = &self.ident;
+        let cfgs = &self.cfgs;
+        let doc = format!(
+            "The listener `{ident}`, for registration by hand: `.listener({ident}::LISTENER)`."
+        );
+        let id = format!("::{ident}");
+        let declaration = self.declaration(&id, quote!(Self::__bind));
+        let bind = self.bind(&quote!(#ident), None);
+        quote! {
+            #(#cfgs)*
+            #[doc = #doc]
+            #[allow(dead_code, non_camel_case_types, missing_debug_implementations)]
+            #visibility struct #ident {}
+
+            #(#cfgs)*
+            #[allow(dead_code)]
+            impl #ident {
+                #[doc = #doc]
+                pub const LISTENER: ::sse_tower::__private::Listener =
+                    ::sse_tower::__private::Listener::declared(&Self::__DECLARATION);
+                const __DECLARATION: ::sse_tower::__private::Declaration = #declaration;
+                #bind
+            }
+
+            #(#cfgs)*
+            ::sse_tower::__private::submit! {
+                ::sse_tower::__private::LinkedListener::new(&#ident::__DECLARATION)
+            }
+        }
+    }
+
+    /// The same for a method of the component `this`, outside its impl block.
+    pub(crate) fn expand_method(&self, this: &Type) -> TokenStream {
+        let ident = &self.ident;
+        let cfgs = &self.cfgs;
+        let id = format!("::{}::{ident}", this.to_token_stream().to_string().replace(' ', ""));
+        let declaration = without_self(self.declaration(&id, quote!(__bind)), this);
+        let bind = without_self(self.bind(&quote!(<#this>::#ident), Some(this)), this);
+        quote! {
+            #(#cfgs)*
+            const _: () = {
+                #bind
+                const __DECLARATION: ::sse_tower::__private::Declaration =
+                    #declaration.owner(::sse_tower::__private::ComponentRef::of::<#this>());
+                ::sse_tower::__private::submit! {
+                    ::sse_tower::__private::LinkedListener::new(&__DECLARATION)
+                }
+            };
+        }
+    }
+
+    fn declaration(&self, id: &str, bind: TokenStream) -> TokenStream {
+        let here = here(self.ident.span());
+        let event = &self.parameters.event;
+        let ty = &event.ty;
+        let kind = if event.is_supertype() { quote!(supertype) } else { quote!(of) };
+        // At the parameter: a type that is no event is told so there.
+        let event =
+            quote_spanned!(located(ty.span())=> ::sse_tower::__private::EventRef::#kind::<#ty>());
+        let settings = self.settings.expand();
+        quote! {
+            ::sse_tower::__private::Declaration::new(
+                ::core::concat!(::core::module_path!(), #id),
+                ::core::module_path!(),
+                #here,
+                #event,
+                #bind,
+            )
+            #settings
+        }
+    }
+
+    /// Asks for everything before it gives up on anything, so that the start-up report is whole.
+    fn bind(&self, function: &TokenStream, this: Option<&Type>) -> TokenStream {
+        let component = this.map(|this| parse_component(this));
+        let wanted: Vec<TokenStream> = component
+            .into_iter()
+            .chain(self.parameters.injected.iter().map(without_lifetime))
+            .collect();
+        let names: Vec<Ident> = (0..wanted.len()).map(|at| format_ident!("__a{at}")).collect();
+        let asks = wanted.iter().zip(&names).map(
+            |(ty, name)| quote_spanned!(located(ty.span())=> let #name = __binder.inject::<#ty>();),
+        );
+        let returns = match &self.output {
+            ReturnType::Default => quote!(__binder.returns::<()>();),
+            ReturnType::Type(_, ty) => {
+                quote_spanned!(located(ty.span())=> __binder.returns::<#ty>();)
+            }
+        };
+        let call = Call {
+            listener: self,
+            function,
+            method: this.is_some(),
+            wanted: &wanted,
+            names: &names,
+        };
+        let prepared = if self.asynchronous { call.asynchronous() } else { call.synchronous() };
+        let condition = self.settings.condition.as_ref().map(|condition| quote!(.when(#condition)));
+        quote! {
+            fn __bind(
+                __binder: &mut ::sse_tower::__private::Binder<'_>,
+            ) -> ::core::option::Option<::sse_tower::__private::Wired> {
+                #(#asks)*
+                #returns
+                #prepared
+                ::core::option::Option::Some(__prepared #condition.erase())
+            }
+        }
+    }
+}
+
+/// The call of one listener, in each of its shapes.
+struct Call<'a> {
+    listener: &'a Listener,
+    function: &'a TokenStream,
+    method: bool,
+    wanted: &'a [TokenStream],
+    names: &'a [Ident],
+}
+
+impl Call<'_> {
+    fn synchronous(&self) -> TokenStream {
+        let Self { function, names, .. } = self;
+        let event = &self.listener.parameters.event;
+        let ty = &event.ty;
+        let constructor = if event.shared { quote!(shared) } else { quote!(by_ref) };
+        let given =
+            self.given(|at, _| names.get(at).map(ToTokens::to_token_stream), &quote!(__call));
+        let call = self.call(function, &quote!(__event), &given);
+        quote! {
+            #(let #names = #names?;)*
+            let __prepared = ::sse_tower::__private::Prepared::<#ty>::#constructor(
+                move |__event, __call| __call.answer(#call),
+            );
+        }
+    }
+
+    fn asynchronous(&self) -> TokenStream {
+        let Self { function, names, .. } = self;
+        let event = &self.listener.parameters.event;
+        let ty = &event.ty;
+        let lent = !event.shared && !event.is_supertype();
+        let (constructor, passed) = match (lent, event.shared) {
+            (true, _) => (quote!(lent), quote!(&__event)),
+            (false, true) => (quote!(future), quote!(__event)),
+            (false, false) => (quote!(future), quote!(&*__event)),
+        };
+        let (arguments, clone) = if names.is_empty() {
+            (None, None)
+        } else {
+            (
+                Some(quote!(let __args = ::std::sync::Arc::new((#(#names?,)*));)),
+                Some(quote!(let __args = ::std::sync::Arc::clone(&__args);)),
+            )
+        };
+        let given = self.given(
+            |at, span| {
+                let at = syn::Index { index: u32::try_from(at).unwrap_or(u32::MAX), span };
+                Some(quote_spanned!(span=> __args.#at))
+            },
+            &quote!(&__call.call()),
+        );
+        let call = self.call(function, &passed, &given);
+        // A lent event goes back to the bus, which lends it to the next listener.
+        let answer = if lent {
+            quote! {
+                let __answer = __call.answer(__result);
+                (__event, __answer)
+            }
+        } else {
+            quote!(__call.answer(__result))
+        };
+        quote! {
+            #arguments
+            let __prepared = ::sse_tower::__private::Prepared::<#ty>::#constructor(
+                move |__event, __call| {
+                    #clone
+                    ::std::boxed::Box::pin(async move {
+                        let __result = {
+                            let __running = ::core::pin::pin!(#call);
+                            ::sse_tower::__private::caught(__running).await
+                        };
+                        #answer
+                    })
+                },
+            );
+        }
+    }
+
+    /// The injected arguments, each spanned at the type that asked for it.
+    fn given(
+        &self,
+        argument: impl Fn(usize, Span) -> Option<TokenStream>,
+        call: &TokenStream,
+    ) -> Vec<TokenStream> {
+        let given = self.wanted.iter().enumerate().map(|(at, ty)| {
+            let span = located(ty.span());
+            let argument = argument(at, span);
+            if at == 0 && self.method {
+                quote_spanned!(span=> #argument.component())
+            } else {
+                quote_spanned!(span=> #argument.give(#call))
+            }
+        });
+        given.collect()
+    }
+
+    fn call(
+        &self,
+        function: &TokenStream,
+        event: &TokenStream,
+        given: &[TokenStream],
+    ) -> TokenStream {
+        match given {
+            [this, rest @ ..] if self.method => quote!(#function(#this, #event #(, #rest)*)),
+            rest => quote!(#function(#event #(, #rest)*)),
+        }
+    }
+}
+
+impl Settings {
+    fn expand(&self) -> TokenStream {
+        let id = self.id.as_ref().map(|id| quote!(.id(#id)));
+        let order = self.order.map(|order| quote!(.order(#order)));
+        let Self { before, after, .. } = self;
+        let before = (!before.is_empty()).then(|| quote!(.before(&[#(#before),*])));
+        let after = (!after.is_empty()).then(|| quote!(.after(&[#(#after),*])));
+        let timeout = self.timeout.map(milliseconds).map(|ms| quote!(.timeout_millis(#ms)));
+        let spawn = self.spawn.then(|| quote!(.spawn()));
+        let phase = self.phase.map(|phase| {
+            let phase = Ident::new(phase, Span::call_site());
+            quote!(.phase(::sse_tower::__private::Phase::#phase))
+        });
+        let fallback = self.fallback.then(|| quote!(.fallback()));
+        quote!(#id #order #before #after #timeout #spawn #phase #fallback)
+    }
+}
+
+fn parse_component(this: &Type) -> TokenStream {
+    quote_spanned!(located(this.span())=> &::sse_tower::__private::Component<#this>)
+}
+
+/// `&Component<T>` out of `&'a Component<T>`: the name `'a` is the listener's own.
+fn without_lifetime(ty: &Type) -> TokenStream {
+    match ty {
+        Type::Reference(reference) => {
+            let inner = &reference.elem;
+            quote_spanned!(located(ty.span())=> &#inner)
+        }
+        other => other.to_token_stream(),
+    }
+}

@@ -1,0 +1,205 @@
+//! How "not now" is said.
+
+use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
+};
+use sse_tower_core::{CloseReason, bye, observe};
+
+use super::limits::Scope;
+use crate::headers;
+
+/// How a stream is refused when a limit is reached or the server is leaving.
+///
+/// A browser's `EventSource` gives up for good on any status but 200 (WHATWG HTML, section 9.2.2).
+/// So it is answered 200, a `retry:` of its own, `stream-bye`, and the end: it comes back by itself.
+/// Any other client is answered 503 with a `Retry-After` of its own.
+///
+/// Who is an `EventSource` is decided by [`is_event_source`], unless [replaced](Self::event_source).
+///
+/// ```
+/// # use {sse_tower::Refusal, std::time::Duration};
+/// let refusal = Refusal::new()
+///     .retry(Duration::from_secs(5)..=Duration::from_secs(30))
+///     // Every client of this service resumes by itself.
+///     .event_source(|_| true);
+/// # let _ = refusal;
+/// ```
+#[derive(Clone)]
+#[must_use = "a refusal counts for nothing until it is given to a layer"]
+pub struct Refusal {
+    retry: (Duration, Duration),
+    event_source: IsEventSource,
+}
+
+type IsEventSource = Arc<dyn Fn(&Request<()>) -> bool + Send + Sync>;
+
+/// Why a stream was refused; a label of the metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    Draining,
+    Total,
+    Key,
+    Principal,
+}
+
+impl From<Scope> for Why {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Total => Self::Total,
+            Scope::Key => Self::Key,
+            Scope::Principal => Self::Principal,
+        }
+    }
+}
+
+impl Why {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Total => "total",
+            Self::Key => "key",
+            Self::Principal => "principal",
+        }
+    }
+}
+
+impl Refusal {
+    /// When refused clients come back, unless set: after 2 s to 10 s, each at a moment of its own.
+    pub const DEFAULT_RETRY: RangeInclusive<Duration> =
+        Duration::from_secs(2)..=Duration::from_secs(10);
+
+    /// The defaults.
+    pub fn new() -> Self {
+        Self {
+            retry: (*Self::DEFAULT_RETRY.start(), *Self::DEFAULT_RETRY.end()),
+            event_source: Arc::new(is_event_source),
+        }
+    }
+
+    /// When refused clients come back: each after a time of its own out of this range, both ends
+    /// included. `Retry-After` has whole seconds, rounded up.
+    pub fn retry(mut self, range: RangeInclusive<Duration>) -> Self {
+        self.retry = (*range.start(), *range.end());
+        self
+    }
+
+    /// Decides in place of [`is_event_source`] who is answered 200. Such a request must be one of
+    /// which nothing but a stream can come: it is refused before its handler runs.
+    pub fn event_source(
+        mut self,
+        is: impl Fn(&Request<()>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.event_source = Arc::new(is);
+        self
+    }
+
+    pub(crate) fn is_for_event_source(&self, head: &Request<()>) -> bool {
+        (self.event_source)(head)
+    }
+
+    pub(crate) fn jittered_retry(&self) -> Duration {
+        let (low, high) = self.retry;
+        low + high.saturating_sub(low).mul_f64(fastrand::f64())
+    }
+
+    pub(crate) fn answer(&self, event_source: bool, why: Why) -> Response<Bytes> {
+        observe::stream_refused(why.as_str());
+        let retry = self.jittered_retry();
+        if event_source {
+            let mut response = Response::new(bye(CloseReason::Refused, Some(retry)).encode());
+            response.headers_mut().insert(CONTENT_TYPE, headers::EVENT_STREAM);
+            headers::stop_buffering(response.headers_mut());
+            return response;
+        }
+        let seconds = retry.as_secs() + u64::from(retry.subsec_nanos() > 0);
+        let mut response = Response::new(Bytes::from_static(match why {
+            Why::Draining => b"this server is leaving; dial again\n",
+            Why::Total | Why::Key | Why::Principal => b"too many streams are open; dial later\n",
+        }));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, text);
+        response
+    }
+}
+
+impl Default for Refusal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal").field("retry", &self.retry).finish_non_exhaustive()
+    }
+}
+
+/// Whether a request looks like a browser's `EventSource`: a `GET` that accepts `text/event-stream`
+/// and nothing else.
+///
+/// Every browser sends exactly that. A script's `fetch` may send the same and cannot be told apart;
+/// it is answered 200 too, which harms nobody: the answer is a stream that says when to come back. A
+/// client that also takes something else, or anything (`*/*`, as curl does), is no `EventSource`.
+#[must_use]
+pub fn is_event_source(request: &Request<()>) -> bool {
+    let mut accepted = request.headers().get_all(ACCEPT).iter();
+    request.method() == Method::GET
+        && accepted.next().is_some_and(|value| headers::is_essence(value.as_bytes()))
+        && accepted.next().is_none()
+        && !request.headers()[ACCEPT].as_bytes().contains(&b',')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(method: Method, accept: &[&str]) -> Request<()> {
+        let mut request = Request::builder().method(method);
+        for value in accept {
+            request = request.header(ACCEPT, *value);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn a_get_that_accepts_event_streams_alone_is_an_event_source() {
+        assert!(is_event_source(&head(Method::GET, &["text/event-stream"])));
+        assert!(is_event_source(&head(Method::GET, &["text/event-stream;q=1"])));
+    }
+
+    #[test]
+    fn everybody_else_is_not() {
+        for accept in [
+            &[][..],
+            &["*/*"],
+            &["text/event-stream, application/json"],
+            &["text/event-stream;q=1, */*"],
+            &["text/event-stream", "application/json"],
+        ] {
+            assert!(!is_event_source(&head(Method::GET, accept)), "{accept:?}");
+        }
+        assert!(!is_event_source(&head(Method::POST, &["text/event-stream"])));
+    }
+
+    #[test]
+    fn retry_after_is_jittered_in_whole_seconds() {
+        let refusal = Refusal::new().retry(Duration::from_millis(1500)..=Duration::from_secs(30));
+        let mut seen: Vec<u64> = (0..200)
+            .map(|_| {
+                let response = refusal.answer(false, Why::Total);
+                assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+                response.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap()
+            })
+            .collect();
+        seen.sort_unstable();
+        assert!(seen[0] >= 2 && seen[199] <= 30, "{seen:?}");
+        seen.dedup();
+        assert!(seen.len() > 10, "{seen:?}");
+    }
+}

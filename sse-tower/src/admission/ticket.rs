@@ -1,0 +1,125 @@
+//! From a handler's response to a stream that is counted, limited, leased and drained.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Body;
+use sse_tower_core::{
+    CloseReason, OpenStream, RegisterError, StreamControl, StreamHandle, StreamOrder, observe,
+};
+use tokio::time::Instant;
+
+use super::{Place, Why};
+use crate::{Lease, ResponseBody, foreign::ForeignControl, headers, layer::Settings, lease::Watch};
+
+/// In the extensions of a response: this stream cannot be resumed, so a drain comes to it last, and
+/// not before the last quarter of the deadline. For an answer that is being written, say.
+///
+/// ```
+/// use axum::{Extension, response::IntoResponse};
+/// use sse_tower::{DrainLast, SseEmitter};
+///
+/// async fn answer() -> impl IntoResponse {
+///     (Extension(DrainLast), SseEmitter::new())
+/// }
+/// # let _ = answer;
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DrainLast;
+
+/// In the extensions of a response that a layer has taken on: an outer layer leaves it alone.
+#[derive(Clone, Copy)]
+struct Admitted;
+
+/// What is known of a request while its handler runs.
+pub(crate) struct Ticket {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) keys: Vec<Option<String>>,
+    pub(crate) event_source: bool,
+    pub(crate) lease: Option<Lease>,
+    pub(crate) since: Instant,
+}
+
+/// What a stream holds while it is open; dropping it says that the stream is over.
+pub(crate) struct Admission {
+    open: OpenStream,
+    _place: Place,
+    _leases: Vec<Watch>,
+}
+
+impl Admission {
+    pub(crate) fn over(self, reason: CloseReason) {
+        self.open.close(reason);
+    }
+}
+
+impl Ticket {
+    /// Takes an event stream on, or refuses it.
+    pub(crate) fn admit<B>(self, mut response: Response<B>) -> Response<ResponseBody<B>>
+    where
+        B: Body<Data = Bytes>,
+    {
+        if response.extensions().get::<Admitted>().is_some() {
+            return response.map(ResponseBody::untouched);
+        }
+        if let Some(control) = response.extensions().get::<StreamControl>().cloned() {
+            return match self.take_on(&response, &Arc::new(control.clone())) {
+                Ok(admission) => {
+                    control.default_keep_alive(self.settings.keep_alive);
+                    control.on_completion(move |reason| admission.over(reason));
+                    response.extensions_mut().insert(Admitted);
+                    response.map(ResponseBody::untouched)
+                }
+                Err(why) => {
+                    control.end(CloseReason::Refused, None);
+                    self.refuse(why)
+                }
+            };
+        }
+        if headers::has_length(response.headers()) || response.body().size_hint().exact().is_some()
+        {
+            // All of it is there already: nothing to keep alive, to drain, or to add to.
+            return response.map(ResponseBody::untouched);
+        }
+        let control = Arc::new(ForeignControl::new(headers::is_encoded(response.headers())));
+        match self.take_on(&response, &control) {
+            Ok(admission) => {
+                response.extensions_mut().insert(Admitted);
+                let keep_alive = self.settings.keep_alive;
+                response.map(|body| ResponseBody::foreign(body, control, keep_alive, admission))
+            }
+            Err(why) => self.refuse(why),
+        }
+    }
+
+    fn take_on<B, H: StreamHandle>(
+        &self,
+        response: &Response<B>,
+        handle: &Arc<H>,
+    ) -> Result<Admission, Why> {
+        let handle: Arc<dyn StreamHandle> = handle.clone();
+        let settings = &self.settings;
+        let last = response.extensions().get::<DrainLast>().is_some();
+        let order = if last { StreamOrder::Last } else { StreamOrder::InTurn };
+        if !settings.context.is_ready() {
+            // Asked first, so that a drain ends nobody's oldest stream.
+            return Err(Why::Draining);
+        }
+        let place = settings.limits.take(self.keys.clone(), &handle)?;
+        let open = match settings.context.streams().register(handle.clone(), order) {
+            Ok(open) => open,
+            Err(RegisterError::Draining) => return Err(Why::Draining),
+            Err(_) => return Err(Why::Total),
+        };
+        observe::time_to_headers(self.since.elapsed());
+        let leases = self.lease.iter().chain(response.extensions().get::<Lease>());
+        let retry = settings.refusal.jittered_retry();
+        let leases = leases.map(|l| l.watch(&handle, settings.keep_alive, retry)).collect();
+        Ok(Admission { open, _place: place, _leases: leases })
+    }
+
+    fn refuse<B>(&self, why: Why) -> Response<ResponseBody<B>> {
+        self.settings.refusal.answer(self.event_source, why).map(ResponseBody::whole)
+    }
+}

@@ -1,0 +1,214 @@
+//! A body that others made, with what has to stand between its events.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use pin_project::pin_project;
+use sse_tower_core::{CloseReason, observe};
+use tokio::{
+    task::unconstrained,
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::{ForeignControl, boundary::Boundary, control::End};
+use crate::admission::Admission;
+
+/// How many frames that are ready are still written when the stream is told to end. A body that is
+/// always ready would never end otherwise.
+pub(crate) const MAX_LAST_FRAMES: usize = 1024;
+
+/// What keeps a silent stream alive.
+const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// An event stream that others made, as a body that can be ended between two events.
+#[pin_project]
+pub(crate) struct Foreign<B> {
+    #[pin]
+    inner: B,
+    state: Box<State>,
+}
+
+struct State {
+    control: Arc<ForeignControl>,
+    /// `None` once the stream is over.
+    admission: Option<Admission>,
+    boundary: Boundary,
+    /// No frame of the inner body was seen yet; `Commented` if a comment of ours stands before it.
+    start: Start,
+    interval: Duration,
+    last_write: Instant,
+    timer: Pin<Box<Sleep>>,
+    /// How many frames were written since the stream was told to end.
+    last_frames: usize,
+    over: bool,
+    /// What is written after the stream is over, then nothing.
+    farewell: Option<Bytes>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Silent,
+    Commented,
+    Over,
+}
+
+impl<B> Foreign<B> {
+    pub(crate) fn new(
+        inner: B,
+        control: Arc<ForeignControl>,
+        keep_alive: Duration,
+        admission: Admission,
+    ) -> Self {
+        let now = Instant::now();
+        // An interval of its own for each stream, so that those who got the same event do not all
+        // wake again in the same instant.
+        let interval = keep_alive.mul_f64(1.0 - fastrand::f64() / 4.0);
+        let state = State {
+            control,
+            admission: Some(admission),
+            boundary: Boundary::default(),
+            start: Start::Silent,
+            interval,
+            last_write: now,
+            timer: Box::pin(sleep_until(now + interval)),
+            last_frames: 0,
+            over: false,
+            farewell: None,
+        };
+        Self { inner, state: Box::new(state) }
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.state.over && self.state.farewell.is_none()
+    }
+}
+
+impl<B: Body<Data = Bytes>> Foreign<B> {
+    pub(crate) fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        let state = &mut **this.state;
+        if state.over {
+            return Poll::Ready(state.farewell.take().map(|bytes| Ok(Frame::data(bytes))));
+        }
+        let end = state.control.poll_end(cx);
+        let polled = match &end {
+            None => this.inner.poll_frame(cx),
+            // A channel of tokio's says that nothing waits when the task has used up its turn. Here
+            // that would be taken for the end, so the last frames, a bounded number, are on us.
+            Some(_) => {
+                let mut inner = this.inner;
+                let next = poll_fn(|cx| inner.as_mut().poll_frame(cx));
+                pin!(unconstrained(next)).poll(cx)
+            }
+        };
+        let frame = match polled {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(error))) => {
+                state.finish(CloseReason::Failed);
+                return Poll::Ready(Some(Err(error)));
+            }
+            Poll::Ready(None) => {
+                match end.filter(|_| state.boundary.is_here()) {
+                    Some(end) => state.end(end),
+                    None => state.finish(CloseReason::Completed),
+                }
+                return Poll::Ready(state.farewell.take().map(|bytes| Ok(Frame::data(bytes))));
+            }
+            Poll::Pending => {
+                return match end {
+                    // Everything that was ready is written, and no event is cut in two.
+                    Some(end) if state.between_events() => {
+                        state.end(end);
+                        Poll::Ready(state.farewell.take().map(|bytes| Ok(Frame::data(bytes))))
+                    }
+                    // The rest of the event is still to come; a deadline is the drain's.
+                    Some(_) => Poll::Pending,
+                    None => state.poll_keep_alive(cx).map(|bytes| Some(Ok(Frame::data(bytes)))),
+                };
+            }
+        };
+        match frame.into_data() {
+            Ok(bytes) => Poll::Ready(Some(Ok(Frame::data(state.pass(bytes, end))))),
+            Err(trailers) => {
+                state.finish(CloseReason::Completed);
+                Poll::Ready(Some(Ok(trailers)))
+            }
+        }
+    }
+}
+
+impl State {
+    /// What of the inner body's bytes to write. The stream may be over after them.
+    fn pass(&mut self, mut bytes: Bytes, end: Option<End>) -> Bytes {
+        self.last_write = Instant::now();
+        observe::bytes_written(bytes.len());
+        let start = std::mem::replace(&mut self.start, Start::Over);
+        if start == Start::Commented && bytes.starts_with(BOM) {
+            // Only the first bytes of a stream may be a mark; here it would become text.
+            bytes = bytes.slice(BOM.len()..);
+        }
+        let whole = if self.control.is_encoded() { None } else { self.boundary.feed(&bytes) };
+        if let Some(end) = end {
+            self.last_frames += 1;
+            if self.last_frames >= MAX_LAST_FRAMES {
+                if let Some(whole) = whole {
+                    bytes.truncate(whole);
+                    self.end(end);
+                } else if self.control.is_encoded() {
+                    self.end(end);
+                }
+            }
+        }
+        bytes
+    }
+
+    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            let due = self.last_write + self.interval;
+            if now < due {
+                // The stream was not silent. Asking only now costs nothing while events flow.
+                self.timer.as_mut().reset(due);
+                continue;
+            }
+            self.timer.as_mut().reset(now + self.interval);
+            if self.between_events() && !self.control.is_encoded() {
+                self.last_write = now;
+                if self.start == Start::Silent {
+                    self.start = Start::Commented;
+                }
+                return Poll::Ready(COMMENT);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Whether something may be written, or the stream end, here. Of encoded bytes nobody knows, so
+    /// they may end anywhere.
+    fn between_events(&self) -> bool {
+        self.control.is_encoded() || self.boundary.is_here()
+    }
+
+    fn end(&mut self, end: End) {
+        self.farewell = end.farewell;
+        self.finish(end.reason);
+    }
+
+    fn finish(&mut self, reason: CloseReason) {
+        self.over = true;
+        if let Some(admission) = self.admission.take() {
+            admission.over(reason);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `SseLayer`: what is set, before there is a service.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::Request;
+use sse_tower_core::ApplicationContext;
+use tower_layer::Layer;
+
+use crate::{
+    Lease, Limits, Refusal, SseService,
+    admission::{Table, Why},
+};
+
+/// Makes event streams out of a service fit for production: one
+/// `.layer(SseLayer::new(context))` on a router, or on any tower service.
+///
+/// For every response that is a `text/event-stream`, whoever made it:
+///
+/// * headers that stop proxies from buffering (`x-accel-buffering: no`, `cache-control: no-cache,
+///   no-transform`);
+/// * keep-alive comments after silence on the wire, between whole events only;
+/// * [limits](Self::limit), with a [refusal](Self::refusal) that browsers survive;
+/// * a [lease](Self::lease), for tokens that expire and rights that are taken away;
+/// * a place in the context's drain: see [`ApplicationContext::drain_on`].
+///
+/// The context is put into the extensions of every request. Other responses pass as they are:
+/// bytes, headers, trailers, size hint, back-pressure, errors. So does a `HEAD` request's.
+///
+/// # Among other layers
+/// Both orders work with tower-http's CORS, trace, timeout (it limits the time to the headers) and
+/// catch-panic. Three things are worth knowing:
+///
+/// * Compression inside or outside of this layer leaves event streams alone, by design: an encoder
+///   holds events back and costs 30 to 350 KB a stream. tower-http's default predicate skips them,
+///   and `no-transform` tells proxies the same. A stream that was compressed all the same is counted
+///   and drained, but no comment and no farewell can be written into it.
+/// * `ResponseBodyTimeoutLayer` counts from frame to frame: outside of this layer a timeout longer
+///   than the keep-alive interval never cuts a stream; inside, a silent stream that others made is
+///   cut, because the comments are added further out.
+/// * Of two `SseLayer`s on one route the inner one counts; the outer one leaves its streams alone.
+///
+/// ```
+/// use sse_tower::{ApplicationContext, Limits, SseLayer};
+/// # use std::time::Duration;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = ApplicationContext::builder().build()?;
+/// let layer = SseLayer::new(context)
+///     .keep_alive(Duration::from_secs(20))
+///     .limit(Limits::new().total(10_000));
+/// let service = tower::ServiceBuilder::new().layer(layer).service_fn(
+///     |_: http::Request<String>| async { Ok::<_, std::io::Error>(http::Response::new(String::new())) },
+/// );
+/// # let _ = service;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is put on a service"]
+pub struct SseLayer {
+    settings: Settings,
+}
+
+/// What a service of this layer goes by. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) context: ApplicationContext,
+    pub(crate) keep_alive: Duration,
+    pub(crate) limits: Arc<Table>,
+    pub(crate) refusal: Refusal,
+    pub(crate) lease: Option<LeaseOf>,
+}
+
+type LeaseOf = Arc<dyn Fn(&Request<()>) -> Option<Lease> + Send + Sync>;
+
+impl SseLayer {
+    /// How long a stream is silent before a comment is written, unless set: 15 s, as WHATWG HTML
+    /// advises; well under the idle timeouts of proxies.
+    pub const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(15);
+    /// The shortest keep-alive interval; a shorter one is taken as this.
+    pub const MIN_KEEP_ALIVE: Duration = Duration::from_millis(10);
+
+    /// A layer without limits, with the defaults.
+    pub fn new(context: ApplicationContext) -> Self {
+        Self {
+            settings: Settings {
+                context,
+                keep_alive: Self::DEFAULT_KEEP_ALIVE,
+                limits: Arc::new(Table::new(Limits::new())),
+                refusal: Refusal::new(),
+                lease: None,
+            },
+        }
+    }
+
+    /// Writes a comment whenever a stream was silent for about `interval`: between three quarters of
+    /// it and all of it, so that streams opened together do not wake together. An emitter that was
+    /// built with an interval of its own keeps that. A `Lease` is checked again as often.
+    pub fn keep_alive(mut self, interval: Duration) -> Self {
+        self.settings.keep_alive = interval.max(Self::MIN_KEEP_ALIVE);
+        self
+    }
+
+    /// Limits how many streams are open. All services that this layer makes, as one for each route
+    /// of a router, share the count. Replaces the limits set before.
+    pub fn limit(mut self, limits: Limits) -> Self {
+        self.settings.limits = Arc::new(Table::new(limits));
+        self
+    }
+
+    /// Refuses this way: who is taken for a browser's `EventSource`, and when clients come back.
+    pub fn refusal(mut self, refusal: Refusal) -> Self {
+        self.settings.refusal = refusal;
+        self
+    }
+
+    /// Gives each stream the lease that `of` finds for its request. `None` is a stream without one.
+    ///
+    /// A handler that knows more than the request may instead put a [`Lease`] into the extensions
+    /// of its response; both count then.
+    pub fn lease(
+        mut self,
+        of: impl Fn(&Request<()>) -> Option<Lease> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.lease = Some(Arc::new(of));
+        self
+    }
+}
+
+impl<S> Layer<S> for SseLayer {
+    type Service = SseService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SseService::new(inner, Arc::new(self.settings.clone()))
+    }
+}
+
+impl Settings {
+    /// Why a stream could not be taken now, if so: what is asked before a handler runs.
+    pub(crate) fn closed_to(&self, keys: &[Option<String>]) -> Option<Why> {
+        if !self.context.is_ready() {
+            return Some(Why::Draining);
+        }
+        self.limits.full_for(keys)
+    }
+}
+
+impl fmt::Debug for SseLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SseLayer").field("settings", &self.settings).finish()
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("keep_alive", &self.keep_alive)
+            .field("limits", &self.limits)
+            .field("refusal", &self.refusal)
+            .finish_non_exhaustive()
+    }
+}

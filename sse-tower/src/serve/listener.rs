@@ -1,0 +1,63 @@
+//! Where connections come from.
+
+use std::{future::Future, io};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+
+use super::SocketOptions;
+
+/// Where [`serve`](crate::serve) takes its connections from.
+///
+/// Implemented for tokio's `TcpListener` and `UnixListener`; implement it for anything else that
+/// yields byte streams.
+pub trait SocketListener: Send + 'static {
+    /// One connection.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// Who is at the other end; handlers see it as axum's `ConnectInfo<Peer>`.
+    type Peer: Clone + Send + Sync + 'static;
+
+    /// The next connection.
+    ///
+    /// # Errors
+    /// One that concerns a single connection, or that may pass (too many open files), is skipped by
+    /// the server after a pause; any other ends it.
+    ///
+    /// # Cancel safety
+    /// Has to be cancel safe: the server drops the future whenever something else happens.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Peer)>> + Send;
+
+    /// Sets a connection's socket up. Does nothing unless implemented.
+    ///
+    /// # Errors
+    /// If the platform refuses. The connection is served all the same.
+    fn set_up(connection: &Self::Io, options: &SocketOptions) -> io::Result<()> {
+        let _ = (connection, options);
+        Ok(())
+    }
+}
+
+impl SocketListener for TcpListener {
+    type Io = TcpStream;
+    type Peer = std::net::SocketAddr;
+
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Peer)>> + Send {
+        Self::accept(self)
+    }
+
+    fn set_up(connection: &Self::Io, options: &SocketOptions) -> io::Result<()> {
+        options.apply(connection)
+    }
+}
+
+#[cfg(unix)]
+impl SocketListener for tokio::net::UnixListener {
+    type Io = tokio::net::UnixStream;
+    type Peer = tokio::net::unix::SocketAddr;
+
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Peer)>> + Send {
+        Self::accept(self)
+    }
+}

@@ -1,0 +1,141 @@
+//! Accept, leave, return.
+
+use std::{io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use sse_tower_core::DrainPhase;
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
+
+use super::{BoxError, BoxFuture, Serve, SocketListener, connection::Connections, signal::Signals};
+
+/// How long the server rests when it may open no more files, as others do.
+const REST: Duration = Duration::from_millis(100);
+
+pub(super) async fn run<L, S, B>(server: Serve<L, S>) -> io::Result<()>
+where
+    L: SocketListener,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let Serve { mut listener, service, context, signal, settings, .. } = server;
+    let settings = Arc::new(settings);
+    let leaving = CancellationToken::new();
+    let connections = Connections {
+        settings: settings.clone(),
+        leaving: leaving.clone(),
+        #[cfg(feature = "tls")]
+        tls: server.tls,
+    };
+    let room = Arc::new(Semaphore::new(settings.max_connections));
+    // Dropping the set cuts every connection, so nothing outlives this future.
+    let mut open = JoinSet::new();
+
+    let mut leave = Leave::new(signal)?;
+    let mut deadline = None;
+    let streams = context.streams().clone();
+    let mut drained = std::pin::pin!(streams.reached(DrainPhase::Closed));
+    loop {
+        tokio::select! {
+            accepted = accept(&mut listener, &room) => {
+                let (io, peer, permit) = accepted?;
+                // A socket that cannot be set up is served as it is.
+                let _ = L::set_up(&io, &settings.sockets);
+                let (connections, service) = (connections.clone(), service.clone());
+                open.spawn(async move {
+                    connections.serve(io, peer, service).await;
+                    drop(permit);
+                });
+            }
+            Some(_) = open.join_next() => {}
+            () = leave.word() => {
+                if deadline.is_some() {
+                    // Said twice: at once, then.
+                    return Ok(());
+                }
+                deadline = Some(Instant::now() + settings.drain.longest());
+                leaving.cancel();
+                tokio::spawn(context.drain().with(settings.drain.clone()));
+            }
+            () = &mut drained => break,
+        }
+    }
+
+    // Also when somebody else has drained the context.
+    leaving.cancel();
+    drop(listener);
+    let deadline = deadline.unwrap_or_else(|| Instant::now() + settings.drain.longest());
+    loop {
+        tokio::select! {
+            next = open.join_next() => if next.is_none() { return Ok(()) },
+            () = leave.word() => return Ok(()),
+            () = sleep_until(deadline) => return Ok(()),
+        }
+    }
+}
+
+type Permit = tokio::sync::OwnedSemaphorePermit;
+
+/// The next connection for which there is room.
+async fn accept<L: SocketListener>(
+    listener: &mut L,
+    room: &Arc<Semaphore>,
+) -> io::Result<(L::Io, L::Peer, Permit)> {
+    let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+    loop {
+        let error = match listener.accept().await {
+            Ok((io, peer)) => return Ok((io, peer, permit)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            // The client left before it was accepted.
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted => {}
+            io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => return Err(error),
+            // Too many open files, no memory: streams end, so this passes.
+            _ => {
+                #[cfg(feature = "tracing")]
+                tracing::error!(target: "sse_tower", %error, "cannot accept a connection; trying again");
+                sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// Who says when to leave.
+struct Leave {
+    signal: Option<BoxFuture<()>>,
+    signals: Option<Signals>,
+}
+
+impl Leave {
+    fn new(signal: Option<BoxFuture<()>>) -> io::Result<Self> {
+        let signals = if signal.is_none() { Some(Signals::listen()?) } else { None };
+        Ok(Self { signal, signals })
+    }
+
+    /// The first word, and any that insists on it. Somebody's own future has but one.
+    async fn word(&mut self) {
+        match (&mut self.signal, &mut self.signals) {
+            (Some(signal), _) => {
+                signal.await;
+                self.signal = None;
+            }
+            (None, Some(signals)) => signals.next().await,
+            (None, None) => std::future::pending().await,
+        }
+    }
+}

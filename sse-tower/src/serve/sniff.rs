@@ -1,0 +1,131 @@
+//! HTTP/1.1 or HTTP/2 by prior knowledge: the client's first bytes tell.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+/// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A connection some of whose bytes were looked at already; they are read again first.
+pub(super) struct Sniffed<I> {
+    io: I,
+    seen: [u8; PREFACE.len()],
+    from: usize,
+    to: usize,
+}
+
+impl<I: AsyncRead + Unpin> Sniffed<I> {
+    /// A connection whose bytes nobody has looked at.
+    pub(super) fn unseen(io: I) -> Self {
+        Self { io, seen: [0; PREFACE.len()], from: 0, to: 0 }
+    }
+
+    /// Reads until it is clear whether the client speaks HTTP/2: one read for nearly everybody.
+    pub(super) async fn is_http2(&mut self) -> io::Result<bool> {
+        while self.to < PREFACE.len() {
+            let read = self.io.read(&mut self.seen[self.to..]).await?;
+            self.to += read;
+            if read == 0 || self.seen[..self.to] != PREFACE[..self.to] {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Sniffed<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let seen = &this.seen[this.from..this.to];
+        if seen.is_empty() {
+            return Pin::new(&mut this.io).poll_read(cx, buf);
+        }
+        let some = seen.len().min(buf.remaining());
+        buf.put_slice(&seen[..some]);
+        this.from += some;
+        if buf.remaining() > 0 {
+            // What has arrived since goes into the same read: hyper would grow its buffer for a
+            // second one. An error or the end comes again with the next read.
+            let _ = Pin::new(&mut this.io).poll_read(cx, buf);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Sniffed<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn sniff(chunks: &[&[u8]]) -> (bool, Vec<u8>) {
+        let mut mock = tokio_test::io::Builder::new();
+        for chunk in chunks {
+            mock.read(chunk);
+        }
+        let mut sniffed = Sniffed::unseen(mock.build());
+        let http2 = sniffed.is_http2().await.unwrap();
+        let mut all = Vec::new();
+        sniffed.read_to_end(&mut all).await.unwrap();
+        (http2, all)
+    }
+
+    #[tokio::test]
+    async fn the_preface_in_any_pieces_is_http2_and_nothing_is_lost() {
+        for split in 1..PREFACE.len() {
+            let (head, tail) = PREFACE.split_at(split);
+            let (http2, all) = sniff(&[head, tail, b"rest"]).await;
+            assert!(http2);
+            assert_eq!(all, [PREFACE, b"rest"].concat());
+        }
+    }
+
+    #[tokio::test]
+    async fn anything_else_is_http1_and_nothing_is_lost() {
+        for request in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"P", b"PRI * HTTP/2.1", b""] {
+            let (http2, all) = sniff(&[request]).await;
+            assert!(!http2);
+            assert_eq!(all, request);
+        }
+        let (http2, all) = sniff(&[b"P", b"OST / HTTP/1.1\r\n\r\n"]).await;
+        assert!(!http2);
+        assert_eq!(all, b"POST / HTTP/1.1\r\n\r\n");
+    }
+}

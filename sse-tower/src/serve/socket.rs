@@ -1,0 +1,116 @@
+//! How the sockets of streams are set up.
+
+use std::{io, time::Duration};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+/// How the TCP sockets of [`serve`](crate::serve) are set up, for streams that are mostly silent:
+/// an event is sent at once, a peer that vanished without a word is noticed, and the kernel holds
+/// little that was not sent.
+///
+/// ```
+/// # use {sse_tower::SocketOptions, std::time::Duration};
+/// let options = SocketOptions::new().user_timeout(Duration::from_secs(20)).unsent_bytes(64 * 1024);
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "options count for nothing until they are given to a server"]
+pub struct SocketOptions {
+    keep_alive: Duration,
+    user_timeout: Duration,
+    unsent_bytes: u32,
+}
+
+impl SocketOptions {
+    /// After how long a silent connection is probed (`SO_KEEPALIVE`, `TCP_KEEPIDLE`), unless set.
+    /// Three probes that are not answered, a third of this apart, end it.
+    pub const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(30);
+    /// How long sent data may stay unacknowledged (`TCP_USER_TIMEOUT`), unless set.
+    pub const DEFAULT_USER_TIMEOUT: Duration = Duration::from_secs(30);
+    /// How many bytes the kernel takes that it has not sent yet (`TCP_NOTSENT_LOWAT`), unless set.
+    pub const DEFAULT_UNSENT_BYTES: u32 = 32 * 1024;
+    /// How many probes go unanswered before a connection counts as lost.
+    pub const PROBES: u32 = 3;
+
+    /// The defaults.
+    pub const fn new() -> Self {
+        Self {
+            keep_alive: Self::DEFAULT_KEEP_ALIVE,
+            user_timeout: Self::DEFAULT_USER_TIMEOUT,
+            unsent_bytes: Self::DEFAULT_UNSENT_BYTES,
+        }
+    }
+
+    /// After how long a silent connection is probed; whole seconds, at least 1.
+    pub fn keep_alive(mut self, idle: Duration) -> Self {
+        self.keep_alive = idle.max(Duration::from_secs(1));
+        self
+    }
+
+    /// How long sent data may stay unacknowledged before the connection counts as lost; whole
+    /// milliseconds, at least 1. Keep-alive comments are such data, so a peer that vanished without
+    /// a FIN is noticed this long after the next of them. Linux and a few others have it.
+    pub fn user_timeout(mut self, timeout: Duration) -> Self {
+        self.user_timeout = timeout.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How many bytes the kernel takes that it has not sent yet: 16 KB to 64 KB suit streams. What
+    /// waits beyond that waits in the log, where a lag policy can see it. Linux and Apple have it.
+    pub const fn unsent_bytes(mut self, bytes: u32) -> Self {
+        self.unsent_bytes = bytes;
+        self
+    }
+
+    /// Sets up one socket. What the platform lacks is left out.
+    pub(super) fn apply(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(stream);
+        let keep_alive = TcpKeepalive::new().with_time(self.keep_alive);
+        #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+        let keep_alive = keep_alive
+            .with_interval((self.keep_alive / Self::PROBES).max(Duration::from_secs(1)))
+            .with_retries(Self::PROBES);
+        socket.set_tcp_keepalive(&keep_alive)?;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            socket.set_tcp_user_timeout(Some(self.user_timeout))?;
+            socket.set_tcp_notsent_lowat(self.unsent_bytes)?;
+        }
+        Ok(())
+    }
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_accepted_socket_has_what_was_set() -> io::Result<()> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (_client, (stream, _)) = (client?, accepted?);
+        SocketOptions::new()
+            .keep_alive(Duration::from_secs(9))
+            .user_timeout(Duration::from_millis(4500))
+            .unsent_bytes(20_000)
+            .apply(&stream)?;
+        let socket = SockRef::from(&stream);
+        assert!(stream.nodelay()?);
+        assert!(socket.keepalive()?);
+        assert_eq!(socket.tcp_keepalive_time()?, Duration::from_secs(9));
+        assert_eq!(socket.tcp_keepalive_interval()?, Duration::from_secs(3));
+        assert_eq!(socket.tcp_keepalive_retries()?, SocketOptions::PROBES);
+        assert_eq!(socket.tcp_user_timeout()?, Some(Duration::from_millis(4500)));
+        assert_eq!(socket.tcp_notsent_lowat()?, 20_000);
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! `SseService`: what happens to a request.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::Body;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use crate::{ResponseBody, ResponseFuture, admission::Ticket, layer::Settings};
+
+/// A service under [`SseLayer`](crate::SseLayer).
+///
+/// It is ready when the inner service is, and calls the very instance that was ready.
+#[derive(Clone, Debug)]
+pub struct SseService<S> {
+    inner: S,
+    settings: Arc<Settings>,
+}
+
+impl<S> SseService<S> {
+    pub(crate) fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings }
+    }
+
+    /// The service inside.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside, to change.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Takes the layer off again.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, Req, Res> Service<Request<Req>> for SseService<S>
+where
+    S: Service<Request<Req>, Response = Response<Res>>,
+    Res: Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<Res>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Req>) -> Self::Future {
+        let settings = &self.settings;
+        request.extensions_mut().insert(settings.context.clone());
+        if request.method() == Method::HEAD {
+            return ResponseFuture::of(self.inner.call(request), None);
+        }
+
+        // What is asked of a request is asked of its head alone, so that no closure is generic over
+        // the body. These are moves, not copies.
+        let (parts, body) = request.into_parts();
+        let head = Request::from_parts(parts, ());
+        let keys = settings.limits.keys(&head);
+        let event_source = settings.refusal.is_for_event_source(&head);
+        if event_source && let Some(why) = settings.closed_to(&keys) {
+            // Nothing else than a stream can come of this request, so its handler need not run.
+            return ResponseFuture::refused(settings.refusal.answer(true, why));
+        }
+        let ticket = Ticket {
+            settings: settings.clone(),
+            keys,
+            event_source,
+            lease: settings.lease.as_ref().and_then(|of| of(&head)),
+            since: Instant::now(),
+        };
+        let (parts, ()) = head.into_parts();
+        ResponseFuture::of(self.inner.call(Request::from_parts(parts, body)), Some(ticket))
+    }
+}

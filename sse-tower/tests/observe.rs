@@ -1,0 +1,161 @@
+//! What is counted, with the feature `metrics`.
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, body::Body, routing::get};
+use http::Request;
+use http_body_util::BodyExt;
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
+};
+use sse_tower::{Drain, Limits, SseLayer, observe};
+use tower::ServiceExt;
+
+/// Keeps the last or the summed value of everything, by name and labels.
+#[derive(Clone, Default)]
+struct Ledger(Arc<Mutex<BTreeMap<String, f64>>>);
+
+struct Line {
+    ledger: Ledger,
+    name: String,
+}
+
+impl Ledger {
+    fn line(&self, key: &Key) -> Arc<Line> {
+        let labels: Vec<_> = key.labels().map(|l| format!("{}={}", l.key(), l.value())).collect();
+        let name = format!("{}{{{}}}", key.name(), labels.join(","));
+        Arc::new(Line { ledger: self.clone(), name })
+    }
+
+    fn get(&self, name: &str) -> f64 {
+        self.0.lock().unwrap().get(name).copied().unwrap_or(0.0)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+impl Line {
+    fn change(&self, by: f64) {
+        *self.ledger.0.lock().unwrap().entry(self.name.clone()).or_default() += by;
+    }
+
+    fn set(&self, to: f64) {
+        self.ledger.0.lock().unwrap().insert(self.name.clone(), to);
+    }
+}
+
+impl CounterFn for Line {
+    fn increment(&self, value: u64) {
+        self.change(value as f64);
+    }
+    fn absolute(&self, value: u64) {
+        self.set(value as f64);
+    }
+}
+
+impl GaugeFn for Line {
+    fn increment(&self, value: f64) {
+        self.change(value);
+    }
+    fn decrement(&self, value: f64) {
+        self.change(-value);
+    }
+    fn set(&self, value: f64) {
+        Line::set(self, value);
+    }
+}
+
+impl HistogramFn for Line {
+    fn record(&self, value: f64) {
+        self.change(value);
+    }
+}
+
+impl Recorder for Ledger {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.line(key))
+    }
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.line(key))
+    }
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.line(key))
+    }
+}
+
+async fn ask(app: &Router) -> axum::response::Response {
+    let request = Request::builder().uri("/push").header("accept", "text/event-stream");
+    app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+fn app(context: &sse_tower::ApplicationContext, most: usize) -> Router {
+    let slow = || async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        common::hello().await
+    };
+    Router::new()
+        .route("/push", get(slow))
+        .layer(SseLayer::new(context.clone()).limit(Limits::new().total(most)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_are_counted_and_their_lifetime_is_apart_from_their_latency() {
+    let ledger = Ledger::default();
+    let _recording = metrics::set_default_local_recorder(&ledger);
+    let context = common::context();
+    let app = app(&context, 2);
+
+    let gone = ask(&app).await;
+    let mut stays = ask(&app).await.into_body();
+    assert_eq!(ledger.get("sse_streams_open{}"), 2.0);
+    let polite = ask(&app).await;
+    assert_eq!(polite.status(), 200);
+    assert_eq!(ledger.get("sse_streams_refused_total{why=total}"), 1.0);
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    drop(gone);
+    assert_eq!(ledger.get("sse_streams_closed_total{reason=client-gone}"), 1.0);
+    assert_eq!(ledger.get("sse_streams_open{}"), 1.0);
+    // Two took 2 s to their headers; the first was open for 102 s.
+    assert_eq!(ledger.get("sse_time_to_headers_seconds{}").round(), 4.0);
+    assert_eq!(ledger.get("sse_stream_lifetime_seconds{}").round(), 102.0);
+
+    stays.frame().await.unwrap().unwrap();
+    assert_eq!(ledger.get("sse_bytes_written_total{}"), "data:hello\n\n".len() as f64);
+    let drain = tokio::spawn(context.drain().with(Drain::new()));
+    context.streams().reached(sse_tower::DrainPhase::Draining).await;
+    while stays.frame().await.is_some() {}
+    drain.await.unwrap();
+    assert_eq!(ledger.get("sse_streams_closed_total{reason=drained}"), 1.0);
+    assert_eq!(ledger.get("sse_streams_opened_total{}"), 2.0);
+    assert_eq!(ledger.get("sse_drain_left{}"), 0.0);
+    ask(&app).await;
+    assert_eq!(ledger.get("sse_streams_refused_total{why=draining}"), 1.0);
+    assert_eq!(ledger.get("sse_streams_opened_total{}"), 2.0, "a refusal is no stream");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_label_grows_with_the_number_of_streams() {
+    let ledger = Ledger::default();
+    let _recording = metrics::set_default_local_recorder(&ledger);
+    let context = common::context();
+    let app = app(&context, 100);
+    drop(ask(&app).await);
+    let names = ledger.names();
+    for _ in 0..50 {
+        drop(ask(&app).await);
+    }
+    assert_eq!(ledger.names(), names);
+    assert!(names.iter().any(|name| name.starts_with(observe::STREAMS_OPENED)), "{names:?}");
+}

@@ -1,0 +1,18 @@
+use sse_tower::{ApplicationEvent, component, event_listener};
+
+#[derive(ApplicationEvent)]
+struct Paid {
+    amount: u64,
+}
+
+struct Desk;
+
+#[component]
+impl Desk {
+    #[event_listener]
+    fn on_paid(&self, event: &Paid, limit: u32) {
+        drop((event.amount, limit));
+    }
+}
+
+fn main() {}

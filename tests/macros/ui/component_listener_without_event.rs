@@ -1,0 +1,16 @@
+use sse_tower::{ApplicationEvent, component, event_listener};
+
+#[derive(ApplicationEvent)]
+struct Paid {
+    amount: u64,
+}
+
+struct Desk;
+
+#[component]
+impl Desk {
+    #[event_listener]
+    fn on_paid(&self) {}
+}
+
+fn main() {}

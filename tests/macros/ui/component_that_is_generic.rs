@@ -1,0 +1,18 @@
+use sse_tower::{ApplicationEvent, component, event_listener};
+
+#[derive(ApplicationEvent)]
+struct Paid {
+    amount: u64,
+}
+
+struct Desk<T>(T);
+
+#[component]
+impl<T> Desk<T> {
+    #[event_listener]
+    fn on_paid(&self, event: &Paid) {
+        drop(event.amount);
+    }
+}
+
+fn main() {}

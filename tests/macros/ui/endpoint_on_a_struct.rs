@@ -1,0 +1,6 @@
+use sse_tower::sse_endpoint;
+
+#[sse_endpoint]
+struct Push;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use sse_tower::sse_endpoint;
+
+#[sse_endpoint]
+async fn push() -> String {
+    String::new()
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use sse_tower::ApplicationEvent;
+
+#[derive(ApplicationEvent)]
+#[event(as = "&str")]
+struct Shipped;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use sse_tower::ApplicationEvent;
+
+#[derive(ApplicationEvent)]
+struct Shipped {
+    seen: std::cell::Cell<u64>,
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use sse_tower::ApplicationEvent;
+
+#[derive(ApplicationEvent)]
+#[event(nmae = "order.shipped")]
+struct Shipped;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use sse_tower::event_listener;
+
+#[event_listener]
+async fn on_text(text: &String) {
+    drop(text.clone());
+}
+
+fn main() {}

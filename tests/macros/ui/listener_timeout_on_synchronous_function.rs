@@ -1,0 +1,13 @@
+use sse_tower::{ApplicationEvent, event_listener};
+
+#[derive(ApplicationEvent)]
+struct Paid {
+    amount: u64,
+}
+
+#[event_listener(timeout = "5s")]
+fn on_paid(event: &Paid) {
+    drop(event.amount);
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use sse_tower::{ApplicationEvent, event_listener};
+
+#[derive(ApplicationEvent)]
+struct Paid {
+    amount: u64,
+}
+
+#[event_listener]
+fn on_paid() {}
+
+fn main() {}

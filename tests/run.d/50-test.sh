@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Every test but those in a browser: unit tests, wire, macro diagnostics, documentation examples.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
+need_rust
+need curl curl ca-certificates
+cargo test --workspace --all-features --no-fail-fast -- --skip chromium::

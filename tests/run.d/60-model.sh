@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Every interleaving of the small concurrent parts, by a model checker.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
+need_rust
+# Another configuration of the same crates: in its own folder, so that it throws away no other build.
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/model
+export RUSTFLAGS="--cfg sse_loom ${RUSTFLAGS:-}"
+# More preemptions than these find no more in practice and take hours.
+export LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-3}
+cargo test --release --package sse-tower-core --all-features --lib

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Sourced by the steps: `need COMMAND PACKAGE...` makes sure that COMMAND is there.
+
+TMPDIR=${TMPDIR:-/tmp}
+
+# May this user install packages, and how?
+as_root=none
+if [[ $(id -u) == 0 ]]; then
+    as_root=
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    as_root='sudo -n'
+fi
+
+need() {
+    local command=$1
+    shift
+    command -v "$command" >/dev/null && return
+    install_packages "\`$command\` is missing" "$@"
+    command -v "$command" >/dev/null
+}
+
+# install_packages WHY PACKAGE...
+install_packages() {
+    local why=$1
+    shift
+    if [[ $as_root == none ]] || ! command -v apt-get >/dev/null; then
+        echo "$why. Install it, on Debian with: apt-get install $*" >&2
+        return 1
+    fi
+    echo "$why: installing $*"
+    local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300)
+    # Once in a run; the lists of a fresh machine are empty or old.
+    if [[ ! -e $TMPDIR/lists-are-new ]]; then
+        $as_root "${apt[@]}" update
+        touch "$TMPDIR/lists-are-new"
+    fi
+    $as_root "${apt[@]}" install --yes --no-install-recommends "$@"
+}
+
+need_rust() {
+    if ! command -v cargo >/dev/null; then
+        echo "\`cargo\` is missing. Install Rust with rustup: https://rustup.rs" >&2
+        return 1
+    fi
+    # Crates with C parts, and every link, need a C compiler.
+    need cc gcc libc6-dev
+}
+
+# need_component COMMAND COMPONENT: a part of the toolchain.
+need_component() {
+    need_rust
+    cargo "$1" --version >/dev/null 2>&1 && return
+    if command -v rustup >/dev/null && rustup component add "$2"; then
+        return
+    fi
+    echo "\`cargo $1\` is missing. Install it with: rustup component add $2" >&2
+    return 1
+}

@@ -1,0 +1,126 @@
+//! The network between a browser and a server: what passes is noted, and it can be cut.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::Result;
+
+/// A relay to one server. Dropping it cuts all its connections and stops listening.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    passed: Passed,
+    cut: watch::Sender<bool>,
+    _tasks: JoinSet<()>,
+}
+
+/// Request lines and status lines, in the order in which they passed.
+type Passed = Arc<Mutex<Vec<String>>>;
+
+impl Relay {
+    /// Listens at a free port for what shall go to `server`.
+    pub async fn to(server: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let passed = Passed::default();
+        let (cut, is_cut) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let noted = passed.clone();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                connections.spawn(connect(client, server, noted.clone(), is_cut.clone()));
+            }
+        });
+        Ok(Self { address, passed, cut, _tasks: tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The request lines and status lines that passed and contain `text`.
+    pub fn passed(&self, text: &str) -> Vec<String> {
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+
+    /// Cuts every connection and each new one, until [`Relay::mend`].
+    pub fn cut(&self) {
+        self.cut.send_replace(true);
+    }
+
+    /// Lets new connections through again.
+    pub fn mend(&self) {
+        self.cut.send_replace(false);
+    }
+}
+
+async fn connect(
+    client: TcpStream,
+    server: SocketAddr,
+    passed: Passed,
+    mut is_cut: watch::Receiver<bool>,
+) {
+    if *is_cut.borrow_and_update() {
+        return;
+    }
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let there = pass(from_client, to_server, &passed, is_request_line);
+    let back = pass(from_server, to_client, &passed, is_status_line);
+    tokio::select! {
+        // Whichever side closes first closes both: a dropped half is how a cut looks.
+        () = there => {}
+        () = back => {}
+        _ = is_cut.changed() => {}
+    }
+}
+
+/// Passes bytes on until either end is gone, noting the first lines of messages.
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    passed: &Passed,
+    notable: fn(&str) -> bool,
+) {
+    let mut bytes = vec![0; 16 * 1024];
+    let mut line = Vec::new();
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        for &byte in &bytes[..count] {
+            match byte {
+                b'\n' => {
+                    let text = String::from_utf8_lossy(&line);
+                    let text = text.trim_end();
+                    if notable(text) {
+                        let mut passed = passed.lock().unwrap_or_else(PoisonError::into_inner);
+                        passed.push(text.to_owned());
+                    }
+                    line.clear();
+                }
+                // First lines are short; what is longer is a body.
+                byte if line.len() < 4096 => line.push(byte),
+                _ => {}
+            }
+        }
+        if to.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn is_request_line(line: &str) -> bool {
+    line.ends_with(" HTTP/1.1")
+}
+
+fn is_status_line(line: &str) -> bool {
+    line.starts_with("HTTP/1.1 ")
+}
