@@ -1,12 +1,13 @@
 //! `--name value` and `--name=value`, and the address a program listens at.
 
 use std::fmt;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+
+use crate::Announced;
 
 /// The options of one program. Each is taken by name; [`Arguments::listen`] refuses what nobody took.
 #[derive(Debug)]
@@ -90,12 +91,12 @@ impl Arguments {
         Ok(self.take::<Time>(name)?.map(|Time(time)| time))
     }
 
-    /// Listens at `--listen ADDR`, or at `default`, and says so in one line on standard output:
-    /// from there on connections are accepted. Port 0 takes any free port; the line names it.
+    /// Listens at `--listen ADDR`, or at `default`; port 0 takes any free port. The [`Announced`]
+    /// listener says which, once the server that it is given to accepts connections.
     ///
     /// # Errors
     /// An option that no program part took, an address that is none, or one that is in use.
-    pub async fn listen(mut self, default: SocketAddr) -> Result<TcpListener, std::io::Error> {
+    pub async fn listen(mut self, default: SocketAddr) -> Result<Announced, std::io::Error> {
         let invalid = |error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error);
         let address = self.take("--listen").map_err(invalid)?.unwrap_or(default);
         if let Some((name, _)) = self.given.first() {
@@ -106,10 +107,7 @@ impl Arguments {
         let listener = TcpListener::bind(address).await.map_err(|error| {
             std::io::Error::new(error.kind(), format!("cannot listen at {address}: {error}"))
         })?;
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "listening on http://{}", listener.local_addr()?)?;
-        out.flush()?;
-        Ok(listener)
+        Ok(Announced::new(listener))
     }
 }
 

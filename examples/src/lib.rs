@@ -2,12 +2,14 @@
 
 #![deny(missing_docs)]
 
+mod announced;
 mod arguments;
 mod failure;
 mod page;
 mod qr;
 
-pub use arguments::Arguments;
+pub use announced::Announced;
+pub use arguments::{ArgumentError, Arguments};
 pub use failure::Failure;
 pub use page::Page;
 pub use qr::{QrError, qr_svg};

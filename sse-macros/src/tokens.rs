@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
-use syn::{Attribute, GenericArgument, GenericParam, Generics, PathArguments, PathSegment, Type};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{
+    Attribute, GenericArgument, GenericParam, Generics, Ident, PathArguments, PathSegment, Type,
+};
 
 /// The place of `span`, with names resolved where the attribute stands, as `quote!` does.
 ///
@@ -12,6 +14,35 @@ use syn::{Attribute, GenericArgument, GenericParam, Generics, PathArguments, Pat
 /// declared by generated code could then not be found by it.
 pub(crate) fn located(span: Span) -> Span {
     Span::call_site().located_at(span)
+}
+
+/// `ident` as a name to call at `span`, so that what is wrong with the call is said there.
+pub(crate) fn called_at(ident: &Ident, span: Span) -> Ident {
+    let mut ident = ident.clone();
+    ident.set_span(span);
+    ident
+}
+
+/// `tokens` in parentheses that stand at `span`.
+pub(crate) fn arguments_at(span: Span, tokens: TokenStream) -> Group {
+    let mut group = Group::new(Delimiter::Parenthesis, tokens);
+    group.set_span(span);
+    group
+}
+
+/// The spans of the first and the last token: what is written from one to the other covers all of `tokens`.
+pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
+    let mut first = None;
+    let mut last = Span::call_site();
+    for token in tokens.to_token_stream() {
+        let (opened, closed) = match &token {
+            TokenTree::Group(group) => (group.span_open(), group.span_close()),
+            other => (other.span(), other.span()),
+        };
+        first.get_or_insert(opened);
+        last = closed;
+    }
+    (first.unwrap_or(last), last)
 }
 
 /// The last segment of a type that is a path, seen through the invisible groups of `macro_rules!`.

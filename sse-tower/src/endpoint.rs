@@ -7,6 +7,7 @@
 use std::any::type_name;
 use std::future::Future;
 use std::panic::Location;
+use std::pin::Pin;
 
 use axum::Router;
 use axum::body::Body;
@@ -174,23 +175,33 @@ pub struct Call<S> {
 impl<S: Send + Sync> Call<S> {
     /// An argument that needs the head of the request only.
     ///
-    /// # Errors
-    /// The extractor's rejection, as a response.
-    pub async fn part<T: FromRequestParts<S>>(&mut self) -> Result<T, Response> {
-        T::from_request_parts(&mut self.parts, &self.state)
-            .await
-            .map_err(IntoResponse::into_response)
+    /// A boxed future, here and below, because an `async fn` would repeat its bound at the `.await`: two errors
+    /// for one wrong argument.
+    pub fn part<T>(&mut self) -> Extracted<'_, T>
+    where
+        T: FromRequestParts<S> + Send,
+    {
+        Box::pin(async {
+            let part = T::from_request_parts(&mut self.parts, &self.state).await;
+            part.map_err(IntoResponse::into_response)
+        })
     }
 
     /// The last argument, which may read the body.
-    ///
-    /// # Errors
-    /// The extractor's rejection, as a response.
-    pub async fn body<T: FromRequest<S, M>, M>(self) -> Result<T, Response> {
-        let request = Request::from_parts(self.parts, self.body);
-        T::from_request(request, &self.state).await.map_err(IntoResponse::into_response)
+    pub fn body<T, M>(self) -> Extracted<'static, T>
+    where
+        S: 'static,
+        T: FromRequest<S, M> + Send,
+    {
+        Box::pin(async move {
+            let request = Request::from_parts(self.parts, self.body);
+            T::from_request(request, &self.state).await.map_err(IntoResponse::into_response)
+        })
     }
 }
+
+/// An argument, or the extractor's rejection as a response.
+type Extracted<'a, T> = Pin<Box<dyn Future<Output = Result<T, Response>> + Send + 'a>>;
 
 /// What the handler gives, as a response.
 ///

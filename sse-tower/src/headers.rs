@@ -8,7 +8,6 @@ use http::{
 /// What nginx, and others that took it over, read to pass each event on at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 pub(crate) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
-const BOTH: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 
 /// Whether these are the headers of a `text/event-stream`, whatever its parameters.
 pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
@@ -45,18 +44,27 @@ pub(crate) fn stop_buffering(headers: &mut HeaderMap) {
             },
         )
     };
-    let (fresh, transform) = (has("no-cache") || has("no-store"), has("no-transform"));
-    match (fresh, transform) {
-        (true, true) => {}
-        (true, false) => {
-            headers.append(CACHE_CONTROL, HeaderValue::from_static("no-transform"));
+    let mut missing = Vec::new();
+    if !has("no-cache") && !has("no-store") {
+        missing.push("no-cache");
+    }
+    if !has("no-transform") {
+        missing.push("no-transform");
+    }
+    if missing.is_empty() {
+        return;
+    }
+    // One line, since not everybody who looks for a directive looks at a second.
+    let mut line = Vec::new();
+    let set = headers.get_all(CACHE_CONTROL).iter().map(HeaderValue::as_bytes);
+    for value in set.chain(missing.into_iter().map(str::as_bytes)) {
+        if !line.is_empty() {
+            line.extend_from_slice(b", ");
         }
-        (false, true) => {
-            headers.append(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        }
-        (false, false) => {
-            headers.append(CACHE_CONTROL, BOTH);
-        }
+        line.extend_from_slice(value);
+    }
+    if let Ok(value) = HeaderValue::from_bytes(&line) {
+        headers.insert(CACHE_CONTROL, value);
     }
 }
 
@@ -77,11 +85,11 @@ mod tests {
     #[test]
     fn directives_are_added_and_none_is_taken_away() {
         assert_eq!(after(&[]), ["no-cache, no-transform"]);
-        assert_eq!(after(&["no-cache"]), ["no-cache", "no-transform"]);
-        assert_eq!(after(&["No-Store"]), ["No-Store", "no-transform"]);
-        assert_eq!(after(&["private, no-transform"]), ["private, no-transform", "no-cache"]);
+        assert_eq!(after(&["no-cache"]), ["no-cache, no-transform"]);
+        assert_eq!(after(&["No-Store"]), ["No-Store, no-transform"]);
+        assert_eq!(after(&["private, no-transform"]), ["private, no-transform, no-cache"]);
         assert_eq!(after(&["no-cache=\"x\"", "no-transform"]), ["no-cache=\"x\"", "no-transform"]);
-        assert_eq!(after(&["max-age=5"]), ["max-age=5", "no-cache, no-transform"]);
+        assert_eq!(after(&["max-age=5"]), ["max-age=5, no-cache, no-transform"]);
     }
 
     #[test]

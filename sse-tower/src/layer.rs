@@ -117,6 +117,17 @@ impl SseLayer {
     ///
     /// A handler that knows more than the request may instead put a [`Lease`] into the extensions
     /// of its response; both count then.
+    ///
+    /// ```
+    /// # use sse_tower::{ApplicationContext, Lease, SseLayer, WiringError};
+    /// # #[derive(Clone)] struct Session { lease: Lease }
+    /// # let context = ApplicationContext::bare().build()?;
+    /// // What an outer layer has found out about the request.
+    /// let layer = SseLayer::new(context)
+    ///     .lease(|request| Some(request.extensions().get::<Session>()?.lease.clone()));
+    /// # let _ = layer;
+    /// # Ok::<(), WiringError>(())
+    /// ```
     pub fn lease(
         mut self,
         of: impl Fn(&Request<()>) -> Option<Lease> + Send + Sync + 'static,

@@ -103,6 +103,13 @@ impl Lease {
 
     /// As [`check`](Self::check), for one that has to ask somebody. A tick is left out while the
     /// check before it has not answered.
+    ///
+    /// ```
+    /// # use sse_tower::Lease;
+    /// # async fn may_listen(user: u64) -> bool { user == 7 }
+    /// let lease = Lease::new().check_async(|| async { may_listen(7).await });
+    /// # let _ = lease;
+    /// ```
     pub fn check_async<F>(mut self, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = bool> + Send + 'static,
@@ -118,6 +125,14 @@ impl Lease {
     }
 
     /// Ends now, at once, for every stream that runs under it, and for those that come later.
+    ///
+    /// ```
+    /// # use sse_tower::Lease;
+    /// let lease = Lease::new();
+    /// let kept_with_the_session = lease.clone();
+    /// kept_with_the_session.revoke();
+    /// assert!(lease.is_revoked());
+    /// ```
     pub fn revoke(&self) {
         let streams = {
             let mut state = self.shared.lock();
@@ -277,5 +292,30 @@ impl Drop for Watch {
             let removed = self.shared.lock().streams.remove(&number);
             drop(removed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Stream;
+
+    impl StreamHandle for Stream {
+        fn end(&self, _: CloseReason, _: Option<SseEvent>) {}
+    }
+
+    #[tokio::test]
+    async fn a_lease_forgets_a_stream_that_is_over() {
+        let lease = Lease::new();
+        let stream: Arc<dyn StreamHandle> = Arc::new(Stream);
+        let watch = || lease.watch(&stream, Duration::from_secs(1), Duration::ZERO);
+        let (first, second) = (watch(), watch());
+        assert_eq!(lease.shared.lock().streams.len(), 2);
+        drop(first);
+        assert_eq!(lease.shared.lock().streams.len(), 1);
+        drop(second);
+        assert!(lease.shared.lock().streams.is_empty());
+        assert_eq!(Arc::strong_count(&stream), 1);
     }
 }

@@ -1,4 +1,77 @@
-//! Server push for axum and tower.
+//! Server push for axum and tower: a handler returns an [`SseEmitter`], somewhere else an event is
+//! [published](ApplicationContext::publish_event), and a listener that owns the
+//! [connections](Emitters) sends to the right one.
+//!
+//! # A page that waits for its payment
+//!
+//! ```standalone_crate
+//! use axum::{Router, extract::Query, routing::get};
+//! use sse_tower::{
+//!     ApplicationContext, ApplicationEvent, Component, Emitters, LastEventId, PublishError,
+//!     SseEmitter, SseLayer, component, event_listener,
+//! };
+//!
+//! #[derive(ApplicationEvent)]
+//! struct Paid {
+//!     order: u64,
+//! }
+//!
+//! #[derive(Default)]
+//! struct Pages {
+//!     emitters: Emitters<u64>,
+//! }
+//!
+//! #[component]
+//! impl Pages {
+//!     #[event_listener]
+//!     fn tell(&self, event: &Paid) {
+//!         drop(self.emitters.send(&event.order, "paid"));
+//!         self.emitters.complete(&event.order);
+//!     }
+//! }
+//!
+//! # #[derive(serde::Deserialize)] struct Order { order: u64 }
+//! async fn push(Query(q): Query<Order>, last: LastEventId, pages: Component<Pages>) -> SseEmitter {
+//!     pages.emitters.connect(q.order, last)
+//! }
+//!
+//! async fn callback(Query(q): Query<Order>, context: ApplicationContext) -> Result<(), PublishError> {
+//!     context.publish_event(Paid { order: q.order }).await.map(drop)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let context = ApplicationContext::builder().component(Pages::default()).build()?;
+//! let app: Router = Router::new()
+//!     .route("/push", get(push))
+//!     .route("/callback", get(callback))
+//!     .layer(SseLayer::new(context.clone()));
+//! # let _ = app;
+//! // sse_tower::serve(listener, app, context).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A page that connects after the callback gets its event all the same, one that was away gets what
+//! it missed, and one that has everything is told not to come back.
+//!
+//! # Where to look
+//!
+//! * One event on the wire: [`SseEvent`]. One connection: [`SseEmitter`]. Many, by key:
+//!   [`Emitters`].
+//! * The bus: [`ApplicationContext`], [`component`], [`event_listener`].
+//! * In front of it all: [`SseLayer`] with [`Limits`], [`Refusal`] and [`Lease`]; it works for event
+//!   streams of others too, such as axum's own `Sse`.
+//! * Leaving without losing: [`serve`], or [`ApplicationContext::drain_on`] under another server;
+//!   [`Drain`] says how.
+//! * What is counted: [`observe`].
+//!
+//! # Features
+//!
+//! `axum`, `json` and `serve` are on unless switched off; `tls` adds rustls to [`serve`], `metrics`
+//! and `tracing` say what happens. Each only adds.
+
+#![deny(missing_docs)]
 
 mod admission;
 mod body;

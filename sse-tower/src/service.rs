@@ -15,7 +15,9 @@ use crate::{ResponseBody, ResponseFuture, admission::Ticket, layer::Settings};
 
 /// A service under [`SseLayer`](crate::SseLayer).
 ///
-/// It is ready when the inner service is, and calls the very instance that was ready.
+/// It is ready when the inner service is, and calls the very instance that was ready. The inner
+/// service may be any of `http::Request<B>` whose responses have a body of `Bytes`; the errors are its
+/// own.
 #[derive(Clone, Debug)]
 pub struct SseService<S> {
     inner: S,

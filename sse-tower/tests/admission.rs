@@ -1,5 +1,7 @@
 //! Limits, and how "not now" is said.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{

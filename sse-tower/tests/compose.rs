@@ -1,5 +1,7 @@
 //! Among the layers that services have anyway, in both orders.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::time::Duration;
@@ -26,9 +28,9 @@ use tower_http::{
 fn routes() -> Router {
     Router::new()
         .route("/push", get(common::hello))
-        .route("/panic", get(|| async { panic_now() }))
+        .route("/panic", get(async || panic_now()))
         .route("/text", get(|| async { "x".repeat(4000) }))
-        .route("/slow", get(|| std::future::pending::<()>()))
+        .route("/slow", get(std::future::pending::<()>))
         .route(
             "/context",
             get(|context: Option<Extension<ApplicationContext>>| async move {

@@ -1,5 +1,7 @@
 //! A thousand open streams, and a server that leaves.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{
@@ -73,7 +75,7 @@ async fn all_is_there(clients: Vec<Wire>) {
     let mut reading = JoinSet::new();
     for mut client in clients {
         reading.spawn(async move {
-            client.to_body_end().await;
+            client.at_body_end().await;
             events_of(&client.got)
         });
     }
@@ -157,12 +159,12 @@ async fn pain_7_clients_are_told_goodbye_in_slices_and_come_back_at_moments_of_t
     }
     server.leave();
     // Two in each slice: when the first have left, the last have not heard of it.
-    clients[0].to_body_end().await;
-    clients[1].to_body_end().await;
-    let waiting = timeout(Duration::from_millis(20), clients[9].to_body_end()).await;
+    clients[0].at_body_end().await;
+    clients[1].at_body_end().await;
+    let waiting = timeout(Duration::from_millis(20), clients[9].at_body_end()).await;
     assert!(waiting.is_err());
     for client in &mut clients {
-        client.to_body_end().await;
+        client.at_body_end().await;
     }
     server.over().await;
 }
@@ -187,11 +189,11 @@ async fn a_stream_that_cannot_be_resumed_finishes_by_itself_while_there_is_time(
     let mut other = Wire::event_source(server.address, "/push").await;
     other.until("data:first\n\n").await;
     server.leave();
-    assert!(other.to_end().await.contains("stream-bye"));
+    assert!(other.at_end().await.contains("stream-bye"));
     let emitter = opened.0.lock().unwrap()[0].clone();
     emitter.try_send("last word").unwrap();
     emitter.complete();
-    answer.to_end().await;
+    answer.at_end().await;
     assert_eq!(events_of(&answer.got).0, ["word", "last word"]);
     server.over().await;
 }
@@ -234,7 +236,7 @@ async fn clients_that_come_back_to_a_second_server_resume_without_loss() {
     say(10, 20);
     let mut back = Vec::new();
     for (key, mut client) in clients {
-        client.to_body_end().await;
+        client.at_body_end().await;
         let last = client.got.lines().filter_map(|line| line.strip_prefix("id:")).next_back();
         back.push((key, events_of(&client.got).0, last.unwrap_or_default().to_owned()));
     }

@@ -1,5 +1,7 @@
 //! Event streams that the library did not make: keep-alive, headers, and an end between two events.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{convert::Infallible, time::Duration};

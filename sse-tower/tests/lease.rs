@@ -1,5 +1,7 @@
 //! Tokens that expire, rights that are taken away.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{
@@ -41,7 +43,8 @@ async fn ask(app: &Router, path: &str) -> Response {
 /// Reads a stream to its end: how long that took, and the farewell's lines after `retry:`.
 async fn end(app: &Router, path: &str) -> (Duration, String) {
     let start = Instant::now();
-    let text = common::text(ask(app, path).await.into_body()).await;
+    let reading = common::text(ask(app, path).await.into_body());
+    let text = timeout(Duration::from_secs(3600), reading).await.expect("the stream ends");
     let (_, farewell) = text.split_once("retry:").unwrap_or_else(|| panic!("no farewell: {text}"));
     let (retry, farewell) = farewell.split_once('\n').unwrap();
     assert!((2000..=10_000).contains(&retry.parse::<u64>().unwrap()), "{retry}");

@@ -1,5 +1,6 @@
 //! nginx in front, with its buffering on, as it is by default.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(unix)]
 
 mod common;

@@ -1,5 +1,7 @@
 //! What is counted, with the feature `metrics`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{

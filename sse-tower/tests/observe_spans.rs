@@ -1,6 +1,8 @@
 //! What is traced, with the feature `tracing`. Whether a span is of interest is one answer for the
 //! whole process, so this test has a program to itself.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,7 @@
 //! `serve` on real sockets, with clients that are not ours.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{
@@ -139,11 +141,11 @@ async fn any_tower_service_is_served() {
             .into_future(),
     );
     let mut failing = Wire::event_source(address, "/fails").await;
-    assert_eq!(failing.to_end().await, "", "its error ends the connection, and no other");
+    assert_eq!(failing.at_end().await, "", "its error ends the connection, and no other");
     let mut client = Wire::event_source(address, "/push").await;
     client.until("data:hello\n\n").await;
     stop.send(()).unwrap();
-    assert!(client.to_end().await.ends_with("\r\n0\r\n\r\n"));
+    assert!(client.at_end().await.ends_with("\r\n0\r\n\r\n"));
     timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
     assert!(!drained.is_ready());
 }
@@ -188,10 +190,10 @@ async fn leaving_closes_idle_connections_and_finishes_what_is_in_flight() {
     let mut slow = Wire::get(server.address, "/slow", "").await;
     entered.notified().await;
     server.leave();
-    idle.to_end().await;
+    idle.at_end().await;
     assert_eq!(timeout(PATIENCE, fresh.read(&mut [0])).await.unwrap().unwrap(), 0);
     finish.notify_one();
-    assert!(slow.to_end().await.ends_with("finished"));
+    assert!(slow.at_end().await.ends_with("finished"));
     server.over().await;
 }
 
@@ -213,7 +215,7 @@ async fn new_streams_are_refused_politely_while_the_server_leaves() {
     open[0].until("stream-bye").await;
 
     let mut late = Wire::event_source(server.address, "/push").await;
-    late.to_end().await;
+    late.at_end().await;
     assert_eq!(late.status(), "200");
     assert!(
         late.got.contains("event:stream-bye\ndata:{\"reason\":\"refused\"}\n\n"),
@@ -221,15 +223,15 @@ async fn new_streams_are_refused_politely_while_the_server_leaves() {
         late.got
     );
     let mut fetch = Wire::get(server.address, "/push", "").await;
-    fetch.to_end().await;
+    fetch.at_end().await;
     assert_eq!(fetch.status(), "503");
     assert!(fetch.header("retry-after").is_some());
     let mut plain = Wire::get(server.address, "/plain", "").await;
-    assert!(plain.to_end().await.contains("plain"), "other requests are still answered");
+    assert!(plain.at_end().await.contains("plain"), "other requests are still answered");
 
     assert!(!open[2].got.contains("stream-bye"), "its turn has not come");
     for client in &mut open {
-        assert!(client.to_end().await.ends_with("\r\n0\r\n\r\n"));
+        assert!(client.at_end().await.ends_with("\r\n0\r\n\r\n"));
     }
     server.over().await;
 }
@@ -237,7 +239,7 @@ async fn new_streams_are_refused_politely_while_the_server_leaves() {
 #[tokio::test]
 async fn a_response_that_never_ends_is_cut_at_the_deadline() {
     let context = common::context();
-    let app = app(&context).route("/hangs", get(|| std::future::pending::<()>()));
+    let app = app(&context).route("/hangs", get(std::future::pending::<()>));
     let mut server = common::serve_with(app, context.clone(), |serve| {
         serve.drain(Drain::new().deadline(Duration::from_millis(300)))
     })
@@ -247,7 +249,7 @@ async fn a_response_that_never_ends_is_cut_at_the_deadline() {
     plain.until("plain").await;
     let start = Instant::now();
     server.leave();
-    assert_eq!(hanging.to_end().await, "");
+    assert_eq!(hanging.at_end().await, "");
     server.over().await;
     assert!(start.elapsed() >= Duration::from_millis(300));
 }
@@ -262,7 +264,7 @@ async fn who_says_nothing_is_hung_up_on() {
         .await;
         for said in ["", "P", "GET / HTTP/1.1\r\nHost:"] {
             let mut client = Wire::send(server.address, said).await;
-            client.to_end().await;
+            client.at_end().await;
         }
     }
 }
@@ -273,7 +275,7 @@ async fn a_request_head_longer_than_the_buffer_is_refused() {
     let server = common::serve_with(app(&context), context, |s| s.buffer_bytes(1)).await;
     let long = format!("X: {}\r\n", "x".repeat(9000));
     let mut client = Wire::get(server.address, "/plain", &long).await;
-    client.to_end().await;
+    client.at_end().await;
     assert_eq!(client.status(), "431");
 }
 
@@ -357,7 +359,31 @@ async fn dropping_the_server_cuts_every_connection() {
     let mut client = Wire::event_source(address, "/push").await;
     client.until("data:hello\n\n").await;
     server.abort();
-    client.to_end().await;
+    client.at_end().await;
     assert!(!client.got.contains("stream-bye"));
     common::open(&context, 0).await;
+}
+
+#[tokio::test]
+async fn a_connection_may_be_upgraded() {
+    let context = common::context();
+    let upgrade = |mut request: axum::extract::Request| async move {
+        tokio::spawn(async move {
+            let upgraded = hyper::upgrade::on(&mut request).await.unwrap();
+            let mut io = hyper_util::rt::TokioIo::new(upgraded);
+            let mut word = [0; 4];
+            io.read_exact(&mut word).await.unwrap();
+            io.write_all(&word).await.unwrap();
+        });
+        let response = Response::builder().status(101).header("upgrade", "echo");
+        response.header("connection", "upgrade").body(Body::empty()).unwrap()
+    };
+    let app = app(&context).route("/upgrade", get(upgrade));
+    let server = common::serve(app, context).await;
+    let headers = "Connection: upgrade\r\nUpgrade: echo\r\n";
+    let mut client = Wire::get(server.address, "/upgrade", headers).await;
+    client.until("\r\n\r\n").await;
+    assert_eq!(client.status(), "101");
+    client.again("word").await;
+    client.until("word").await;
 }

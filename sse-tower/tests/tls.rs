@@ -1,5 +1,7 @@
 //! TLS through rustls, with a client that is not ours.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{future::IntoFuture, time::Duration};
@@ -43,7 +45,7 @@ async fn streams_run_over_tls_in_both_versions_and_are_drained() {
         read_until(&mut stream, ":\n\n").await;
 
         let mut silent = common::Wire::send(address, "").await;
-        silent.to_end().await;
+        silent.at_end().await;
 
         stop.send(()).unwrap();
         read_until(&mut stream, "event:stream-bye\n").await;

@@ -1,5 +1,7 @@
 //! Whatever is no event stream passes the layer as it is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use std::{
@@ -143,13 +145,15 @@ async fn head_opens_nothing_even_where_all_streams_are_refused() {
     let (_sender, body) = frames();
     let mut body = Some(body);
     let service = layer.layer(service_fn(move |_: Request<()>| {
-        let response = Response::builder().header("content-type", "text/event-stream");
+        let response =
+            Response::builder().header("content-type", "text/event-stream").header("x-own", "1");
         let response = response.body(body.take().unwrap());
         async { response }
     }));
     let request = Request::builder().method(Method::HEAD).body(()).unwrap();
     let response = service.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["x-own"], "1", "the service was asked");
     assert_eq!(response.headers()["x-accel-buffering"], "no");
     assert!(context.streams().is_empty());
 }

@@ -23,10 +23,21 @@ fn no_mistake_is_reported_twice() {
 }
 
 #[test]
-fn no_mistake_is_blamed_on_the_attribute_as_a_whole() {
+fn every_mistake_is_shown_where_it_is_not_where_the_attribute_begins() {
     for path in answers() {
         let answer = std::fs::read_to_string(&path).unwrap();
-        assert!(!answer.contains("this error originates in"), "{}:\n{answer}", path.display());
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        // Here the attribute itself is the mistake; and `use` takes the whole of a macro's call.
+        let excused = name.contains("given_twice")
+            || name.contains("on_a_constant")
+            || name.starts_with("listeners_from");
+        let shown = answer.split_once("--> ").unwrap().1.lines().next().unwrap();
+        let mut place = shown.rsplitn(3, ':');
+        let column: usize = place.next().unwrap().parse().unwrap();
+        let line: usize = place.next().unwrap().parse().unwrap();
+        let source = std::fs::read_to_string(path.with_extension("rs")).unwrap();
+        let blamed = &source.lines().nth(line - 1).unwrap()[column - 1..];
+        assert!(excused || !blamed.starts_with("#["), "{name}: {blamed}");
     }
 }
 

@@ -18,7 +18,10 @@ fn a_crate_that_only_listeners_from_names_is_heard_in_release_with_fat_lto() {
 #[test]
 fn a_named_crate_without_listeners_is_reported_when_the_context_is_built() {
     let said = run("names_a_silent_crate", "dev");
-    assert!(said.contains("fixture_silent") && said.contains("names_a_silent_crate.rs:5"), "{said}");
+    assert!(
+        said.contains("fixture_silent") && said.contains("names_a_silent_crate.rs:5"),
+        "{said}"
+    );
     assert!(!said.contains("fixture_billing"), "{said}");
 }
 
@@ -34,10 +37,11 @@ fn a_crate_that_nobody_names_is_reported_by_the_compiler() {
 }
 
 fn run(program: &str, profile: &str) -> String {
-    let output = cargo(&["run", "--quiet", "-p", "fixture-app", "--bin", program, "--profile", profile])
-        .env("CARGO_PROFILE_RELEASE_LTO", "fat")
-        .output()
-        .unwrap();
+    let output =
+        cargo(&["run", "--quiet", "-p", "fixture-app", "--bin", program, "--profile", profile])
+            .env("CARGO_PROFILE_RELEASE_LTO", "fat")
+            .output()
+            .unwrap();
     succeeded(&output);
     String::from_utf8(output.stdout).unwrap()
 }
@@ -50,6 +54,9 @@ fn cargo(arguments: &[&str]) -> Command {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(env!("CARGO"));
     // A directory of its own: the one in use is locked while its tests are built, and other flags would undo its work.
-    command.args(arguments).current_dir(tests).env("CARGO_TARGET_DIR", tests.join("../target/tests/linking"));
+    command
+        .args(arguments)
+        .current_dir(tests)
+        .env("CARGO_TARGET_DIR", tests.join("../target/tests/linking"));
     command
 }

@@ -19,9 +19,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value of the header `name`, given in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    /// The value of the header `name`, given in lower case; several of that name are one list
+    /// (RFC 9110, 5.3).
+    pub fn header(&self, name: &str) -> Option<String> {
+        let values = self.headers.iter().filter(|(given, _)| given == name);
+        let values: Vec<_> = values.map(|(_, value)| value.as_str()).collect();
+        (!values.is_empty()).then(|| values.join(", "))
     }
 
     /// The body as text.
@@ -127,7 +130,7 @@ impl Connection {
             let length = length.parse()?;
             return self.exactly(length).await;
         }
-        if self.head.header("transfer-encoding") != Some("chunked") {
+        if self.head.header("transfer-encoding").as_deref() != Some("chunked") {
             return self.rest().await;
         }
         let mut body = Vec::new();

@@ -157,7 +157,7 @@ fn failed(
     call: &Call<'_>,
     (source, failed_at): (BoxError, Option<&'static std::panic::Location<'static>>),
 ) -> Answer {
-    Answer::failed(Failure::new(call.listener, &call.meta, failed_at, source))
+    Answer::failed(Failure::new(call.listener, call.meta, failed_at, source))
 }
 
 macro_rules! tuples {

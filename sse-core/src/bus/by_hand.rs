@@ -64,7 +64,7 @@ impl Listener {
         builder::<E, F>(EventRef::of::<E>(), Location::caller(), move |binder| {
             binder.returns::<R>();
             let f = Arc::clone(&f);
-            Some(Prepared::by_ref(move |event: &E, call| call.answer(f(event, call.meta))))
+            Some(Prepared::by_ref(move |event: &E, call| call.answer(f(event, *call.meta))))
         })
     }
 
@@ -119,7 +119,8 @@ impl Listener {
     ///         EventType::new().supertype::<dyn Auditable>(|event| event, |event| event)
     ///     }
     /// }
-    /// let audit = Listener::on_trait(|event: &dyn Auditable| println!("{}", event.line()));
+    /// // The closure's parameter has no annotation: `&dyn Auditable` there would mean another lifetime.
+    /// let audit = Listener::on_trait::<dyn Auditable, _, _>(|event| println!("{}", event.line()));
     /// let context = ApplicationContext::bare().listener(audit).build()?;
     /// # Ok::<(), sse_tower_core::WiringError>(())
     /// ```

@@ -13,6 +13,7 @@ use std::{
 
 use super::{
     answer::{Answer, ListenerOutput},
+    error::ListenerPanicked,
     listener::Profile,
 };
 use crate::context::ApplicationContext;
@@ -23,12 +24,17 @@ use crate::context::ApplicationContext;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicationId(NonZeroU64);
 
+thread_local! {
+    /// The last number that this thread has given.
+    static LAST: Cell<u64> = const { Cell::new(0) };
+}
+
 impl PublicationId {
     /// Each thread takes numbers in blocks, so that a publication costs no shared counter.
+    #[inline]
     pub(crate) fn next() -> Self {
         const BLOCK: u64 = 1 << 20;
         static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
-        thread_local! { static LAST: Cell<u64> = const { Cell::new(0) }; }
         LAST.with(|last| {
             let mut id = last.get();
             // A multiple: the block is used up, or there was none yet.
@@ -71,7 +77,7 @@ pub struct EventMeta {
 #[derive(Debug)]
 pub struct Call<'a> {
     pub(crate) context: &'a ApplicationContext,
-    pub(crate) meta: EventMeta,
+    pub(crate) meta: &'a EventMeta,
     pub(crate) listener: &'a Arc<Profile>,
 }
 
@@ -85,7 +91,7 @@ impl Call<'_> {
     pub(crate) fn to_owned(&self) -> OwnedCall {
         OwnedCall {
             context: self.context.clone(),
-            meta: self.meta,
+            meta: *self.meta,
             listener: Arc::clone(self.listener),
         }
     }
@@ -103,11 +109,11 @@ impl OwnedCall {
     /// The same, lent.
     #[must_use]
     pub fn call(&self) -> Call<'_> {
-        Call { context: &self.context, meta: self.meta, listener: &self.listener }
+        Call { context: &self.context, meta: &self.meta, listener: &self.listener }
     }
 
-    /// See [`Call::answer`].
-    pub fn answer<R: ListenerOutput>(&self, output: R) -> Answer {
+    /// See [`Call::answer`]. The bound is on what the listener returns, so that a wrong type is said once.
+    pub fn answer<R: ListenerOutput>(&self, output: Result<R, ListenerPanicked>) -> Answer {
         output.answer(&self.call())
     }
 }

@@ -54,6 +54,7 @@ impl fmt::Debug for ComponentRef {
     }
 }
 
+pub(crate) type BindFn<T> = Box<dyn Fn(&mut Binder<'_>) -> Option<T> + Send + Sync>;
 type Bind = fn(&mut Binder<'_>) -> Option<Wired>;
 
 /// A listener as an attribute declares it: static data only.
@@ -202,7 +203,7 @@ pub(crate) enum Source {
 
 pub(crate) struct ByHand {
     pub(crate) profile: Arc<Profile>,
-    pub(crate) bind: Box<dyn Fn(&mut Binder<'_>) -> Option<Wired> + Send + Sync>,
+    bind: BindFn<Wired>,
 }
 
 impl Listener {
@@ -250,7 +251,7 @@ impl fmt::Debug for Listener {
 pub struct ListenerBuilder<E: ?Sized> {
     pub(crate) profile: Profile,
     pub(crate) condition: Option<super::prepared::Condition<E>>,
-    pub(crate) bind: Box<dyn Fn(&mut Binder<'_>) -> Option<Prepared<E>> + Send + Sync>,
+    pub(crate) bind: BindFn<Prepared<E>>,
 }
 
 impl<E: ?Sized> fmt::Debug for ListenerBuilder<E> {

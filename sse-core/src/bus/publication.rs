@@ -82,7 +82,7 @@ pub(crate) fn publish<E: ApplicationEvent>(
 ) -> Publication<E> {
     let id = PublicationId::next();
     let Some(plan) = context.plain_plan::<E>() else {
-        return publish_held(context, Held::Owned(event), id, at, Moment::Now);
+        return publish_slowly(context, event, id, at);
     };
     let scope = match Scope::enter(describe::<E>, id) {
         Ok(scope) => scope,
@@ -98,8 +98,20 @@ pub(crate) fn publish<E: ApplicationEvent>(
     resume(context, plan, Held::Owned(event), &meta, ran, stopped)
 }
 
+/// Out of line, so that the common case stays small.
+#[inline(never)]
+fn publish_slowly<E: ApplicationEvent>(
+    context: &ApplicationContext,
+    event: E,
+    id: PublicationId,
+    at: &'static Location<'static>,
+) -> Publication<E> {
+    publish_held(context, Held::Owned(event), id, at, Moment::Now)
+}
+
 /// After a plain listener that had something to say, or that panicked.
 #[cold]
+#[inline(never)]
 fn resume<E: ApplicationEvent>(
     context: &ApplicationContext,
     plan: &Arc<Plan<E>>,
@@ -145,6 +157,7 @@ pub(crate) fn publish_held<E: ApplicationEvent>(
 }
 
 #[cold]
+#[inline(never)]
 fn too_deep<E: ApplicationEvent>(
     id: PublicationId,
     at: &'static Location<'static>,
@@ -187,6 +200,7 @@ impl<E: ApplicationEvent> Publication<E> {
     }
 
     /// Lets the rest run in a task of its own. The same as dropping it, in a word.
+    #[inline]
     pub fn detach(self) {
         drop(self);
     }

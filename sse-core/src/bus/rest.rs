@@ -222,7 +222,7 @@ impl<E: Send + Sync + 'static> Rest<E> {
         self.running = Running::Nothing;
         let Some(entry) = self.plan.entries.get(at) else { return };
         let call =
-            Call { context: &self.context, meta: tally.meta, listener: &entry.profile }.to_owned();
+            Call { context: &self.context, meta: &tally.meta, listener: &entry.profile }.to_owned();
         let held = match &self.held {
             Some(Held::Shared(event)) => Some(Held::Shared(Arc::clone(event))),
             _ => self.held.take(),

@@ -133,7 +133,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
             let stop = match &entry.bound {
                 Bound::Ref(listener) if entry.plain && delivery => {
                     let call =
-                        Call { context: self.context, meta: *self.meta, listener: &entry.profile };
+                        Call { context: self.context, meta: self.meta, listener: &entry.profile };
                     let answer = listener(event, &call);
                     if answer.is_plain() {
                         tally.ran += 1;
@@ -171,7 +171,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
             tally.skipped += 1;
             return None;
         }
-        let call = Call { context: self.context, meta: *self.meta, listener: &entry.profile };
+        let call = Call { context: self.context, meta: self.meta, listener: &entry.profile };
         let answer = match (&entry.bound, self.held) {
             (Bound::Ref(listener), held) => listener(held, &call),
             (Bound::Shared(listener), Held::Shared(event)) => listener(Arc::clone(event), &call),

@@ -54,10 +54,9 @@ pub(crate) struct Slots {
 }
 
 struct KnownSlot {
-    type_id: TypeId,
     slot: Arc<dyn AnySlot>,
-    /// The same, for a cheaper way to its type.
-    any: Arc<dyn Any + Send + Sync>,
+    /// The same as `Arc<Slot<E>>`, for a cheaper way to its type.
+    any: Box<dyn Any + Send + Sync>,
 }
 
 impl Slots {
@@ -70,7 +69,7 @@ impl Slots {
             if let Some(place) = places.find(|&at| matches!(table.get(at), Some(None)))
                 && let Some(place) = table.get_mut(place)
             {
-                *place = Some(KnownSlot { type_id, any: slot.clone(), slot });
+                *place = Some(KnownSlot { any: slot.clone().typed(), slot });
             }
         }
         Self { table: table.into_boxed_slice() }
@@ -78,14 +77,10 @@ impl Slots {
 
     #[inline]
     pub(crate) fn get<E: ApplicationEvent>(&self) -> Option<&Slot<E>> {
-        let type_id = TypeId::of::<E>();
-        for at in probe(type_id, self.table.len()) {
-            let known = self.table.get(at)?.as_ref()?;
-            if known.type_id == type_id {
-                return known.any.downcast_ref();
-            }
-        }
-        None
+        probe(TypeId::of::<E>(), self.table.len())
+            .map_while(|at| self.table.get(at)?.as_ref())
+            .find_map(|known| known.any.downcast_ref::<Arc<Slot<E>>>())
+            .map(|slot| &**slot)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnySlot>> {
@@ -163,7 +158,7 @@ impl<E> Plan<E> {
         ran: &mut u32,
     ) -> Option<Answer> {
         for (listener, entry) in self.plain.iter().zip(&self.entries) {
-            let call = Call { context, meta: *meta, listener: &entry.profile };
+            let call = Call { context, meta, listener: &entry.profile };
             let answer = listener(event, &call);
             if !answer.is_plain() {
                 return Some(answer);
@@ -226,6 +221,8 @@ pub(crate) trait AnySlot: Any + Send + Sync {
     /// no lock is held: the last use of a closure may be in it.
     fn refresh(&self, fixed: &Sources, subscribed: &Sources) -> Box<dyn Any + Send + Sync>;
     fn hears(&self, type_id: TypeId) -> bool;
+    /// Itself as `Arc<Slot<E>>`.
+    fn typed(self: Arc<Self>) -> Box<dyn Any + Send + Sync>;
     /// The listeners, in the order in which they run.
     fn profiles(&self) -> Vec<Arc<Profile>>;
 }
@@ -240,6 +237,10 @@ impl<E: ApplicationEvent> AnySlot for Slot<E> {
 
     fn hears(&self, type_id: TypeId) -> bool {
         type_id == TypeId::of::<E>() || self.supertypes.iter().any(|it| it.type_id == type_id)
+    }
+
+    fn typed(self: Arc<Self>) -> Box<dyn Any + Send + Sync> {
+        Box::new(self)
     }
 
     fn profiles(&self) -> Vec<Arc<Profile>> {

@@ -98,17 +98,14 @@ impl Drop for InFlight {
 
 /// Runs `future` where the caller is, else where the context was built, else on a thread of ours.
 pub(crate) fn hand_over(context: &ApplicationContext, future: BoxFuture<()>) {
-    match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn(future)),
-        Err(_) => match context.runtime().or_else(|| own_runtime()) {
-            Some(runtime) => drop(runtime.spawn(future)),
-            None => {
-                #[cfg(feature = "tracing")]
-                tracing::error!(
-                    "listeners are lost: no tokio runtime, and no thread could be started"
-                );
-            }
-        },
+    let runtime = Handle::try_current().ok();
+    let runtime = runtime.or_else(|| context.runtime().cloned()).or_else(|| own_runtime().cloned());
+    match runtime {
+        Some(runtime) => drop(runtime.spawn(future)),
+        None => {
+            #[cfg(feature = "tracing")]
+            tracing::error!("listeners are lost: no tokio runtime, and no thread could be started");
+        }
     }
 }
 

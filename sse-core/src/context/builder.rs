@@ -18,7 +18,7 @@ use crate::bus::{
 };
 
 type Place = &'static Location<'static>;
-type UnheardHook = Box<dyn Fn(&Unheard) + Send + Sync>;
+pub(super) type UnheardHook = Box<dyn Fn(&Unheard) + Send + Sync>;
 
 /// Collects what a context is made of. Made by [`ApplicationContext::builder`] and
 /// [`ApplicationContext::bare`].

@@ -109,7 +109,10 @@ pub(crate) fn crate_of(module: &'static str) -> &'static str {
 /// attributes declare is silently not there. This names each crate, and makes
 /// [`build`](crate::ContextBuilder::build) fail for one that declares nothing.
 ///
-/// ```ignore
+/// ```
+/// # extern crate bytes as billing;
+/// # extern crate fastrand as mail_listeners;
+/// # mod sse_tower { pub use sse_tower_core::*; }
 /// sse_tower::listeners_from![billing, mail_listeners];
 /// ```
 #[macro_export]

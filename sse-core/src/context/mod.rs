@@ -64,7 +64,7 @@ pub(crate) struct Inner {
     /// The runtime that the context was built in.
     runtime: Option<Handle>,
     unheard: AtomicU64,
-    on_unheard: Vec<Box<dyn Fn(&Unheard) + Send + Sync>>,
+    on_unheard: Vec<builder::UnheardHook>,
     wires: Vec<builder::Wire>,
     events: Vec<EventRef>,
     linked: bool,

@@ -1,12 +1,12 @@
 //! Third step: the declaration of a listener and the function that binds it to a context.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Ident, ReturnType, Type, Visibility};
 
 use super::model::{Listener, Settings};
-use crate::tokens::{here, located, milliseconds, without_self};
+use crate::tokens::{arguments_at, called_at, ends, here, located, milliseconds, without_self};
 
 impl Listener {
     /// A type beside the function, of the same name, that holds what the bus has to know of it.
@@ -21,7 +21,8 @@ impl Listener {
         );
         let id = format!("::{ident}");
         let declaration = self.declaration(&id, quote!(Self::__bind));
-        let bind = self.bind(&quote!(#ident), None);
+        let called = called_at(ident, self.answered_at().0);
+        let bind = self.bind(&quote!(#called), None);
         quote! {
             #(#cfgs)*
             #[doc = #doc]
@@ -51,7 +52,9 @@ impl Listener {
         let cfgs = &self.cfgs;
         let id = format!("::{}::{ident}", this.to_token_stream().to_string().replace(' ', ""));
         let declaration = without_self(self.declaration(&id, quote!(__bind)), this);
-        let bind = without_self(self.bind(&quote!(<#this>::#ident), Some(this)), this);
+        let called = called_at(ident, self.answered_at().0);
+        let path = quote_spanned!(called.span()=> <#this>::#called);
+        let bind = without_self(self.bind(&path, Some(this)), this);
         quote! {
             #(#cfgs)*
             const _: () = {
@@ -86,6 +89,17 @@ impl Listener {
         }
     }
 
+    /// The first and the last token of what the listener returns.
+    ///
+    /// Its bound is checked where the return type is noted, and again where the answer is given. The compiler
+    /// says one thing at one place once, so both have to cover the same tokens.
+    fn answered_at(&self) -> (Span, Span) {
+        match &self.output {
+            ReturnType::Default => (self.ident.span(), self.ident.span()),
+            ReturnType::Type(_, ty) => ends(ty),
+        }
+    }
+
     /// Asks for everything before it gives up on anything, so that the start-up report is whole.
     fn bind(&self, function: &TokenStream, this: Option<&Type>) -> TokenStream {
         let component = this.map(|this| parse_component(this));
@@ -111,7 +125,9 @@ impl Listener {
             names: &names,
         };
         let prepared = if self.asynchronous { call.asynchronous() } else { call.synchronous() };
-        let condition = self.settings.condition.as_ref().map(|condition| quote!(.when(#condition)));
+        let condition = self.settings.condition.as_ref().map(|condition| {
+            quote_spanned!(located(condition.span())=> let __prepared = __prepared.when(#condition);)
+        });
         quote! {
             fn __bind(
                 __binder: &mut ::sse_tower::__private::Binder<'_>,
@@ -119,7 +135,8 @@ impl Listener {
                 #(#asks)*
                 #returns
                 #prepared
-                ::core::option::Option::Some(__prepared #condition.erase())
+                #condition
+                ::core::option::Option::Some(__prepared.erase())
             }
         }
     }
@@ -143,10 +160,11 @@ impl Call<'_> {
         let given =
             self.given(|at, _| names.get(at).map(ToTokens::to_token_stream), &quote!(__call));
         let call = self.call(function, &quote!(__event), &given);
+        let answer = quote!(__call.answer(#call));
         quote! {
             #(let #names = #names?;)*
             let __prepared = ::sse_tower::__private::Prepared::<#ty>::#constructor(
-                move |__event, __call| __call.answer(#call),
+                move |__event, __call| #answer,
             );
         }
     }
@@ -177,14 +195,22 @@ impl Call<'_> {
             &quote!(&__call.call()),
         );
         let call = self.call(function, &passed, &given);
+        let (first, last) = self.listener.answered_at();
+        let result = arguments_at(last, quote!(__result));
+        let result = quote_spanned!(first=> ::core::convert::identity #result);
+        let answer = quote!(__call.answer(#result));
         // A lent event goes back to the bus, which lends it to the next listener.
         let answer = if lent {
             quote! {
-                let __answer = __call.answer(__result);
+                let __answer = #answer;
                 (__event, __answer)
             }
         } else {
-            quote!(__call.answer(__result))
+            answer
+        };
+        // At the function's name: a future that is not `Send` is the function's.
+        let caught = quote_spanned! {located(self.listener.ident.span())=>
+            ::sse_tower::__private::caught(__running).await
         };
         quote! {
             #arguments
@@ -194,7 +220,7 @@ impl Call<'_> {
                     ::std::boxed::Box::pin(async move {
                         let __result = {
                             let __running = ::core::pin::pin!(#call);
-                            ::sse_tower::__private::caught(__running).await
+                            #caught
                         };
                         #answer
                     })
@@ -221,6 +247,10 @@ impl Call<'_> {
         given.collect()
     }
 
+    fn arguments(&self, tokens: TokenStream) -> Group {
+        arguments_at(self.listener.answered_at().1, tokens)
+    }
+
     fn call(
         &self,
         function: &TokenStream,
@@ -228,8 +258,14 @@ impl Call<'_> {
         given: &[TokenStream],
     ) -> TokenStream {
         match given {
-            [this, rest @ ..] if self.method => quote!(#function(#this, #event #(, #rest)*)),
-            rest => quote!(#function(#event #(, #rest)*)),
+            [this, rest @ ..] if self.method => {
+                let given = self.arguments(quote!(#this, #event #(, #rest)*));
+                quote!(#function #given)
+            }
+            rest => {
+                let given = self.arguments(quote!(#event #(, #rest)*));
+                quote!(#function #given)
+            }
         }
     }
 }

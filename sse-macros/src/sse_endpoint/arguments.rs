@@ -37,6 +37,7 @@ impl Arguments {
                 && is_named(&reference.elem, "SseEmitter")
             {
                 mistakes.on(ty, "the emitter is taken by value; write `emitter: SseEmitter`");
+                arguments.emitter = Some(at);
             }
             if is_named(ty, "SseEmitter") {
                 if arguments.emitter.is_some() {

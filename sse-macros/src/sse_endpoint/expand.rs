@@ -7,7 +7,7 @@ use syn::{FnArg, Pat, ReturnType, Type, parse_quote, parse_quote_spanned};
 
 use super::arguments::name;
 use super::model::{Endpoint, Form, Route, Settings, State};
-use crate::tokens::{cfgs, duration, here, located};
+use crate::tokens::{called_at, cfgs, duration, here, located};
 
 impl Endpoint {
     pub(super) fn expand(mut self) -> TokenStream {
@@ -23,14 +23,16 @@ impl Endpoint {
         let statements = std::mem::take(&mut function.block.stmts);
         let output = &function.sig.output;
         let expected = expected(output);
+        // Everything is spanned at the return type: what is wrong with it is then said there.
         *function.block = match form {
             Form::Returns(ty) => {
-                let span = located(ty.span());
-                // Spanned at the return type: where it is none that carries an emitter, the error lands there.
-                let configure = quote_spanned!(span=> ::sse_tower::__private::Configure::configure);
-                parse_quote!({
-                    #configure(async move { #expected #(#statements)* }.await, &#settings)
-                })
+                let body = quote_spanned! {located(ty.span())=>
+                    ::sse_tower::__private::Configure::configure(
+                        async move { #expected #(#statements)* }.await,
+                        &#settings,
+                    )
+                };
+                parse_quote!({ #body })
             }
             Form::Takes(at) => {
                 let (emitter, span) = name(&function.sig, at);
@@ -40,20 +42,19 @@ impl Endpoint {
                     *argument.pat = parse_quote!(#emitter);
                 }
                 let span = match &function.sig.output {
-                    ReturnType::Default => span,
-                    ReturnType::Type(_, ty) => ty.span(),
+                    ReturnType::Default => located(span),
+                    ReturnType::Type(_, ty) => located(ty.span()),
                 };
-                let span = located(span);
-                let beside = quote_spanned!(span=> ::sse_tower::__private::beside);
                 function.sig.output =
                     parse_quote_spanned!(span=> -> ::sse_tower::__private::SseEmitter);
-                parse_quote!({
-                    #beside(
+                let body = quote_spanned! {span=>
+                    ::sse_tower::__private::beside(
                         ::core::clone::Clone::clone(&#emitter),
                         &#settings,
                         async move { #expected #(#statements)* },
                     )
-                })
+                };
+                parse_quote!({ #body })
             }
         };
         function.into_token_stream()
@@ -108,11 +109,13 @@ impl Endpoint {
                 quote_spanned!(span=> let #name = __call.part::<#ty>().await?;)
             }
         });
-        let answer = match &self.form {
-            Form::Returns(ty) => {
-                quote_spanned!(located(ty.span())=> ::sse_tower::__private::respond)
-            }
-            Form::Takes(_) => quote!(::sse_tower::__private::respond),
+        let span = match &self.form {
+            Form::Returns(ty) => ty.span(),
+            Form::Takes(_) => handler.span(),
+        };
+        let called = called_at(handler, located(span));
+        let answer = quote_spanned! {located(span)=>
+            ::sse_tower::__private::respond(#called(#(#names),*).await)
         };
         // A body consumes the call, so a lone body argument needs nothing to change.
         let parts = if method == "GET" { arguments.len() } else { last };
@@ -129,7 +132,7 @@ impl Endpoint {
                         #state,
                         |#mutable __call: ::sse_tower::__private::EndpointCall<_>| async move {
                             #(#takes)*
-                            #answer(#handler(#(#names),*).await)
+                            #answer
                         },
                     )
                 }
@@ -209,7 +212,7 @@ fn expected(output: &ReturnType) -> Option<TokenStream> {
         return None;
     }
     let ty: &Type = ty;
-    Some(quote! {
+    Some(quote_spanned! {located(ty.span())=>
         #[allow(
             unreachable_code,
             clippy::diverging_sub_expression,

@@ -5,6 +5,15 @@ use std::{fmt, sync::Arc};
 use http::Request;
 
 /// What happens to a new stream when its key or principal has as many as it may.
+///
+/// ```
+/// use sse_tower::{AtLimit, Limits};
+/// // The newest of a user's tabs is the one they look at.
+/// let limits = Limits::new()
+///     .per_principal(6, |request| request.headers().get("x-user")?.to_str().ok().map(str::to_owned))
+///     .at_limit(AtLimit::EndOldest);
+/// # let _ = limits;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AtLimit {

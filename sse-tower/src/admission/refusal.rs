@@ -146,6 +146,15 @@ impl fmt::Debug for Refusal {
 /// Every browser sends exactly that. A script's `fetch` may send the same and cannot be told apart;
 /// it is answered 200 too, which harms nobody: the answer is a stream that says when to come back. A
 /// client that also takes something else, or anything (`*/*`, as curl does), is no `EventSource`.
+///
+/// ```
+/// use http::Request;
+/// use sse_tower::is_event_source;
+/// let browser = Request::builder().header("accept", "text/event-stream").body(())?;
+/// let curl = Request::builder().header("accept", "*/*").body(())?;
+/// assert!(is_event_source(&browser) && !is_event_source(&curl));
+/// # Ok::<(), http::Error>(())
+/// ```
 #[must_use]
 pub fn is_event_source(request: &Request<()>) -> bool {
     let mut accepted = request.headers().get_all(ACCEPT).iter();

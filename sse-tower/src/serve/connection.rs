@@ -91,7 +91,8 @@ impl Connections {
         } else {
             let last = self.leaving.is_cancelled();
             let connection = protocol::http1(&self.settings, last).serve_connection(io, service);
-            let mut connection = pin!(connection);
+            // WebSockets of the same application are none of our business, and work.
+            let mut connection = pin!(connection.with_upgrades());
             if !last {
                 tokio::select! {
                     over = connection.as_mut() => return note(over),

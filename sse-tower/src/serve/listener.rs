@@ -13,6 +13,27 @@ use super::SocketOptions;
 ///
 /// Implemented for tokio's `TcpListener` and `UnixListener`; implement it for anything else that
 /// yields byte streams.
+///
+/// ```
+/// use std::io;
+/// use sse_tower::SocketListener;
+/// use tokio::{io::DuplexStream, sync::mpsc};
+///
+/// /// Connections within the process, for tests.
+/// struct Within(mpsc::Receiver<DuplexStream>);
+///
+/// impl SocketListener for Within {
+///     type Io = DuplexStream;
+///     type Peer = ();
+///
+///     async fn accept(&mut self) -> io::Result<(DuplexStream, ())> {
+///         match self.0.recv().await {
+///             Some(connection) => Ok((connection, ())),
+///             None => std::future::pending().await,
+///         }
+///     }
+/// }
+/// ```
 pub trait SocketListener: Send + 'static {
     /// One connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;

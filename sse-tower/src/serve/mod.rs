@@ -116,6 +116,21 @@ impl<L, S> Serve<L, S> {
     pub const MIN_BUFFER_BYTES: usize = 8 * 1024;
 
     /// Leaves when `signal` is ready instead of at SIGINT and SIGTERM.
+    ///
+    /// ```
+    /// # use sse_tower::{ApplicationContext, serve};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (context, app) = (ApplicationContext::bare().build()?, axum::Router::new());
+    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// let (leave, left) = tokio::sync::oneshot::channel::<()>();
+    /// let server = serve(listener, app, context)
+    ///     .with_graceful_shutdown(async { drop(left.await) });
+    /// drop(leave);
+    /// server.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_graceful_shutdown(
         mut self,
         signal: impl Future<Output = ()> + Send + 'static,
@@ -125,6 +140,15 @@ impl<L, S> Serve<L, S> {
     }
 
     /// Leaves this way.
+    ///
+    /// ```
+    /// # use {sse_tower::{ApplicationContext, Drain, serve}, std::time::Duration};
+    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext)
+    /// # -> std::io::Result<()> {
+    /// let drain = Drain::new().slices(500).deadline(Duration::from_secs(25));
+    /// serve(listener, app, context).drain(drain).await
+    /// # }
+    /// ```
     pub fn drain(mut self, drain: Drain) -> Self {
         self.settings.drain = drain;
         self
@@ -166,6 +190,14 @@ impl<L, S> Serve<L, S> {
 
     /// Speaks TLS with this configuration. Where it names no protocols (ALPN), `h2` and `http/1.1`
     /// are offered.
+    ///
+    /// ```
+    /// # use sse_tower::{ApplicationContext, serve};
+    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext,
+    /// #   config: tokio_rustls::rustls::ServerConfig) -> std::io::Result<()> {
+    /// serve(listener, app, context).tls(config).await
+    /// # }
+    /// ```
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: tokio_rustls::rustls::ServerConfig) -> Self {
         self.tls = Some(tls::acceptor(config));

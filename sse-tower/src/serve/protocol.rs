@@ -38,6 +38,7 @@ pub(super) fn http2(settings: &Settings) -> http2::Builder<TokioExecutor> {
         .keep_alive_timeout(PONG_WITHIN)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_BYTES)
+        .enable_connect_protocol()
         .max_send_buf_size(settings.buffer_bytes);
     builder
 }

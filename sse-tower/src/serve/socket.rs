@@ -50,14 +50,16 @@ impl SocketOptions {
 
     /// How long sent data may stay unacknowledged before the connection counts as lost; whole
     /// milliseconds, at least 1. Keep-alive comments are such data, so a peer that vanished without
-    /// a FIN is noticed this long after the next of them. Linux and a few others have it.
+    /// a FIN is noticed this long after the next of them. On Linux a client that lives but takes
+    /// nothing for so long is lost as well, as its window stays closed. Linux and Android have it;
+    /// elsewhere the probes of [`keep_alive`](Self::keep_alive) are what there is.
     pub fn user_timeout(mut self, timeout: Duration) -> Self {
         self.user_timeout = timeout.max(Duration::from_millis(1));
         self
     }
 
     /// How many bytes the kernel takes that it has not sent yet: 16 KB to 64 KB suit streams. What
-    /// waits beyond that waits in the log, where a lag policy can see it. Linux and Apple have it.
+    /// waits beyond that waits in the log, where a lag policy can see it. Linux and Android have it.
     pub const fn unsent_bytes(mut self, bytes: u32) -> Self {
         self.unsent_bytes = bytes;
         self

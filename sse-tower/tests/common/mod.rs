@@ -118,7 +118,7 @@ impl Wire {
     }
 
     /// Reads until the server closes the connection.
-    pub async fn to_end(&mut self) -> &str {
+    pub async fn at_end(&mut self) -> &str {
         let read = async { while self.more().await {} };
         if timeout(PATIENCE, read).await.is_err() {
             panic!("the connection did not end after {:?}", self.got);
@@ -127,7 +127,7 @@ impl Wire {
     }
 
     /// Reads until the end of a chunked body.
-    pub async fn to_body_end(&mut self) -> &str {
+    pub async fn at_body_end(&mut self) -> &str {
         self.until("\r\n0\r\n\r\n").await
     }
 

@@ -8,7 +8,7 @@ async fn each_visit_is_a_fresh_payment_unless_the_address_names_one() -> Result 
     let number = async |target: &str| -> Result<String> {
         let page = request(pay.address(), "GET", target, &[]).await?;
         assert_eq!(page.status, 200);
-        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        assert_eq!(page.header("content-type").as_deref(), Some("text/html; charset=utf-8"));
         let text = page.text();
         let (_, rest) = text.split_once("data-pay-record-id=\"").ok_or("no number in the page")?;
         Ok(rest.split_once('"').ok_or("an attribute without an end")?.0.to_owned())

@@ -10,6 +10,14 @@ use crate::{ApplicationContext, ContextClosed, ContextDraining, observe};
 impl ApplicationContext {
     /// Whether the context takes new streams: `false` from the first moment of a drain. What a
     /// readiness probe answers.
+    ///
+    /// ```
+    /// # use sse_tower_core::ApplicationContext;
+    /// # let context = ApplicationContext::bare().build()?;
+    /// let status = if context.is_ready() { 200 } else { 503 };
+    /// # assert_eq!(status, 200);
+    /// # Ok::<(), sse_tower_core::WiringError>(())
+    /// ```
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.streams().phase() == DrainPhase::Running
@@ -27,6 +35,17 @@ impl ApplicationContext {
     ///
     /// # Panics
     /// Outside a tokio runtime, when awaited.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, Drain}, std::time::Duration};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), sse_tower_core::WiringError> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// context.drain().with(Drain::new().deadline(Duration::from_secs(5))).await;
+    /// assert!(!context.is_ready());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn drain(&self) -> Draining {
         self.drain_on(std::future::ready(()))
     }
@@ -34,6 +53,15 @@ impl ApplicationContext {
     /// Waits for `signal`, then [drains](Self::drain): what
     /// `axum::serve(..).with_graceful_shutdown(..)` takes. The server goes on accepting meanwhile,
     /// so that new clients are refused politely instead of being hung up on.
+    ///
+    /// ```no_run
+    /// # use sse_tower_core::ApplicationContext;
+    /// # async fn leave(context: ApplicationContext, ctrl_c: std::future::Ready<()>) {
+    /// // axum::serve(listener, app).with_graceful_shutdown(
+    /// context.drain_on(async { ctrl_c.await })
+    /// // )
+    /// # .await }
+    /// ```
     pub fn drain_on(&self, signal: impl Future<Output = ()> + Send + 'static) -> Draining {
         let context = self.clone();
         Draining::new(signal, move |drain| {

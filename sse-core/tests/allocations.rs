@@ -1,0 +1,128 @@
+//! How often publishing allocates, exactly.
+
+#![allow(missing_docs)]
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use allocation_counter::measure;
+use sse_tower_core::{
+    __private as p, ApplicationContext, ApplicationEvent, Component, EventMeta, Listener,
+};
+
+struct Paid {
+    amount: u64,
+}
+impl ApplicationEvent for Paid {}
+
+#[derive(Default)]
+struct Till;
+
+fn publish(context: &ApplicationContext) -> u64 {
+    let publish = || {
+        let mut publication = context.publish_event(Paid { amount: 7 });
+        let mut cx = Context::from_waker(Waker::noop());
+        match Pin::new(&mut publication).poll(&mut cx) {
+            Poll::Ready(Ok(outcome)) => drop(outcome),
+            other => panic!("{other:?}"),
+        }
+    };
+    // What is made once, such as a thread's own data, is not what a publication costs.
+    publish();
+    measure(publish).count_total
+}
+
+async fn on_paid(event: &Paid, _: &Component<Till>, meta: EventMeta) {
+    assert_eq!((event.amount, meta.depth), (7, 0));
+}
+
+/// As the attribute declares `on_paid`.
+fn bind(binder: &mut p::Binder<'_>) -> Option<p::Wired> {
+    let (a0, a1) = (binder.inject::<&Component<Till>>(), binder.inject::<EventMeta>());
+    let args = Arc::new((a0?, a1?));
+    Some(
+        p::Prepared::<Paid>::lent(move |event: p::Held<Paid>, call: p::OwnedCall| {
+            let args = Arc::clone(&args);
+            Box::pin(async move {
+                let result = {
+                    let running = std::pin::pin!(on_paid(
+                        &event,
+                        args.0.give(&call.call()),
+                        args.1.give(&call.call())
+                    ));
+                    p::caught(running).await
+                };
+                let answer = call.answer(result);
+                (event, answer)
+            })
+        })
+        .erase(),
+    )
+}
+
+const fn declared(name: &'static str) -> p::Declaration {
+    p::Declaration::new(name, module_path!(), p::here(), p::EventRef::of::<Paid>(), bind)
+}
+
+/// Three of them: one declaration would count once.
+static ON_PAID: [p::Declaration; 3] = [declared("a"), declared("b"), declared("c")];
+
+#[test]
+fn a_synchronous_listener_costs_no_allocation() {
+    for count in [0, 1, 10] {
+        let mut builder = ApplicationContext::bare().component(Till);
+        for _ in 0..count {
+            builder = builder
+                .listener(Listener::on(|_: &Paid| ()))
+                .listener(Listener::on(|_: &Paid| ()).condition(|paid| paid.amount > 100))
+                .listener(Listener::on_component(|_: &Till, _: &Paid| Ok::<(), String>(())));
+        }
+        assert_eq!(publish(&builder.build().unwrap()), 0, "{count} listeners");
+    }
+}
+
+#[test]
+fn an_asynchronous_listener_by_reference_costs_its_future_and_nothing_else() {
+    for count in 1..=ON_PAID.len() {
+        let mut builder = ApplicationContext::bare().component(Till);
+        for declaration in &ON_PAID[..count] {
+            builder = builder.listener(Listener::declared(declaration));
+        }
+        assert_eq!(publish(&builder.build().unwrap()), count as u64);
+    }
+}
+
+#[test]
+fn an_asynchronous_closure_costs_its_future_and_one_shared_event() {
+    for count in [1, 10] {
+        let mut builder = ApplicationContext::bare();
+        for _ in 0..count {
+            builder = builder.listener(Listener::on_async(async |_: Arc<Paid>| ()));
+        }
+        assert_eq!(publish(&builder.build().unwrap()), count + 1);
+    }
+}
+
+#[test]
+fn a_publication_inside_a_listener_costs_no_allocation_while_all_are_synchronous() {
+    struct Shipped;
+    impl ApplicationEvent for Shipped {}
+    let context = ApplicationContext::bare()
+        .listener(Listener::on(|_: &Paid| Shipped))
+        .listener(Listener::on(|_: &Shipped| ()))
+        .build()
+        .unwrap();
+    assert_eq!(publish(&context), 0);
+}
+
+#[test]
+fn a_subscription_changes_nothing_of_the_cost() {
+    let context = ApplicationContext::bare().listener(Listener::on(|_: &Paid| ())).build().unwrap();
+    let subscription = context.on(|_: &Paid| ());
+    assert_eq!(publish(&context), 0);
+    drop(subscription);
+    assert_eq!(publish(&context), 0);
+}

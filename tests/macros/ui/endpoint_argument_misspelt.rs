@@ -1,0 +1,9 @@
+use sse_tower::{SseEmitter, sse_endpoint};
+
+#[sse_endpoint]
+async fn push(last: LastEventid) -> SseEmitter {
+    drop(last);
+    SseEmitter::new()
+}
+
+fn main() {}
