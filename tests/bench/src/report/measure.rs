@@ -81,16 +81,20 @@ impl Measure {
 
 /// The median, and the middle half where there is one.
 pub(super) fn show(Spread { low, median, high }: Spread) -> String {
-    let number = |value: f64| match value {
-        value if value >= 100.0 => format!("{value:.0}"),
-        value if value >= 10.0 => format!("{value:.1}"),
-        value if value >= 0.1 || value == 0.0 => format!("{value:.2}"),
-        value => format!("{value:.3}"),
-    };
     if low == high {
         return number(median);
     }
     format!("{} ({}-{})", number(median), number(low), number(high))
+}
+
+/// Three digits.
+pub(super) fn number(value: f64) -> String {
+    match value {
+        value if value >= 100.0 => format!("{value:.0}"),
+        value if value >= 10.0 => format!("{value:.1}"),
+        value if value >= 0.1 || value == 0.0 => format!("{value:.2}"),
+        value => format!("{value:.3}"),
+    }
 }
 
 #[cfg(test)]
