@@ -88,6 +88,8 @@ pub(crate) struct Update {
     pub(crate) feeds: Vec<Box<dyn Feed>>,
     /// Set once the connection is ending: shared events up to here are still written.
     pub(crate) until: Option<u64>,
+    /// The offset of the first queued event, if those taken before have to be written first.
+    pub(crate) queued: Option<u64>,
 }
 
 impl Conn {
@@ -141,13 +143,17 @@ impl Conn {
         self.bits.swap(0, Ordering::AcqRel)
     }
 
-    /// Takes over what was queued for this connection alone.
+    /// Takes over what was queued for this connection alone, once `out` is written: so that what
+    /// waits stays bounded by twice the capacity.
     pub(crate) fn take_queue(&self, out: &mut VecDeque<Queued>) -> Update {
         let (update, signals) = {
             let mut state = lock(&self.state);
-            state.queue.move_to(out);
+            if out.front().is_none_or(|event| event.offset == LAST) {
+                state.queue.move_to(out);
+            }
             let until = state.lifecycle.closed().map(|_| state.until);
-            (Update { feeds: std::mem::take(&mut state.feeds), until }, state.signals.clone())
+            let (feeds, queued) = (std::mem::take(&mut state.feeds), state.queue.first());
+            (Update { feeds, until, queued }, state.signals.clone())
         };
         if let Some(signals) = signals {
             signals.room.notify_waiters();
@@ -323,7 +329,10 @@ impl Conn {
             signals.closed.cancel();
         }
         if lifecycle.over().is_some() {
-            signals.over.cancel();
+            // Behind the callbacks that may still run.
+            let signals = Arc::clone(&signals);
+            self.callbacks.add([Box::new(move || signals.over.cancel()) as Job]);
+            self.callbacks.run();
         }
         signals
     }
@@ -409,6 +418,11 @@ impl Conn {
         }
     }
 
+    /// A followed log that was complete is so no more.
+    pub(crate) fn feed_reopened(&self) {
+        lock(&self.state).open_feeds += 1;
+    }
+
     /// Queues something that the library says, whatever the capacity, before or after the shared
     /// events that there are.
     pub(crate) fn say(&self, frame: Bytes, first: bool) {
@@ -420,10 +434,18 @@ impl Conn {
         self.notify(STATE);
     }
 
-    /// There is nothing to say to this client, now or later.
-    pub(crate) fn no_content(&self) {
-        lock(&self.state).answer = Answer::NoContent;
-        self.begin_end(CloseReason::Completed, None);
+    /// There is nothing to say to this client, now or later, unless it is a response already, has
+    /// got something of its own, or follows more than `feeds` logs.
+    pub(crate) fn no_content(&self, feeds: usize) -> bool {
+        {
+            let mut state = lock(&self.state);
+            let alone = state.open_feeds <= feeds && state.queue.is_empty();
+            if state.answer != Answer::Stream || !alone {
+                return false;
+            }
+            state.answer = Answer::NoContent;
+        }
+        self.begin_end(CloseReason::Completed, None)
     }
 }
 

@@ -34,6 +34,15 @@ impl Queue {
             || (self.events.len() < max_events && self.bytes + bytes <= max_bytes)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The offset of what comes first.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.events.front().map(|event| event.offset)
+    }
+
     pub(crate) fn push(&mut self, event: Queued) {
         self.bytes += event.frame.len();
         self.events.push_back(event);

@@ -26,8 +26,16 @@ pub(crate) trait Feed: Send {
     /// how many others that passed over.
     fn newest_by_name(&mut self, until: u64) -> (Vec<Record>, u64);
 
-    /// Every event of these keys with an offset up to this one is in its log.
+    /// Whose log it is: feeds with equal numbers share a [`cut`](Self::cut).
+    fn source(&self) -> usize;
+
+    /// Every event of this source with an offset up to this one is in its log. Of a source that is
+    /// quiet, an old one.
     fn cut(&self) -> u64;
+
+    /// Waits until every event of this source that has an offset now is in its log: a few map
+    /// operations at most.
+    fn settle(&self);
 
     /// The offset that this reader began after.
     fn start(&self) -> u64;

@@ -10,7 +10,7 @@ use super::{
     feed::{Feed, Read},
     history::{Bounds, Lag, Second},
     last_event_id::{LastEventId, Seen},
-    log::{After, Missed, Overtaken, Record},
+    log::{After, Missed, Overtaken, Place, Record},
     position::Position,
     registry::{Registry, Topic},
     sent::Receipt,
@@ -105,7 +105,7 @@ impl<K: Key> Hub<K> {
             let offset = record.offset;
             let walk = registry.append(&topic, record, self.bounds());
             self.head.store(offset, Ordering::Release);
-            self.plan_sweep(&registry);
+            self.plan_sweep(&registry, now);
             (walk, id)
         };
         let mut receivers = 0;
@@ -134,7 +134,7 @@ impl<K: Key> Hub<K> {
                 .map(|topic| registry.append(topic, record.clone(), self.bounds()))
                 .collect();
             self.head.store(record.offset, Ordering::Release);
-            self.plan_sweep(&registry);
+            self.plan_sweep(&registry, now);
             (walks, id)
         };
         let mut receivers = HashSet::new();
@@ -185,8 +185,9 @@ impl<K: Key> Hub<K> {
                 log.walk()
             };
             self.head.store(offset, Ordering::Release);
-            registry.rest_if_idle(&topic, Instant::now());
-            self.plan_sweep(&registry);
+            let now = Instant::now();
+            registry.rest_if_idle(&topic, now);
+            self.plan_sweep(&registry, now);
             walk
         };
         for conn in walk.iter() {
@@ -209,7 +210,7 @@ impl<K: Key> Hub<K> {
     /// Nobody can send any more.
     pub(super) fn close(&self) {
         let walks: Vec<_> =
-            lock(&self.registry).topics().map(|topic| lock(&topic.log).walk()).collect();
+            lock(&self.registry).topics().filter_map(|topic| lock(&topic.log).end_all()).collect();
         for conn in walks.iter().flat_map(|walk| walk.iter()) {
             conn.feed_completed();
         }
@@ -222,6 +223,13 @@ impl<K: Key> Hub<K> {
     {
         let mut registry = lock(&self.registry);
         if let Some(topic) = registry.get(key).map(Arc::clone) {
+            let reopened = {
+                let log = lock(&topic.log);
+                log.completed().map(|_| log.walk())
+            };
+            for conn in reopened.iter().flat_map(|walk| walk.iter()) {
+                conn.feed_reopened();
+            }
             registry.forget(&topic);
         }
     }
@@ -272,22 +280,25 @@ impl<K: Key> Hub<K> {
     }
 
     pub(super) fn insert(self: &Arc<Self>, key: K, emitter: &SseEmitter) {
-        let follows_already = {
-            let topic = lock(&self.registry).get(&key).map(Arc::clone);
-            topic.is_some_and(|topic| {
-                lock(&topic.log).walk().iter().any(|conn| Arc::ptr_eq(conn, emitter.conn()))
-            })
-        };
-        if !follows_already {
-            self.attach(emitter.conn(), HashSet::from([key]), &LastEventId::default());
-        }
+        self.attach(emitter.conn(), HashSet::from([key]), &LastEventId::default());
     }
 
-    fn attach(self: &Arc<Self>, conn: &Arc<Conn>, keys: HashSet<K>, last: &LastEventId) {
+    /// Under the registry's lock, so that of two who insert the same emitter one does nothing.
+    fn follows(registry: &Registry<K>, conn: &Arc<Conn>, key: &K) -> bool {
+        registry.get(key).is_some_and(|topic| {
+            lock(&topic.log).walk().iter().any(|member| Arc::ptr_eq(member, conn))
+        })
+    }
+
+    fn attach(self: &Arc<Self>, conn: &Arc<Conn>, mut keys: HashSet<K>, last: &LastEventId) {
         let now = Instant::now();
         let mut replaced = Vec::new();
         let plan = {
             let mut registry = lock(&self.registry);
+            keys.retain(|key| !Self::follows(&registry, conn, key));
+            if keys.is_empty() || !conn.is_open() {
+                return;
+            }
             registry.sweep(self.bounds(), now);
             if !self.is_admitted(&registry, &keys, &mut replaced) {
                 drop(registry);
@@ -295,7 +306,7 @@ impl<K: Key> Hub<K> {
                 return;
             }
             let plan = self.plan(&mut registry, conn, keys, last, now);
-            self.plan_sweep(&registry);
+            self.plan_sweep(&registry, now);
             plan
         };
         for old in replaced {
@@ -329,10 +340,7 @@ impl<K: Key> Hub<K> {
         last: &LastEventId,
         now: Instant,
     ) -> Plan {
-        let forgotten = registry.forgotten();
         let head = self.head.load(Ordering::Acquire);
-        let known = |key: &K| registry.get(key).is_some();
-        let fresh_keys: HashSet<K> = keys.iter().filter(|key| !known(key)).cloned().collect();
         let topics: Vec<_> = keys.into_iter().map(|key| registry.get_or_create(key)).collect();
         let (after, reset) = self.resume(&topics, last, head);
         let mut plan = Plan { missed: Missed::None, reset, ..Plan::default() };
@@ -343,28 +351,22 @@ impl<K: Key> Hub<K> {
             after => after,
         };
         for topic in topics {
-            if let After::Offset(offset) = after
-                && offset < forgotten
-                && fresh_keys.contains(&topic.key)
-            {
-                plan.missed = plan.missed.and(Missed::Unknown);
-            }
-            let (seat, start, before) = {
+            let (seat, start, waits_from) = {
                 let mut log = lock(&topic.log);
                 let start = log.start(after, &self.bounds().history, now);
-                let before = log.offset_before(start.next);
+                let waits_from = log.offset_at(start.next);
                 let seat = log.join(Arc::clone(conn), start.next);
                 if let Some(completed) = log.completed() {
                     plan.completed.push(completed);
                 }
-                (seat, start, before)
+                (seat, start, waits_from)
             };
             registry.joined();
             plan.missed = plan.missed.and(start.missed);
             plan.waiting += start.waiting;
             let start = match after {
                 After::Offset(offset) => offset,
-                After::Nothing | After::Everything => before.unwrap_or(head),
+                After::Nothing | After::Everything => waits_from.map_or(head, |at| at - 1),
             };
             let feed = Subscription { hub: Arc::clone(self), topic, seat, start };
             // Under the registry's lock, so that whoever completes the key next finds it counted.
@@ -390,11 +392,10 @@ impl<K: Key> Hub<K> {
                 }
                 Some(_) => (After::Everything, Some("epoch")),
                 None => {
-                    let found =
-                        topics.iter().filter_map(|topic| lock(&topic.log).find(id.as_str()));
-                    match found.max() {
-                        Some(offset) => (After::Offset(offset), None),
-                        None => (After::Everything, Some("unknown")),
+                    let places = topics.iter().map(|topic| lock(&topic.log).find(id.as_str()));
+                    match places.fold(Place::Nowhere, Place::and) {
+                        Place::At(offset) => (After::Offset(offset), None),
+                        Place::Nowhere | Place::Several => (After::Everything, Some("unknown")),
                     }
                 }
             },
@@ -404,8 +405,7 @@ impl<K: Key> Hub<K> {
     /// Tells the connection what it has to know, outside every lock.
     fn carry_out(&self, conn: &Arc<Conn>, plan: Plan) {
         let told = plan.reset.is_some() || plan.missed != Missed::None;
-        if plan.complete && plan.waiting == 0 && !told {
-            conn.no_content();
+        if plan.complete && plan.waiting == 0 && !told && conn.no_content(plan.completed.len()) {
             return;
         }
         if let Some(reason) = plan.reset {
@@ -425,11 +425,11 @@ impl<K: Key> Hub<K> {
         }
         let completed = plan.completed.iter().copied().max();
         if plan.complete
-            && plan.waiting == 0
+            && told
             && let Some(completed) = completed
         {
-            // Told, and given nothing with an id: moves the client's position to the end, or it
-            // would come back with the same one for ever. An id without data dispatches nothing.
+            // Moves the client's position to the end: with one that means nothing, or nothing
+            // certain, it would come back for ever. An id without data dispatches nothing.
             let id = self.id_at(completed);
             conn.say(Bytes::from(format!("id:{id}\n\n")), false);
         }
@@ -439,16 +439,16 @@ impl<K: Key> Hub<K> {
     }
 
     /// Forgets in time also where nothing else happens.
-    fn plan_sweep(&self, registry: &Registry<K>) {
+    fn plan_sweep(&self, registry: &Registry<K>, now: Instant) {
         #[cfg(not(sse_loom))]
         if let Some(timer) = &mut *lock(&self.sweeper)
             && !timer.is_set()
-            && let Some(at) = registry.next_sweep(self.bounds())
+            && let Some(at) = registry.next_sweep(self.bounds(), now)
         {
             timer.set(at);
         }
         #[cfg(sse_loom)]
-        let _ = registry;
+        let _ = (registry, now);
     }
 }
 
@@ -460,7 +460,7 @@ impl<K: Key> crate::Tick for Hub<K> {
         if let Some(timer) = &mut *lock(&self.sweeper) {
             timer.clear();
         }
-        self.plan_sweep(&registry);
+        self.plan_sweep(&registry, now);
     }
 }
 
@@ -516,8 +516,17 @@ impl<K: Key> Feed for Subscription<K> {
         lock(&self.topic.log).newest_by_name(self.seat, until)
     }
 
+    fn source(&self) -> usize {
+        std::ptr::from_ref(&*self.hub).addr()
+    }
+
     fn cut(&self) -> u64 {
         self.hub.head.load(Ordering::Acquire)
+    }
+
+    fn settle(&self) {
+        // Offsets are given and appended under this lock.
+        drop(lock(&self.hub.registry));
     }
 
     fn start(&self) -> u64 {
@@ -536,7 +545,8 @@ impl<K: Key> Feed for Subscription<K> {
 impl<K: Key> Drop for Subscription<K> {
     fn drop(&mut self) {
         let mut registry = lock(&self.hub.registry);
-        registry.leave(&self.topic, self.seat, self.hub.bounds(), Instant::now());
-        self.hub.plan_sweep(&registry);
+        let now = Instant::now();
+        registry.leave(&self.topic, self.seat, self.hub.bounds(), now);
+        self.hub.plan_sweep(&registry, now);
     }
 }

@@ -1,6 +1,6 @@
 //! The encoded frames of one key, oldest dropped first. Pure: time comes in as an argument.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
@@ -54,7 +54,9 @@ pub(super) struct Log<T> {
     newest: u64,
     dropped: Dropped,
     completed: Option<u64>,
-    marks: VecDeque<(EventId, u64)>,
+    marks: VecDeque<(EventId, Place)>,
+    /// The latest of them.
+    marked: u64,
     members: Members<T>,
     /// No member reads anything before this. May be too low, never too high.
     floor: u64,
@@ -122,6 +124,25 @@ impl Missed {
     }
 }
 
+/// Where an event stands that has its own id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Nowhere,
+    At(u64),
+    /// The id was used at several places: to go on from any might pass over events.
+    Several,
+}
+
+impl Place {
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Nowhere, place) | (place, Self::Nowhere) => place,
+            (Self::At(a), Self::At(b)) if a == b => self,
+            _ => Self::Several,
+        }
+    }
+}
+
 /// How much a log shrank or grew.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Change {
@@ -131,20 +152,27 @@ pub(super) struct Change {
     pub(super) dropped_bytes: usize,
 }
 
-/// A reader was overtaken: this many records were dropped before it came to them.
+/// A reader was overtaken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Overtaken(pub(crate) u64);
+pub(crate) struct Overtaken {
+    /// This many records were dropped before it came to them.
+    pub(crate) missed: u64,
+    /// The offset of the last of them.
+    pub(crate) offset: u64,
+}
 
 impl<T> Log<T> {
-    pub(super) fn new() -> Self {
+    /// An empty log of a key that may have had events up to offset `forgotten`.
+    pub(super) fn new(forgotten: u64) -> Self {
         Self {
             records: VecDeque::new(),
             first: 0,
             bytes: 0,
             newest: 0,
-            dropped: Dropped::default(),
+            dropped: Dropped { offsets: VecDeque::new(), beyond: forgotten },
             completed: None,
             marks: VecDeque::new(),
+            marked: 0,
             members: Members::new(),
             floor: 0,
             credit: 0,
@@ -158,10 +186,6 @@ impl<T> Log<T> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty()
-    }
-
-    pub(super) fn newest(&self) -> u64 {
-        self.newest
     }
 
     pub(super) fn members(&self) -> usize {
@@ -179,6 +203,11 @@ impl<T> Log<T> {
     /// Nothing comes after this.
     pub(super) fn complete(&mut self, offset: u64) {
         self.completed = Some(offset);
+    }
+
+    /// Who has to be told that nothing comes any more, unless they were.
+    pub(super) fn end_all(&self) -> Option<Walk<T>> {
+        self.completed.is_none().then(|| self.walk())
     }
 
     /// Adds a record and drops what is over the bounds.
@@ -217,6 +246,19 @@ impl<T> Log<T> {
         }
     }
 
+    /// [`trim`](Self::trim), having looked at every cursor.
+    pub(super) fn trim_exactly(&mut self, bounds: &Bounds, now: Instant, change: &mut Change) {
+        self.credit = self.credit.max(self.members.len());
+        self.trim(bounds, now, change);
+    }
+
+    /// Makes room by the record at `offset` and those before it, if it is still here.
+    pub(super) fn drop_through(&mut self, offset: u64, change: &mut Change) {
+        while self.holds(offset) {
+            self.drop_oldest(change);
+        }
+    }
+
     /// Does a member still have to read the oldest record? May say yes when the answer is no, since
     /// looking at every cursor has to be earned by appends.
     fn is_wanted(&mut self) -> bool {
@@ -244,12 +286,15 @@ impl<T> Log<T> {
     /// Nobody reads and nothing is kept: holds on to little more than where it ended.
     pub(super) fn rest(&mut self) {
         self.dropped.condense();
+        self.marks.drain(..self.marks.len().saturating_sub(RESTING_OFFSETS));
+        self.marks.shrink_to_fit();
         self.records = VecDeque::new();
         self.batch = None;
     }
 
     /// Makes room, whoever still wants it.
-    pub(super) fn drop_oldest(&mut self, change: &mut Change) {
+    fn drop_oldest(&mut self, change: &mut Change) {
+        self.batch = None;
         if let Some(oldest) = self.records.pop_front() {
             self.first += 1;
             self.bytes -= oldest.cost();
@@ -259,7 +304,6 @@ impl<T> Log<T> {
         }
         if self.records.is_empty() {
             self.records = VecDeque::new();
-            self.batch = None;
         }
     }
 
@@ -276,12 +320,9 @@ impl<T> Log<T> {
         Start { next, waiting: self.end() - next, missed }
     }
 
-    /// The offset of the newest record before `next`, if there was one.
-    pub(super) fn offset_before(&self, next: u64) -> Option<u64> {
-        match next - self.first {
-            0 => self.dropped.newest(),
-            waiting => Some(self.records[waiting as usize - 1].offset),
-        }
+    /// The offset of the record `next`, if there is one yet.
+    pub(super) fn offset_at(&self, next: u64) -> Option<u64> {
+        self.records.get((next - self.first) as usize).map(|record| record.offset)
     }
 
     fn history_start(&self, history: &History, now: Instant) -> u64 {
@@ -293,22 +334,32 @@ impl<T> Log<T> {
         self.end() - kept.count() as u64
     }
 
-    /// The offset at which the event with this id stands, as long as it is known.
-    pub(super) fn find(&self, id: &str) -> Option<u64> {
-        let marked = self.marks.iter().rev().find(|(mark, _)| mark.as_str() == id);
-        marked.map(|(_, offset)| *offset).or_else(|| {
-            let own =
-                |record: &&Record| record.own_id.as_ref().is_some_and(|own| own.as_str() == id);
-            self.records.iter().rev().find(own).map(|record| record.offset)
-        })
+    /// Where the event with this id stands, as far as that is known.
+    pub(super) fn find(&self, id: &str) -> Place {
+        let marks = self.marks.iter().map(|(mark, place)| (mark, *place));
+        let own = self.records.iter();
+        let own =
+            own.filter_map(|record| Some((record.own_id.as_ref()?, Place::At(record.offset))));
+        let places = marks.chain(own).filter(|(known, _)| known.as_str() == id);
+        places.fold(Place::Nowhere, |all, (_, place)| all.and(place))
     }
 
-    /// Remembers that one connection got an event with this id, having seen everything up to `offset`.
+    /// Remembers that one connection got an event with this id, having seen everything up to
+    /// `offset`. An id that several connections get, a greeting, is remembered as long as any does.
     pub(super) fn mark(&mut self, id: EventId, offset: u64) {
+        let before = self.marks.iter().position(|(mark, _)| *mark == id);
+        let before = before.and_then(|index| self.marks.remove(index));
+        let place = before.map_or(Place::Nowhere, |(_, place)| place).and(Place::At(offset));
         if self.marks.len() == MARKS {
             self.marks.pop_front();
         }
-        self.marks.push_back((id, offset));
+        self.marks.push_back((id, place));
+        self.marked = self.marked.max(offset);
+    }
+
+    /// Everything that this log knows of is at or before this offset; zero if it knows nothing.
+    pub(super) fn last_place(&self) -> u64 {
+        self.newest.max(self.completed.unwrap_or(0)).max(self.marked)
     }
 
     pub(super) fn join(&mut self, member: Arc<T>, next: u64) -> usize {
@@ -317,6 +368,7 @@ impl<T> Log<T> {
     }
 
     pub(super) fn leave(&mut self, seat: usize) {
+        self.batch = None;
         self.members.leave(seat);
     }
 
@@ -330,7 +382,8 @@ impl<T> Log<T> {
         let next = self.members.cursor(seat);
         (next < self.first).then(|| {
             self.members.advance(seat, self.first);
-            Overtaken(self.first - next)
+            let offset = self.dropped.offsets.back().copied().unwrap_or(self.dropped.beyond);
+            Overtaken { missed: self.first - next, offset }
         })
     }
 
@@ -370,7 +423,7 @@ impl<T> Log<T> {
             joined.extend_from_slice(&record.frame);
         }
         let bytes = joined.freeze();
-        let readers_left = self.members.len().saturating_sub(1);
+        let readers_left = self.members.reading_at(from);
         if readers_left > 0 {
             self.batch = Some(Batch { from, to, bytes: bytes.clone(), readers_left });
         }
@@ -417,12 +470,10 @@ impl<T> Log<T> {
         let from = self.members.cursor(seat).max(self.first);
         let start = (from - self.first) as usize;
         let end = self.records.partition_point(|record| record.offset <= until).max(start);
-        let mut newest: Vec<Record> = Vec::new();
-        for record in self.records.range(start..end).rev() {
-            if newest.iter().all(|kept| kept.name != record.name) {
-                newest.push(record.clone());
-            }
-        }
+        let mut names = HashSet::new();
+        let waiting = self.records.range(start..end).rev();
+        let mut newest: Vec<Record> =
+            waiting.filter(|record| names.insert(record.name.as_ref())).cloned().collect();
         newest.reverse();
         self.members.advance(seat, self.first + end as u64);
         let passed = (end - start - newest.len()) as u64;
@@ -448,10 +499,6 @@ impl Dropped {
             self.beyond = oldest;
         }
         self.offsets.push_back(offset);
-    }
-
-    fn newest(&self) -> Option<u64> {
-        self.offsets.back().copied()
     }
 
     /// Forgets all but the newest few.

@@ -76,6 +76,11 @@ impl<T> Members<T> {
         self.cursors[seat] = next;
     }
 
+    /// How many members read this next.
+    pub(super) fn reading_at(&self, next: u64) -> usize {
+        self.cursors.iter().filter(|cursor| **cursor == next).count()
+    }
+
     /// The sequence number that the slowest member reads next; `u64::MAX` without members.
     pub(super) fn slowest(&self) -> u64 {
         self.cursors.iter().copied().min().unwrap_or(VACANT)

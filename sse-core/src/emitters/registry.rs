@@ -28,6 +28,9 @@ pub const MEMORY_KEYS: usize = 65_536;
 /// How many records that slow connections still want one sweep looks at.
 const PUT_OFF: usize = 8;
 
+/// When those are looked at again, if nothing else happens.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How much two queues may hold that is out of date before they are cleaned.
 const SLACK: usize = 64;
 
@@ -83,10 +86,6 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         self.connections
     }
 
-    pub(super) fn forgotten(&self) -> u64 {
-        self.forgotten
-    }
-
     pub(super) fn get<Q>(&self, key: &Q) -> Option<&Arc<Topic<K>>>
     where
         K: std::borrow::Borrow<Q>,
@@ -104,7 +103,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             Entry::Occupied(entry) => Arc::clone(entry.get()),
             Entry::Vacant(entry) => {
                 let key = entry.key().clone();
-                let topic = Arc::new(Topic { key, log: Mutex::new(Log::new()) });
+                let topic = Arc::new(Topic { key, log: Mutex::new(Log::new(self.forgotten)) });
                 Arc::clone(entry.insert(topic))
             }
         }
@@ -164,10 +163,11 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         let newest = {
             let mut log = lock(&topic.log);
             let mut change = Change::default();
+            let last = log.last_place();
             log.clear(&mut change);
             self.events -= change.dropped_events;
             self.bytes -= change.dropped_bytes;
-            (log.members() == 0).then(|| log.newest())
+            (log.members() == 0).then_some(last)
         };
         if let Some(newest) = newest {
             self.remove(topic, newest);
@@ -187,7 +187,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
                 return;
             }
             log.rest();
-            log.newest().max(log.completed().unwrap_or(0))
+            log.last_place()
         };
         if newest == 0 {
             // Nothing was ever said there.
@@ -222,9 +222,9 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             let (emptied, still_wanted) = {
                 let mut log = lock(&oldest.topic.log);
                 if too_much {
-                    log.drop_oldest(&mut change);
+                    log.drop_through(oldest.offset, &mut change);
                 } else {
-                    log.trim(bounds, now, &mut change);
+                    log.trim_exactly(bounds, now, &mut change);
                 }
                 (change.dropped_events > 0 && log.is_empty(), log.holds(oldest.offset))
             };
@@ -275,9 +275,11 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         }
     }
 
-    /// When there is next something to sweep, if nothing else happens.
-    pub(super) fn next_sweep(&self, bounds: &Bounds) -> Option<Instant> {
+    /// When there is next something to sweep, if nothing else happens. Not at once: what is overdue
+    /// now was put off.
+    pub(super) fn next_sweep(&self, bounds: &Bounds, now: Instant) -> Option<Instant> {
         let record = self.kept.front().and_then(|kept| kept.at.checked_add(bounds.history.age));
+        let record = record.map(|at| at.max(now + PAUSE));
         let memory = self.idle.front().map(|idle| idle.until);
         match (record, memory) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -288,7 +290,5 @@ impl<K: Eq + Hash + Clone> Registry<K> {
 
 fn is_current<K>(idle: &Idle<K>) -> bool {
     let log = lock(&idle.topic.log);
-    log.members() == 0
-        && log.is_empty()
-        && log.newest().max(log.completed().unwrap_or(0)) == idle.newest
+    log.members() == 0 && log.is_empty() && log.last_place() == idle.newest
 }

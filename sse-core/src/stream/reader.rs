@@ -29,6 +29,8 @@ pub(super) struct Reader {
     until: Option<u64>,
     /// The offset of the last shared event that was given out.
     position: u64,
+    /// The connection's queue holds more.
+    queued: bool,
     /// Something was left for the next poll.
     more: bool,
     at_end: bool,
@@ -52,6 +54,7 @@ impl Reader {
             local: VecDeque::new(),
             until: None,
             position: 0,
+            queued: false,
             more: false,
             at_end: false,
             waker: None,
@@ -132,6 +135,7 @@ impl Reader {
         // The common case: one log, nothing for this connection alone.
         if bits & STATE == 0
             && self.local.is_empty()
+            && !self.queued
             && self.until.is_none()
             && let [feed] = &mut *self.feeds
         {
@@ -158,12 +162,17 @@ impl Reader {
     /// offset waits for the next round.
     fn merge(&mut self, out: &mut Output) {
         let now = clock::last();
-        self.take_over();
+        let queued = self.take_over();
         let until = self.until.unwrap_or(u64::MAX);
-        let mut limit = now.min(until);
-        if self.feeds.len() > 1 {
-            // Across logs only what every publisher up to here has appended.
-            limit = self.feeds.iter().map(|feed| feed.cut()).fold(limit, u64::min);
+        let before_queued = queued.map_or(u64::MAX, |offset| offset.saturating_sub(1));
+        let mut limit = now.min(until).min(before_queued);
+        // Across logs only what every publisher up to here has appended.
+        match &*self.feeds {
+            [] | [_] => {}
+            [first, rest @ ..] if rest.iter().all(|feed| feed.source() == first.source()) => {
+                limit = limit.min(first.cut());
+            }
+            several => several.iter().for_each(|feed| feed.settle()),
         }
         let batches = self.gather(&mut limit, out);
         for feed_and_batch in self.feeds.iter_mut().zip(&batches) {
@@ -173,7 +182,7 @@ impl Reader {
             }
         }
         let everything = batches.iter().all(|batch| batch.all);
-        self.more |= !everything;
+        self.more |= !everything || self.queued;
         let mut records: Vec<_> = batches
             .into_iter()
             .flat_map(|batch| batch.records)
@@ -191,7 +200,7 @@ impl Reader {
             self.give_local(now.saturating_add(1), out);
         }
         let only_farewell = self.local.front().is_none_or(|queued| queued.offset == LAST);
-        if self.until.is_some() && everything && only_farewell {
+        if self.until.is_some() && everything && only_farewell && !self.queued {
             self.give_local(u64::MAX, out);
             out_all(&mut self.local, out);
             self.at_end = true;
@@ -200,16 +209,17 @@ impl Reader {
         }
     }
 
-    /// Takes over what the connection has got since the last time.
-    fn take_over(&mut self) {
+    /// Takes over what the connection has got since the last time. What is left there, from which
+    /// offset on, has to wait.
+    fn take_over(&mut self) -> Option<u64> {
         let update = self.conn.take_queue(&mut self.local);
-        for feed in update.feeds {
-            if self.position == 0 {
-                self.position = feed.start();
-            }
-            self.feeds.push(feed);
+        if self.position == 0 {
+            self.position = update.feeds.iter().map(|feed| feed.start()).min().unwrap_or(0);
         }
+        self.feeds.extend(update.feeds);
         self.until = update.until;
+        self.queued = update.queued.is_some();
+        update.queued
     }
 
     /// What each log has up to `limit`, which comes down to where the first log was cut short.
@@ -219,24 +229,31 @@ impl Reader {
         let mut behind = Vec::new();
         for index in 0..self.feeds.len() {
             let feed = &mut self.feeds[index];
-            match (feed.overtaken(), feed.lag()) {
-                (Some(_), Lag::Close) => {
+            let overtaken = feed.overtaken();
+            let lag = feed.lag();
+            if let (Some(overtaken), [_]) = (overtaken, &*self.feeds) {
+                // It is told: nothing to tell again when it comes back from here.
+                self.position = self.position.max(overtaken.offset);
+            }
+            match (overtaken, lag) {
+                // One that is ending anyway gets what there still is.
+                (Some(_), Lag::Close) if self.until.is_none() => {
                     self.conn.begin_end(CloseReason::Lagged, Some(bye(CloseReason::Lagged, None)));
                     self.take_over();
                     self.feeds.clear();
                     return Vec::new();
                 }
                 (Some(overtaken), Lag::Latest) => {
-                    behind.push((index, overtaken.0));
+                    behind.push((index, overtaken.missed));
                     batches.push(Batch { records: Vec::new(), all: true });
                     continue;
                 }
-                (Some(overtaken), Lag::Gap) => {
-                    out.push(gap(GapReason::Lagged, Some(overtaken.0)).encode());
+                (Some(overtaken), Lag::Gap | Lag::Close) => {
+                    out.push(gap(GapReason::Lagged, Some(overtaken.missed)).encode());
                 }
                 (None, _) => {}
             }
-            let (records, all) = feed.peek(*limit, budget);
+            let (records, all) = self.feeds[index].peek(*limit, budget);
             if !all && let Some(last) = records.last() {
                 *limit = last.offset.min(*limit);
             }
