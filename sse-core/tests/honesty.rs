@@ -309,3 +309,34 @@ async fn a_key_that_is_completed_again_ends_no_connection_to_others() {
     emitters.complete(&2);
     assert!(emitter.is_closed());
 }
+
+#[tokio::test]
+async fn a_loss_that_was_told_when_it_came_back_is_not_told_again() {
+    let emitters: Emitters<u64> = Emitters::builder().history(History::none()).build();
+    let _stays = emitters.connect(1, fresh());
+    let seen = emitters.send(&1, "seen").await.unwrap().id;
+    emitters.send(&1, "lost").await.unwrap();
+    emitters.forget(&1);
+    let emitter = emitters.connect(1, seen.into());
+    emitter.send(SseEvent::builder().id("mine").data("mine")).await.unwrap();
+    let text = read_now(&mut emitter.into_stream());
+    assert_eq!(data(&text), [r#"{"reason":"history","missed":1}"#, "mine"]);
+    let again = emitters.connect(1, EventId::from_static("mine").into());
+    assert_eq!(read_now(&mut again.into_stream()), "");
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_is_closed_comes_back_from_its_last_own_event() {
+    let emitters: Emitters<u64> =
+        Emitters::builder().history(History::events(1)).backlog(1, 1 << 20).lag(Lag::Close).build();
+    let emitter = emitters.connect(1, fresh());
+    emitter.send(SseEvent::builder().id("mine").data("mine")).await.unwrap();
+    for n in 0..3 {
+        emitters.send(&1, n.to_string()).await.unwrap();
+    }
+    let text = read_all(emitter.into_stream()).await;
+    assert_eq!(data(&text), ["mine", r#"{"reason":"lagged"}"#]);
+    let again = emitters.connect(1, EventId::from_static("mine").into());
+    let text = read_now(&mut again.into_stream());
+    assert_eq!(data(&text), [r#"{"reason":"history","missed":2}"#, "2"]);
+}

@@ -41,7 +41,7 @@ pub(crate) trait Feed: Send {
     fn start(&self) -> u64;
 
     /// Remembers that this connection got an event of its own with `id` after `offset`.
-    fn mark(&self, id: EventId, offset: u64);
+    fn mark(&self, id: &EventId, offset: u64);
 
     /// What happens when this reader is too slow.
     fn lag(&self) -> Lag;

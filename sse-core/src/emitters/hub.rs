@@ -10,7 +10,8 @@ use super::{
     feed::{Feed, Read},
     history::{Bounds, Lag, Second},
     last_event_id::{LastEventId, Seen},
-    log::{After, Missed, Overtaken, Place, Record},
+    log::{After, Missed, Overtaken, Record},
+    marks::{Marks, Place},
     position::Position,
     registry::{Registry, Topic},
     sent::Receipt,
@@ -48,6 +49,8 @@ pub(super) struct Hub<K> {
     /// Every event with an offset up to this one is in its log.
     head: AtomicU64,
     epoch: u64,
+    /// Its lock is taken under any other, and no other under it but a log's.
+    marks: Mutex<Marks<K>>,
     pub(super) config: Config,
     #[cfg(not(sse_loom))]
     sweeper: Mutex<Option<crate::Timer>>,
@@ -60,6 +63,7 @@ impl<K: Key> Hub<K> {
             head: AtomicU64::new(clock::next()),
             // 48 bits: short in every event, and never twice in the life of a client.
             epoch: fastrand::u64(1..1 << 48),
+            marks: Mutex::new(Marks::new()),
             config,
             #[cfg(not(sse_loom))]
             sweeper: Mutex::new(None),
@@ -364,10 +368,8 @@ impl<K: Key> Hub<K> {
             registry.joined();
             plan.missed = plan.missed.and(start.missed);
             plan.waiting += start.waiting;
-            let start = match after {
-                After::Offset(offset) => offset,
-                After::Nothing | After::Everything => waits_from.map_or(head, |at| at - 1),
-            };
+            // What is before the first that waits was seen, or is told of.
+            let start = waits_from.map_or(head, |at| at - 1);
             let feed = Subscription { hub: Arc::clone(self), topic, seat, start };
             // Under the registry's lock, so that whoever completes the key next finds it counted.
             plan.unwanted.extend(conn.follow(Box::new(feed)).err());
@@ -392,7 +394,11 @@ impl<K: Key> Hub<K> {
                 }
                 Some(_) => (After::Everything, Some("epoch")),
                 None => {
-                    let places = topics.iter().map(|topic| lock(&topic.log).find(id.as_str()));
+                    let marks = lock(&self.marks);
+                    let places = topics.iter().map(|topic| {
+                        let marked = marks.find(&(topic.key.clone(), id.clone()));
+                        marked.and(lock(&topic.log).find(id))
+                    });
                     match places.fold(Place::Nowhere, Place::and) {
                         Place::At(offset) => (After::Offset(offset), None),
                         Place::Nowhere | Place::Several => (After::Everything, Some("unknown")),
@@ -533,8 +539,8 @@ impl<K: Key> Feed for Subscription<K> {
         self.start
     }
 
-    fn mark(&self, id: EventId, offset: u64) {
-        lock(&self.topic.log).mark(id, offset);
+    fn mark(&self, id: &EventId, offset: u64) {
+        lock(&self.hub.marks).mark(&self.topic.key, id, offset);
     }
 
     fn lag(&self) -> Lag {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     history::{Bounds, History},
+    marks::Place,
     members::{Members, Walk},
 };
 use crate::{EventId, EventName, sync::Arc};
@@ -21,9 +22,6 @@ pub(crate) const READ_BYTES: usize = 64 * 1024;
 const DROPPED_OFFSETS: usize = 1024;
 /// The same, while the log rests.
 const RESTING_OFFSETS: usize = 8;
-
-/// How many ids of events for one connection alone a log remembers.
-const MARKS: usize = 64;
 
 /// One event in a log.
 #[derive(Clone, Debug)]
@@ -54,9 +52,6 @@ pub(super) struct Log<T> {
     newest: u64,
     dropped: Dropped,
     completed: Option<u64>,
-    marks: VecDeque<(EventId, Place)>,
-    /// The latest of them.
-    marked: u64,
     members: Members<T>,
     /// No member reads anything before this. May be too low, never too high.
     floor: u64,
@@ -124,25 +119,6 @@ impl Missed {
     }
 }
 
-/// Where an event stands that has its own id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Nowhere,
-    At(u64),
-    /// The id was used at several places: to go on from any might pass over events.
-    Several,
-}
-
-impl Place {
-    pub(super) fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Nowhere, place) | (place, Self::Nowhere) => place,
-            (Self::At(a), Self::At(b)) if a == b => self,
-            _ => Self::Several,
-        }
-    }
-}
-
 /// How much a log shrank or grew.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Change {
@@ -171,8 +147,6 @@ impl<T> Log<T> {
             newest: 0,
             dropped: Dropped { offsets: VecDeque::new(), beyond: forgotten },
             completed: None,
-            marks: VecDeque::new(),
-            marked: 0,
             members: Members::new(),
             floor: 0,
             credit: 0,
@@ -280,14 +254,11 @@ impl<T> Log<T> {
             self.drop_oldest(change);
         }
         self.completed = None;
-        self.marks.clear();
     }
 
     /// Nobody reads and nothing is kept: holds on to little more than where it ended.
     pub(super) fn rest(&mut self) {
         self.dropped.condense();
-        self.marks.drain(..self.marks.len().saturating_sub(RESTING_OFFSETS));
-        self.marks.shrink_to_fit();
         self.records = VecDeque::new();
         self.batch = None;
     }
@@ -334,32 +305,15 @@ impl<T> Log<T> {
         self.end() - kept.count() as u64
     }
 
-    /// Where the event with this id stands, as far as that is known.
-    pub(super) fn find(&self, id: &str) -> Place {
-        let marks = self.marks.iter().map(|(mark, place)| (mark, *place));
-        let own = self.records.iter();
-        let own =
-            own.filter_map(|record| Some((record.own_id.as_ref()?, Place::At(record.offset))));
-        let places = marks.chain(own).filter(|(known, _)| known.as_str() == id);
-        places.fold(Place::Nowhere, |all, (_, place)| all.and(place))
+    /// Where the event with this id stands, if it is here.
+    pub(super) fn find(&self, id: &EventId) -> Place {
+        let own = self.records.iter().filter(|record| record.own_id.as_ref() == Some(id));
+        own.fold(Place::Nowhere, |all, record| all.and(Place::At(record.offset)))
     }
 
-    /// Remembers that one connection got an event with this id, having seen everything up to
-    /// `offset`. An id that several connections get, a greeting, is remembered as long as any does.
-    pub(super) fn mark(&mut self, id: EventId, offset: u64) {
-        let before = self.marks.iter().position(|(mark, _)| *mark == id);
-        let before = before.and_then(|index| self.marks.remove(index));
-        let place = before.map_or(Place::Nowhere, |(_, place)| place).and(Place::At(offset));
-        if self.marks.len() == MARKS {
-            self.marks.pop_front();
-        }
-        self.marks.push_back((id, place));
-        self.marked = self.marked.max(offset);
-    }
-
-    /// Everything that this log knows of is at or before this offset; zero if it knows nothing.
+    /// The newest event and the completion are at or before this offset; zero if there was neither.
     pub(super) fn last_place(&self) -> u64 {
-        self.newest.max(self.completed.unwrap_or(0)).max(self.marked)
+        self.newest.max(self.completed.unwrap_or(0))
     }
 
     pub(super) fn join(&mut self, member: Arc<T>, next: u64) -> usize {

@@ -13,6 +13,7 @@ mod history;
 mod hub;
 mod last_event_id;
 mod log;
+mod marks;
 mod members;
 mod position;
 mod registry;

@@ -231,15 +231,19 @@ impl Reader {
             let feed = &mut self.feeds[index];
             let overtaken = feed.overtaken();
             let lag = feed.lag();
-            if let (Some(overtaken), [_]) = (overtaken, &*self.feeds) {
+            let closes = lag == Lag::Close && self.until.is_none();
+            if let (Some(overtaken), [_], false) = (overtaken, &*self.feeds, closes) {
                 // It is told: nothing to tell again when it comes back from here.
                 self.position = self.position.max(overtaken.offset);
             }
             match (overtaken, lag) {
                 // One that is ending anyway gets what there still is.
-                (Some(_), Lag::Close) if self.until.is_none() => {
+                (Some(_), Lag::Close) if closes => {
                     self.conn.begin_end(CloseReason::Lagged, Some(bye(CloseReason::Lagged, None)));
+                    // What is its own it still gets, and can come back from.
+                    self.give_local(LAST, out);
                     self.take_over();
+                    self.give_local(LAST, out);
                     self.feeds.clear();
                     return Vec::new();
                 }
@@ -272,10 +276,8 @@ impl Reader {
         while self.local.front().is_some_and(|queued| queued.offset < offset)
             && let Some(queued) = self.local.pop_front()
         {
-            if let Some(id) = queued.id
-                && let Some(feed) = self.feeds.first()
-            {
-                feed.mark(id, self.position);
+            if let Some(id) = &queued.id {
+                self.feeds.iter().for_each(|feed| feed.mark(id, self.position));
             }
             out.push(queued.frame);
         }

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::{runtime, task::LocalSet};
 
 /// How many seeds each test run tries.
-const SEEDS: u64 = 3_000;
+const SEEDS: u64 = 2_000;
 
 fn run(seed: u64) {
     fastrand::seed(seed);
