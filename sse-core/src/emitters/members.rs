@@ -58,14 +58,13 @@ impl<T> Members<T> {
 
     /// Gives a seat back. With the last member all memory goes.
     pub(super) fn leave(&mut self, seat: usize) {
+        if self.len() == 1 {
+            *self = Self::new();
+            return;
+        }
         self.cursors[seat] = VACANT;
         self.vacant.push(seat);
-        if self.len() == 0 {
-            *self = Self::new();
-        } else {
-            Block::make_mut(&mut Block::make_mut(&mut self.blocks)[seat / BLOCK])[seat % BLOCK] =
-                None;
-        }
+        Block::make_mut(&mut Block::make_mut(&mut self.blocks)[seat / BLOCK])[seat % BLOCK] = None;
     }
 
     pub(super) fn cursor(&self, seat: usize) -> u64 {
