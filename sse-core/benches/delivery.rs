@@ -14,8 +14,7 @@ fn main() {
     divan::main();
 }
 
-const PAYLOAD: &str =
-    "{\"record\":6666,\"state\":\"paid\",\"amount\":\"199.00\",\"currency\":\"CNY\",\"payer\":\"somebody\",\"at\":1}";
+const PAYLOAD: &str = "{\"record\":6666,\"state\":\"paid\",\"amount\":\"199.00\",\"currency\":\"CNY\",\"payer\":\"somebody\",\"at\":1}";
 
 /// Everything that is ready now, in pieces.
 fn drain(stream: &mut EventStream) -> usize {
@@ -45,8 +44,9 @@ fn encode_every_field(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [0, 1, 1000])]
 fn append(bencher: Bencher<'_, '_>, connections: usize) {
     let emitters = Emitters::<u64>::new();
-    let _open: Vec<_> =
-        (0..connections).map(|_| emitters.connect(7, LastEventId::default()).into_stream()).collect();
+    let _open: Vec<_> = (0..connections)
+        .map(|_| emitters.connect(7, LastEventId::default()).into_stream())
+        .collect();
     bencher.bench(|| emitters.send(&7, black_box(PAYLOAD)));
 }
 

@@ -134,7 +134,8 @@ impl Drop for Server {
 pub(crate) fn kernel_memory() -> io::Result<u64> {
     let text = fs::read_to_string("/proc/net/sockstat")?;
     let tcp = text.lines().find_map(|line| line.strip_prefix("TCP:"));
-    let pages = tcp.and_then(|line| line.split_once("mem")).and_then(|(_, rest)| first_number(rest));
+    let pages =
+        tcp.and_then(|line| line.split_once("mem")).and_then(|(_, rest)| first_number(rest));
     Ok(pages.unwrap_or(0) * 4096)
 }
 

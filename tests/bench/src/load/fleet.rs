@@ -26,6 +26,8 @@ const BATCH: usize = 256;
 /// How long anything may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// After how long without a request the publisher dials anew.
+const IDLE: Duration = Duration::from_secs(4);
 /// How long the generator sleeps between looks at the sockets.
 const TICK: Duration = Duration::from_micros(300);
 
@@ -34,6 +36,8 @@ pub(crate) struct Fleet {
     epoll: OwnedFd,
     clients: Vec<Option<Client>>,
     publisher: TcpStream,
+    /// When something was last asked of the publisher's connection.
+    spoke: Instant,
     buffer: Vec<u8>,
     ready: Vec<Event>,
     /// The number of the next event.
@@ -59,6 +63,7 @@ impl Fleet {
             epoll,
             clients: Vec::new(),
             publisher,
+            spoke: Instant::now(),
             buffer: vec![0; 64 * 1024],
             ready: vec![nothing; 512],
             next: 1,
@@ -115,7 +120,9 @@ impl Fleet {
     pub(crate) fn publish(&mut self, size: usize) -> io::Result<()> {
         let data = format!("{:0DIGITS$}{:x<width$}", self.next, "", width = size - DIGITS);
         self.next += 1;
-        let head = format!("POST /publish HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: {size}\r\n\r\n");
+        let head = format!(
+            "POST /publish HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: {size}\r\n\r\n"
+        );
         self.send([head.as_bytes(), data.as_bytes()].concat())
     }
 
@@ -127,6 +134,14 @@ impl Fleet {
     }
 
     fn send(&mut self, request: Vec<u8>) -> io::Result<()> {
+        // A server may close a connection that nothing comes on; while others have their turn,
+        // that can be long.
+        if self.answers == self.asked && self.spoke.elapsed() > IDLE {
+            self.publisher = dial(self.server, 0, None)?;
+            let data = EventData::new_u64(PUBLISHER);
+            epoll::add(&self.epoll, &self.publisher, data, EventFlags::IN)?;
+        }
+        self.spoke = Instant::now();
         self.asked += 1;
         let mut rest = &request[..];
         while !rest.is_empty() {
@@ -167,7 +182,11 @@ impl Fleet {
 
     fn hear(&mut self) -> io::Result<()> {
         match self.publisher.read(&mut self.buffer)? {
-            0 => Err(ErrorKind::UnexpectedEof.into()),
+            0 if self.answers == self.asked => {
+                self.spoke -= IDLE;
+                Ok(epoll::delete(&self.epoll, &self.publisher)?)
+            }
+            0 => Err(Error::other("the server closed the publisher's connection")),
             length => {
                 self.answers += answers(&self.buffer[..length]);
                 Ok(())
@@ -176,18 +195,17 @@ impl Fleet {
     }
 
     /// Reads until `done`.
-    pub(crate) fn until(
-        &mut self,
-        what: &str,
-        done: impl Fn(&Self) -> bool,
-    ) -> io::Result<()> {
+    pub(crate) fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
             if Instant::now() > deadline {
-                return Err(Error::new(ErrorKind::TimedOut, format!(
-                    "{what} did not come from {}: {} heads, {} events, {} ends, {} answers",
-                    self.server, self.heads, self.events, self.ends, self.answers
-                )));
+                return Err(Error::new(
+                    ErrorKind::TimedOut,
+                    format!(
+                        "{what} did not come from {}: {} heads, {} events, {} ends, {} answers",
+                        self.server, self.heads, self.events, self.ends, self.answers
+                    ),
+                ));
             }
             self.pump()?;
         }

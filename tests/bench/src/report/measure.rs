@@ -53,7 +53,9 @@ impl Measure {
     /// The ratios within each round.
     pub(super) fn ratio(&self, kind: Kind, to: Kind) -> Option<Spread> {
         let pairs = self.values(kind)?.iter().zip(self.values(to)?);
-        Spread::of(pairs.filter(|(_, base)| **base > 0.0).map(|(value, base)| value / base).collect())
+        Spread::of(
+            pairs.filter(|(_, base)| **base > 0.0).map(|(value, base)| value / base).collect(),
+        )
     }
 
     pub(super) fn text(&self) -> String {

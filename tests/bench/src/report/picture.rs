@@ -77,7 +77,8 @@ pub(super) fn draw(report: &Report) -> String {
         );
         let spreads: Vec<_> =
             SHOWN.into_iter().filter_map(|kind| Some((kind, measure.spread(kind)?))).collect();
-        let longest = spreads.iter().map(|(_, spread)| spread.high).fold(f64::MIN_POSITIVE, f64::max);
+        let longest =
+            spreads.iter().map(|(_, spread)| spread.high).fold(f64::MIN_POSITIVE, f64::max);
         for (row, (kind, spread)) in spreads.iter().enumerate() {
             let y = TITLE + row * ROW;
             let at = |value: f64| LONGEST * value / longest;

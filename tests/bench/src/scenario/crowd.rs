@@ -14,7 +14,8 @@ use crate::{
 pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let clients = args.or_quick(10_000, 2_000);
     let publishes = args.or_quick(15, 5);
-    let mut kinds = args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body, Kind::Direct]);
+    let mut kinds =
+        args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body, Kind::Direct]);
     let mut outcome = Outcome::default();
     let mut connect = Measure::new("CPU per connect", "µs");
     let mut idle = Measure::new("process memory per idle connection", "B");
@@ -28,9 +29,8 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
             let mut fleet = Fleet::new(server.address)?;
             // What the first request brings into memory is not a connection's.
             fleet.connect(1)?;
-            let per_client = |before: u64, after: u64| {
-                after.saturating_sub(before) as f64 / clients as f64
-            };
+            let per_client =
+                |before: u64, after: u64| after.saturating_sub(before) as f64 / clients as f64;
             let (memory, cpu) = (server.memory()?, server.settled_cpu()?);
             fleet.connect(clients - 1)?;
             let took = server.settled_cpu()? - cpu;

@@ -13,7 +13,7 @@ pub(super) fn steady(args: &Args) -> io::Result<Outcome> {
     let clients = 1_000;
     let duel = Duel::start(&args.servers(&SERVERS), clients)?;
     let name = "fan-out to 1,000, CPU per delivered event";
-    duel.run(name, "µs", args.or_quick(150, 15), |_, fleet| {
+    duel.run(name, "µs", args.or_quick(100, 15), |_, fleet| {
         for _ in 0..EVENTS {
             fleet.publish_and_wait(DATA)?;
         }

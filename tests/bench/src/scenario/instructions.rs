@@ -21,7 +21,9 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut event = Measure::new("user-space instructions per delivered event", "");
     let mut flow = Measure::new("user-space instructions per keyed flow", "");
-    for kind in args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body, Kind::Direct]) {
+    for kind in
+        args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body, Kind::Direct])
+    {
         let mut cost = |lengths: (usize, usize), each: usize, work: Work| -> io::Result<f64> {
             let (short, tally) = count(kind, lengths.0, work)?;
             outcome.tallies.push((kind, tally));

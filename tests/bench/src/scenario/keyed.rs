@@ -10,7 +10,8 @@ const WINDOW: u64 = 8;
 
 pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     const FLOWS: usize = 400;
-    let kinds = args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body, Kind::Direct]);
+    let kinds =
+        args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body, Kind::Direct]);
     let duel = Duel::start(&kinds, 0)?;
     let mut key = 0;
     let name = "keyed flow, CPU per flow";
