@@ -25,9 +25,9 @@ const _: () = {
         >::by_ref(move |__event, __call| {
             __call.answer(<Desk<u8>>::tell(__a0.component(), __event))
         });
-        ::core::option::Option::Some(
-            __prepared.when(|event: &Paid| event.amount < <Desk<u8>>::LIMIT).erase(),
-        )
+        let __prepared = __prepared
+            .when(|event: &Paid| event.amount < <Desk<u8>>::LIMIT);
+        ::core::option::Option::Some(__prepared.erase())
     }
     const __DECLARATION: ::sse_tower::__private::Declaration = ::sse_tower::__private::Declaration::new(
             ::core::concat!(::core::module_path!(), "::Desk<u8>::tell"),
@@ -61,7 +61,7 @@ const _: () = {
                     );
                     ::sse_tower::__private::caught(__running).await
                 };
-                let __answer = __call.answer(__result);
+                let __answer = __call.answer(::core::convert::identity(__result));
                 (__event, __answer)
             })
         });

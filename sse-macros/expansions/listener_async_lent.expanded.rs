@@ -40,7 +40,7 @@ impl mail {
                     );
                     ::sse_tower::__private::caught(__running).await
                 };
-                let __answer = __call.answer(__result);
+                let __answer = __call.answer(::core::convert::identity(__result));
                 (__event, __answer)
             })
         });

@@ -29,7 +29,7 @@ impl index {
                     let __running = ::core::pin::pin!(index(__event));
                     ::sse_tower::__private::caught(__running).await
                 };
-                __call.answer(__result)
+                __call.answer(::core::convert::identity(__result))
             })
         });
         ::core::option::Option::Some(__prepared.erase())

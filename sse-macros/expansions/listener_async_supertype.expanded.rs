@@ -34,7 +34,7 @@ impl audit {
                     );
                     ::sse_tower::__private::caught(__running).await
                 };
-                __call.answer(__result)
+                __call.answer(::core::convert::identity(__result))
             })
         });
         ::core::option::Option::Some(__prepared.erase())

@@ -55,9 +55,8 @@ impl audit {
                     ),
                 )
         });
-        ::core::option::Option::Some(
-            __prepared.when(|event: &PayCompleted| event.amount > 100).erase(),
-        )
+        let __prepared = __prepared.when(|event: &PayCompleted| event.amount > 100);
+        ::core::option::Option::Some(__prepared.erase())
     }
 }
 #[cfg(feature = "audit")]

@@ -84,7 +84,7 @@ pub fn application_event(item: TokenStream) -> TokenStream {
 /// Goes on an impl block. Each of its methods under [`macro@event_listener`] hears events, with the component of
 /// that type in the context as `&self`. The block and its methods stay as they are.
 ///
-/// ```
+/// ```standalone_crate
 /// use sse_tower::{ApplicationContext, ApplicationEvent, Emitters, component, event_listener};
 ///
 /// #[derive(ApplicationEvent)]

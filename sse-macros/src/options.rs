@@ -242,11 +242,11 @@ fn text(name: &str, example: &str, value: Expr, mistakes: &mut Mistakes) -> Opti
     None
 }
 
-fn literal(value: Expr) -> Result<Lit, Expr> {
+fn literal(value: Expr) -> Result<Lit, Box<Expr>> {
     match value {
         Expr::Lit(ExprLit { lit, .. }) => Ok(lit),
         Expr::Group(group) => literal(*group.expr),
-        other => Err(other),
+        other => Err(Box::new(other)),
     }
 }
 

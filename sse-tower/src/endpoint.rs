@@ -24,7 +24,7 @@ use crate::{ApplicationContext, WiringError, WiringFault};
 /// An endpoint is linked if its crate is: name the crates of a larger program in
 /// [`listeners_from!`](crate::listeners_from). The router fits any `S`; merge it into your own:
 ///
-/// ```
+/// ```standalone_crate
 /// use axum::Router;
 /// use sse_tower::{ApplicationContext, LastEventId, Component, Emitters, SseEmitter, SseLayer, sse_endpoint};
 ///
@@ -207,6 +207,7 @@ type Extracted<'a, T> = Pin<Box<dyn Future<Output = Result<T, Response>> + Send 
 ///
 /// # Errors
 /// None; a rejected argument is the other half of the result.
+#[allow(clippy::result_large_err, reason = "the generated code needs both halves to be responses")]
 pub fn respond(answer: impl IntoResponse) -> Result<Response, Response> {
     Ok(answer.into_response())
 }

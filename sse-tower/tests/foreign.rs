@@ -278,7 +278,7 @@ async fn axums_own_sse_is_kept_alive_and_drained() {
     let events = futures_util::StreamExt::chain(events, futures_util::stream::pending());
     let response = through(&context, Sse::new(events).into_response()).await;
     let cache = response.headers().get_all("cache-control");
-    assert_eq!(cache.iter().collect::<Vec<_>>(), ["no-cache", "no-transform"]);
+    assert_eq!(cache.iter().collect::<Vec<_>>(), ["no-cache, no-transform"]);
     let mut body = response.into_body();
     assert_eq!(next(&mut body).await.unwrap(), "data: hello\n\n");
     assert_eq!(next(&mut body).await.unwrap(), ":\n\n");

@@ -17,7 +17,9 @@ use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
-use sse_tower::{Drain, Limits, SseLayer, observe};
+use sse_tower::{
+    ApplicationEvent, Drain, Emitters, History, LastEventId, Limits, SseLayer, observe,
+};
 use tower::ServiceExt;
 
 /// Keeps the last or the summed value of everything, by name and labels.
@@ -160,4 +162,61 @@ async fn no_label_grows_with_the_number_of_streams() {
     }
     assert_eq!(ledger.names(), names);
     assert!(names.iter().any(|name| name.starts_with(observe::STREAMS_OPENED)), "{names:?}");
+}
+
+fn panic_now() {
+    panic!("on purpose")
+}
+
+struct Paid;
+impl ApplicationEvent for Paid {}
+
+#[tokio::test(start_paused = true)]
+async fn publications_listeners_and_what_they_send_are_counted() {
+    let ledger = Ledger::default();
+    let _recording = metrics::set_default_local_recorder(&ledger);
+    let context = common::context();
+    let emitters = Emitters::<u8>::new();
+    let (one, two) =
+        (emitters.connect(1, LastEventId::default()), emitters.connect(1, LastEventId::default()));
+    let _sends = context.on(move |_: &Paid| drop(emitters.send(&1, "paid")));
+    let _fails = context.on(|_: &Paid| Err::<(), _>(std::io::Error::other("on purpose")));
+    let _takes_time = context.on_async(|_: Arc<Paid>| tokio::time::sleep(Duration::from_secs(3)));
+    let _panics_too = context.on(|_: &Paid| panic_now());
+    let _panics = context.on_async(|_: Arc<Paid>| async { panic_now() });
+    assert!(context.publish_event(Paid).await.is_err());
+
+    let sum = |name: &str, label: &str| -> f64 {
+        let ledger = ledger.0.lock().unwrap();
+        let of = |key: &&String| key.starts_with(name) && key.contains(label);
+        ledger.keys().filter(of).map(|key| ledger[key]).sum()
+    };
+    assert_eq!(sum(observe::EVENTS_PUBLISHED, "Paid"), 1.0);
+    assert_eq!(sum(observe::LISTENERS_RUN, "outcome=ok"), 2.0);
+    assert_eq!(sum(observe::LISTENERS_RUN, "outcome=failed"), 3.0);
+    assert_eq!(sum(observe::LISTENER_TIME, "").round(), 3.0);
+    assert_eq!(sum(observe::EVENTS_SENT, ""), 2.0);
+
+    one.complete();
+    two.complete();
+    let written =
+        common::text(one.into_stream()).await.len() + common::text(two.into_stream()).await.len();
+    assert_eq!(sum(observe::BYTES_WRITTEN, ""), written as f64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_counted_with_what_is_missing() {
+    let ledger = Ledger::default();
+    let _recording = metrics::set_default_local_recorder(&ledger);
+    let emitters = Emitters::<u8>::builder().history(History::events(2)).build();
+    let first = emitters.send(&1, "0").await.unwrap().id;
+    for number in 1..=5 {
+        drop(emitters.send(&1, number.to_string()));
+    }
+    let late = emitters.connect(1, LastEventId::from(first));
+    late.complete();
+    let text = common::text(late.into_stream()).await;
+    assert!(text.contains("event:stream-gap"), "{text}");
+    assert_eq!(ledger.get("sse_gaps_total{reason=history}"), 1.0);
+    assert_eq!(ledger.get("sse_events_missed_total{}"), 3.0);
 }

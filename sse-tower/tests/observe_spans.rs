@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Body, routing::get};
 use http::Request;
-use sse_tower::SseLayer;
+use sse_tower::{ApplicationEvent, Emitters, SseLayer};
 use tower::ServiceExt;
 use tracing::{
     field::{Field, Visit},
@@ -23,6 +23,9 @@ struct Spans(Arc<Mutex<Notes>>);
 #[derive(Default)]
 struct Notes {
     names: Vec<&'static str>,
+    /// The spans that are entered now.
+    stack: Vec<&'static str>,
+    metadata: Vec<&'static tracing::Metadata<'static>>,
     lines: Vec<String>,
 }
 
@@ -41,7 +44,10 @@ impl tracing::Subscriber for Spans {
     fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
         let mut notes = self.0.lock().unwrap();
         notes.names.push(span.metadata().name());
-        notes.lines.push(format!("{} opens", span.metadata().name()));
+        notes.metadata.push(span.metadata());
+        let parent = notes.stack.last().map(|parent| format!(" in {parent}"));
+        let name = span.metadata().name();
+        notes.lines.push(format!("{name} opens{}", parent.unwrap_or_default()));
         span::Id::from_u64(notes.names.len() as u64)
     }
     fn record(&self, id: &span::Id, values: &span::Record<'_>) {
@@ -59,16 +65,69 @@ impl tracing::Subscriber for Spans {
     }
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
     fn event(&self, _: &tracing::Event<'_>) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
+    fn enter(&self, id: &span::Id) {
+        let mut notes = self.0.lock().unwrap();
+        let name = notes.names[id.into_u64() as usize - 1];
+        notes.stack.push(name);
+    }
+    fn exit(&self, _: &span::Id) {
+        self.0.lock().unwrap().stack.pop();
+    }
+    fn current_span(&self) -> tracing_core::span::Current {
+        // Ids of closed spans are not used again, so the newest of that name is the one.
+        let notes = self.0.lock().unwrap();
+        let Some(name) = notes.stack.last() else { return tracing_core::span::Current::none() };
+        let newest = notes.names.iter().rposition(|it| it == name).unwrap();
+        let id = span::Id::from_u64(newest as u64 + 1);
+        tracing_core::span::Current::new(id, notes.metadata[newest])
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_stream_is_a_span_that_says_how_it_ended() {
+async fn what_happens_can_be_followed() {
     let spans = Spans::default();
     let _subscribed = tracing::subscriber::set_default(spans.clone());
+    each_stream_is_a_span_that_says_how_it_ended(&spans).await;
+    from_the_publication_to_its_listener_to_what_it_sends(&spans).await;
+}
+
+struct Paid;
+impl ApplicationEvent for Paid {}
+
+async fn from_the_publication_to_its_listener_to_what_it_sends(spans: &Spans) {
+    let context = common::context();
+    spans.0.lock().unwrap().lines.clear();
+    let emitters = Emitters::<u8>::new();
+    let (first, second) = (emitters.clone(), emitters.clone());
+    let _plain = context.on(move |_: &Paid| drop(first.send(&1, "paid")));
+    let _slow = context.on_async(move |_: Arc<Paid>| {
+        let emitters = second.clone();
+        async move {
+            // The rest runs when the publication is awaited, and belongs to it all the same.
+            tokio::task::yield_now().await;
+            drop(emitters.send(&1, "later"));
+        }
+    });
+    context.publish_event(Paid).await.unwrap();
+    let lines: Vec<_> =
+        spans.0.lock().unwrap().lines.iter().filter(|it| it.contains("opens")).cloned().collect();
+    assert_eq!(
+        lines,
+        [
+            "publish opens",
+            "listener opens in publish",
+            "send opens in listener",
+            "listener opens in publish",
+            "send opens in listener",
+        ]
+    );
+}
+
+async fn each_stream_is_a_span_that_says_how_it_ended(spans: &Spans) {
     let app =
         Router::new().route("/push", get(common::hello)).layer(SseLayer::new(common::context()));
+    // The context itself publishes that it has started.
+    spans.0.lock().unwrap().lines.clear();
     let request = Request::builder().uri("/push").body(Body::empty()).unwrap();
     let response = app.oneshot(request).await.unwrap();
     assert_eq!(spans.0.lock().unwrap().lines, ["sse_stream opens"]);

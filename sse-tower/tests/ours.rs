@@ -52,7 +52,7 @@ async fn an_emitter_is_kept_alive_as_the_layer_says() {
     let (app, ..) = app(layer(&context));
     let response = ask(&app, Method::GET).await;
     let cache: Vec<_> = response.headers().get_all(header::CACHE_CONTROL).iter().collect();
-    assert_eq!(cache, ["no-cache", "no-transform"]);
+    assert_eq!(cache, ["no-cache, no-transform"]);
     let mut body = response.into_body();
     body.frame().await.unwrap().unwrap();
     for _ in 0..3 {

@@ -19,7 +19,7 @@ if [[ -z $(fc-list :lang=zh) ]]; then
     install_packages "no font for Chinese" fonts-noto-cjk
 fi
 
-if ! cargo test --workspace --all-features --test browser; then
+if ! cargo test --workspace --all-features --test browser --test examples_browser; then
     echo "pictures of what the browser showed: tests/artifacts/" >&2
     exit 1
 fi

@@ -24,6 +24,9 @@ const FLAGS: [&str; 10] = [
     "--window-size=1100,900",
 ];
 
+/// How often a start is tried.
+const ATTEMPTS: usize = 3;
+
 /// Dropping it kills the process group: chromedriver and its browsers, nobody else's.
 #[derive(Debug)]
 pub(crate) struct Chromedriver {
@@ -34,7 +37,19 @@ pub(crate) struct Chromedriver {
 }
 
 impl Chromedriver {
+    /// Starts one. It looks for a free port itself, and ends if that is taken a moment later by
+    /// another one, as when two tests start at once: then it is started again.
     pub(crate) async fn start() -> Result<Self> {
+        let mut attempts = 1;
+        loop {
+            match Self::start_once().await {
+                Err(_) if attempts < ATTEMPTS => attempts += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn start_once() -> Result<Self> {
         let profile = TempDir::with_prefix("sse-tower-profile-")?;
         let mut child = Command::new("chromedriver")
             .arg("--port=0")

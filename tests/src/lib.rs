@@ -8,12 +8,16 @@ mod chromedriver;
 mod connection;
 mod program;
 mod relay;
+mod site;
+mod stream;
 mod wait;
 
 pub use browser::{Browser, Tab, in_chromium};
 pub use connection::{Answer, Connection, request};
 pub use program::{Exit, Program};
 pub use relay::Relay;
+pub use site::Site;
+pub use stream::{EventText, Stream};
 pub use wait::{DEADLINE, eventually, within};
 
 /// What tests return, so that every step in them can end in `?`.

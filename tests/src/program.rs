@@ -1,12 +1,14 @@
 //! Example programs, built as a user builds them and spoken to from outside.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::Mutex;
@@ -21,6 +23,8 @@ pub struct Program {
     address: SocketAddr,
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    /// What it wrote on standard error.
+    log: NamedTempFile,
 }
 
 /// How a program ended, and how long it took from the signal.
@@ -45,23 +49,28 @@ impl Program {
     }
 
     async fn launch(name: String, options: Vec<String>, address: SocketAddr) -> Result<Self> {
+        let log = NamedTempFile::with_prefix("sse-tower-log-")?;
         let mut child = Command::new(binary(&name).await?)
             .arg("--listen")
             .arg(address.to_string())
             .args(&options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(File::options().append(true).open(log.path())?)
             .kill_on_drop(true)
             .spawn()?;
         let stdout = child.stdout.take().ok_or("a program without standard output")?;
         let mut lines = BufReader::new(stdout).lines();
         let line = within("the first line of the program", lines.next_line()).await??;
-        let line = line.ok_or_else(|| format!("{name} ended before it listened"))?;
+        let line = line.ok_or_else(|| {
+            let log = std::fs::read_to_string(log.path()).unwrap_or_default();
+            format!("{name} ended before it listened: {log}")
+        })?;
         let address = line
             .strip_prefix("listening on http://")
             .ok_or_else(|| format!("{name} said {line:?}, not where it listens"))?
             .parse()?;
-        Ok(Self { name, options, address, child, lines })
+        Ok(Self { name, options, address, child, lines, log })
     }
 
     /// Where it listens.
@@ -78,6 +87,19 @@ impl Program {
     pub async fn line(&mut self) -> Result<String> {
         let line = within("a line of the program", self.lines.next_line()).await??;
         Ok(line.ok_or("the program closed its standard output")?)
+    }
+
+    /// What it wrote on standard error so far.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.log.path())?)
+    }
+
+    /// How many sockets it has open, to see whether it lets go of those whose clients left.
+    pub fn sockets(&self) -> Result<usize> {
+        let id = self.child.id().ok_or("the program has ended already")?;
+        let open = std::fs::read_dir(format!("/proc/{id}/fd"))?;
+        let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        Ok(targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count())
     }
 
     /// Sends `signal` to this process alone and waits for its end.

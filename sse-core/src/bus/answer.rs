@@ -45,6 +45,12 @@ impl Answer {
         self.0.is_none()
     }
 
+    /// The listener itself failed; those of what it returned are another matter.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) fn is_failed(&self) -> bool {
+        self.0.as_ref().is_some_and(|more| more.failed)
+    }
+
     #[inline]
     pub(crate) fn into_more(self) -> Option<Box<More>> {
         self.0

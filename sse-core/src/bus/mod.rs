@@ -43,6 +43,7 @@ mod error;
 mod event;
 mod inject;
 mod listener;
+mod observed;
 mod order;
 mod outcome;
 mod prepared;

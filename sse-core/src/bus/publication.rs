@@ -23,7 +23,7 @@ use super::{
     scope::{Origin, Scope},
     slot::Plan,
 };
-use crate::context::ApplicationContext;
+use crate::{context::ApplicationContext, observe};
 
 /// One published event on its way through its listeners; a future of what became of it.
 ///
@@ -76,6 +76,15 @@ enum State<E> {
 /// Publishes outside of any transaction.
 #[inline]
 pub(crate) fn publish<E: ApplicationEvent>(
+    context: &ApplicationContext,
+    event: E,
+    at: &'static Location<'static>,
+) -> Publication<E> {
+    observe::publishing(std::any::type_name::<E>, || publish_noted(context, event, at))
+}
+
+#[inline]
+fn publish_noted<E: ApplicationEvent>(
     context: &ApplicationContext,
     event: E,
     at: &'static Location<'static>,

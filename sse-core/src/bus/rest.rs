@@ -21,7 +21,7 @@ use super::{
     slot::Plan,
     tasks::InFlight,
 };
-use crate::context::ApplicationContext;
+use crate::{context::ApplicationContext, observe::Span};
 
 /// Listeners that have yet to run, and the one that is running.
 pub(crate) struct Rest<E> {
@@ -38,6 +38,8 @@ pub(crate) struct Rest<E> {
     /// It runs in a task; where that is dropped there is nothing to hand it to.
     pub(crate) handed_over: bool,
     in_flight: Option<InFlight>,
+    /// Of the publication: what is left of it belongs to it too.
+    span: Span,
 }
 
 enum Running<E> {
@@ -74,6 +76,7 @@ impl<E: Send + Sync + 'static> Rest<E> {
             stop_at_first: false,
             handed_over: false,
             in_flight: None,
+            span: Span::current(),
         };
         rest.stopped(stop);
         rest
@@ -137,6 +140,11 @@ impl<E: Send + Sync + 'static> Rest<E> {
     }
 
     pub(crate) fn poll(&mut self, tally: &mut Tally, cx: &mut Context<'_>) -> Poll<()> {
+        let span = self.span.clone();
+        span.run(|| self.poll_inside(tally, cx))
+    }
+
+    fn poll_inside(&mut self, tally: &mut Tally, cx: &mut Context<'_>) -> Poll<()> {
         self.count();
         loop {
             if std::task::ready!(self.poll_running(tally, cx)) && self.advance(tally) {

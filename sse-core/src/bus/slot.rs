@@ -16,6 +16,7 @@ use super::{
     call::{Call, EventMeta},
     event::{ApplicationEvent, EventDescription, Supertype},
     listener::Profile,
+    observed::observed,
     order,
     prepared::{Bound, Prepared, RefFn, Wired},
 };
@@ -294,7 +295,11 @@ fn plan<E: ApplicationEvent>(
     }
 }
 
-fn push<E>(entries: &mut Vec<Entry<E>>, listener: &Registered, prepared: Option<Prepared<E>>) {
+fn push<E: ApplicationEvent>(
+    entries: &mut Vec<Entry<E>>,
+    listener: &Registered,
+    prepared: Option<Prepared<E>>,
+) {
     let Some(Prepared { bound, condition }) = prepared else {
         // A listener is registered under the type that it was bound for.
         return;
@@ -303,7 +308,7 @@ fn push<E>(entries: &mut Vec<Entry<E>>, listener: &Registered, prepared: Option<
         plain: matches!(bound, Bound::Ref(_))
             && condition.is_none()
             && listener.profile.phase.is_none(),
-        bound,
+        bound: observed(bound, listener.profile.label()),
         condition,
         profile: Arc::clone(&listener.profile),
     });

@@ -100,13 +100,12 @@ impl Drop for InFlight {
 pub(crate) fn hand_over(context: &ApplicationContext, future: BoxFuture<()>) {
     let runtime = Handle::try_current().ok();
     let runtime = runtime.or_else(|| context.runtime().cloned()).or_else(|| own_runtime().cloned());
-    match runtime {
-        Some(runtime) => drop(runtime.spawn(future)),
-        None => {
-            #[cfg(feature = "tracing")]
-            tracing::error!("listeners are lost: no tokio runtime, and no thread could be started");
-        }
+    if let Some(runtime) = runtime {
+        drop(runtime.spawn(future));
+        return;
     }
+    #[cfg(feature = "tracing")]
+    tracing::error!("listeners are lost: no tokio runtime, and no thread could be started");
 }
 
 /// One thread for programs that publish outside of any runtime, started at the first need.

@@ -109,7 +109,7 @@ pub(crate) fn crate_of(module: &'static str) -> &'static str {
 /// attributes declare is silently not there. This names each crate, and makes
 /// [`build`](crate::ContextBuilder::build) fail for one that declares nothing.
 ///
-/// ```
+/// ```standalone_crate
 /// # extern crate bytes as billing;
 /// # extern crate fastrand as mail_listeners;
 /// # mod sse_tower { pub use sse_tower_core::*; }

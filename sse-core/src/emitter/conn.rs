@@ -16,6 +16,7 @@ use super::{
 use crate::{
     IntoEvent, SseEvent, Tick,
     emitters::{Feed, clock},
+    observe,
     sync::{Arc, AtomicU32, Mutex, Ordering, lock},
 };
 
@@ -28,6 +29,9 @@ pub(crate) const SHARED: u32 = 1;
 pub(crate) const STATE: u32 = 2;
 /// A timer fired.
 pub(crate) const TICK: u32 = 4;
+/// No event that comes now is for this connection any more. Once set it stays, and is nothing to
+/// look at.
+const CLOSED: u32 = 8;
 
 /// One connection. Publishers touch `bits` and `waker` alone: in this order, so that both are in
 /// the cache line that the reference counts are in.
@@ -119,13 +123,16 @@ impl Conn {
     // What publishers and timers do.
 
     /// Marks that there is something to look at, and wakes the stream unless somebody has already.
-    pub(crate) fn notify(&self, bit: u32) {
-        if self.bits.fetch_or(bit, Ordering::AcqRel) == 0 {
+    /// Says whether the connection still takes events.
+    pub(crate) fn notify(&self, bit: u32) -> bool {
+        let before = self.bits.fetch_or(bit, Ordering::AcqRel);
+        if before & !CLOSED == 0 {
             let waker = lock(&self.waker).clone();
             if let Some(waker) = waker {
                 waker.wake();
             }
         }
+        before & CLOSED == 0
     }
 
     // What the stream does.
@@ -135,7 +142,7 @@ impl Conn {
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
-        self.bits.load(Ordering::Acquire) == 0
+        self.bits.load(Ordering::Acquire) & !CLOSED == 0
     }
 
     pub(crate) fn has(&self, bit: u32) -> bool {
@@ -144,7 +151,7 @@ impl Conn {
 
     /// The bits that were set since the last time.
     pub(crate) fn take_bits(&self) -> u32 {
-        self.bits.swap(0, Ordering::AcqRel)
+        self.bits.fetch_and(CLOSED, Ordering::AcqRel) & !CLOSED
     }
 
     /// Takes over what was queued for this connection alone, once `out` is written: so that what
@@ -186,6 +193,7 @@ impl Conn {
         let (feeds, hooks, signals) = {
             let mut state = lock(&self.state);
             let Some(reason) = state.lifecycle.finish(everything_was_written) else { return };
+            self.bits.fetch_or(CLOSED, Ordering::AcqRel);
             state.queue = Queue::default();
             let hooks = std::mem::take(&mut state.hooks);
             let completion = hooks.completion;
@@ -223,6 +231,7 @@ impl Conn {
             if !state.lifecycle.begin_end(reason) {
                 return false;
             }
+            self.bits.fetch_or(CLOSED, Ordering::AcqRel);
             state.until = clock::last();
             if let Some(farewell) = farewell {
                 state.queue.push(Queued { offset: LAST, frame: farewell.encode(), id: None });
@@ -285,6 +294,7 @@ impl Conn {
             state.queue.push(Queued { offset, frame: event.encode(), id });
         }
         self.notify(STATE);
+        observe::event_sent(1);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::{
     EmittersBuilder, LastEventId, Sent,
     hub::{Hub, Key},
 };
-use crate::{CloseReason, EventId, IntoEvent, SseEmitter, sync::Arc};
+use crate::{CloseReason, EventId, IntoEvent, SseEmitter, observe, sync::Arc};
 
 /// Connections by key, with a shared log for each key.
 ///
@@ -143,7 +143,8 @@ impl<K: Key> Emitters<K> {
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
         let event = event.into_event();
-        Sent::ready(event.map_err(Into::into).and_then(|event| self.hub().send(key, event)))
+        let send = |event| observe::send_span().run(|| self.hub().send(key, event));
+        Sent::ready(event.map_err(Into::into).and_then(send).inspect(observe::sent))
     }
 
     /// Sends `event` to every connection, whatever its keys, with one id. Keys that nobody is
@@ -153,7 +154,8 @@ impl<K: Key> Emitters<K> {
     /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none.
     pub fn send_all(&self, event: impl IntoEvent) -> Sent {
         let event = event.into_event();
-        Sent::ready(event.map_err(Into::into).map(|event| self.hub().send_all(event)))
+        let send = |event| observe::send_span().run(|| self.hub().send_all(event));
+        Sent::ready(event.map_err(Into::into).map(send).inspect(observe::sent))
     }
 
     /// Nothing comes after what was sent to `key`. Connections get what they have not read yet, then

@@ -20,6 +20,7 @@ use crate::{
     CloseReason, EventId, SendError, SseEmitter, SseEvent, bye,
     emitter::{Conn, SHARED, STATE, Settings},
     event::{GapReason, gap, ready, reset},
+    observe,
     sync::{Arc, AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -114,8 +115,7 @@ impl<K: Key> Hub<K> {
         };
         let mut receivers = 0;
         for conn in walk.iter() {
-            conn.notify(SHARED);
-            receivers += 1;
+            receivers += usize::from(conn.notify(SHARED));
         }
         Ok(Receipt { id, receivers })
     }
@@ -143,8 +143,9 @@ impl<K: Key> Hub<K> {
         };
         let mut receivers = HashSet::new();
         for conn in walks.iter().flat_map(|walk| walk.iter()) {
-            conn.notify(SHARED);
-            receivers.insert(Arc::as_ptr(conn));
+            if conn.notify(SHARED) {
+                receivers.insert(Arc::as_ptr(conn));
+            }
         }
         Receipt { id, receivers: receivers.len() }
     }
@@ -429,9 +430,13 @@ impl<K: Key> Hub<K> {
         match plan.missed {
             Missed::None => {}
             Missed::Some(missed) => {
+                observe::gap("history", Some(missed));
                 conn.say(gap(GapReason::History, Some(missed)).encode(), true);
             }
-            Missed::Unknown => conn.say(gap(GapReason::History, None).encode(), true),
+            Missed::Unknown => {
+                observe::gap("history", None);
+                conn.say(gap(GapReason::History, None).encode(), true);
+            }
         }
         drop(plan.unwanted);
         conn.notify(STATE);

@@ -11,8 +11,7 @@ use crate::CloseReason;
 use super as names;
 
 /// A stream was opened.
-#[doc(hidden)]
-pub fn stream_opened() {
+pub(crate) fn stream_opened() {
     #[cfg(feature = "metrics")]
     {
         metrics::counter!(names::STREAMS_OPENED).increment(1);
@@ -21,8 +20,7 @@ pub fn stream_opened() {
 }
 
 /// A stream is over.
-#[doc(hidden)]
-pub fn stream_closed(reason: CloseReason, lifetime: Duration) {
+pub(crate) fn stream_closed(reason: CloseReason, lifetime: Duration) {
     #[cfg(feature = "metrics")]
     {
         metrics::counter!(names::STREAMS_CLOSED, "reason" => reason.as_str()).increment(1);
@@ -47,9 +45,13 @@ pub fn time_to_headers(took: Duration) {
     metrics::histogram!(names::TIME_TO_HEADERS).record(took);
 }
 
+/// One event was handed to the streams of a key.
+pub(crate) fn sent(receipt: &crate::Receipt) {
+    event_sent(receipt.receivers);
+}
+
 /// One event was handed to `receivers` streams.
-#[doc(hidden)]
-pub fn event_sent(receivers: usize) {
+pub(crate) fn event_sent(receivers: usize) {
     #[cfg(feature = "metrics")]
     metrics::counter!(names::EVENTS_SENT).increment(receivers as u64);
 }
@@ -62,8 +64,7 @@ pub fn bytes_written(bytes: usize) {
 }
 
 /// A client was told that `missed` events are missing (or that nobody knows how many).
-#[doc(hidden)]
-pub fn gap(reason: &'static str, missed: Option<u64>) {
+pub(crate) fn gap(reason: &'static str, missed: Option<u64>) {
     #[cfg(feature = "metrics")]
     {
         metrics::counter!(names::GAPS, "reason" => reason).increment(1);
@@ -71,26 +72,21 @@ pub fn gap(reason: &'static str, missed: Option<u64>) {
     }
 }
 
-/// A reader fell off its log while this far behind.
-#[doc(hidden)]
-pub fn lagged(events: u64, bytes: u64) {
+/// A reader was overtaken by this many events.
+pub(crate) fn lagged(events: u64) {
     #[cfg(feature = "metrics")]
-    {
-        metrics::histogram!(names::LAG_EVENTS).record(events as f64);
-        metrics::histogram!(names::LAG_BYTES).record(bytes as f64);
-    }
+    metrics::histogram!(names::LAG_EVENTS).record(events as f64);
 }
 
 /// An application event was published.
-#[doc(hidden)]
-pub fn published(event: &'static str) {
-    #[cfg(feature = "metrics")]
+#[cfg(feature = "metrics")]
+pub(crate) fn published(event: &'static str) {
     metrics::counter!(names::EVENTS_PUBLISHED, "event" => event).increment(1);
 }
 
-/// A listener ran, or was skipped. `outcome` is `ok`, `failed` or `skipped`.
-#[doc(hidden)]
-pub fn listener_ran(listener: &'static str, outcome: &'static str, took: Duration) {
+/// A listener ran. `outcome` is `ok`, `failed`, or `stopped` before its end.
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub(crate) fn listener_ran(listener: &'static str, outcome: &'static str, took: Duration) {
     #[cfg(feature = "metrics")]
     {
         metrics::counter!(names::LISTENERS_RUN, "listener" => listener, "outcome" => outcome)
@@ -100,24 +96,21 @@ pub fn listener_ran(listener: &'static str, outcome: &'static str, took: Duratio
 }
 
 /// A drain began.
-#[doc(hidden)]
-pub fn drain_began(open: usize) {
+pub(crate) fn drain_began(open: usize) {
     drain_left(open);
     #[cfg(feature = "tracing")]
     tracing::info!(target: "sse_tower", open, "draining");
 }
 
 /// One slice of a drain was told goodbye.
-#[doc(hidden)]
-pub fn drain_slice(told: usize, left: usize) {
+pub(crate) fn drain_slice(told: usize, left: usize) {
     drain_left(left);
     #[cfg(feature = "tracing")]
     tracing::debug!(target: "sse_tower", told, left, "said goodbye to a slice");
 }
 
 /// A drain is over, with `left` streams still open.
-#[doc(hidden)]
-pub fn drain_over(left: usize, took: Duration) {
+pub(crate) fn drain_over(left: usize, took: Duration) {
     drain_left(left);
     #[cfg(feature = "tracing")]
     if left > 0 {

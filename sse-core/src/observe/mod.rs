@@ -15,9 +15,9 @@
 //! | [`BYTES_WRITTEN`] | counter, bytes | |
 //! | [`GAPS`] | counter | `reason`: why events were left out |
 //! | [`EVENTS_MISSED`] | counter | |
-//! | [`LAG_EVENTS`], [`LAG_BYTES`] | histogram, how far behind a reader was that fell off | |
-//! | [`EVENTS_PUBLISHED`] | counter | `event`: the event type's name |
-//! | [`LISTENERS_RUN`] | counter | `listener`; `outcome`: `ok`, `failed`, `skipped` |
+//! | [`LAG_EVENTS`] | histogram, by how many events a reader was overtaken | |
+//! | [`EVENTS_PUBLISHED`] | counter | `event`: the type's name |
+//! | [`LISTENERS_RUN`] | counter | `listener`; `outcome`: `ok`, `failed`, `stopped` before its end |
 //! | [`LISTENER_TIME`] | histogram, seconds | `listener` |
 //! | [`DRAIN_LEFT`] | gauge, streams a drain still waits for | |
 //!
@@ -28,15 +28,19 @@
 //! | span (feature `tracing`) | level | parent |
 //! |---|---|---|
 //! | `sse_stream` (`reason`, when it ends) | info | the request's span |
-//! | `publish` (`event`) | debug | the publisher's span |
+//! | `publish` (`event`: the type's name) | debug | the publisher's span |
 //! | `listener` (`listener`) | debug | `publish` |
 //! | `send` | trace | `listener`, or wherever it was called |
 
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+mod listener_run;
 mod meters;
 mod spans;
 
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub(crate) use listener_run::ListenerRun;
 pub use meters::*;
-pub use spans::*;
+pub(crate) use spans::*;
 
 /// Streams that are open now.
 pub const STREAMS_OPEN: &str = "sse_streams_open";
@@ -59,10 +63,8 @@ pub const BYTES_WRITTEN: &str = "sse_bytes_written_total";
 pub const GAPS: &str = "sse_gaps_total";
 /// Events that such clients did not get.
 pub const EVENTS_MISSED: &str = "sse_events_missed_total";
-/// How many events a reader was behind when it fell off its log.
+/// By how many events a reader was overtaken that fell off its log.
 pub const LAG_EVENTS: &str = "sse_lag_events";
-/// How many bytes a reader was behind when it fell off its log.
-pub const LAG_BYTES: &str = "sse_lag_bytes";
 /// Application events published.
 pub const EVENTS_PUBLISHED: &str = "sse_application_events_total";
 /// Listeners run, by outcome.

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use self::reader::Reader;
-use crate::{emitter::Conn, sync::Arc};
+use crate::{emitter::Conn, observe, sync::Arc};
 
 /// One connection, seen from the body; it is the body.
 ///
@@ -52,6 +52,9 @@ impl EventStream {
         // Noticed together with the last item, so that a server writes it and the end at once.
         if reader.is_at_end() {
             self.reader = None;
+        }
+        if let Poll::Ready(Some(bytes)) = &poll {
+            observe::bytes_written(bytes.len());
         }
         poll
     }

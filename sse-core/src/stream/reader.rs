@@ -13,6 +13,7 @@ use crate::{
     emitter::{Conn, LAST, Queued, STATE, TICK},
     emitters::{Feed, READ_BYTES, Read, clock},
     event::{GapReason, gap},
+    observe,
     sync::Arc,
 };
 
@@ -264,7 +265,8 @@ impl Reader {
             }
             match (overtaken, lag) {
                 // One that is ending anyway gets what there still is.
-                (Some(_), Lag::Close) if closes => {
+                (Some(overtaken), Lag::Close) if closes => {
+                    observe::lagged(overtaken.missed);
                     self.conn.begin_end(CloseReason::Lagged, Some(bye(CloseReason::Lagged, None)));
                     // What is its own it still gets, and can come back from.
                     self.give_local(LAST, out);
@@ -279,6 +281,8 @@ impl Reader {
                     continue;
                 }
                 (Some(overtaken), Lag::Gap | Lag::Close) => {
+                    observe::lagged(overtaken.missed);
+                    observe::gap("lagged", Some(overtaken.missed));
                     out.push(gap(GapReason::Lagged, Some(overtaken.missed)).encode());
                 }
                 (None, _) => {}
@@ -291,6 +295,8 @@ impl Reader {
         }
         for (index, overtaken) in behind {
             let (records, passed) = self.feeds[index].newest_by_name(*limit);
+            observe::lagged(overtaken);
+            observe::gap("latest", Some(overtaken + passed));
             out.push(gap(GapReason::Latest, Some(overtaken + passed)).encode());
             batches[index] = Batch { records, all: true };
         }

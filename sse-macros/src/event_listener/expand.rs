@@ -102,7 +102,7 @@ impl Listener {
 
     /// Asks for everything before it gives up on anything, so that the start-up report is whole.
     fn bind(&self, function: &TokenStream, this: Option<&Type>) -> TokenStream {
-        let component = this.map(|this| parse_component(this));
+        let component = this.map(component_of);
         let wanted: Vec<TokenStream> = component
             .into_iter()
             .chain(self.parameters.injected.iter().map(without_lifetime))
@@ -288,7 +288,8 @@ impl Settings {
     }
 }
 
-fn parse_component(this: &Type) -> TokenStream {
+/// What a method's `&self` is borrowed from.
+fn component_of(this: &Type) -> TokenStream {
     quote_spanned!(located(this.span())=> &::sse_tower::__private::Component<#this>)
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn event_listener(attribute: TokenStream, item: TokenStream) -> Token
                     ),
                 ),
                 Ok(other) => {
-                    mistakes.on(other, format!("{ATTRIBUTE} goes on a function; move it to one"))
+                    mistakes.on(other, format!("{ATTRIBUTE} goes on a function; move it to one"));
                 }
                 Err(_) => mistakes.parser(error),
             }

@@ -56,7 +56,7 @@ pub(super) struct Route {
 #[derive(Debug)]
 pub(super) enum State {
     /// One type, from which every `State<..>` is made by `FromRef`; `()` if none is needed.
-    One(Option<Type>),
+    One(Option<Box<Type>>),
     /// Several types, each taken from the context.
     Several(Vec<Type>),
 }
@@ -200,8 +200,8 @@ fn route(
     arguments.check_bodies(&method, mistakes);
     let states: Vec<Type> = arguments.states().into_iter().cloned().collect();
     let state = match (state, states.len()) {
-        (Some(named), _) => State::One(Some(named)),
-        (None, 0 | 1) => State::One(states.into_iter().next()),
+        (Some(named), _) => State::One(Some(Box::new(named))),
+        (None, 0 | 1) => State::One(states.into_iter().next().map(Box::new)),
         (None, _) => State::Several(states),
     };
     Some(Route { path: path?, method, arguments: arguments.types, state })

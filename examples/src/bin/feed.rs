@@ -1,0 +1,68 @@
+//! A feed with numbers of its own: whoever was away gets all that was missed, in order, once.
+//!
+//! `GET /test/sse` is the stream: an event `--every 5s`, for `--timeout 30s`, then the browser dials
+//! again with `Last-Event-ID`. Pages from `--origin http://localhost:8080` may read it with
+//! credentials; `GET /` is one from here.
+//!
+//! Its ids start at 1 with every start of the program. Leave them out, and each event gets one that
+//! an earlier start of the program cannot have given.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, Method};
+use axum::{Router, routing::get};
+use sse_tower::{
+    ApplicationContext, Emitters, History, LastEventId, SseEmitter, SseEvent, SseLayer,
+};
+use sse_tower_examples::{Arguments, Failure, Page};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+
+/// A day of events, one every five seconds, and some more.
+const A_DAY: History =
+    History::events(20_000).age(Duration::from_secs(24 * 60 * 60)).bytes(8 * 1024 * 1024);
+
+/// Goes on whether somebody listens or not.
+async fn trigger(feed: Emitters<()>, every: Duration) {
+    for n in 1_u64.. {
+        tokio::time::sleep(every).await;
+        let event = SseEvent::builder().data(format!("data{n}")).id(n.to_string());
+        feed.send(&(), event.retry(Duration::from_secs(3)));
+    }
+}
+
+async fn sse(last: LastEventId, State(feed): State<Emitters<()>>) -> SseEmitter {
+    feed.connect((), last)
+}
+
+async fn index() -> Page {
+    Page::new(include_str!("../../pages/feed.html")).text("server", "")
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let mut arguments = Arguments::from_env()?;
+    let every = arguments.take_time("--every")?.unwrap_or(Duration::from_secs(5));
+    let timeout = arguments.take_time("--timeout")?.unwrap_or(Duration::from_secs(30));
+    let origin: Option<HeaderValue> = arguments.take("--origin")?;
+    let origin = origin.unwrap_or(HeaderValue::from_static("http://localhost:8080"));
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list([origin]))
+        .allow_methods([Method::POST, Method::GET, Method::PUT, Method::OPTIONS, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .allow_credentials(true)
+        .max_age(Duration::from_secs(3600));
+
+    let feed = Emitters::builder().history(A_DAY).timeout(timeout).build();
+    tokio::spawn(trigger(feed.clone(), every));
+    let context = ApplicationContext::bare().build()?;
+    let app = Router::new()
+        .route("/", get(index))
+        .route("/test/sse", get(sse))
+        .layer(SseLayer::new(context.clone()))
+        .layer(cors)
+        .with_state(feed);
+    let listener = arguments.listen(([127, 0, 0, 1], 8000).into()).await?;
+    sse_tower::serve(listener, app, context).await?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! What the examples answer, byte for byte; and that they have none of the faults of the programs
+//! whose place they take.
+
+mod examples {
+    mod ending;
+    mod existing_axum;
+    mod feed;
+    mod llm_stream;
+    mod order;
+    mod ticker;
+    mod topics;
+    mod tower_only;
+    mod users;
+}
