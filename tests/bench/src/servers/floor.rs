@@ -60,6 +60,8 @@ struct Floor {
     subscribers: Vec<usize>,
     waiting: HashMap<u64, usize>,
     log: Log,
+    /// What is read goes through here.
+    buffer: Box<[u8]>,
 }
 
 pub(super) fn serve(announce: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::Result<()> {
@@ -78,6 +80,7 @@ pub(super) fn serve(announce: impl FnOnce(SocketAddr) -> io::Result<()>) -> io::
         subscribers: Vec::new(),
         waiting: HashMap::new(),
         log: Log { frames: VecDeque::new(), first: 1 },
+        buffer: vec![0; 64 * 1024].into(),
     };
     let nothing = Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
     let mut events = vec![nothing; 256];
@@ -119,7 +122,7 @@ impl Floor {
             conn.catch_up(&self.log, &self.epoll, index);
         }
         if flags.intersects(EventFlags::IN | EventFlags::ERR | EventFlags::HUP) {
-            if conn.read().is_err() {
+            if conn.read(&mut self.buffer).is_err() {
                 self.remove(index);
                 return;
             }

@@ -58,9 +58,8 @@ impl Conn {
     }
 
     /// Takes in what has come. An error is the end of the connection.
-    pub(super) fn read(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        match self.stream.read(buffer) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(length) => {
                 self.inbox.extend_from_slice(&buffer[..length]);
