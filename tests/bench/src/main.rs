@@ -7,7 +7,7 @@ mod report;
 mod scenario;
 mod servers;
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, time::Instant};
 
 use crate::{
     args::{Args, Command},
@@ -40,8 +40,9 @@ fn measure(args: &Args) -> io::Result<ExitCode> {
     let mut report = Report::new();
     for scenario in scenario::ALL {
         if args.wants(scenario.name) {
-            eprintln!("{} …", scenario.name);
+            let began = Instant::now();
             report.add((scenario.run)(args)?);
+            eprintln!("{}: {:.0} s", scenario.name, began.elapsed().as_secs_f64());
         }
     }
     print!("{}", report.text());

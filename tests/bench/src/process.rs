@@ -11,7 +11,7 @@ use std::{
 };
 
 use rustix::{
-    process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit},
+    process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, set_parent_process_death_signal, setrlimit},
     thread::{CpuSet, sched_setaffinity},
 };
 
@@ -149,6 +149,11 @@ pub(crate) fn pin(core: usize) {
     set.set(core);
     // Fewer cores than that, or no right to choose: the scheduler decides.
     let _ = sched_setaffinity(None, &set);
+}
+
+/// A generator that is killed takes its servers along.
+pub(crate) fn end_with_parent() {
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
 }
 
 /// As many open files as this process may have.

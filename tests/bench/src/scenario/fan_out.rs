@@ -13,7 +13,7 @@ pub(super) fn steady(args: &Args) -> io::Result<Outcome> {
     let clients = 1_000;
     let duel = Duel::start(&args.servers(&SERVERS), clients)?;
     let name = "fan-out to 1,000, CPU per delivered event";
-    duel.run(name, "µs", args.or_quick(100, 15), |_, fleet| {
+    duel.run(name, "µs", args.or_quick(60, 12), |_, fleet| {
         for _ in 0..EVENTS {
             fleet.publish_and_wait(DATA)?;
         }
@@ -27,7 +27,7 @@ pub(super) fn burst(args: &Args) -> io::Result<Outcome> {
     let clients = 500;
     let duel = Duel::start(&args.servers(&SERVERS), clients)?;
     let name = "bursts of 50 to 500, CPU per delivered event";
-    duel.run(name, "µs", args.or_quick(30, 5), |_, fleet| {
+    duel.run(name, "µs", args.or_quick(20, 5), |_, fleet| {
         let deliveries = EVENTS * clients as u64;
         let all = fleet.events + deliveries;
         for _ in 0..EVENTS {

@@ -15,7 +15,7 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let duel = Duel::start(&kinds, 0)?;
     let mut key = 0;
     let name = "keyed flow, CPU per flow";
-    duel.run(name, "µs", args.or_quick(60, 8), |_, fleet| {
+    duel.run(name, "µs", args.or_quick(30, 6), |_, fleet| {
         flows(fleet, key, FLOWS)?;
         key += FLOWS as u64;
         Ok(FLOWS as u64)

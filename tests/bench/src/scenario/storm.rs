@@ -13,7 +13,7 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let kinds = args.servers(&[Kind::Floor, Kind::Axum, Kind::Body, Kind::Direct]);
     let duel = Duel::start(&kinds, clients)?;
     let name = "reconnect storm, CPU per reconnect";
-    duel.run(name, "µs", args.or_quick(10, 2), |kind, fleet| {
+    duel.run(name, "µs", args.or_quick(6, 2), |kind, fleet| {
         fleet.publish_and_wait(DATA)?;
         fleet.cut();
         for _ in 0..MISSED {

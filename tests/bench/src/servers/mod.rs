@@ -63,6 +63,7 @@ impl Kind {
 pub(crate) fn serve(kind: Kind) -> io::Result<()> {
     process::pin(process::SERVER_CORE);
     process::raise_file_limit();
+    process::end_with_parent();
     if kind == Kind::Floor {
         return floor::serve(announce);
     }
