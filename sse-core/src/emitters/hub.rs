@@ -113,10 +113,7 @@ impl<K: Key> Hub<K> {
             self.plan_sweep(&registry, now);
             (walk, id)
         };
-        let mut receivers = 0;
-        for conn in walk.iter() {
-            receivers += usize::from(conn.notify(SHARED));
-        }
+        let receivers = walk.iter().map(|conn| usize::from(conn.notify(SHARED))).sum();
         Ok(Receipt { id, receivers })
     }
 

@@ -69,11 +69,11 @@ pub(super) fn draw(report: &Report) -> String {
     for (index, (measure, name, title, unit)) in panels.into_iter().enumerate() {
         let (x, y) = (index % COLUMNS * PANEL, TOP + index / COLUMNS * height_of);
         // Writing to a `String` cannot fail.
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<g transform=\"translate({x} {y})\">\
              <text class=\"h\" x=\"16\" y=\"16\">{title}</text>\
-             <text class=\"s\" x=\"16\" y=\"32\">{unit}</text>\n"
+             <text class=\"s\" x=\"16\" y=\"32\">{unit}</text>"
         );
         let spreads: Vec<_> =
             SHOWN.into_iter().filter_map(|kind| Some((kind, measure.spread(kind)?))).collect();
@@ -125,10 +125,10 @@ pub(super) fn draw(report: &Report) -> String {
         }
         svg.push_str("</g>\n");
     }
-    let _ = write!(
+    let _ = writeln!(
         svg,
         "<text class=\"s\" x=\"16\" y=\"{}\">Medians; ×: to axum Sse, within a round; dashed: what is \
-         aimed at. Bare send: one send of prepared bytes for each client, nothing else.</text></svg>\n",
+         aimed at. Bare send: one send of prepared bytes for each client, nothing else.</text></svg>",
         height - 12
     );
     svg
