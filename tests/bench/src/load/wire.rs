@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
-        c\r\nid:1\ndata:a\n\n\r\n11\r\nid:2\ndata:b\ndat:\n\r\n0\r\n\r\n";
+        d\r\nid:1\ndata:a\n\n\r\n11\r\nid:2\ndata:b\ndat:\n\r\n0\r\n\r\n";
 
     #[test]
     fn pieces_of_any_size_say_the_same() {
