@@ -14,7 +14,8 @@ use crate::{EventStream, SseEmitter, emitter::Answer};
 
 /// What every event stream says of itself. No character set: it is UTF-8 by definition.
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
-const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+/// And keeps proxies from holding events back to compress them.
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 
 impl SseEmitter {
     /// The response: 200 with the stream as its body, or 204 where there is nothing left to say to

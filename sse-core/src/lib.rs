@@ -16,6 +16,9 @@ mod pulse;
 mod stream;
 mod sync;
 
+#[cfg(all(test, sse_loom))]
+mod model;
+
 #[cfg(feature = "axum")]
 mod axum;
 

@@ -5,12 +5,15 @@ use std::sync::{Mutex as StdMutex, MutexGuard as StdMutexGuard, PoisonError};
 
 #[cfg(sse_loom)]
 pub(crate) use loom::sync::{
-    Arc, Mutex, MutexGuard,
+    Mutex, MutexGuard,
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
+/// Always the standard library's: the checker's is no receiver and coerces to no trait object, and
+/// the order of reference counts is not what is in question.
+pub(crate) use std::sync::Arc;
 #[cfg(not(sse_loom))]
 pub(crate) use std::sync::{
-    Arc, Mutex, MutexGuard,
+    Mutex, MutexGuard,
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
 

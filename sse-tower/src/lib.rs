@@ -84,8 +84,52 @@ mod lease;
 mod serve;
 mod service;
 
-pub use sse_tower_core::*;
+// One event on the wire.
+pub use sse_tower_core::{
+    EventId, EventName, IntoEvent, InvalidEvent, MAX_EVENT_BYTES, STREAM_BYE, STREAM_GAP,
+    STREAM_READY, STREAM_RESET, SseEvent, SseEventBuilder, bye,
+};
 
+// One connection.
+pub use sse_tower_core::{
+    BoxError, CloseReason, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE,
+    EventStream, SendError, SseEmitter, SseEmitterBuilder, StreamControl, StreamHandle,
+    TrySendError,
+};
+
+// Many connections.
+pub use sse_tower_core::{
+    DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
+    Emitters, EmittersBuilder, History, Key, Lag, LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE,
+    MEMORY_KEYS, Receipt, Second, Sent,
+};
+
+// Application events.
+pub use sse_tower_core::{
+    ApplicationEvent, EventMeta, EventType, Failure, Inject, IntoListenerError, Listener,
+    ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked, ListenerTimedOut,
+    MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase,
+    Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement, Transaction,
+    TransactionFull, TransactionNeeded,
+};
+
+// The context.
+#[cfg(feature = "axum")]
+pub use sse_tower_core::ContextRejection;
+pub use sse_tower_core::{
+    ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
+    Publisher, Subscription, Unheard, WiringError, WiringFault, listeners_from,
+};
+
+// Leaving.
+pub use sse_tower_core::{
+    Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
+    StreamOrder,
+};
+
+pub use sse_tower_core::observe;
+
+// In front of a service.
 pub use admission::{AtLimit, DrainLast, Limits, Refusal, is_event_source};
 pub use body::ResponseBody;
 pub use future::ResponseFuture;

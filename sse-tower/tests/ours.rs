@@ -18,10 +18,11 @@ use sse_tower::{
 use tokio::time::Instant;
 use tower::ServiceExt;
 
+/// What a handler leaves for its test.
+type Shared<T> = Arc<Mutex<Option<T>>>;
+
 /// An app whose `/push` opens one emitter, a place where it is found, and how it ended.
-fn app(
-    layer: SseLayer,
-) -> (Router, Arc<Mutex<Option<SseEmitter>>>, Arc<Mutex<Option<CloseReason>>>) {
+fn app(layer: SseLayer) -> (Router, Shared<SseEmitter>, Shared<CloseReason>) {
     let (kept, ended) = (Arc::<Mutex<Option<SseEmitter>>>::default(), Arc::default());
     let (keep, end) = (kept.clone(), Arc::<Mutex<Option<CloseReason>>>::clone(&ended));
     let push = move || {

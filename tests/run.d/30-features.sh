@@ -9,10 +9,17 @@ features_of() {
     awk '/^\[/ { inside = ($0 == "[features]") } inside && /^[a-z0-9_-]+ *=/ { print $1 }' "$1"
 }
 
+declare -a failed=()
 for folder in sse-core sse-tower sse-macros; do
     package=$(awk -F'"' '/^name *=/ { print $2; exit }' "$folder/Cargo.toml")
     for feature in '' $(features_of "$folder/Cargo.toml"); do
         echo "--- $package: ${feature:-no feature}"
-        cargo clippy --quiet --package "$package" --no-default-features --features "$feature" -- -D warnings
+        if ! cargo clippy --quiet --package "$package" --no-default-features --features "$feature" -- -D warnings; then
+            failed+=("$package: ${feature:-no feature}")
+        fi
     done
 done
+if ((${#failed[@]})); then
+    printf 'does not build: %s\n' "${failed[@]}" >&2
+    exit 1
+fi

@@ -8,4 +8,5 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/model
 export RUSTFLAGS="--cfg sse_loom ${RUSTFLAGS:-}"
 # More preemptions than these find no more in practice and take hours.
 export LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-3}
-cargo test --release --package sse-tower-core --all-features --lib
+# One at a time: models share the process's clock, and each must run the same every time.
+cargo test --release --package sse-tower-core --all-features --lib model -- --test-threads=1

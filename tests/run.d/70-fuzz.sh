@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Any bytes into the encoder and the reader of `Last-Event-ID`, guided by coverage, for a bounded
 # time. libFuzzer through the flags of stable Rust: no nightly, no further tool.
 # `FUZZ_SECONDS=3600 tests/run fuzz` looks longer.

@@ -24,9 +24,6 @@ const FLAGS: [&str; 10] = [
     "--window-size=1100,900",
 ];
 
-/// How often a start is tried.
-const ATTEMPTS: usize = 3;
-
 /// Dropping it kills the process group: chromedriver and its browsers, nobody else's.
 #[derive(Debug)]
 pub(crate) struct Chromedriver {
@@ -36,20 +33,25 @@ pub(crate) struct Chromedriver {
     profile: TempDir,
 }
 
+/// How often to start it: at port 0 it takes a free IPv6 port and then wants the same one for IPv4,
+/// which another process may have by then (seen once in thirty starts side by side).
+const STARTS: usize = 5;
+
 impl Chromedriver {
-    /// Starts one. It looks for a free port itself, and ends if that is taken a moment later by
-    /// another one, as when two tests start at once: then it is started again.
     pub(crate) async fn start() -> Result<Self> {
-        let mut attempts = 1;
-        loop {
-            match Self::start_once().await {
-                Err(_) if attempts < ATTEMPTS => attempts += 1,
-                outcome => return outcome,
+        let mut said = String::new();
+        for _ in 0..STARTS {
+            match Self::try_start().await? {
+                Ok(this) => return Ok(this),
+                Err(output) => said = output,
             }
         }
+        Err(format!("chromedriver ended before it listened, {STARTS} times, and said: {said}")
+            .into())
     }
 
-    async fn start_once() -> Result<Self> {
+    /// The inner error is what it said before it ended by itself.
+    async fn try_start() -> Result<std::result::Result<Self, String>> {
         let profile = TempDir::with_prefix("sse-tower-profile-")?;
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
@@ -66,19 +68,20 @@ impl Chromedriver {
             .map_err(|error| format!("chromedriver: {error}; `tests/run browser` installs it"))?;
         let stdout = child.stdout.take().ok_or("chromedriver without standard output")?;
         // From here on a failure kills what was started.
-        let mut this =
-            Self { child, port: 0, profile: TempDir::with_prefix("sse-tower-profile-")? };
+        let mut this = Self { child, port: 0, profile };
         let mut lines = BufReader::new(stdout).lines();
-        while this.port == 0 {
-            let line = within("chromedriver's port", lines.next_line()).await??;
-            let line = line.ok_or("chromedriver ended before it listened")?;
+        let mut said = String::new();
+        while let Some(line) = within("chromedriver's port", lines.next_line()).await?? {
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 this.port = port.trim_end_matches('.').parse()?;
+                // It must never stop at a full pipe.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return Ok(Ok(this));
             }
+            said.push_str(&line);
+            said.push('\n');
         }
-        // It must never stop at a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(this)
+        Ok(Err(said))
     }
 
     pub(crate) async fn browser(&self) -> Result<WebDriver> {

@@ -95,8 +95,7 @@ pub trait EventText {
 
 impl EventText for str {
     fn field(&self, name: &str) -> Option<&str> {
-        let values = self.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        values.last()
+        self.lines().rev().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
     }
 
     fn without_id(&self) -> String {

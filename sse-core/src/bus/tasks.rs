@@ -100,10 +100,14 @@ impl Drop for InFlight {
 pub(crate) fn hand_over(context: &ApplicationContext, future: BoxFuture<()>) {
     let runtime = Handle::try_current().ok();
     let runtime = runtime.or_else(|| context.runtime().cloned()).or_else(|| own_runtime().cloned());
-    if let Some(runtime) = runtime {
-        drop(runtime.spawn(future));
-        return;
+    match runtime {
+        Some(runtime) => drop(runtime.spawn(future)),
+        None => lost(),
     }
+}
+
+#[cold]
+fn lost() {
     #[cfg(feature = "tracing")]
     tracing::error!("listeners are lost: no tokio runtime, and no thread could be started");
 }

@@ -29,6 +29,7 @@ pub const MEMORY_KEYS: usize = 65_536;
 const PUT_OFF: usize = 8;
 
 /// When those are looked at again, if nothing else happens.
+#[cfg(not(sse_loom))]
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How much two queues may hold that is out of date before they are cleaned.
@@ -277,6 +278,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
 
     /// When there is next something to sweep, if nothing else happens. Not at once: what is overdue
     /// now was put off.
+    #[cfg(not(sse_loom))]
     pub(super) fn next_sweep(&self, bounds: &Bounds, now: Instant) -> Option<Instant> {
         let record = self.kept.front().and_then(|kept| kept.at.checked_add(bounds.history.age));
         let record = record.map(|at| at.max(now + PAUSE));

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`STREAMS_OPEN`] | gauge | |
 //! | [`STREAMS_OPENED`] | counter | |
-//! | [`STREAMS_CLOSED`] | counter | `reason`: as [`CloseReason::as_str`] |
+//! | [`STREAMS_CLOSED`] | counter | `reason`: as [`CloseReason::as_str`](crate::CloseReason::as_str) |
 //! | [`STREAMS_REFUSED`] | counter | `why`: `draining`, `total`, `key`, `principal` |
 //! | [`TIME_TO_HEADERS`] | histogram, seconds | |
 //! | [`STREAM_LIFETIME`] | histogram, seconds | |

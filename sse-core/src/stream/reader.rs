@@ -223,12 +223,14 @@ impl Reader {
             self.give_local(now.saturating_add(1), out);
         }
         let only_farewell = self.local.front().is_none_or(|queued| queued.offset == LAST);
-        if self.until.is_some() && everything && only_farewell && !self.queued {
+        // The end may have come after the look at the clock, and events before it.
+        let saw_the_end = self.until.is_some_and(|until| until <= now);
+        if saw_the_end && everything && only_farewell && !self.queued {
             self.give_local(u64::MAX, out);
             out_all(&mut self.local, out);
             self.at_end = true;
         } else {
-            self.more |= !only_farewell;
+            self.more |= !only_farewell || self.until.is_some();
         }
     }
 

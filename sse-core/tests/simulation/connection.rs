@@ -115,7 +115,7 @@ impl Connection {
                 },
                 // Nothing but an id: everything was said.
                 (_, None) if id.is_some() => {
-                    self.last_place = self.last_place.max(self.latest(order))
+                    self.last_place = self.last_place.max(self.latest(order));
                 }
                 (_, None) => assert!(block.starts_with(':') || block.starts_with("retry:")),
             }

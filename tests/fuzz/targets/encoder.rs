@@ -35,9 +35,11 @@ fuzz_target!(|input: &[u8]| {
                 one_line && !text.contains('\0') && text.len() <= EventId::MAX_BYTES
             }
             2 => {
-                let millis = value.iter().fold(0_u64, |sum, byte| sum * 31 + u64::from(*byte) % 31);
-                event = event.retry(Duration::from_millis(millis % 1_000_000));
-                expected.retry = Some(millis % 1_000_000);
+                let millis = value.iter().fold(0_u64, |sum, byte| {
+                    (sum * 31 + u64::from(*byte)) % 1_000_000
+                });
+                event = event.retry(Duration::from_millis(millis));
+                expected.retry = Some(millis);
                 true
             }
             3 => {

@@ -42,5 +42,7 @@ fuzz_target!(|input: &[u8]| {
     }
     let text = answer(last).unwrap_or_default();
     assert!(!text.contains("secret"));
-    assert!(value.is_empty() || text.matches("mine").count() < 6, "everything again");
+    // An earlier position may get everything again, nothing else may.
+    let may = value.is_empty() || value.starts_with(b"1.");
+    assert!(may || text.matches("mine").count() < 6, "everything again");
 });

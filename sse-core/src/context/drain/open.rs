@@ -1,13 +1,14 @@
 //! Which streams are open.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 use tokio::{sync::watch, time::Instant};
 
-use crate::{
-    CloseReason, StreamHandle, observe,
-    sync::{Mutex, lock},
-};
+use crate::{CloseReason, StreamHandle, observe, sync::lock_std as lock};
 
 /// How many streams one context keeps open. The next one is refused, as by a limit.
 pub const MAX_OPEN_STREAMS: usize = 1 << 20;

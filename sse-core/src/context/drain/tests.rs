@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -11,10 +11,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::*;
-use crate::{
-    ApplicationContext, CloseReason, SseEvent, StreamHandle,
-    sync::{Mutex, lock},
-};
+use crate::{ApplicationContext, CloseReason, SseEvent, StreamHandle, sync::lock_std as lock};
 
 /// A stream that ends as soon as it is told to, or never.
 struct Told {
