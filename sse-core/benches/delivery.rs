@@ -58,7 +58,9 @@ fn deliver_to_1000(bencher: Bencher<'_, '_>) {
     let mut open: Vec<_> = (0..CONNECTIONS)
         .map(|_| emitters.connect(7, LastEventId::default()).into_stream())
         .collect();
-    open.iter_mut().for_each(|stream| drop(drain(stream)));
+    open.iter_mut().for_each(|stream| {
+        drain(stream);
+    });
     bencher.counter(ItemsCount::new(CONNECTIONS)).bench_local(|| {
         drop(emitters.send(&7, PAYLOAD));
         open.iter_mut().map(drain).sum::<usize>()

@@ -16,6 +16,7 @@ use axum::{
     http::StatusCode,
     response::sse::{Event, KeepAlive, Sse},
     routing::{get, post},
+    serve::ListenerExt as _,
 };
 use futures_util::{Stream, StreamExt as _};
 use tokio::{
@@ -44,6 +45,10 @@ pub(super) async fn serve(listener: TcpListener, make_service: bool) -> io::Resu
         .route("/push", get(push))
         .route("/pay-callback", get(pay_callback))
         .with_state(app);
+    // As every other server here does; or else small answers wait for an acknowledgement.
+    let listener = listener.tap_io(|socket| {
+        let _ = socket.set_nodelay(true);
+    });
     if make_service {
         axum::serve(listener, router.into_make_service()).await
     } else {
