@@ -24,6 +24,10 @@ impl<S: Sync> FromRequestParts<S> for LastEventId {
             return Ok(Self::read(header.as_bytes()));
         }
         let query = parts.uri.query().unwrap_or_default();
+        // Most have none: decoding what is there for other extractors is not worth it.
+        if !query.contains(PARAMETER) && !query.contains('%') {
+            return Ok(Self::default());
+        }
         let parameter =
             form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == PARAMETER);
         Ok(parameter.map_or_else(Self::default, |(_, value)| Self::read(value.as_bytes())))

@@ -33,7 +33,9 @@ pub(crate) const TICK: u32 = 4;
 /// look at.
 const CLOSED: u32 = 8;
 
-/// One connection. Publishers touch `bits` and `waker` alone.
+/// One connection. Publishers touch `bits` and `waker` alone: in this order, so that both are in
+/// the cache line that the reference counts are in.
+#[repr(C)]
 pub(crate) struct Conn {
     bits: AtomicU32,
     waker: Mutex<Option<Waker>>,
@@ -50,6 +52,7 @@ struct State {
     feeds: Vec<Box<dyn Feed>>,
     /// How many followed logs are not complete.
     open_feeds: usize,
+    has_followed: bool,
     settings: Settings,
     answer: Answer,
     hooks: Hooks,
@@ -107,6 +110,7 @@ impl Conn {
                 queue: Queue::default(),
                 feeds: Vec::new(),
                 open_feeds: 0,
+                has_followed: false,
                 settings,
                 answer: Answer::Stream,
                 hooks: Hooks::default(),
@@ -365,6 +369,10 @@ impl Conn {
         let reason = {
             let mut state = lock(&self.state);
             let Some(reason) = state.lifecycle.over() else {
+                if state.hooks.completion.is_empty() {
+                    // Most have one, whose guard a limit or a drain holds.
+                    state.hooks.completion.reserve_exact(1);
+                }
                 state.hooks.completion.push(hook);
                 return;
             };
@@ -411,9 +419,19 @@ impl Conn {
         if state.lifecycle.over().is_some() {
             return Err(feed);
         }
+        if state.feeds.is_empty() {
+            // Most follow one log, and there are many of them.
+            state.feeds.reserve_exact(1);
+        }
         state.feeds.push(feed);
         state.open_feeds += 1;
+        state.has_followed = true;
         Ok(())
+    }
+
+    /// Did this connection ever follow a log?
+    pub(crate) fn has_followed(&self) -> bool {
+        lock(&self.state).has_followed
     }
 
     /// A followed log is complete. With the last of them the connection is.

@@ -8,9 +8,9 @@ use crate::EventId;
 
 /// One connection's seat at one log. Dropping it leaves.
 pub(crate) trait Feed: Send {
-    /// Everything that waits, as one piece, unless `quiet` turns out false or this reader was
-    /// overtaken. `quiet` is asked while nobody can append.
-    fn read(&mut self, quiet: &dyn Fn() -> bool) -> Read;
+    /// Everything that waits up to offset `until`, as one piece, unless `quiet` turns out false or
+    /// this reader was overtaken. `quiet` is asked while nobody can append.
+    fn read(&mut self, until: u64, quiet: &dyn Fn() -> bool) -> Read;
 
     /// How many records were dropped before this reader came to them, once.
     fn overtaken(&mut self) -> Option<Overtaken>;

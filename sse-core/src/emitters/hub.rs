@@ -113,10 +113,7 @@ impl<K: Key> Hub<K> {
             self.plan_sweep(&registry, now);
             (walk, id)
         };
-        let mut receivers = 0;
-        for conn in walk.iter() {
-            receivers += usize::from(conn.notify(SHARED));
-        }
+        let receivers = walk.iter().map(|conn| usize::from(conn.notify(SHARED))).sum();
         Ok(Receipt { id, receivers })
     }
 
@@ -272,9 +269,15 @@ impl<K: Key> Hub<K> {
             emitter.complete();
             return emitter;
         }
-        let mut distinct = HashSet::new();
+        let mut keys = keys.into_iter();
+        let mut distinct: Vec<K> = keys.by_ref().take(1).collect();
+        // Most connections are to one key, and need no set.
+        let mut seen = HashSet::new();
         for key in keys {
-            distinct.insert(key);
+            seen.extend(distinct.first().filter(|_| seen.is_empty()).cloned());
+            if seen.insert(key.clone()) {
+                distinct.push(key);
+            }
             if distinct.len() > MAX_KEYS_PER_CONNECTION {
                 refuse(emitter.conn(), None);
                 return emitter;
@@ -285,7 +288,7 @@ impl<K: Key> Hub<K> {
     }
 
     pub(super) fn insert(self: &Arc<Self>, key: K, emitter: &SseEmitter) {
-        self.attach(emitter.conn(), HashSet::from([key]), &LastEventId::default());
+        self.attach(emitter.conn(), vec![key], &LastEventId::default());
     }
 
     /// Under the registry's lock, so that of two who insert the same emitter one does nothing.
@@ -295,12 +298,15 @@ impl<K: Key> Hub<K> {
         })
     }
 
-    fn attach(self: &Arc<Self>, conn: &Arc<Conn>, mut keys: HashSet<K>, last: &LastEventId) {
+    fn attach(self: &Arc<Self>, conn: &Arc<Conn>, mut keys: Vec<K>, last: &LastEventId) {
         let now = Instant::now();
         let mut replaced = Vec::new();
         let plan = {
             let mut registry = lock(&self.registry);
-            keys.retain(|key| !Self::follows(&registry, conn, key));
+            // One that has never followed anything is not looked for among all who follow a key.
+            if conn.has_followed() {
+                keys.retain(|key| !Self::follows(&registry, conn, key));
+            }
             if keys.is_empty() || !conn.is_open() {
                 return;
             }
@@ -326,7 +332,7 @@ impl<K: Key> Hub<K> {
     fn is_admitted(
         &self,
         registry: &Registry<K>,
-        keys: &HashSet<K>,
+        keys: &[K],
         replaced: &mut Vec<Arc<Conn>>,
     ) -> bool {
         let Some(second) = self.config.one_per_key else { return true };
@@ -341,7 +347,7 @@ impl<K: Key> Hub<K> {
         self: &Arc<Self>,
         registry: &mut Registry<K>,
         conn: &Arc<Conn>,
-        keys: HashSet<K>,
+        keys: Vec<K>,
         last: &LastEventId,
         now: Instant,
     ) -> Plan {
@@ -503,12 +509,12 @@ struct Subscription<K: Key> {
 }
 
 impl<K: Key> Feed for Subscription<K> {
-    fn read(&mut self, quiet: &dyn Fn() -> bool) -> Read {
+    fn read(&mut self, until: u64, quiet: &dyn Fn() -> bool) -> Read {
         let mut log = lock(&self.topic.log);
         if !quiet() || log.is_overtaken(self.seat) {
             return Read::Careful;
         }
-        log.read(self.seat).map_or(Read::Nothing, Read::Piece)
+        log.read(self.seat, until).map_or(Read::Nothing, Read::Piece)
     }
 
     fn overtaken(&mut self) -> Option<Overtaken> {

@@ -341,11 +341,18 @@ impl<T> Log<T> {
         })
     }
 
-    /// Everything that waits for this reader, up to the size of one read, as one piece. `None` if
-    /// nothing waits.
-    pub(super) fn read(&mut self, seat: usize) -> Option<Piece> {
+    /// Everything that waits for this reader up to offset `until`, up to the size of one read, as
+    /// one piece. `None` if nothing waits.
+    pub(super) fn read(&mut self, seat: usize, until: u64) -> Option<Piece> {
         let from = self.members.cursor(seat).max(self.first);
-        let (count, all) = self.measure(from, u64::MAX, READ_BYTES);
+        if from + 1 == self.end() {
+            // The common case: the newest alone.
+            let newest = self.records.back().filter(|record| record.offset <= until)?;
+            self.members.advance(seat, from + 1);
+            let (bytes, offset) = (newest.frame.clone(), newest.offset);
+            return Some(Piece { bytes, offset, at: newest.at, more: false });
+        }
+        let (count, all) = self.measure(from, until, READ_BYTES);
         if count == 0 {
             return None;
         }
@@ -355,7 +362,8 @@ impl<T> Log<T> {
         let last = start + count - 1;
         let bytes =
             if count == 1 { self.records[start].frame.clone() } else { self.join_frames(from, to) };
-        Some(Piece { bytes, offset: self.records[last].offset, more: !all })
+        let last = &self.records[last];
+        Some(Piece { bytes, offset: last.offset, at: last.at, more: !all })
     }
 
     /// Joined once for all readers that catch up over the same stretch.
@@ -441,6 +449,8 @@ pub(crate) struct Piece {
     pub(crate) bytes: Bytes,
     /// The offset of its last event.
     pub(crate) offset: u64,
+    /// When that was published.
+    pub(crate) at: Instant,
     /// More waits.
     pub(crate) more: bool,
 }

@@ -12,7 +12,39 @@ const VACANT: u64 = u64::MAX;
 
 /// Shared by walks and copied on a change. Always the standard library's `Arc`: the model checker's
 /// has no `make_mut`, and there is nothing to check about a value that never changes.
-type Blocks<T> = Block<Vec<Block<Vec<Option<Arc<T>>>>>>;
+type Seats<T> = Block<Vec<Option<Arc<T>>>>;
+
+/// The seats in order. Most logs have few members: those need the first block alone.
+#[derive(Debug)]
+struct Blocks<T> {
+    first: Option<Seats<T>>,
+    others: Option<Block<Vec<Seats<T>>>>,
+}
+
+impl<T> Clone for Blocks<T> {
+    fn clone(&self) -> Self {
+        Self { first: self.first.clone(), others: self.others.clone() }
+    }
+}
+
+impl<T> Blocks<T> {
+    const NONE: Self = Self { first: None, others: None };
+
+    /// The block of this seat, to change.
+    fn of(&mut self, seat: usize) -> &mut Vec<Option<Arc<T>>> {
+        let block = match seat / BLOCK {
+            0 => self.first.get_or_insert_default(),
+            index => {
+                let others = Block::make_mut(self.others.get_or_insert_default());
+                if others.len() < index {
+                    others.resize_with(index, Seats::default);
+                }
+                &mut others[index - 1]
+            }
+        };
+        Block::make_mut(block)
+    }
+}
 
 /// The members of a log and how far each has read.
 ///
@@ -32,7 +64,7 @@ pub(super) struct Walk<T>(Blocks<T>);
 
 impl<T> Members<T> {
     pub(super) fn new() -> Self {
-        Self { blocks: Block::new(Vec::new()), cursors: Vec::new(), vacant: Vec::new() }
+        Self { blocks: Blocks::NONE, cursors: Vec::new(), vacant: Vec::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -42,30 +74,26 @@ impl<T> Members<T> {
     /// Takes a seat.
     pub(super) fn join(&mut self, member: Arc<T>, next: u64) -> usize {
         let seat = self.vacant.pop().unwrap_or(self.cursors.len());
-        let blocks = Block::make_mut(&mut self.blocks);
+        let block = self.blocks.of(seat);
         if seat == self.cursors.len() {
             self.cursors.push(next);
-            if seat.is_multiple_of(BLOCK) {
-                blocks.push(Block::new(Vec::new()));
-            }
-            Block::make_mut(&mut blocks[seat / BLOCK]).push(Some(member));
+            block.push(Some(member));
         } else {
             self.cursors[seat] = next;
-            Block::make_mut(&mut blocks[seat / BLOCK])[seat % BLOCK] = Some(member);
+            block[seat % BLOCK] = Some(member);
         }
         seat
     }
 
     /// Gives a seat back. With the last member all memory goes.
     pub(super) fn leave(&mut self, seat: usize) {
+        if self.len() == 1 {
+            *self = Self::new();
+            return;
+        }
         self.cursors[seat] = VACANT;
         self.vacant.push(seat);
-        if self.len() == 0 {
-            *self = Self::new();
-        } else {
-            Block::make_mut(&mut Block::make_mut(&mut self.blocks)[seat / BLOCK])[seat % BLOCK] =
-                None;
-        }
+        self.blocks.of(seat)[seat % BLOCK] = None;
     }
 
     pub(super) fn cursor(&self, seat: usize) -> u64 {
@@ -87,13 +115,14 @@ impl<T> Members<T> {
     }
 
     pub(super) fn walk(&self) -> Walk<T> {
-        Walk(Block::clone(&self.blocks))
+        Walk(self.blocks.clone())
     }
 }
 
 impl<T> Walk<T> {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.0.iter().flat_map(|block| block.iter().flatten())
+        let others = self.0.others.iter().flat_map(|others| others.iter());
+        self.0.first.iter().chain(others).flat_map(|block| block.iter().flatten())
     }
 }
 

@@ -1,7 +1,5 @@
 //! Positions as tokens: `1.{epoch}.{offset}`.
 
-use std::fmt::Write as _;
-
 use crate::EventId;
 
 /// The version of the token's form.
@@ -33,8 +31,11 @@ impl Position {
     /// The token, as the text of an id: letters, digits and dots, well under 128 bytes.
     pub(crate) fn token(self) -> String {
         let mut token = String::with_capacity(40);
-        // Writing to a `String` cannot fail.
-        let _ = write!(token, "{VERSION}.{:x}.{}", self.epoch, self.offset);
+        token.push_str(VERSION);
+        token.push('.');
+        push_hexadecimal(&mut token, self.epoch);
+        token.push('.');
+        token.push_str(itoa::Buffer::new().format(self.offset));
         token
     }
 
@@ -43,9 +44,26 @@ impl Position {
     }
 }
 
+/// As `{:x}` writes it, without the cost of that for each event.
+fn push_hexadecimal(text: &mut String, number: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let count = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
+    let digits = (0..count).rev().map(|place| (number >> (4 * place)) as usize & 0xf);
+    text.extend(digits.map(|digit| char::from(DIGITS[digit])));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hexadecimal_is_written_as_by_the_standard_library() {
+        for number in [0, 1, 0xf, 0x10, 0x1020_0304, 0xffff_ffff_ffff, u64::MAX] {
+            let mut text = String::new();
+            push_hexadecimal(&mut text, number);
+            assert_eq!(text, format!("{number:x}"));
+        }
+    }
 
     #[test]
     fn a_token_is_read_back() {

@@ -17,7 +17,12 @@ pub(crate) struct Encoder {
 impl Encoder {
     /// Writes one field whose value holds no line break.
     pub(crate) fn line(&mut self, field: &str, value: &str) {
-        self.buffer.reserve(field.len() + value.len() + TAIL);
+        // Name, colon, a space at most, value, line end. Room for the tail is made once, with the
+        // first line, so that the id of a keyed log fits without another allocation.
+        let line = field.len() + value.len() + 3;
+        if self.buffer.capacity() - self.buffer.len() < line {
+            self.buffer.reserve(line + TAIL);
+        }
         self.buffer.put_slice(field.as_bytes());
         self.buffer.put_u8(b':');
         // A client strips one space after the colon: give it one to strip.

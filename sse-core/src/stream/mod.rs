@@ -45,6 +45,9 @@ impl EventStream {
 
     pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some(reader) = &mut self.reader else { return Poll::Ready(None) };
+        if reader.is_idle(cx) {
+            return Poll::Pending;
+        }
         let poll = reader.poll(cx);
         // Noticed together with the last item, so that a server writes it and the end at once.
         if reader.is_at_end() {

@@ -1,12 +1,15 @@
 //! What one poll gives out.
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
 /// Frames that go out together. One alone is passed on as it is; only several are copied.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     first: Bytes,
     joined: BytesMut,
+    /// When the newest of it was published, if that is known.
+    pub(super) at: Option<Instant>,
 }
 
 impl Output {

@@ -67,13 +67,20 @@ impl Reader {
         self.at_end
     }
 
+    /// Is there nothing to do but wait? A server polls three times for each event: this is one
+    /// atomic load.
+    #[inline]
+    pub(super) fn is_idle(&self, cx: &Context<'_>) -> bool {
+        !self.more && self.conn.is_quiet() && self.is_registered(cx)
+    }
+
+    #[inline]
+    fn is_registered(&self, cx: &Context<'_>) -> bool {
+        self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        // A server polls three times for each event: the answer "nothing yet" is one atomic load.
-        if self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            if !self.more && self.conn.is_quiet() {
-                return Poll::Pending;
-            }
-        } else {
+        if !self.is_registered(cx) {
             // Registered before looking, so that what comes after the look wakes this task.
             self.conn.register(cx.waker());
             self.waker = Some(cx.waker().clone());
@@ -98,10 +105,11 @@ impl Reader {
         } else if silent && out.is_empty() {
             out.push(KEEP_ALIVE);
         }
+        let at = out.at;
         match out.finish() {
             Some(bytes) => {
                 if let Some(timing) = &mut self.timing {
-                    timing.wrote();
+                    timing.wrote(at);
                 }
                 Poll::Ready(Some(bytes))
             }
@@ -133,26 +141,40 @@ impl Reader {
     }
 
     fn collect(&mut self, bits: u32, out: &mut Output) {
-        // The common case: one log, nothing for this connection alone.
-        if bits & STATE == 0
-            && self.local.is_empty()
-            && !self.queued
-            && self.until.is_none()
-            && let [feed] = &mut *self.feeds
-        {
-            let conn = &self.conn;
-            match feed.read(&|| !conn.has(STATE)) {
-                Read::Nothing => return,
-                Read::Piece(piece) => {
-                    self.position = piece.offset;
-                    self.more = piece.more;
-                    out.push(piece.bytes);
-                    return;
+        if bits & STATE != 0 {
+            self.take_over();
+        }
+        if !self.read_one(out) {
+            self.merge(out);
+        }
+    }
+
+    /// The common case: one log, and nothing for this connection alone but a farewell. `false` if
+    /// it is not that case.
+    fn read_one(&mut self, out: &mut Output) -> bool {
+        let only_farewell = self.local.front().is_none_or(|queued| queued.offset == LAST);
+        let [feed] = &mut *self.feeds else { return false };
+        if self.queued || !only_farewell {
+            return false;
+        }
+        let conn = &self.conn;
+        match feed.read(self.until.unwrap_or(u64::MAX), &|| !conn.has(STATE)) {
+            Read::Careful => return false,
+            Read::Nothing => {}
+            Read::Piece(piece) => {
+                if out.is_empty() {
+                    out.at = Some(piece.at);
                 }
-                Read::Careful => {}
+                self.position = piece.offset;
+                self.more = piece.more;
+                out.push(piece.bytes);
             }
         }
-        self.merge(out);
+        if self.until.is_some() && !self.more {
+            out_all(&mut self.local, out);
+            self.at_end = true;
+        }
+        true
     }
 
     /// One round over all logs and the queue, in order of offsets.
@@ -219,7 +241,11 @@ impl Reader {
         if self.position == 0 {
             self.position = update.feeds.iter().map(|feed| feed.start()).min().unwrap_or(0);
         }
-        self.feeds.extend(update.feeds);
+        if self.feeds.is_empty() {
+            self.feeds = update.feeds;
+        } else {
+            self.feeds.extend(update.feeds);
+        }
         self.until = update.until;
         self.queued = update.queued.is_some();
         update.queued

@@ -47,10 +47,13 @@ impl Timing {
         timing
     }
 
-    /// Something goes to the wire.
-    pub(super) fn wrote(&mut self) {
+    /// Something goes to the wire: an event that was published `at` a time, or who knows when.
+    ///
+    /// The clock is not read for each delivery of an event. One that waited for its reader counts
+    /// from when it was published, so the next comment may come that much sooner, never later.
+    pub(super) fn wrote(&mut self, at: Option<Instant>) {
         if self.silence.is_some() {
-            self.last_write = Instant::now();
+            self.last_write = self.last_write.max(at.unwrap_or_else(Instant::now));
         }
     }
 

@@ -1,0 +1,163 @@
+//! A server in a process of its own, and what it costs.
+
+use std::{
+    fs,
+    io::{self, BufRead, BufReader, Error},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, set_parent_process_death_signal, setrlimit},
+    thread::{CpuSet, sched_setaffinity},
+};
+
+use crate::servers::Kind;
+
+/// The core that servers run on; the generator takes the next.
+pub(crate) const SERVER_CORE: usize = 0;
+pub(crate) const GENERATOR_CORE: usize = 1;
+
+const START: Duration = Duration::from_secs(60);
+
+/// A running server. Ended when dropped.
+pub(crate) struct Server {
+    pub(crate) kind: Kind,
+    pub(crate) address: SocketAddr,
+    child: Child,
+}
+
+impl Server {
+    pub(crate) fn start(kind: Kind) -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        Self::spawn(kind, command.args(["serve", kind.name()]))
+    }
+
+    /// Counts its instructions, and writes them to `output` when it ends.
+    pub(crate) fn start_under_callgrind(kind: Kind, output: &Path) -> io::Result<Self> {
+        let mut file = std::ffi::OsString::from("--callgrind-out-file=");
+        file.push(output);
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "-q"]).arg(file);
+        Self::spawn(kind, command.arg(std::env::current_exe()?).args(["serve", kind.name()]))
+    }
+
+    fn spawn(kind: Kind, command: &mut Command) -> io::Result<Self> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let stdout = child.stdout.take().ok_or_else(|| Error::other("no standard output"))?;
+        let mut line = String::new();
+        let read = BufReader::new(stdout).read_line(&mut line);
+        let address = line.trim().parse();
+        let server = |address| Self { kind, address, child };
+        match (read, address) {
+            (Ok(_), Ok(address)) => Ok(server(address)),
+            (read, address) => Err(Error::other(format!(
+                "the server `{}` did not say where it listens: {read:?}, {address:?}",
+                kind.name()
+            ))),
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}", self.child.id()))
+    }
+
+    /// Time on a processor, user and system, of all threads.
+    pub(crate) fn cpu(&self) -> io::Result<Duration> {
+        let mut nanoseconds = 0;
+        for thread in fs::read_dir(self.folder().join("task"))? {
+            let text = fs::read_to_string(thread?.path().join("schedstat"))?;
+            nanoseconds += first_number(&text).unwrap_or(0);
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// [`cpu`](Self::cpu) once the server has nothing left to do.
+    pub(crate) fn settled_cpu(&self) -> io::Result<Duration> {
+        let mut before = self.cpu()?;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            thread::sleep(Duration::from_micros(300));
+            let now = self.cpu()?;
+            if now == before || Instant::now() > deadline {
+                return Ok(now);
+            }
+            before = now;
+        }
+    }
+
+    /// User time and system time in clock ticks.
+    pub(crate) fn ticks(&self) -> io::Result<(u64, u64)> {
+        let text = fs::read_to_string(self.folder().join("stat"))?;
+        let after_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let field = |index: usize| {
+            after_name.split_whitespace().nth(index).and_then(|text| text.parse().ok())
+        };
+        Ok((field(11).unwrap_or(0), field(12).unwrap_or(0)))
+    }
+
+    /// Proportional set size, in bytes.
+    pub(crate) fn memory(&self) -> io::Result<u64> {
+        let text = fs::read_to_string(self.folder().join("smaps_rollup"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+        Ok(line.and_then(first_number).unwrap_or(0) * 1024)
+    }
+
+    /// Ends it and waits until it has written what it has to write.
+    pub(crate) fn stop(mut self) -> io::Result<()> {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM)?;
+        }
+        let deadline = Instant::now() + START;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > deadline {
+                return Err(Error::other("a server did not end"));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Memory that the kernel holds for TCP, in bytes, of the whole machine.
+pub(crate) fn kernel_memory() -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/net/sockstat")?;
+    let tcp = text.lines().find_map(|line| line.strip_prefix("TCP:"));
+    let pages =
+        tcp.and_then(|line| line.split_once("mem")).and_then(|(_, rest)| first_number(rest));
+    Ok(pages.unwrap_or(0) * 4096)
+}
+
+fn first_number(text: &str) -> Option<u64> {
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// Keeps this process on one core.
+pub(crate) fn pin(core: usize) {
+    let mut set = CpuSet::new();
+    set.set(core);
+    // Fewer cores than that, or no right to choose: the scheduler decides.
+    let _ = sched_setaffinity(None, &set);
+}
+
+/// A generator that is killed takes its servers along.
+pub(crate) fn end_with_parent() {
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+}
+
+/// As many open files as this process may have.
+pub(crate) fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}

@@ -1,0 +1,90 @@
+//! What was measured, as text and as a picture.
+
+mod goals;
+mod machine;
+mod measure;
+mod picture;
+
+use std::fmt::Write as _;
+
+pub(crate) use measure::Measure;
+
+use self::{goals::GOALS, machine::Machine};
+use crate::{load::Tally, servers::Kind};
+
+/// What one scenario gives.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) measures: Vec<Measure>,
+    pub(crate) tallies: Vec<(Kind, Tally)>,
+}
+
+pub(crate) struct Report {
+    machine: Machine,
+    measures: Vec<Measure>,
+    tallies: Vec<(Kind, Tally)>,
+}
+
+impl Report {
+    pub(crate) fn new() -> Self {
+        Self { machine: Machine::look(), measures: Vec::new(), tallies: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, outcome: Outcome) {
+        self.measures.extend(outcome.measures);
+        self.tallies.extend(outcome.tallies);
+    }
+
+    fn tally(&self, kind: Kind) -> Tally {
+        let mut sum = Tally::default();
+        for (_, tally) in self.tallies.iter().filter(|(of, _)| *of == kind) {
+            sum += *tally;
+        }
+        sum
+    }
+
+    /// How many events were lost without a word, doubled, reordered or made up.
+    pub(crate) fn faults(&self, kind: Kind) -> u64 {
+        self.tally(kind).faults()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for line in self.machine.lines() {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        for measure in &self.measures {
+            text.push('\n');
+            text.push_str(&measure.text());
+        }
+        text.push_str("\nevents, in all scenarios together\n");
+        for kind in Kind::ALL {
+            if self.tallies.iter().any(|(of, _)| *of == kind) {
+                let Tally { lost, doubled, reordered, corrupt, .. } = self.tally(kind);
+                // Writing to a `String` cannot fail.
+                let _ = writeln!(
+                    text,
+                    "  {:18} lost {lost}, doubled {doubled}, reordered {reordered}, corrupt {corrupt}",
+                    kind.name()
+                );
+            }
+        }
+        text.push_str("\naims\n");
+        for goal in GOALS {
+            if let Some(line) = self.find(goal.measure).and_then(|measure| goal.text(measure)) {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    fn find(&self, name: &str) -> Option<&Measure> {
+        self.measures.iter().find(|measure| measure.name.starts_with(name))
+    }
+
+    pub(crate) fn picture(&self) -> String {
+        picture::draw(self)
+    }
+}

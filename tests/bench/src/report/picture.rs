@@ -1,0 +1,139 @@
+//! The results as an SVG: bars to one scale in each panel, readable on a light and a dark page.
+
+use std::fmt::Write as _;
+
+use super::{Report, goals::GOALS, measure::number};
+use crate::servers::Kind;
+
+const WIDTH: usize = 860;
+const COLUMNS: usize = 2;
+const PANEL: usize = WIDTH / COLUMNS;
+/// Where bars begin and how long the longest is.
+const LEFT: usize = 132;
+const LONGEST: f64 = 190.0;
+const TOP: usize = 76;
+const ROW: usize = 21;
+const TITLE: usize = 40;
+const GAP: usize = 22;
+
+/// What is shown, by how the measure's name begins, and under what heading.
+const PANELS: &[(&str, &str, &str)] = &[
+    ("fan-out to 1,000", "Fan-out to 1,000 clients", "µs of CPU per delivered event"),
+    ("bursts", "Bursts of 50 events to 500", "µs of CPU per delivered event"),
+    ("user-space instructions per delivered", "Instructions in user space", "per delivered event"),
+    ("keyed flow", "A payment", "µs of CPU: connect, callback, event, end"),
+    ("process memory per idle", "Idle connection, of 10,000", "bytes of process memory"),
+    ("publish to 10,000", "Publish to 10,000", "ms until it is answered"),
+    ("process + kernel", "Client that stops reading", "KB of process and kernel memory"),
+    ("reconnect storm", "Reconnect storm of 2,000", "µs of CPU per client, 100 events each"),
+];
+
+const STYLE: &str = "\
+text{font:13px system-ui,-apple-system,'Segoe UI',sans-serif;fill:#1f2328}\
+.h{font-weight:600;font-size:14px}.t{font-weight:600;font-size:17px}.s{fill:#59636e;font-size:12px}\
+.e{text-anchor:end}.o{font-weight:600}\
+.floor{fill:#afb8c1}.axum{fill:#6e7781}.body{fill:#2f81f7}.direct{fill:#1a7f37}\
+.aim{stroke:#cf222e;stroke-width:1.5;stroke-dasharray:3 2}.line{stroke:#d1d9e0}\
+@media(prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.floor{fill:#484f58}\
+.axum{fill:#8b949e}.body{fill:#58a6ff}.direct{fill:#3fb950}.aim{stroke:#ff7b72}.line{stroke:#3d444d}}";
+
+const SHOWN: [Kind; 4] = [Kind::Floor, Kind::Axum, Kind::Body, Kind::Direct];
+
+fn label(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Floor => ("floor", "bare send"),
+        Kind::Axum | Kind::AxumMakeService => ("axum", "axum Sse"),
+        Kind::Body => ("body", "under axum::serve"),
+        Kind::Direct => ("direct", "sse_tower::serve"),
+    }
+}
+
+pub(super) fn draw(report: &Report) -> String {
+    let panels: Vec<_> = PANELS
+        .iter()
+        .filter_map(|(name, title, unit)| Some((report.find(name)?, *name, *title, *unit)))
+        .collect();
+    let height_of = TITLE + SHOWN.len() * ROW + GAP;
+    let height = TOP + panels.len().div_ceil(COLUMNS) * height_of + 30;
+    let lines = report.machine.lines();
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
+         viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"t\">\
+         <title id=\"t\">What delivery costs, {date}</title><style>{STYLE}</style>\n\
+         <text class=\"t\" x=\"16\" y=\"26\">What delivery costs: shorter is better</text>\n\
+         <text class=\"s\" x=\"16\" y=\"45\">{}</text>\n<text class=\"s\" x=\"16\" y=\"61\">{}</text>\n",
+        escape(&lines[0]),
+        escape(&lines[1]),
+        date = report.machine.date,
+    );
+    for (index, (measure, name, title, unit)) in panels.into_iter().enumerate() {
+        let (x, y) = (index % COLUMNS * PANEL, TOP + index / COLUMNS * height_of);
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(
+            svg,
+            "<g transform=\"translate({x} {y})\">\
+             <text class=\"h\" x=\"16\" y=\"16\">{title}</text>\
+             <text class=\"s\" x=\"16\" y=\"32\">{unit}</text>"
+        );
+        let spreads: Vec<_> =
+            SHOWN.into_iter().filter_map(|kind| Some((kind, measure.spread(kind)?))).collect();
+        let longest =
+            spreads.iter().map(|(_, spread)| spread.high).fold(f64::MIN_POSITIVE, f64::max);
+        for (row, (kind, spread)) in spreads.iter().enumerate() {
+            let y = TITLE + row * ROW;
+            let at = |value: f64| LONGEST * value / longest;
+            let (class, words) = label(*kind);
+            let own = if matches!(kind, Kind::Body | Kind::Direct) { " o" } else { "" };
+            let _ = write!(
+                svg,
+                "<text class=\"e{own}\" x=\"{}\" y=\"{}\">{words}</text>\
+                 <rect class=\"{class}\" x=\"{LEFT}\" y=\"{}\" width=\"{:.1}\" height=\"14\" rx=\"2\"/>",
+                LEFT - 8,
+                y + 12,
+                y + 1,
+                at(spread.median).max(1.0),
+            );
+            let ratio = measure.ratio(*kind, Kind::Axum).filter(|_| *kind != Kind::Axum);
+            let ratio = ratio.map_or_else(String::new, |ratio| {
+                format!("<tspan class=\"s\">  {} ×</tspan>", number(ratio.median))
+            });
+            let _ = writeln!(
+                svg,
+                "<text class=\"{}\" x=\"{:.1}\" y=\"{}\" xml:space=\"preserve\">{}{ratio}</text>",
+                own.trim_start(),
+                LEFT as f64 + at(spread.median).max(1.0) + 6.0,
+                y + 12,
+                number(spread.median),
+            );
+            for aim in GOALS.iter().filter(|goal| goal.measure == name && goal.kind == *kind) {
+                let base = match aim.to {
+                    Some(to) => measure.spread(to).map(|spread| spread.median),
+                    None => Some(1.0),
+                };
+                if let Some(base) = base
+                    && aim.at_most * base <= longest
+                {
+                    let x = LEFT as f64 + at(aim.at_most * base);
+                    let _ = writeln!(
+                        svg,
+                        "<line class=\"aim\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{}\" y2=\"{}\"/>",
+                        y - 1,
+                        y + 17
+                    );
+                }
+            }
+        }
+        svg.push_str("</g>\n");
+    }
+    let _ = writeln!(
+        svg,
+        "<text class=\"s\" x=\"16\" y=\"{}\">Medians; ×: to axum Sse, within a round; dashed: what is \
+         aimed at. Bare send: one send of prepared bytes for each client, nothing else.</text></svg>",
+        height - 12
+    );
+    svg
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}

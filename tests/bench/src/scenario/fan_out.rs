@@ -1,0 +1,40 @@
+//! One event for many clients.
+
+use std::io;
+
+use super::{DATA, duel::Duel};
+use crate::{args::Args, report::Outcome, servers::Kind};
+
+const SERVERS: [Kind; 4] = [Kind::Floor, Kind::Axum, Kind::Body, Kind::Direct];
+
+/// Each event is published after everybody has the last one.
+pub(super) fn steady(args: &Args) -> io::Result<Outcome> {
+    const EVENTS: u64 = 5;
+    let clients = 1_000;
+    let duel = Duel::start(&args.servers(&SERVERS), clients)?;
+    let name = "fan-out to 1,000, CPU per delivered event";
+    duel.run(name, "µs", args.or_quick(60, 12), |_, fleet| {
+        for _ in 0..EVENTS {
+            fleet.publish_and_wait(DATA)?;
+        }
+        Ok(EVENTS * clients as u64)
+    })
+}
+
+/// Each event is published as soon as the last publish is answered.
+pub(super) fn burst(args: &Args) -> io::Result<Outcome> {
+    const EVENTS: u64 = 50;
+    let clients = 500;
+    let duel = Duel::start(&args.servers(&SERVERS), clients)?;
+    let name = "bursts of 50 to 500, CPU per delivered event";
+    duel.run(name, "µs", args.or_quick(20, 5), |_, fleet| {
+        let deliveries = EVENTS * clients as u64;
+        let all = fleet.events + deliveries;
+        for _ in 0..EVENTS {
+            fleet.publish(DATA)?;
+            fleet.until_answered()?;
+        }
+        fleet.until("events", |fleet| fleet.events >= all)?;
+        Ok(deliveries)
+    })
+}

@@ -1,0 +1,83 @@
+//! Ours, with every feature on: ids, history, callbacks, limits, drain.
+
+use std::io::{self, Error};
+
+use axum::{
+    Router,
+    extract::{Query, State},
+    http::StatusCode,
+    routing::{get, post},
+    serve::ListenerExt as _,
+};
+use socket2::SockRef;
+use sse_tower::{ApplicationContext, Emitters, LastEventId, SocketOptions, SseEmitter, SseLayer};
+use tokio::net::TcpListener;
+
+use super::PayRecord;
+
+#[derive(Clone)]
+struct App {
+    events: Emitters<()>,
+    payments: Emitters<u64>,
+}
+
+fn router(context: &ApplicationContext) -> Router {
+    Router::new()
+        .route("/events", get(events))
+        .route("/publish", post(publish))
+        .route("/push", get(push))
+        .route("/pay-callback", get(pay_callback))
+        .with_state(App { events: Emitters::new(), payments: Emitters::new() })
+        .layer(SseLayer::new(context.clone()))
+}
+
+fn context() -> io::Result<ApplicationContext> {
+    ApplicationContext::bare().build().map_err(Error::other)
+}
+
+pub(super) async fn serve_with_axum(listener: TcpListener) -> io::Result<()> {
+    // What `sse_tower::serve` sets by itself.
+    let listener = listener.tap_io(|socket| {
+        let _ = socket.set_nodelay(true);
+        let unsent = SocketOptions::DEFAULT_UNSENT_BYTES;
+        let _ = SockRef::from(&*socket).set_tcp_notsent_lowat(unsent);
+    });
+    axum::serve(listener, router(&context()?).into_make_service()).await
+}
+
+pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
+    let context = context()?;
+    sse_tower::serve(listener, router(&context), context).await
+}
+
+async fn events(State(app): State<App>, last: LastEventId) -> SseEmitter {
+    app.events.connect((), last)
+}
+
+async fn publish(State(app): State<App>, data: String) -> StatusCode {
+    match app.events.send(&(), data).await {
+        Ok(_) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+async fn push(
+    State(app): State<App>,
+    Query(query): Query<PayRecord>,
+    last: LastEventId,
+) -> SseEmitter {
+    app.payments.connect(query.pay_record_id, last)
+}
+
+async fn pay_callback(
+    State(app): State<App>,
+    Query(query): Query<PayRecord>,
+) -> Result<&'static str, StatusCode> {
+    let sent = app.payments.send(&query.pay_record_id, "支付成功").await;
+    app.payments.complete(&query.pay_record_id);
+    match sent {
+        Ok(receipt) if receipt.receivers > 0 => Ok("look at the listening page"),
+        Ok(_) => Err(StatusCode::NOT_FOUND),
+        Err(_) => Err(StatusCode::GONE),
+    }
+}
