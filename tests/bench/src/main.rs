@@ -38,14 +38,16 @@ fn measure(args: &Args) -> io::Result<ExitCode> {
     process::pin(process::GENERATOR_CORE);
     process::raise_file_limit();
     let mut report = Report::new();
+    print!("{}", report.heading());
     for scenario in scenario::ALL {
         if args.wants(scenario.name) {
             let began = Instant::now();
-            report.add((scenario.run)(args)?);
+            // Printed at once: what was measured is not lost if a later one fails.
+            print!("{}", report.add((scenario.run)(args)?));
             eprintln!("{}: {:.0} s", scenario.name, began.elapsed().as_secs_f64());
         }
     }
-    print!("{}", report.text());
+    print!("{}", report.summary());
     if let Some(path) = &args.picture {
         std::fs::write(path, report.picture())?;
     }

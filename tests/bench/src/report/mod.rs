@@ -30,9 +30,12 @@ impl Report {
         Self { machine: Machine::look(), measures: Vec::new(), tallies: Vec::new() }
     }
 
-    pub(crate) fn add(&mut self, outcome: Outcome) {
+    /// Takes in what a scenario gave, and says it.
+    pub(crate) fn add(&mut self, outcome: Outcome) -> String {
+        let text = outcome.measures.iter().map(|measure| format!("\n{}", measure.text())).collect();
         self.measures.extend(outcome.measures);
         self.tallies.extend(outcome.tallies);
+        text
     }
 
     fn tally(&self, kind: Kind) -> Tally {
@@ -48,17 +51,13 @@ impl Report {
         self.tally(kind).faults()
     }
 
-    pub(crate) fn text(&self) -> String {
-        let mut text = String::new();
-        for line in self.machine.lines() {
-            text.push_str(&line);
-            text.push('\n');
-        }
-        for measure in &self.measures {
-            text.push('\n');
-            text.push_str(&measure.text());
-        }
-        text.push_str("\nevents, in all scenarios together\n");
+    pub(crate) fn heading(&self) -> String {
+        self.machine.lines().map(|line| line + "\n").concat()
+    }
+
+    /// What became of the events, and how far the aims are reached.
+    pub(crate) fn summary(&self) -> String {
+        let mut text = String::from("\nevents, in all scenarios together\n");
         for kind in Kind::ALL {
             if self.tallies.iter().any(|(of, _)| *of == kind) {
                 let Tally { lost, doubled, reordered, corrupt, .. } = self.tally(kind);
