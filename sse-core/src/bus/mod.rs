@@ -84,5 +84,5 @@ pub(crate) use listener::Profile;
 pub(crate) use order::arrange;
 pub(crate) use publication::publish;
 pub(crate) use run::first_time;
-pub(crate) use slot::{AnySlot, Plan, Registered, Slot, Slots, Sources, TypeMap};
+pub(crate) use slot::{AnySlot, Plain, Registered, Slot, Slots, Sources, TypeMap};
 pub(crate) use tasks::Tasks;

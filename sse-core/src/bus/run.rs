@@ -96,13 +96,12 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
     pub(crate) fn resume(
         &self,
         at: usize,
-        stopped: Result<Option<Answer>, ListenerPanicked>,
+        stopped: Result<Answer, ListenerPanicked>,
         tally: &mut Tally,
     ) -> Stop {
         match stopped {
             Err(panicked) => self.panicked(at, panicked, tally),
-            Ok(None) => Stop::End,
-            Ok(Some(answer)) => {
+            Ok(answer) => {
                 let pending = settle(tally, answer);
                 match self.settled(at, pending, tally) {
                     Some(stop) => self.at_end(stop),

@@ -37,8 +37,8 @@ thread_local! {
 
 /// While it lives, this thread is in the publication. What was before is restored by dropping it.
 pub(crate) struct Scope {
-    depth: usize,
-    parent: Option<PublicationId>,
+    /// What it is called with, depth and parent of which are what was before.
+    meta: EventMeta,
     /// It restores this thread's state.
     not_send: PhantomData<*const ()>,
 }
@@ -46,7 +46,11 @@ pub(crate) struct Scope {
 impl Scope {
     /// Enters a new publication. The error is the cycle that led here.
     #[inline]
-    pub(crate) fn enter(link: Link, id: PublicationId) -> Result<Self, Arc<str>> {
+    pub(crate) fn enter(
+        link: Link,
+        id: PublicationId,
+        at: &'static Location<'static>,
+    ) -> Result<Self, Arc<str>> {
         CURRENT.with(|current| {
             let depth = current.depth.get();
             let Some(place) = current.chain.get(depth) else {
@@ -55,17 +59,16 @@ impl Scope {
             place.set(Some(link));
             current.depth.set(depth + 1);
             let parent = current.publication.replace(Some(id));
-            Ok(Self { depth, parent, not_send: PhantomData })
+            // Less than `MAX_PUBLICATION_DEPTH`.
+            let depth = depth as u32;
+            let meta = EventMeta { event_id: id, published_at: at, depth, parent };
+            Ok(Self { meta, not_send: PhantomData })
         })
     }
-}
 
-impl Scope {
     #[inline]
-    pub(crate) fn meta(&self, id: PublicationId, at: &'static Location<'static>) -> EventMeta {
-        // Less than `MAX_PUBLICATION_DEPTH`.
-        let depth = self.depth as u32;
-        EventMeta { event_id: id, published_at: at, depth, parent: self.parent }
+    pub(crate) fn meta(&self) -> &EventMeta {
+        &self.meta
     }
 }
 
@@ -73,8 +76,8 @@ impl Drop for Scope {
     #[inline]
     fn drop(&mut self) {
         CURRENT.with(|current| {
-            current.depth.set(self.depth);
-            current.publication.set(self.parent);
+            current.depth.set(self.meta.depth as usize);
+            current.publication.set(self.meta.parent);
         });
     }
 }

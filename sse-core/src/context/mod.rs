@@ -25,7 +25,7 @@ use std::{
 use tokio::runtime::Handle;
 
 use crate::bus::{
-    AnySlot, ApplicationEvent, EventRef, Listener, ListenerOutput, Plan, Profile, Publication,
+    AnySlot, ApplicationEvent, EventRef, Listener, ListenerOutput, Plain, Profile, Publication,
     Slot, Slots, Sources, Tasks, Transaction, TypeMap, first_time, publish, short_name,
 };
 
@@ -105,7 +105,7 @@ impl ApplicationContext {
     /// Synchronous listeners run before this returns, in order, up to the first that is asynchronous
     /// or fails; see [`Publication`] for the rest. It never blocks and never panics for a listener.
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     pub fn publish_event<E: ApplicationEvent>(&self, event: E) -> Publication<E> {
         publish(self, event, Location::caller())
     }
@@ -227,10 +227,10 @@ impl ApplicationContext {
         wires.chain(since).collect()
     }
 
-    /// See [`Slot::plain_plan`].
+    /// See [`Slot::plain`].
     #[inline]
-    pub(crate) fn plain_plan<E: ApplicationEvent>(&self) -> Option<&Arc<Plan<E>>> {
-        self.0.slots.get::<E>()?.plain_plan()
+    pub(crate) fn plain<E: ApplicationEvent>(&self) -> Option<&[Plain<E>]> {
+        self.0.slots.get::<E>()?.plain()
     }
 
     /// Runs `f` with the place of `E` in this context. No lock is held while it runs.
