@@ -12,7 +12,7 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    answer::Answer,
+    answer::{Answer, More},
     call::{EventMeta, PublicationId},
     error::{Failure, ListenerPanicked, RepublishedTooDeep, RuntimeGone},
     event::{ApplicationEvent, describe},
@@ -111,9 +111,15 @@ fn publish_noted<E: ApplicationEvent>(
         Err(cycle) => return too_deep(id, at, cycle),
     };
     let mut ran = 0;
-    let stopped = match guarded(|| run_plain(listeners, context, scope.meta(), &event, &mut ran)) {
-        Ok(None) => return Publication { state: State::Ran { id, at, ran } },
-        Ok(Some(answer)) => Ok(answer),
+    let stopped = guarded(|| run_plain(listeners, context, scope.meta(), &event, &mut ran));
+    let stopped = match stopped {
+        Ok(answer) => match answer.into_more() {
+            None => {
+                drop(scope);
+                return Publication { state: State::Ran { id, at, ran } };
+            }
+            Some(more) => Ok(more),
+        },
         Err(panicked) => Err(panicked),
     };
     resume(context, Held::Owned(event), scope.meta(), ran, stopped)
@@ -139,7 +145,7 @@ fn resume<E: ApplicationEvent>(
     held: Held<E>,
     meta: &EventMeta,
     ran: u32,
-    stopped: Result<Answer, ListenerPanicked>,
+    stopped: Result<Box<More>, ListenerPanicked>,
 ) -> Publication<E> {
     let mut tally = Tally::new(*meta, describe::<E>);
     tally.ran = ran;
@@ -381,10 +387,12 @@ pub(crate) fn settle(tally: &mut Tally, answer: Answer) -> Vec<BoxFuture<Vec<Fai
             tally.ran += 1;
             Vec::new()
         }
-        Some(more) => {
-            tally.ran += u32::from(!more.failed);
-            tally.failures.extend(more.failures);
-            more.pending
-        }
+        Some(more) => settle_more(tally, *more),
     }
+}
+
+pub(crate) fn settle_more(tally: &mut Tally, more: More) -> Vec<BoxFuture<Vec<Failure>>> {
+    tally.ran += u32::from(!more.failed);
+    tally.failures.extend(more.failures);
+    more.pending
 }

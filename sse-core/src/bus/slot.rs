@@ -177,7 +177,7 @@ impl<E> Plan<E> {
 
 /// What of a plain listener's [`Entry`] is needed to call it.
 pub(crate) struct Plain<E> {
-    run: Arc<RefFn<E>>,
+    run: Arc<Box<RefFn<E>>>,
     profile: Arc<Profile>,
 }
 
@@ -189,15 +189,18 @@ pub(crate) fn run_plain<E>(
     meta: &EventMeta,
     event: &E,
     ran: &mut u32,
-) -> Option<Answer> {
+) -> Answer {
+    let Some(first) = listeners.first() else { return Answer::RAN };
+    let mut call = Call { context, meta, listener: &first.profile };
     for Plain { run, profile } in listeners {
-        let answer = run(event, &Call { context, meta, listener: profile });
+        call.listener = profile;
+        let answer = run(event, &call);
         if !answer.is_plain() {
-            return Some(answer);
+            return answer;
         }
         *ran += 1;
     }
-    None
+    Answer::RAN
 }
 
 /// The place of `E` in a context.
