@@ -47,6 +47,8 @@ pub use wiring::{WiringError, WiringFault};
 /// Cheap to clone; every clone is the same context. [`builder`](Self::builder) takes every annotated
 /// listener that is linked into the program; [`bare`](Self::bare) takes nothing but what it is given,
 /// which is what tests and a second context in one process want.
+///
+#[doc = include_str!("../../docs/bus.md")]
 #[derive(Clone)]
 pub struct ApplicationContext(pub(crate) Arc<Inner>);
 
