@@ -110,18 +110,22 @@ fn publish_noted<E: ApplicationEvent>(
         Ok(scope) => scope,
         Err(cycle) => return too_deep(id, at, cycle),
     };
-    let mut ran = 0;
-    let stopped = guarded(|| run_plain(listeners, context, scope.meta(), &event, &mut ran));
+    let mut left = listeners.iter();
+    let stopped = guarded(|| run_plain(&mut left, context, scope.meta(), &event));
     let stopped = match stopped {
         Ok(answer) => match answer.into_more() {
             None => {
                 drop(scope);
+                // Never more than a plan can hold.
+                let ran = listeners.len() as u32;
                 return Publication { state: State::Ran { id, at, ran } };
             }
             Some(more) => Ok(more),
         },
         Err(panicked) => Err(panicked),
     };
+    // Those before the one that is not plain after all.
+    let ran = listeners.len().saturating_sub(left.len() + 1);
     resume(context, Held::Owned(event), scope.meta(), ran, stopped)
 }
 
@@ -144,15 +148,15 @@ fn resume<E: ApplicationEvent>(
     context: &ApplicationContext,
     held: Held<E>,
     meta: &EventMeta,
-    ran: u32,
+    ran: usize,
     stopped: Result<Box<More>, ListenerPanicked>,
 ) -> Publication<E> {
     let mut tally = Tally::new(*meta, describe::<E>);
-    tally.ran = ran;
+    tally.ran = ran as u32;
     context.with_slot::<E, _>(|slot| {
         let plan = slot.fixed();
         let run = Run { context, plan, held: &held, meta, moment: Moment::Now };
-        let stop = run.resume(ran as usize, stopped, &mut tally);
+        let stop = run.resume(ran, stopped, &mut tally);
         Publication::after(context, plan, held, Moment::Now, tally, stop)
     })
 }
