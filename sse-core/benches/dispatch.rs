@@ -42,6 +42,8 @@ fn context(sync: usize, asynchronous: usize) -> ApplicationContext {
     builder.build().unwrap_or_else(|error| unreachable!("{error}"))
 }
 
+/// At the place of the call, as [`publish`] is: a program has neither helper.
+#[inline(always)]
 fn call(listeners: &[fn(&Paid)]) {
     let event = black_box(Paid { amount: 7 });
     for listener in listeners {
@@ -49,6 +51,7 @@ fn call(listeners: &[fn(&Paid)]) {
     }
 }
 
+#[inline(always)]
 fn publish(context: &ApplicationContext) {
     let _publication = context.publish_event(black_box(Paid { amount: 7 }));
 }

@@ -25,24 +25,24 @@ use crate::context::ApplicationContext;
 pub struct PublicationId(NonZeroU64);
 
 thread_local! {
-    /// The last number that this thread has given.
-    static LAST: Cell<u64> = const { Cell::new(0) };
+    /// The last number that this thread has given; a block's last, as long as it has given none.
+    static LAST: Cell<u64> = const { Cell::new(BLOCK - 1) };
 }
 
+/// Each thread takes numbers in blocks, so that a publication costs no shared counter. A multiple of
+/// this is given to none.
+const BLOCK: u64 = 1 << 20;
+
 impl PublicationId {
-    /// Each thread takes numbers in blocks, so that a publication costs no shared counter.
     #[inline]
     pub(crate) fn next() -> Self {
-        const BLOCK: u64 = 1 << 20;
-        static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
         LAST.with(|last| {
-            let mut id = last.get();
-            // A multiple: the block is used up, or there was none yet.
+            let mut id = last.get().wrapping_add(1);
             if id.is_multiple_of(BLOCK) {
-                id = NEXT_BLOCK.fetch_add(BLOCK, Ordering::Relaxed);
+                id = first_of_block();
             }
-            last.set(id + 1);
-            Self(NonZeroU64::MIN.saturating_add(id))
+            last.set(id);
+            Self(NonZeroU64::new(id).unwrap_or(NonZeroU64::MIN))
         })
     }
 
@@ -51,6 +51,12 @@ impl PublicationId {
     pub fn get(self) -> u64 {
         self.0.get()
     }
+}
+
+#[cold]
+fn first_of_block() -> u64 {
+    static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
+    NEXT_BLOCK.fetch_add(BLOCK, Ordering::Relaxed) | 1
 }
 
 impl fmt::Display for PublicationId {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    call::Call,
     prepared::{Bound, Prepared},
     slot::{AnySlot, Slot, Sources},
 };
@@ -163,7 +164,7 @@ impl<E: ApplicationEvent> EventType<E> {
                 let bound = match &prepared.bound {
                     Bound::Ref(f) => {
                         let f = Arc::clone(f);
-                        Bound::Ref(Arc::new(move |event: &E, call| f(by_ref(event), call)))
+                        Bound::by_ref(move |event: &E, call: &Call<'_>| f(by_ref(event), call))
                     }
                     Bound::Shared(f) => {
                         let f = Arc::clone(f);

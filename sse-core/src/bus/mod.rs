@@ -14,27 +14,8 @@
 //! | `call`, `answer`, `outcome`, `error` | what a listener knows, returns, and how it fails |
 //! | `scope`, `tasks`, `transaction` | depth and cycles; work that outlives its caller; commits |
 //!
-//! # What is said against event buses
-//!
-//! Guava advises against its own `EventBus` and lists why. The same list, for this one; the words in
-//! the last column are tests under `tests/`, where there is one.
-//!
-//! | reason | here | shown by |
-//! |---|---|---|
-//! | publishers and subscribers cannot be found from each other | `graph()` draws them; each listener knows its file and line | `the_graph_shows_events_listeners_and_endpoints` |
-//! | accidental re-entrance | allowed, bounded by [`MAX_PUBLICATION_DEPTH`], and the cycle is named; no lock to deadlock on | `endless_republication_is_bounded_and_its_cycle_named`, `a_listener_that_publishes_again_does_not_deadlock` |
-//! | all subscribers are created early | so are ours, on purpose: what is missing is known before the first event | `everything_that_is_wrong_is_listed_at_once` |
-//! | reflection breaks when code is shrunk | there is no reflection; a crate that is not linked is reported | `a_named_crate_that_declares_nothing_is_reported_with_its_place` |
-//! | no waiting for several events | listeners are futures, a publication is a future: `join!` them; `settled()` waits for all | `settled_waits_for_spawned_listeners_and_what_they_publish` |
-//! | no backpressure | awaiting a publication is waiting for its listeners; spawned ones are bounded by [`MAX_SPAWNED_LISTENERS`] | `order_holds_across_synchronous_and_asynchronous_listeners` |
-//! | little control of threads | listeners run where the publication is awaited; `spawn` and `detach` say otherwise, in the code | `a_thread_without_a_runtime_uses_the_one_that_the_context_was_built_in` |
-//! | little monitoring | outcomes count, failures carry three places, unheard events are counted and told | `unheard_events_are_counted_and_told` |
-//! | errors do not propagate | awaiting gives them, typed, panics included | `every_listener_runs_after_failures_and_panics` |
-//! | poor interoperation with streams | a closure that sends into a channel is a listener | `a_closure_that_sends_into_a_channel_makes_a_stream` |
-//! | events are lost while subscribers change | each publication keeps a whole plan | `listeners_come_and_go_while_events_are_published` |
-//! | slow | a synchronous listener costs no allocation, an asynchronous one its future | `a_synchronous_listener_costs_no_allocation`, `benches/dispatch.rs` |
-//! | no parameterised types | `Stored<A>` and `Stored<B>` are two events | `generic_events_are_told_apart_by_their_parameter` |
-//! | wordier than a lambda | `context.on(\|paid: &Paid\| ..)` | `synchronous_listeners_have_run_when_the_call_returns` |
+//! What is said against event buses, and what this one does about it, is in `docs/bus.md`, which is
+//! part of the page of [`ApplicationContext`](crate::ApplicationContext).
 
 mod answer;
 mod by_hand;
@@ -84,5 +65,5 @@ pub(crate) use listener::Profile;
 pub(crate) use order::arrange;
 pub(crate) use publication::publish;
 pub(crate) use run::first_time;
-pub(crate) use slot::{AnySlot, Plan, Registered, Slot, Slots, Sources, TypeMap};
+pub(crate) use slot::{AnySlot, Plain, Registered, Slot, Slots, Sources, TypeMap};
 pub(crate) use tasks::Tasks;

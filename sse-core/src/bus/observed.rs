@@ -19,9 +19,9 @@ pub(crate) fn observed<E: Send + Sync + 'static>(bound: Bound<E>, label: &'stati
     use crate::observe::ListenerRun;
 
     match bound {
-        Bound::Ref(listener) => Bound::Ref(Arc::new(move |event: &E, call: &Call<'_>| {
+        Bound::Ref(listener) => Bound::by_ref(move |event: &E, call: &Call<'_>| {
             ListenerRun::new(label).run(|| listener(event, call), Answer::is_failed)
-        })),
+        }),
         Bound::Shared(listener) => Bound::Shared(Arc::new(move |event, call: &Call<'_>| {
             ListenerRun::new(label).run(|| listener(event, call), Answer::is_failed)
         })),

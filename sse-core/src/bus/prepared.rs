@@ -42,8 +42,8 @@ impl<E> fmt::Debug for Held<E> {
 
 /// The four shapes of a listener.
 pub(crate) enum Bound<E: ?Sized> {
-    /// `fn(&E)`
-    Ref(Arc<RefFn<E>>),
+    /// `fn(&E)`. In a box, since calling out of an `Arc<dyn ..>` asks for its alignment each time.
+    Ref(Arc<Box<RefFn<E>>>),
     /// `fn(Arc<E>)`
     Shared(Arc<SharedFn<E>>),
     /// `async fn(Arc<E>)`
@@ -64,6 +64,10 @@ impl<E: ?Sized> Clone for Bound<E> {
 }
 
 impl<E: ?Sized> Bound<E> {
+    pub(crate) fn by_ref(f: impl Fn(&E, &Call<'_>) -> Answer + Send + Sync + 'static) -> Self {
+        Self::Ref(Arc::new(Box::new(f)))
+    }
+
     pub(crate) fn is_async(&self) -> bool {
         matches!(self, Self::Future(_) | Self::Lent(_))
     }
@@ -109,7 +113,7 @@ impl<E: ?Sized> fmt::Debug for Prepared<E> {
 impl<E: ?Sized + 'static> Prepared<E> {
     /// A synchronous listener by reference.
     pub fn by_ref(f: impl Fn(&E, &Call<'_>) -> Answer + Send + Sync + 'static) -> Self {
-        Self { bound: Bound::Ref(Arc::new(f)), condition: None }
+        Self { bound: Bound::by_ref(f), condition: None }
     }
 
     /// A synchronous listener that shares the event.

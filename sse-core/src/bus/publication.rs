@@ -12,7 +12,7 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    answer::Answer,
+    answer::{Answer, More},
     call::{EventMeta, PublicationId},
     error::{Failure, ListenerPanicked, RepublishedTooDeep, RuntimeGone},
     event::{ApplicationEvent, describe},
@@ -21,7 +21,7 @@ use super::{
     rest::Rest,
     run::{Moment, Run, Stop},
     scope::{Origin, Scope},
-    slot::Plan,
+    slot::{Plan, run_plain},
 };
 use crate::{context::ApplicationContext, observe};
 
@@ -60,9 +60,19 @@ pub struct Publication<E: ApplicationEvent> {
     state: State<E>,
 }
 
+/// In two layers, so that the common one has nothing to drop and the compiler sees it at the call.
 enum State<E> {
-    /// Every listener ran, and none had anything to say. Small, because it is the common case.
-    Ran { id: PublicationId, at: &'static Location<'static>, ran: u32 },
+    /// Every listener ran, and none had anything to say.
+    Ran {
+        id: PublicationId,
+        at: &'static Location<'static>,
+        ran: u32,
+    },
+    Told(Told<E>),
+}
+
+/// There is more to say than how many listeners ran.
+enum Told<E> {
     /// All is known.
     Known(Tally),
     /// Some listeners are left.
@@ -74,7 +84,10 @@ enum State<E> {
 }
 
 /// Publishes outside of any transaction.
-#[inline]
+///
+/// At the call itself, as far as [`publish_noted`] goes: there the compiler sees that a publication
+/// whose listeners all ran has nothing to drop, and that is a third of what publishing costs.
+#[inline(always)]
 pub(crate) fn publish<E: ApplicationEvent>(
     context: &ApplicationContext,
     event: E,
@@ -83,31 +96,41 @@ pub(crate) fn publish<E: ApplicationEvent>(
     observe::publishing(std::any::type_name::<E>, || publish_noted(context, event, at))
 }
 
-#[inline]
+#[inline(always)]
 fn publish_noted<E: ApplicationEvent>(
     context: &ApplicationContext,
     event: E,
     at: &'static Location<'static>,
 ) -> Publication<E> {
     let id = PublicationId::next();
-    let Some(plan) = context.plain_plan::<E>() else {
+    let Some(listeners) = context.plain::<E>() else {
         return publish_slowly(context, event, id, at);
     };
-    let scope = match Scope::enter(describe::<E>, id) {
+    let scope = match Scope::enter(describe::<E>, id, at) {
         Ok(scope) => scope,
         Err(cycle) => return too_deep(id, at, cycle),
     };
-    let meta = scope.meta(id, at);
-    let mut ran = 0;
-    let stopped = guarded(|| plan.run_plain(context, &meta, &event, &mut ran));
-    if let Ok(None) = stopped {
-        drop(scope);
-        return Publication { state: State::Ran { id, at, ran } };
-    }
-    resume(context, plan, Held::Owned(event), &meta, ran, stopped)
+    let mut left = listeners.iter();
+    let stopped = guarded(|| run_plain(&mut left, context, scope.meta(), &event));
+    let stopped = match stopped {
+        Ok(answer) => match answer.into_more() {
+            None => {
+                drop(scope);
+                // Never more than a plan can hold.
+                let ran = listeners.len() as u32;
+                return Publication { state: State::Ran { id, at, ran } };
+            }
+            Some(more) => Ok(more),
+        },
+        Err(panicked) => Err(panicked),
+    };
+    // Those before the one that is not plain after all.
+    let ran = listeners.len().saturating_sub(left.len() + 1);
+    resume(context, Held::Owned(event), scope.meta(), ran, stopped)
 }
 
-/// Out of line, so that the common case stays small.
+/// Out of line, and away from the straight way: it is the one with more to do anyhow.
+#[cold]
 #[inline(never)]
 fn publish_slowly<E: ApplicationEvent>(
     context: &ApplicationContext,
@@ -123,17 +146,19 @@ fn publish_slowly<E: ApplicationEvent>(
 #[inline(never)]
 fn resume<E: ApplicationEvent>(
     context: &ApplicationContext,
-    plan: &Arc<Plan<E>>,
     held: Held<E>,
     meta: &EventMeta,
-    ran: u32,
-    stopped: Result<Option<Answer>, ListenerPanicked>,
+    ran: usize,
+    stopped: Result<Box<More>, ListenerPanicked>,
 ) -> Publication<E> {
     let mut tally = Tally::new(*meta, describe::<E>);
-    tally.ran = ran;
-    let run = Run { context, plan, held: &held, meta, moment: Moment::Now };
-    let stop = run.resume(ran as usize, stopped, &mut tally);
-    Publication::after(context, plan, held, Moment::Now, tally, stop)
+    tally.ran = ran as u32;
+    context.with_slot::<E, _>(|slot| {
+        let plan = slot.fixed();
+        let run = Run { context, plan, held: &held, meta, moment: Moment::Now };
+        let stop = run.resume(ran, stopped, &mut tally);
+        Publication::after(context, plan, held, Moment::Now, tally, stop)
+    })
 }
 
 pub(crate) fn publish_held<E: ApplicationEvent>(
@@ -143,11 +168,11 @@ pub(crate) fn publish_held<E: ApplicationEvent>(
     at: &'static Location<'static>,
     moment: Moment,
 ) -> Publication<E> {
-    let scope = match Scope::enter(describe::<E>, id) {
+    let scope = match Scope::enter(describe::<E>, id, at) {
         Ok(scope) => scope,
         Err(cycle) => return too_deep(id, at, cycle),
     };
-    let meta = scope.meta(id, at);
+    let meta = *scope.meta();
     let mut tally = Tally::new(meta, describe::<E>);
     context.with_slot::<E, _>(|slot| {
         slot.with_plan(|plan| {
@@ -176,7 +201,7 @@ fn too_deep<E: ApplicationEvent>(
     let meta = EventMeta { event_id: id, published_at: at, depth, parent: None };
     let mut tally = Tally::new(meta, describe::<E>);
     tally.failures.push(Failure::of_bus(&meta, RepublishedTooDeep { cycle }));
-    Publication { state: State::Known(tally) }
+    Publication { state: State::Told(Told::Known(tally)) }
 }
 
 impl<E: ApplicationEvent> Publication<E> {
@@ -189,11 +214,11 @@ impl<E: ApplicationEvent> Publication<E> {
         stop: Stop,
     ) -> Self {
         let state = match stop {
-            Stop::End => State::Known(tally),
+            Stop::End => State::Told(Told::Known(tally)),
             stop => {
                 let origin = Origin::current(tally.meta.event_id);
                 let rest = Rest::new(context, Arc::clone(plan), held, origin, moment, stop);
-                State::Open { tally, rest }
+                State::Told(Told::Open { tally, rest })
             }
         };
         Self { state }
@@ -202,7 +227,7 @@ impl<E: ApplicationEvent> Publication<E> {
     /// Starts no listener after the first that failed. Those that did not run are
     /// [`not_run`](PublishError::not_run).
     pub fn first_error(mut self) -> Self {
-        if let State::Open { rest, .. } = &mut self.state {
+        if let State::Told(Told::Open { rest, .. }) = &mut self.state {
             rest.stop_at_first = true;
         }
         self
@@ -217,10 +242,10 @@ impl<E: ApplicationEvent> Publication<E> {
     /// For an event that a listener returned: its failures so far, and those to come.
     pub(crate) fn into_parts(mut self) -> (Vec<Failure>, Option<BoxFuture<Vec<Failure>>>) {
         self.advance();
-        match std::mem::replace(&mut self.state, State::Given) {
-            State::Known(tally) => (tally.failures, None),
-            State::Ran { .. } | State::Given => (Vec::new(), None),
-            state @ (State::Open { .. } | State::Handed { .. }) => {
+        match std::mem::replace(&mut self.state, State::Told(Told::Given)) {
+            State::Told(Told::Known(tally)) => (tally.failures, None),
+            State::Ran { .. } | State::Told(Told::Given) => (Vec::new(), None),
+            state @ (State::Told(Told::Open { .. }) | State::Told(Told::Handed { .. })) => {
                 let mut publication = Self { state };
                 let rest = async move {
                     std::future::poll_fn(|cx| publication.poll_tally(cx)).await.failures
@@ -232,58 +257,64 @@ impl<E: ApplicationEvent> Publication<E> {
 
     /// Runs what can be run here and now: synchronous listeners after one that failed.
     fn advance(&mut self) {
-        if let State::Open { tally, rest } = &mut self.state
+        if let State::Told(Told::Open { tally, rest }) = &mut self.state
             && rest.advance(tally)
-            && let State::Open { tally, .. } = std::mem::replace(&mut self.state, State::Given)
+            && let State::Told(Told::Open { tally, .. }) =
+                std::mem::replace(&mut self.state, State::Told(Told::Given))
         {
-            self.state = State::Known(tally);
+            self.state = State::Told(Told::Known(tally));
         }
     }
 
     pub(crate) fn poll_tally(&mut self, cx: &mut Context<'_>) -> Poll<Tally> {
         match &mut self.state {
-            State::Open { rest, .. } if rest.needs_clock() && Handle::try_current().is_err() => {
+            State::Told(Told::Open { rest, .. })
+                if rest.needs_clock() && Handle::try_current().is_err() =>
+            {
                 self.hand_over_and_wait();
                 return self.poll_tally(cx);
             }
-            State::Open { tally, rest } => ready!(rest.poll(tally, cx)),
-            State::Handed { tally, meta } => {
+            State::Told(Told::Open { tally, rest }) => ready!(rest.poll(tally, cx)),
+            State::Told(Told::Handed { tally, meta }) => {
                 let tally = ready!(Pin::new(tally).poll(cx)).unwrap_or_else(|_| {
                     // The task is gone only with its runtime.
                     let mut tally = Tally::new(*meta, describe::<E>);
                     tally.failures.push(Failure::of_bus(meta, RuntimeGone));
                     tally
                 });
-                self.state = State::Given;
+                self.state = State::Told(Told::Given);
                 return Poll::Ready(tally);
             }
-            State::Ran { .. } | State::Known(_) | State::Given => {}
+            State::Ran { .. } | State::Told(Told::Known(_)) | State::Told(Told::Given) => {}
         }
-        match std::mem::replace(&mut self.state, State::Given) {
+        match std::mem::replace(&mut self.state, State::Told(Told::Given)) {
             State::Ran { id, at, ran } => {
                 let meta = EventMeta { event_id: id, published_at: at, depth: 0, parent: None };
                 let mut tally = Tally::new(meta, describe::<E>);
                 tally.ran = ran;
                 Poll::Ready(tally)
             }
-            State::Known(tally) | State::Open { tally, .. } => Poll::Ready(tally),
+            State::Told(Told::Known(tally)) | State::Told(Told::Open { tally, .. }) => {
+                Poll::Ready(tally)
+            }
             // It was awaited to its end before.
-            State::Handed { .. } | State::Given => Poll::Pending,
+            State::Told(Told::Handed { .. }) | State::Told(Told::Given) => Poll::Pending,
         }
     }
 
     /// Timeouts need a clock, and there is none here.
     #[cold]
     fn hand_over_and_wait(&mut self) {
-        let State::Open { tally, mut rest } = std::mem::replace(&mut self.state, State::Given)
+        let State::Told(Told::Open { tally, mut rest }) =
+            std::mem::replace(&mut self.state, State::Told(Told::Given))
         else {
             return;
         };
         let (done, receiver) = oneshot::channel();
-        self.state = State::Handed { tally: receiver, meta: tally.meta };
+        self.state = State::Told(Told::Handed { tally: receiver, meta: tally.meta });
         rest.handed_over = true;
         let context = rest.context().clone();
-        let mut publication = Self { state: State::Open { tally, rest } };
+        let mut publication = Self { state: State::Told(Told::Open { tally, rest }) };
         let task = async move {
             let tally = std::future::poll_fn(|cx| publication.poll_tally(cx)).await;
             // Whoever waited may have gone: the listeners ran all the same.
@@ -297,7 +328,8 @@ impl<E: ApplicationEvent> Publication<E> {
         // Synchronous listeners run before this returns, as they would have without a failure
         // before them.
         self.advance();
-        let State::Open { tally, mut rest } = std::mem::replace(&mut self.state, State::Given)
+        let State::Told(Told::Open { tally, mut rest }) =
+            std::mem::replace(&mut self.state, State::Told(Told::Given))
         else {
             return;
         };
@@ -308,7 +340,7 @@ impl<E: ApplicationEvent> Publication<E> {
         rest.handed_over = true;
         rest.count();
         let context = rest.context().clone();
-        let mut publication = Self { state: State::Open { tally, rest } };
+        let mut publication = Self { state: State::Told(Told::Open { tally, rest }) };
         let task = async move {
             std::future::poll_fn(|cx| publication.poll_tally(cx)).await;
         };
@@ -329,7 +361,7 @@ impl<E: ApplicationEvent> Future for Publication<E> {
 impl<E: ApplicationEvent> Drop for Publication<E> {
     #[inline]
     fn drop(&mut self) {
-        if let State::Open { .. } = self.state {
+        if let State::Told(Told::Open { .. }) = self.state {
             self.hand_over();
         }
     }
@@ -338,10 +370,10 @@ impl<E: ApplicationEvent> Drop for Publication<E> {
 impl<E: ApplicationEvent> fmt::Debug for Publication<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
-            State::Ran { .. } | State::Known(_) => "Publication(all listeners ran)",
-            State::Open { .. } => "Publication(listeners are left)",
-            State::Handed { .. } => "Publication(listeners run in a task)",
-            State::Given => "Publication(its outcome was given)",
+            State::Ran { .. } | State::Told(Told::Known(_)) => "Publication(all listeners ran)",
+            State::Told(Told::Open { .. }) => "Publication(listeners are left)",
+            State::Told(Told::Handed { .. }) => "Publication(listeners run in a task)",
+            State::Told(Told::Given) => "Publication(its outcome was given)",
         })
     }
 }
@@ -359,10 +391,12 @@ pub(crate) fn settle(tally: &mut Tally, answer: Answer) -> Vec<BoxFuture<Vec<Fai
             tally.ran += 1;
             Vec::new()
         }
-        Some(more) => {
-            tally.ran += u32::from(!more.failed);
-            tally.failures.extend(more.failures);
-            more.pending
-        }
+        Some(more) => settle_more(tally, *more),
     }
+}
+
+pub(crate) fn settle_more(tally: &mut Tally, more: More) -> Vec<BoxFuture<Vec<Failure>>> {
+    tally.ran += u32::from(!more.failed);
+    tally.failures.extend(more.failures);
+    more.pending
 }

@@ -3,13 +3,13 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use super::{
-    answer::Answer,
+    answer::More,
     call::{Call, EventMeta},
     error::{Failure, ListenerPanicked, TransactionNeeded},
     listener::{Phase, Profile},
     outcome::Tally,
     prepared::{Bound, BoxFuture, Held},
-    publication::{guarded, settle},
+    publication::{guarded, settle, settle_more},
     scope::Origin,
     slot::{Entry, Plan},
     tasks::{InFlight, hand_over},
@@ -96,14 +96,13 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
     pub(crate) fn resume(
         &self,
         at: usize,
-        stopped: Result<Option<Answer>, ListenerPanicked>,
+        stopped: Result<Box<More>, ListenerPanicked>,
         tally: &mut Tally,
     ) -> Stop {
         match stopped {
             Err(panicked) => self.panicked(at, panicked, tally),
-            Ok(None) => Stop::End,
-            Ok(Some(answer)) => {
-                let pending = settle(tally, answer);
+            Ok(more) => {
+                let pending = settle_more(tally, *more);
                 match self.settled(at, pending, tally) {
                     Some(stop) => self.at_end(stop),
                     None => self.from(at + 1, tally),

@@ -20,8 +20,17 @@ pub(crate) type Link = fn() -> EventDescription;
 
 struct Current {
     depth: Cell<usize>,
-    publication: Cell<Option<PublicationId>>,
+    /// From the outermost to the one it is in, as many as it is deep. What follows is left over.
     chain: [Cell<Option<Link>>; MAX_PUBLICATION_DEPTH],
+    /// By depth, hence nothing at 0; of those that were entered elsewhere, only the innermost.
+    ids: [Cell<Option<PublicationId>>; MAX_PUBLICATION_DEPTH + 1],
+}
+
+impl Current {
+    #[inline]
+    fn publication(&self) -> Option<PublicationId> {
+        self.ids.get(self.depth.get())?.get()
+    }
 }
 
 // Constant and without a destructor: an access is a plain load.
@@ -29,7 +38,7 @@ thread_local! {
     static CURRENT: Current = const {
         Current {
             depth: Cell::new(0),
-            publication: Cell::new(None),
+            ids: [const { Cell::new(None) }; MAX_PUBLICATION_DEPTH + 1],
             chain: [const { Cell::new(None) }; MAX_PUBLICATION_DEPTH],
         }
     };
@@ -37,8 +46,8 @@ thread_local! {
 
 /// While it lives, this thread is in the publication. What was before is restored by dropping it.
 pub(crate) struct Scope {
-    depth: usize,
-    parent: Option<PublicationId>,
+    /// What listeners are called with. Its depth is what was before.
+    meta: EventMeta,
     /// It restores this thread's state.
     not_send: PhantomData<*const ()>,
 }
@@ -46,26 +55,32 @@ pub(crate) struct Scope {
 impl Scope {
     /// Enters a new publication. The error is the cycle that led here.
     #[inline]
-    pub(crate) fn enter(link: Link, id: PublicationId) -> Result<Self, Arc<str>> {
+    pub(crate) fn enter(
+        link: Link,
+        id: PublicationId,
+        at: &'static Location<'static>,
+    ) -> Result<Self, Arc<str>> {
         CURRENT.with(|current| {
             let depth = current.depth.get();
-            let Some(place) = current.chain.get(depth) else {
+            let (Some(place), Some(id_place)) =
+                (current.chain.get(depth), current.ids.get(depth + 1))
+            else {
                 return Err(name_cycle(current, link));
             };
+            let parent = current.publication();
             place.set(Some(link));
+            id_place.set(Some(id));
             current.depth.set(depth + 1);
-            let parent = current.publication.replace(Some(id));
-            Ok(Self { depth, parent, not_send: PhantomData })
+            // Less than `MAX_PUBLICATION_DEPTH`.
+            let depth = depth as u32;
+            let meta = EventMeta { event_id: id, published_at: at, depth, parent };
+            Ok(Self { meta, not_send: PhantomData })
         })
     }
-}
 
-impl Scope {
     #[inline]
-    pub(crate) fn meta(&self, id: PublicationId, at: &'static Location<'static>) -> EventMeta {
-        // Less than `MAX_PUBLICATION_DEPTH`.
-        let depth = self.depth as u32;
-        EventMeta { event_id: id, published_at: at, depth, parent: self.parent }
+    pub(crate) fn meta(&self) -> &EventMeta {
+        &self.meta
     }
 }
 
@@ -73,8 +88,7 @@ impl Drop for Scope {
     #[inline]
     fn drop(&mut self) {
         CURRENT.with(|current| {
-            current.depth.set(self.depth);
-            current.publication.set(self.parent);
+            current.depth.set(self.meta.depth as usize);
         });
     }
 }
@@ -101,23 +115,24 @@ impl Origin {
 
     /// Of the publication that this thread is in, if it is in one.
     pub(crate) fn outer() -> Option<Self> {
-        CURRENT.with(|current| current.publication.get()).map(Self::current)
+        CURRENT.with(Current::publication).map(Self::current)
     }
 
     /// Runs `f` inside that publication again.
     pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
         let _back = CURRENT.with(|current| {
+            let links = self.chain.as_deref().unwrap_or(self.link.as_slice());
+            let innermost = links.len();
+            let id = current.ids.get(innermost).and_then(|place| place.replace(Some(self.id)));
             let back = Back {
                 depth: current.depth.get(),
-                publication: current.publication.get(),
+                id: (innermost, id),
                 chain: std::array::from_fn(|i| current.chain.get(i).and_then(Cell::get)),
             };
-            let links = self.chain.as_deref().unwrap_or(self.link.as_slice());
             for (place, link) in current.chain.iter().zip(links) {
                 place.set(Some(*link));
             }
             current.depth.set(links.len());
-            current.publication.set(Some(self.id));
             back
         });
         f()
@@ -126,7 +141,7 @@ impl Origin {
 
 struct Back {
     depth: usize,
-    publication: Option<PublicationId>,
+    id: (usize, Option<PublicationId>),
     chain: [Option<Link>; MAX_PUBLICATION_DEPTH],
 }
 
@@ -134,7 +149,9 @@ impl Drop for Back {
     fn drop(&mut self) {
         CURRENT.with(|current| {
             current.depth.set(self.depth);
-            current.publication.set(self.publication);
+            if let Some(place) = current.ids.get(self.id.0) {
+                place.set(self.id.1);
+            }
             for (place, link) in current.chain.iter().zip(self.chain) {
                 place.set(link);
             }

@@ -51,51 +51,67 @@ impl Hasher for Identity {
 /// The places of the events that were known when the context was built: found by one look, most
 /// of the time, because three quarters of the table are empty.
 pub(crate) struct Slots {
-    table: Box<[Option<KnownSlot>]>,
-}
-
-struct KnownSlot {
-    slot: Arc<dyn AnySlot>,
-    /// The same as `Arc<Slot<E>>`, for a cheaper way to its type.
-    any: Box<dyn Any + Send + Sync>,
+    /// Of each `E` an `Arc<Slot<E>>`.
+    table: Box<[Option<Box<dyn Any + Send + Sync>>]>,
+    /// The same without types.
+    all: Vec<Arc<dyn AnySlot>>,
 }
 
 impl Slots {
     pub(crate) fn new(slots: TypeMap<Arc<dyn AnySlot>>) -> Self {
         let size = (slots.len() * 4).next_power_of_two();
-        let mut table: Vec<Option<KnownSlot>> = Vec::new();
+        let mut table: Vec<Option<Box<dyn Any + Send + Sync>>> = Vec::new();
         table.resize_with(size, || None);
+        let mut all = Vec::with_capacity(slots.len());
         for (type_id, slot) in slots {
             let mut places = probe(type_id, size);
             if let Some(place) = places.find(|&at| matches!(table.get(at), Some(None)))
                 && let Some(place) = table.get_mut(place)
             {
-                *place = Some(KnownSlot { any: slot.clone().typed(), slot });
+                *place = Some(slot.clone().typed());
             }
+            all.push(slot);
         }
-        Self { table: table.into_boxed_slice() }
+        Self { table: table.into_boxed_slice(), all }
     }
 
     #[inline]
     pub(crate) fn get<E: ApplicationEvent>(&self) -> Option<&Slot<E>> {
+        // The first look apart, so that it is straight code where it finds what it looks for.
+        let at = first_place(TypeId::of::<E>(), self.table.len());
+        match self.table.get(at)?.as_ref()?.downcast_ref::<Arc<Slot<E>>>() {
+            Some(slot) => Some(slot),
+            None => self.look_on(),
+        }
+    }
+
+    /// After another event was found in the first place.
+    #[cold]
+    #[inline(never)]
+    fn look_on<E: ApplicationEvent>(&self) -> Option<&Slot<E>> {
         probe(TypeId::of::<E>(), self.table.len())
             .map_while(|at| self.table.get(at)?.as_ref())
-            .find_map(|known| known.any.downcast_ref::<Arc<Slot<E>>>())
+            .find_map(|any| any.downcast_ref::<Arc<Slot<E>>>())
             .map(|slot| &**slot)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnySlot>> {
-        self.table.iter().flatten().map(|known| &known.slot)
+        self.all.iter()
     }
 }
 
+/// `size` is a power of two.
 #[inline]
-fn probe(type_id: TypeId, size: usize) -> impl Iterator<Item = usize> {
+fn first_place(type_id: TypeId, size: usize) -> usize {
     let mut hash = Identity::default();
     type_id.hash(&mut hash);
-    // Any part of the hash will do.
-    let first = hash.finish() as usize;
-    (0..size).map(move |step| first.wrapping_add(step) & (size - 1))
+    // Any part of the hash will do; half of it is one instruction less.
+    (hash.finish() as u32 & (size as u32).wrapping_sub(1)) as usize
+}
+
+fn probe(type_id: TypeId, size: usize) -> impl Iterator<Item = usize> {
+    let first = first_place(type_id, size);
+    (0..size).map(move |step| (first + step) & (size - 1))
 }
 
 /// One listener of a context.
@@ -142,36 +158,55 @@ pub(crate) struct Plan<E> {
     pub(crate) entries: Box<[Entry<E>]>,
     /// The event has to be in an `Arc`.
     pub(crate) shared: bool,
-    /// The listeners' functions, if each of them is plain; else empty.
-    plain: Box<[Arc<RefFn<E>>]>,
     /// Some listener needs a clock, hence a runtime.
     pub(crate) timed: bool,
 }
 
 impl<E> Plan<E> {
-    /// Runs plain listeners, and counts them, up to the first that has something to say.
-    #[inline]
-    pub(crate) fn run_plain(
-        &self,
-        context: &ApplicationContext,
-        meta: &EventMeta,
-        event: &E,
-        ran: &mut u32,
-    ) -> Option<Answer> {
-        for (listener, entry) in self.plain.iter().zip(&self.entries) {
-            let call = Call { context, meta, listener: &entry.profile };
-            let answer = listener(event, &call);
-            if !answer.is_plain() {
-                return Some(answer);
+    /// The listeners, if each of them is plain; else nothing.
+    fn plain(&self) -> Box<[Plain<E>]> {
+        let plain = self.entries.iter().map(|it| match &it.bound {
+            Bound::Ref(run) if it.plain => {
+                Some(Plain { run: Arc::clone(run), profile: Arc::clone(&it.profile) })
             }
-            *ran += 1;
+            _ => None,
+        });
+        plain.collect::<Option<_>>().unwrap_or_default()
+    }
+}
+
+/// What of a plain listener's [`Entry`] is needed to call it.
+pub(crate) struct Plain<E> {
+    run: Arc<Box<RefFn<E>>>,
+    profile: Arc<Profile>,
+}
+
+/// Runs plain listeners up to the first that has something to say. Those after it are `left`.
+#[inline]
+pub(crate) fn run_plain<E>(
+    left: &mut std::slice::Iter<'_, Plain<E>>,
+    context: &ApplicationContext,
+    meta: &EventMeta,
+    event: &E,
+) -> Answer {
+    let Some(mut listener) = left.next() else { return Answer::RAN };
+    let mut call = Call { context, meta, listener: &listener.profile };
+    // It asks for another after the call, not before: most events have one.
+    loop {
+        let answer = (listener.run)(event, &call);
+        if !answer.is_plain() {
+            return answer;
         }
-        None
+        let Some(next) = left.next() else { return Answer::RAN };
+        listener = next;
+        call.listener = &listener.profile;
     }
 }
 
 /// The place of `E` in a context.
 pub(crate) struct Slot<E> {
+    /// The listeners of `fixed`, if each of them is plain; else empty.
+    plain: Box<[Plain<E>]>,
     /// What the context was built with.
     fixed: Arc<Plan<E>>,
     /// Whether `current` is to be used instead.
@@ -189,6 +224,7 @@ impl<E: ApplicationEvent> Slot<E> {
         let fixed = Arc::new(plan(sources, None, &event_type.supertypes));
         Self {
             current: Mutex::new(Arc::clone(&fixed)),
+            plain: fixed.plain(),
             fixed,
             changed: AtomicBool::new(false),
             supertypes: event_type.supertypes,
@@ -197,11 +233,16 @@ impl<E: ApplicationEvent> Slot<E> {
         }
     }
 
-    /// The plan, if it is as it was when the context was built and all its listeners are plain.
+    /// The listeners, if they are those that the context was built with, and all are plain.
     #[inline]
-    pub(crate) fn plain_plan(&self) -> Option<&Arc<Plan<E>>> {
+    pub(crate) fn plain(&self) -> Option<&[Plain<E>]> {
         let unchanged = !self.changed.load(Ordering::Acquire);
-        (unchanged && !self.fixed.plain.is_empty()).then_some(&self.fixed)
+        (unchanged && !self.plain.is_empty()).then_some(&*self.plain)
+    }
+
+    /// The plan that the context was built with.
+    pub(crate) fn fixed(&self) -> &Arc<Plan<E>> {
+        &self.fixed
     }
 
     /// Runs `f` with the plan of this moment. No lock is held while it runs.
@@ -277,11 +318,6 @@ fn plan<E: ApplicationEvent>(
         .into_iter()
         .filter_map(|place| slots.get_mut(place).and_then(Option::take))
         .collect();
-    let plain = entries.iter().map(|it| match &it.bound {
-        Bound::Ref(listener) if it.plain => Some(Arc::clone(listener)),
-        _ => None,
-    });
-    let plain = plain.collect::<Option<Box<[_]>>>().unwrap_or_default();
     let timed = entries.iter().any(|it| it.profile.timeout.is_some());
     Plan {
         // A future that is stopped, or that runs on its own, does not give the event back.
@@ -289,7 +325,6 @@ fn plan<E: ApplicationEvent>(
             || entries.iter().any(|it| {
                 it.profile.spawn || matches!(it.bound, Bound::Shared(_) | Bound::Future(_))
             }),
-        plain,
         timed,
         entries,
     }

@@ -127,6 +127,7 @@ impl Transaction {
     ///
     /// # Cancel safety
     /// Dropping the future stops nothing: the rest runs in a task.
+    #[must_use = "await it for the outcome; dropped, it runs in a task of its own"]
     pub fn commit(self) -> Settlement {
         self.commit_with(std::future::ready(Ok::<(), BoxError>(())))
     }
@@ -139,6 +140,7 @@ impl Transaction {
     ///
     /// # Cancel safety
     /// Dropping the future stops nothing, `commit` included: the rest runs in a task.
+    #[must_use = "await it for the outcome; dropped, it runs in a task of its own"]
     pub fn commit_with<F, Er>(mut self, commit: F) -> Settlement
     where
         F: Future<Output = Result<(), Er>> + Send + 'static,
@@ -148,7 +150,8 @@ impl Transaction {
         Settlement::new(self.parts.take(), Some(commit))
     }
 
-    /// Discards the events, and runs the listeners that want to know.
+    /// Discards the events, and runs the listeners that want to know: here, if it is awaited, else
+    /// in a task.
     ///
     /// # Errors
     /// [`PublishError`] with each of these listeners that failed.
@@ -177,7 +180,6 @@ impl fmt::Debug for Transaction {
 /// The end of a [`Transaction`], under way: a future of what became of its events.
 ///
 /// Nothing has run before it is polled or dropped; dropped, it runs in a task.
-#[must_use = "await it for the outcome; dropped, it runs in a task of its own"]
 pub struct Settlement {
     context: Option<ApplicationContext>,
     running: Option<BoxFuture<Tally>>,

@@ -25,7 +25,7 @@ use std::{
 use tokio::runtime::Handle;
 
 use crate::bus::{
-    AnySlot, ApplicationEvent, EventRef, Listener, ListenerOutput, Plan, Profile, Publication,
+    AnySlot, ApplicationEvent, EventRef, Listener, ListenerOutput, Plain, Profile, Publication,
     Slot, Slots, Sources, Tasks, Transaction, TypeMap, first_time, publish, short_name,
 };
 
@@ -47,6 +47,8 @@ pub use wiring::{WiringError, WiringFault};
 /// Cheap to clone; every clone is the same context. [`builder`](Self::builder) takes every annotated
 /// listener that is linked into the program; [`bare`](Self::bare) takes nothing but what it is given,
 /// which is what tests and a second context in one process want.
+///
+#[doc = include_str!("../../docs/bus.md")]
 #[derive(Clone)]
 pub struct ApplicationContext(pub(crate) Arc<Inner>);
 
@@ -105,7 +107,7 @@ impl ApplicationContext {
     /// Synchronous listeners run before this returns, in order, up to the first that is asynchronous
     /// or fails; see [`Publication`] for the rest. It never blocks and never panics for a listener.
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     pub fn publish_event<E: ApplicationEvent>(&self, event: E) -> Publication<E> {
         publish(self, event, Location::caller())
     }
@@ -227,10 +229,10 @@ impl ApplicationContext {
         wires.chain(since).collect()
     }
 
-    /// See [`Slot::plain_plan`].
+    /// See [`Slot::plain`].
     #[inline]
-    pub(crate) fn plain_plan<E: ApplicationEvent>(&self) -> Option<&Arc<Plan<E>>> {
-        self.0.slots.get::<E>()?.plain_plan()
+    pub(crate) fn plain<E: ApplicationEvent>(&self) -> Option<&[Plain<E>]> {
+        self.0.slots.get::<E>()?.plain()
     }
 
     /// Runs `f` with the place of `E` in this context. No lock is held while it runs.

@@ -30,6 +30,7 @@ impl<E: ApplicationEvent> Publisher<E> {
 
     /// See [`ApplicationContext::publish_event`].
     #[track_caller]
+    #[inline]
     pub fn publish_event(&self, event: E) -> Publication<E> {
         publish(&self.context, event, Location::caller())
     }

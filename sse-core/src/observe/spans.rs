@@ -28,7 +28,7 @@ pub(crate) fn stream_span() -> Span {
 
 /// Publishes inside a span, and counts it. What is left of the publication after the call runs in
 /// the same span: see [`Span::current`].
-#[inline]
+#[cfg_attr(not(any(feature = "metrics", feature = "tracing")), inline(always))]
 pub(crate) fn publishing<R>(event: fn() -> &'static str, publish: impl FnOnce() -> R) -> R {
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     let event = event();
