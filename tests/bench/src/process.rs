@@ -11,7 +11,10 @@ use std::{
 };
 
 use rustix::{
-    process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, set_parent_process_death_signal, setrlimit},
+    process::{
+        Pid, Resource, Rlimit, Signal, getrlimit, kill_process, set_parent_process_death_signal,
+        setrlimit,
+    },
     thread::{CpuSet, sched_setaffinity},
 };
 
