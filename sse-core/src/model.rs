@@ -221,3 +221,24 @@ fn whoever_comes_while_an_event_is_sent_gets_it_once() {
         assert!(thread.join().is_ok());
     });
 }
+
+#[test]
+fn an_own_event_keeps_its_place_while_the_reader_is_reading() {
+    loom::model(|| {
+        let emitters = emitters();
+        let emitter = emitters.connect(1, fresh());
+        let mut stream = emitter.clone().into_stream();
+        // Takes the log over, so that what follows is the quick way.
+        drop(emitters.send(&1, "first"));
+        assert_eq!(read(&mut stream, 1), ["first"]);
+        let publisher = emitters.clone();
+        let thread = thread::spawn(move || {
+            drop(publisher.send(&1, "a"));
+            let sent = emitter.try_send("own").is_ok();
+            drop(publisher.send(&1, "b"));
+            sent
+        });
+        assert_eq!(read(&mut stream, 3), ["a", "own", "b"]);
+        assert!(matches!(thread.join(), Ok(true)));
+    });
+}

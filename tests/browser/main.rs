@@ -1,5 +1,6 @@
-//! The pages of the examples in a real, headless Chromium.
+//! `EventSource` and the page of `pay` in a real, headless Chromium.
 
 mod chromium {
+    mod event_source;
     mod pay;
 }

@@ -1,5 +1,6 @@
 //! A chromedriver of our own, with the browsers it starts.
 
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -33,9 +34,14 @@ pub(crate) struct Chromedriver {
     profile: TempDir,
 }
 
-/// How often to start it: at port 0 it takes a free IPv6 port and then wants the same one for IPv4,
-/// which another process may have by then (seen once in thirty starts side by side).
+/// How often to start it: somebody may take the port before it does.
 const STARTS: usize = 5;
+
+/// A port that is free for IPv4. At port 0 it would take a free one for IPv6 and then want the same
+/// for IPv4, where clients of other tests have most of them on a busy machine.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
 
 impl Chromedriver {
     pub(crate) async fn start() -> Result<Self> {
@@ -54,7 +60,7 @@ impl Chromedriver {
     async fn try_start() -> Result<std::result::Result<Self, String>> {
         let profile = TempDir::with_prefix("sse-tower-profile-")?;
         let mut child = Command::new("chromedriver")
-            .arg("--port=0")
+            .arg(format!("--port={}", free_port()?))
             // Both processes name the profile in their command line, for whoever cleans up after
             // a test that was killed.
             .arg(format!("--log-path={}", profile.path().join("chromedriver.log").display()))

@@ -1,5 +1,7 @@
 //! An event stream, event by event, each as it stood on the wire.
 
+use std::net::SocketAddr;
+
 use crate::{Answer, Connection, Program, Result};
 
 /// One open event stream.
@@ -23,7 +25,12 @@ impl Stream {
         target: &str,
         headers: &[(&str, &str)],
     ) -> Result<Self> {
-        let mut connection = Connection::open(program.address()).await?;
+        Self::at(program.address(), target, headers).await
+    }
+
+    /// The same at an address.
+    pub async fn at(address: SocketAddr, target: &str, headers: &[(&str, &str)]) -> Result<Self> {
+        let mut connection = Connection::open(address).await?;
         connection.ask("GET", target, headers).await?;
         Self::of(connection).await
     }
