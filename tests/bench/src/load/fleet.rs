@@ -172,9 +172,14 @@ impl Fleet {
 
     /// Waits until every request was answered. What the clients get is read afterwards.
     pub(crate) fn until_answered(&mut self) -> io::Result<()> {
+        self.until_unanswered(0)
+    }
+
+    /// Waits until at most this many requests are without an answer.
+    pub(crate) fn until_unanswered(&mut self, count: u64) -> io::Result<()> {
         self.publisher.set_nonblocking(false)?;
         self.publisher.set_read_timeout(Some(PATIENCE))?;
-        while self.answers < self.asked {
+        while self.answers + count < self.asked {
             self.hear()?;
         }
         self.publisher.set_nonblocking(true)
@@ -212,11 +217,14 @@ impl Fleet {
         Ok(())
     }
 
-    /// Reads for this long.
-    pub(crate) fn read_for(&mut self, time: Duration) -> io::Result<()> {
-        let deadline = Instant::now() + time;
-        while Instant::now() < deadline {
+    /// Reads until nothing has come for this long.
+    pub(crate) fn until_quiet(&mut self, time: Duration) -> io::Result<()> {
+        let mut came = (self.events, self.heads, Instant::now());
+        while came.2.elapsed() < time {
             self.pump()?;
+            if (self.events, self.heads) != (came.0, came.1) {
+                came = (self.events, self.heads, Instant::now());
+            }
         }
         Ok(())
     }

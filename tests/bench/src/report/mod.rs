@@ -64,8 +64,9 @@ impl Report {
                 // Writing to a `String` cannot fail.
                 let _ = writeln!(
                     text,
-                    "  {:18} lost {lost}, doubled {doubled}, reordered {reordered}, corrupt {corrupt}",
-                    kind.name()
+                    "  {:18} lost {lost}, doubled {doubled}, reordered {reordered}, corrupt {corrupt}{}",
+                    kind.name(),
+                    if kind.replays() { "" } else { " (it replays nothing)" }
                 );
             }
         }

@@ -9,23 +9,55 @@ const WIDTH: usize = 860;
 const COLUMNS: usize = 2;
 const PANEL: usize = WIDTH / COLUMNS;
 /// Where bars begin and how long the longest is.
-const LEFT: usize = 132;
-const LONGEST: f64 = 190.0;
+const LEFT: usize = 148;
+const LONGEST: f64 = 166.0;
 const TOP: usize = 76;
 const ROW: usize = 21;
 const TITLE: usize = 40;
 const GAP: usize = 22;
 
-/// What is shown, by how the measure's name begins, and under what heading.
-const PANELS: &[(&str, &str, &str)] = &[
-    ("fan-out to 1,000", "Fan-out to 1,000 clients", "µs of CPU per delivered event"),
-    ("bursts", "Bursts of 50 events to 500", "µs of CPU per delivered event"),
-    ("user-space instructions per delivered", "Instructions in user space", "per delivered event"),
-    ("keyed flow", "A payment", "µs of CPU: connect, callback, event, end"),
-    ("process memory per idle", "Idle connection, of 10,000", "bytes of process memory"),
-    ("publish to 10,000", "Publish to 10,000", "ms until it is answered"),
-    ("process + kernel", "Client that stops reading", "KB of process and kernel memory"),
-    ("reconnect storm", "Reconnect storm of 2,000", "µs of CPU per client, 100 events each"),
+/// What is shown.
+struct Panel {
+    /// How the measure's name begins.
+    measure: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    /// Does something else here, which is no comparison.
+    without: Option<Kind>,
+    /// What ratios are to.
+    base: Kind,
+}
+
+const fn panel(measure: &'static str, title: &'static str, unit: &'static str) -> Panel {
+    Panel { measure, title, unit, without: None, base: Kind::Axum }
+}
+
+const PANELS: &[Panel] = &[
+    panel("fan-out to 1,000", "Fan-out to 1,000 clients", "µs of CPU per delivered event"),
+    panel("bursts", "Bursts of 50 events to 500", "µs of CPU per delivered event"),
+    panel(
+        "user-space instructions per delivered",
+        "Instructions in user space",
+        "per delivered event",
+    ),
+    panel("keyed flow", "A payment", "µs of CPU: connect, callback, event, end"),
+    panel("process memory per idle", "Idle connection, of 10,000", "bytes of process memory"),
+    Panel {
+        // It answers after it has written to everybody.
+        without: Some(Kind::Floor),
+        ..panel("publish to 10,000", "Publish to 10,000", "ms until it is answered")
+    },
+    panel("process + kernel", "Client that stops reading", "KB of process and kernel memory"),
+    Panel {
+        // It replays nothing.
+        without: Some(Kind::Axum),
+        base: Kind::Floor,
+        ..panel(
+            "reconnect storm",
+            "Reconnect storm of 2,000",
+            "µs of CPU per client, 100 events each",
+        )
+    },
 ];
 
 const STYLE: &str = "\
@@ -49,10 +81,8 @@ fn label(kind: Kind) -> (&'static str, &'static str) {
 }
 
 pub(super) fn draw(report: &Report) -> String {
-    let panels: Vec<_> = PANELS
-        .iter()
-        .filter_map(|(name, title, unit)| Some((report.find(name)?, *name, *title, *unit)))
-        .collect();
+    let panels: Vec<_> =
+        PANELS.iter().filter_map(|panel| Some((report.find(panel.measure)?, panel))).collect();
     let height_of = TITLE + SHOWN.len() * ROW + GAP;
     let height = TOP + panels.len().div_ceil(COLUMNS) * height_of + 30;
     let lines = report.machine.lines();
@@ -66,17 +96,21 @@ pub(super) fn draw(report: &Report) -> String {
         escape(&lines[1]),
         date = report.machine.date,
     );
-    for (index, (measure, name, title, unit)) in panels.into_iter().enumerate() {
+    for (index, (measure, panel)) in panels.into_iter().enumerate() {
         let (x, y) = (index % COLUMNS * PANEL, TOP + index / COLUMNS * height_of);
         // Writing to a `String` cannot fail.
         let _ = writeln!(
             svg,
             "<g transform=\"translate({x} {y})\">\
-             <text class=\"h\" x=\"16\" y=\"16\">{title}</text>\
-             <text class=\"s\" x=\"16\" y=\"32\">{unit}</text>"
+             <text class=\"h\" x=\"16\" y=\"16\">{}</text>\
+             <text class=\"s\" x=\"16\" y=\"32\">{}</text>",
+            panel.title, panel.unit
         );
-        let spreads: Vec<_> =
-            SHOWN.into_iter().filter_map(|kind| Some((kind, measure.spread(kind)?))).collect();
+        let spreads: Vec<_> = SHOWN
+            .into_iter()
+            .filter(|kind| panel.without != Some(*kind))
+            .filter_map(|kind| Some((kind, measure.spread(kind)?)))
+            .collect();
         let longest =
             spreads.iter().map(|(_, spread)| spread.high).fold(f64::MIN_POSITIVE, f64::max);
         for (row, (kind, spread)) in spreads.iter().enumerate() {
@@ -93,7 +127,7 @@ pub(super) fn draw(report: &Report) -> String {
                 y + 1,
                 at(spread.median).max(1.0),
             );
-            let ratio = measure.ratio(*kind, Kind::Axum).filter(|_| *kind != Kind::Axum);
+            let ratio = measure.ratio(*kind, panel.base).filter(|_| *kind != panel.base);
             let ratio = ratio.map_or_else(String::new, |ratio| {
                 format!("<tspan class=\"s\">  {} ×</tspan>", number(ratio.median))
             });
@@ -105,7 +139,9 @@ pub(super) fn draw(report: &Report) -> String {
                 y + 12,
                 number(spread.median),
             );
-            for aim in GOALS.iter().filter(|goal| goal.measure == name && goal.kind == *kind) {
+            for aim in
+                GOALS.iter().filter(|goal| goal.measure == panel.measure && goal.kind == *kind)
+            {
                 let base = match aim.to {
                     Some(to) => measure.spread(to).map(|spread| spread.median),
                     None => Some(1.0),
@@ -127,8 +163,8 @@ pub(super) fn draw(report: &Report) -> String {
     }
     let _ = writeln!(
         svg,
-        "<text class=\"s\" x=\"16\" y=\"{}\">Medians; ×: to axum Sse, within a round; dashed: what is \
-         aimed at. Bare send: one send of prepared bytes for each client, nothing else.</text></svg>",
+        "<text class=\"s\" x=\"16\" y=\"{}\">Medians; ×: within a round, to axum Sse (storm: to bare \
+         send, since axum Sse replays nothing). Dashed: what is aimed at.</text></svg>",
         height - 12
     );
     svg

@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
         if kind.replays() {
             fleet.until("events", |fleet| fleet.is_level())?;
         } else {
-            fleet.read_for(Duration::from_secs(1))?;
+            fleet.until_quiet(Duration::from_millis(300))?;
         }
         Ok(clients as u64)
     })
