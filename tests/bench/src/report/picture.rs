@@ -9,8 +9,8 @@ const WIDTH: usize = 860;
 const COLUMNS: usize = 2;
 const PANEL: usize = WIDTH / COLUMNS;
 /// Where bars begin and how long the longest is.
-const LEFT: usize = 148;
-const LONGEST: f64 = 166.0;
+const LEFT: usize = 160;
+const LONGEST: f64 = 156.0;
 const TOP: usize = 76;
 const ROW: usize = 21;
 const TITLE: usize = 40;

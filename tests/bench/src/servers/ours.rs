@@ -7,7 +7,6 @@ use axum::{
     extract::{Query, State},
     http::StatusCode,
     routing::{get, post},
-    serve::ListenerExt as _,
 };
 use socket2::SockRef;
 use sse_tower::{ApplicationContext, Emitters, LastEventId, SocketOptions, SseEmitter, SseLayer};
@@ -36,12 +35,10 @@ fn context() -> io::Result<ApplicationContext> {
 }
 
 pub(super) async fn serve_with_axum(listener: TcpListener) -> io::Result<()> {
-    // What `sse_tower::serve` sets by itself.
-    let listener = listener.tap_io(|socket| {
-        let _ = socket.set_nodelay(true);
-        let unsent = SocketOptions::DEFAULT_UNSENT_BYTES;
-        let _ = SockRef::from(&*socket).set_tcp_notsent_lowat(unsent);
-    });
+    // What `sse_tower::serve` sets by itself. On Linux accepted sockets take it from the listener's.
+    let socket = SockRef::from(&listener);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(SocketOptions::DEFAULT_UNSENT_BYTES)?;
     axum::serve(listener, router(&context()?).into_make_service()).await
 }
 
