@@ -61,6 +61,7 @@ pub struct Publication<E: ApplicationEvent> {
 }
 
 /// In two layers, so that the common one has nothing to drop and the compiler sees it at the call.
+#[allow(clippy::large_enum_variant, reason = "a box would allocate where there is more to say")]
 enum State<E> {
     /// Every listener ran, and none had anything to say.
     Ran {
