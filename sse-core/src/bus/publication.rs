@@ -61,6 +61,10 @@ pub struct Publication<E: ApplicationEvent> {
 }
 
 /// In two layers, so that the common one has nothing to drop and the compiler sees it at the call.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the small one is common; a box would cost the other an allocation"
+)]
 enum State<E> {
     /// Every listener ran, and none had anything to say.
     Ran {
