@@ -90,7 +90,7 @@ enum Told<E> {
 /// Publishes outside of any transaction.
 ///
 /// At the call itself, as far as [`publish_noted`] goes: there the compiler sees that a publication
-/// whose listeners all ran has nothing to drop, and that is a third of what publishing costs.
+/// whose listeners all ran has nothing to drop.
 #[inline(always)]
 pub(crate) fn publish<E: ApplicationEvent>(
     context: &ApplicationContext,
