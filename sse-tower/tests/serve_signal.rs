@@ -4,16 +4,16 @@
 
 mod common;
 
-use std::{future::IntoFuture, process::Command, time::Duration};
+use std::{future::IntoFuture, time::Duration};
 
 use axum::{Router, response::sse::Sse, routing::get};
+use rustix::process::{Signal, getpid, kill_process};
 use sse_tower::{Drain, SseLayer};
 use tokio::{net::TcpListener, time::timeout};
 
 /// Sends a signal to this process.
-fn signal(name: &str) {
-    let pid = std::process::id().to_string();
-    assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+fn signal(signal: Signal) {
+    kill_process(getpid(), signal).unwrap();
 }
 
 type Events = futures_util::stream::Pending<Result<axum::response::sse::Event, std::io::Error>>;
@@ -40,10 +40,10 @@ async fn a_second_signal_ends_serve_though_a_response_is_in_flight() {
     // The server listens for signals once it has accepted.
     let mut other = common::Wire::get(address, "/nothing", "").await;
     other.until("404").await;
-    signal("-INT");
+    signal(Signal::INT);
     other.at_end().await;
     assert!(!server.is_finished());
-    signal("-INT");
+    signal(Signal::INT);
     timeout(common::PATIENCE, server).await.expect("serve returns").unwrap().unwrap();
     assert_eq!(hanging.at_end().await, "");
 }
@@ -60,7 +60,7 @@ async fn pain_1_sigterm_ends_serve_at_once_with_a_stream_open() {
     let mut client = common::Wire::event_source(address, "/push").await;
     client.until("\r\n:\n\n").await;
 
-    signal("-TERM");
+    signal(Signal::TERM);
     client.at_end().await;
     assert!(client.got.contains("event:stream-bye\ndata:{\"reason\":\"drained\"}\n\n"));
     assert!(client.got.ends_with("\r\n0\r\n\r\n"), "the body is complete: {:?}", client.got);
