@@ -66,6 +66,23 @@
 //!   [`Drain`] says how.
 //! * What is counted: [`observe`].
 //!
+//! # Coming from Spring
+//!
+//! | Spring | here |
+//! |---|---|
+//! | a controller returns `new SseEmitter(60_000L)` | a handler returns an [`SseEmitter`]; [`#[sse_endpoint(timeout = "60s")]`](macro@sse_endpoint), or [`SseEmitterBuilder::timeout`] |
+//! | `emitter.send(SseEmitter.event().name(..).id(..).data(..))` | [`emitter.send`](SseEmitter::send)`(`[`SseEvent::builder()`](SseEvent::builder)`.name(..).id(..).data(..))` |
+//! | `onTimeout`, `onError`, `onCompletion` | the same names; any number of each, each called at most once |
+//! | `Map<Long, SseEmitter>` kept by hand | [`Emitters<u64>`](Emitters): many connections a key, history, nothing to remove |
+//! | `applicationContext.publishEvent(e)` | [`context.publish_event(e)`](ApplicationContext::publish_event)`.await`: says who ran and who failed |
+//! | `@EventListener(condition = "#e.paid")` | [`#[event_listener(condition = \|e: &E\| e.paid)]`](macro@event_listener) |
+//! | `@Order(10)` | `order = 10`, or `before` and `after` by name |
+//! | `@Async` | an `async fn`; `spawn` where the publisher shall not wait |
+//! | `@TransactionalEventListener` | `phase = "after-commit"`, with [`ApplicationContext::transaction`] |
+//! | `@Component`, `@Autowired` | [`#[component]`](macro@component) on the `impl`, [`.component(value)`](ContextBuilder::component), and [`Component<T>`](Component) as a parameter |
+//! | `ContextClosedEvent` | [`ContextClosed`], after [`ContextDraining`] |
+//! | `server.shutdown=graceful`, which waits for streams | [`serve`], or [`ApplicationContext::drain_on`]: streams are told when to come back, and end |
+//!
 //! # Features
 //!
 //! `axum`, `json` and `serve` are on unless switched off; `tls` adds rustls to [`serve`], `metrics`
