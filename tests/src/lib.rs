@@ -24,3 +24,8 @@ pub use wait::{DEADLINE, eventually, within};
 
 /// What tests return, so that every step in them can end in `?`.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The program of the README compiles as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
