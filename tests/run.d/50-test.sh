@@ -5,7 +5,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 need_rust
 need curl curl ca-certificates
 # In front of a stream, with its buffering on. As a program, not as a service.
-PATH=$PATH:/usr/sbin need nginx nginx-light
+export PATH=$PATH:/usr/sbin
+need nginx nginx-light
 cargo test --workspace --all-features --no-fail-fast -- --skip chromium::
 # What publishing allocates is a promise of the build without metrics and spans, which allocate too.
 cargo test --package sse-tower-core --test allocations

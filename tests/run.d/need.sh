@@ -34,7 +34,18 @@ install_packages() {
         $as_root "${apt[@]}" update
         touch "$TMPDIR/lists-are-new"
     fi
-    $as_root "${apt[@]}" install --yes --no-install-recommends "$@"
+    # Programs, not services: nothing starts to listen because it was installed.
+    local policy=/usr/sbin/policy-rc.d made= code=0
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+        $as_root chmod +x "$policy"
+        made=yes
+    fi
+    $as_root "${apt[@]}" install --yes --no-install-recommends "$@" || code=$?
+    if [[ -n $made ]]; then
+        $as_root rm -f "$policy"
+    fi
+    return "$code"
 }
 
 need_rust() {
