@@ -75,7 +75,7 @@ type LeaseOf = Arc<dyn Fn(&Request<()>) -> Option<Lease> + Send + Sync>;
 impl SseLayer {
     /// How long a stream is silent before a comment is written, unless set: 15 s, as WHATWG HTML
     /// advises; well under the idle timeouts of proxies.
-    pub const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(15);
+    pub const DEFAULT_KEEP_ALIVE: Duration = sse_tower_core::DEFAULT_KEEP_ALIVE;
     /// The shortest keep-alive interval; a shorter one is taken as this.
     pub const MIN_KEEP_ALIVE: Duration = Duration::from_millis(10);
 
@@ -92,9 +92,10 @@ impl SseLayer {
         }
     }
 
-    /// Writes a comment whenever a stream was silent for about `interval`: between three quarters of
-    /// it and all of it, so that streams opened together do not wake together. An emitter that was
-    /// built with an interval of its own keeps that. A `Lease` is checked again as often.
+    /// Writes a comment whenever a stream was silent for `interval` or somewhat less, so that streams
+    /// opened together do not wake together: at the earliest after half of it, and after three
+    /// quarters in streams of others. An emitter that was built with an interval of its own keeps
+    /// that. A `Lease` is checked again as often.
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.settings.keep_alive = interval.max(Self::MIN_KEEP_ALIVE);
         self

@@ -301,27 +301,18 @@ impl Conn {
     pub(crate) async fn send(&self, event: impl IntoEvent) -> Result<(), SendError> {
         let mut event = event.into_event()?;
         loop {
-            match self.try_send(event) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Closed { event, reason }) => {
-                    return Err(SendError::Closed { event, reason });
-                }
-                Err(TrySendError::Invalid(invalid)) => return Err(invalid.into()),
-                Err(TrySendError::Full(unsent)) => event = unsent,
-            }
+            let Some(full) = unsent(self.try_send(event))? else {
+                return Ok(());
+            };
             let signals = self.signals();
             // Registered before looking again: room that comes between is not missed.
             let room = signals.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            match self.try_send(event) {
-                Err(TrySendError::Full(unsent)) => event = unsent,
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Closed { event, reason }) => {
-                    return Err(SendError::Closed { event, reason });
-                }
-                Err(TrySendError::Invalid(invalid)) => return Err(invalid.into()),
-            }
+            let Some(full) = unsent(self.try_send(full))? else {
+                return Ok(());
+            };
+            event = full;
             room.await;
         }
     }
@@ -474,6 +465,16 @@ impl Conn {
             state.answer = Answer::NoContent;
         }
         self.begin_end(CloseReason::Completed, None)
+    }
+}
+
+/// The event for which there was no room, if that is all that was wrong.
+fn unsent(tried: Result<(), TrySendError>) -> Result<Option<SseEvent>, SendError> {
+    match tried {
+        Ok(()) => Ok(None),
+        Err(TrySendError::Full(event)) => Ok(Some(event)),
+        Err(TrySendError::Closed { event, reason }) => Err(SendError::Closed { event, reason }),
+        Err(TrySendError::Invalid(invalid)) => Err(invalid.into()),
     }
 }
 

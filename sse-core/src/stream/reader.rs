@@ -11,7 +11,7 @@ use super::{output::Output, timing::Timing};
 use crate::{
     CloseReason, Lag, SseEvent, bye,
     emitter::{Conn, LAST, Queued, STATE, TICK},
-    emitters::{Feed, READ_BYTES, Read, clock},
+    emitters::{Feed, READ_BYTES, Read, Record, clock},
     event::{GapReason, gap},
     observe,
     sync::Arc,
@@ -42,7 +42,7 @@ pub(super) struct Reader {
 
 /// What one feed has to give in one round.
 struct Batch {
-    records: Vec<crate::emitters::Record>,
+    records: Vec<Record>,
     /// Nothing else waits below the limit.
     all: bool,
 }
