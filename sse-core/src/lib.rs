@@ -1,6 +1,11 @@
 //! Server-sent events with an honest replay log, and an application event bus.
 //!
 //! This is the core of `sse-tower`; programs depend on `sse-tower`, which re-exports it.
+//!
+//! # Features
+//!
+//! `json` (on by default) is `SseEvent::json`; `http` makes an [`EventStream`] a body and an emitter a
+//! response; `axum` adds extractors; `metrics` and `tracing` say what happens. Each only adds.
 
 #![deny(missing_docs)]
 
@@ -70,3 +75,8 @@ pub use context::{
     Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
     StreamOrder,
 };
+
+/// The program of the README compiles as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -260,3 +260,8 @@ pub fn event_listener(attribute: TokenStream, item: TokenStream) -> TokenStream 
 pub fn sse_endpoint(attribute: TokenStream, item: TokenStream) -> TokenStream {
     sse_endpoint::sse_endpoint(attribute.into(), item.into()).into()
 }
+
+/// The program of the README compiles as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -10,37 +10,40 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use pin_project::pin_project;
+use pin_project_lite::pin_project;
 
 use crate::{
     admission::Admission,
     foreign::{Foreign, ForeignControl},
 };
 
-/// The body of a response under [`SseLayer`](crate::SseLayer): the inner one as it is, an event
-/// stream that others made with keep-alive and farewell between its events, or a refusal.
-///
-/// Dropping it is the disconnect: its place under the limits is free at once.
-#[pin_project]
-pub struct ResponseBody<B> {
-    #[pin]
-    kind: Kind<B>,
+pin_project! {
+    /// The body of a response under [`SseLayer`](crate::SseLayer): the inner one as it is, an event
+    /// stream that others made with keep-alive and farewell between its events, or a refusal.
+    ///
+    /// Dropping it is the disconnect: its place under the limits is free at once.
+    pub struct ResponseBody<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
 }
 
-#[pin_project(project = KindProj)]
-enum Kind<B> {
-    Untouched(#[pin] B),
-    Foreign(#[pin] Foreign<B>),
-    Whole(Option<Bytes>),
+pin_project! {
+    #[project = KindProj]
+    enum Kind<B> {
+        Untouched { #[pin] body: B },
+        Foreign { #[pin] body: Foreign<B> },
+        Whole { bytes: Option<Bytes> },
+    }
 }
 
 impl<B> ResponseBody<B> {
     pub(crate) fn untouched(body: B) -> Self {
-        Self { kind: Kind::Untouched(body) }
+        Self { kind: Kind::Untouched { body } }
     }
 
     pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self { kind: Kind::Whole(Some(bytes)) }
+        Self { kind: Kind::Whole { bytes: Some(bytes) } }
     }
 
     pub(crate) fn foreign(
@@ -49,14 +52,14 @@ impl<B> ResponseBody<B> {
         keep_alive: Duration,
         admission: Admission,
     ) -> Self {
-        Self { kind: Kind::Foreign(Foreign::new(body, control, keep_alive, admission)) }
+        Self { kind: Kind::Foreign { body: Foreign::new(body, control, keep_alive, admission) } }
     }
 }
 
 impl<B> Default for ResponseBody<B> {
     /// No body: what layers such as CORS answer with when they do not ask the service.
     fn default() -> Self {
-        Self { kind: Kind::Whole(None) }
+        Self { kind: Kind::Whole { bytes: None } }
     }
 }
 
@@ -69,26 +72,26 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
-            KindProj::Untouched(body) => body.poll_frame(cx),
-            KindProj::Foreign(body) => body.poll_frame(cx),
-            KindProj::Whole(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            KindProj::Untouched { body } => body.poll_frame(cx),
+            KindProj::Foreign { body } => body.poll_frame(cx),
+            KindProj::Whole { bytes } => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Untouched(body) => body.is_end_stream(),
-            Kind::Foreign(body) => body.is_end_stream(),
-            Kind::Whole(bytes) => bytes.is_none(),
+            Kind::Untouched { body } => body.is_end_stream(),
+            Kind::Foreign { body } => body.is_end_stream(),
+            Kind::Whole { bytes } => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Untouched(body) => body.size_hint(),
+            Kind::Untouched { body } => body.size_hint(),
             // Comments may be added, so nothing is known.
-            Kind::Foreign(_) => SizeHint::default(),
-            Kind::Whole(bytes) => {
+            Kind::Foreign { .. } => SizeHint::default(),
+            Kind::Whole { bytes } => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
         }
@@ -98,9 +101,9 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            Kind::Untouched(_) => "ResponseBody(untouched)",
-            Kind::Foreign(_) => "ResponseBody(event stream)",
-            Kind::Whole(_) => "ResponseBody(refusal)",
+            Kind::Untouched { .. } => "ResponseBody(untouched)",
+            Kind::Foreign { .. } => "ResponseBody(event stream)",
+            Kind::Whole { .. } => "ResponseBody(refusal)",
         })
     }
 }

@@ -10,33 +10,36 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use http_body::Body;
-use pin_project::pin_project;
+use pin_project_lite::pin_project;
 
 use crate::{ResponseBody, admission::Ticket, headers};
 
-/// The future of [`SseService`](crate::SseService). Dropping it drops the inner one.
-#[pin_project]
-#[must_use = "futures do nothing unless polled"]
-pub struct ResponseFuture<F> {
-    #[pin]
-    state: State<F>,
+pin_project! {
+    /// The future of [`SseService`](crate::SseService). Dropping it drops the inner one.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
 }
 
-#[pin_project(project = StateProj)]
-enum State<F> {
-    /// The answer was known before the service was asked.
-    Refused(Option<Response<Bytes>>),
-    Asked {
-        #[pin]
-        inner: F,
-        /// `None` for `HEAD`, which opens nothing.
-        ticket: Option<Ticket>,
-    },
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        // The answer was known before the service was asked.
+        Refused { answer: Option<Response<Bytes>> },
+        Asked {
+            #[pin]
+            inner: F,
+            // `None` for `HEAD`, which opens nothing.
+            ticket: Option<Ticket>,
+        },
+    }
 }
 
 impl<F> ResponseFuture<F> {
     pub(crate) fn refused(answer: Response<Bytes>) -> Self {
-        Self { state: State::Refused(Some(answer)) }
+        Self { state: State::Refused { answer: Some(answer) } }
     }
 
     pub(crate) fn of(inner: F, ticket: Option<Ticket>) -> Self {
@@ -53,7 +56,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Refused(answer) => match answer.take() {
+            StateProj::Refused { answer } => match answer.take() {
                 Some(answer) => Poll::Ready(Ok(answer.map(ResponseBody::whole))),
                 // Polled again after it was ready, which a future may answer as it likes.
                 None => Poll::Pending,

@@ -175,3 +175,8 @@ pub mod __private {
         routing::{MethodFilter, MethodRouter},
     };
 }
+
+/// The program of the README compiles as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use pin_project::pin_project;
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::{Span, listener_ran, listener_span};
@@ -65,13 +65,14 @@ impl Drop for ListenerRun {
     }
 }
 
-/// An asynchronous listener that is noted.
-#[pin_project]
-pub(crate) struct Running<F, R> {
-    #[pin]
-    listener: F,
-    run: ListenerRun,
-    failed: fn(&R) -> bool,
+pin_project! {
+    /// An asynchronous listener that is noted.
+    pub(crate) struct Running<F, R> {
+        #[pin]
+        listener: F,
+        run: ListenerRun,
+        failed: fn(&R) -> bool,
+    }
 }
 
 impl<F: Future> Future for Running<F, F::Output> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::CloseReason;
 
 #[cfg(feature = "metrics")]
-use super as names;
+use crate::observe as names;
 
 /// A stream was opened.
 pub(crate) fn stream_opened() {

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use pin_project::pin_project;
+use pin_project_lite::pin_project;
 use sse_tower_core::{CloseReason, observe};
 use tokio::{
     task::unconstrained,
@@ -28,12 +28,13 @@ pub(crate) const MAX_LAST_FRAMES: usize = 1024;
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// An event stream that others made, as a body that can be ended between two events.
-#[pin_project]
-pub(crate) struct Foreign<B> {
-    #[pin]
-    inner: B,
-    state: Box<State>,
+pin_project! {
+    /// An event stream that others made, as a body that can be ended between two events.
+    pub(crate) struct Foreign<B> {
+        #[pin]
+        inner: B,
+        state: Box<State>,
+    }
 }
 
 struct State {
