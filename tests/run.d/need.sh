@@ -67,3 +67,19 @@ need_component() {
     echo "\`cargo $1\` is missing. Install it with: rustup component add $2" >&2
     return 1
 }
+
+# need_program CRATE VERSION: a program from crates.io, built once, in the target folder. Its folder
+# of programs comes first in PATH afterwards.
+need_program() {
+    local root=${CARGO_TARGET_DIR:-target}/tools/$1-$2
+    if [[ ! -x $root/bin/$1 ]]; then
+        need_rust
+        echo "\`$1\` $2 is missing in ${root%/*}: building it"
+        mkdir -p "$root"
+        # Not optimised: it runs for seconds and would take minutes to build.
+        CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root "$root" \
+            --target-dir "$root/build" "$1@$2" || return
+        rm -rf -- "$root/build"
+    fi
+    PATH=$(cd "$root/bin" && pwd):$PATH
+}
