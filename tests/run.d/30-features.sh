@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Each feature of each crate alone, and none at all, builds without a warning.
+# Each feature of each crate alone, all but it, and none at all, build without a warning; and the
+# crate's README says what each adds.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 need_component clippy clippy
@@ -12,14 +13,27 @@ features_of() {
 declare -a failed=()
 for folder in sse-core sse-tower sse-macros; do
     package=$(awk -F'"' '/^name *=/ { print $2; exit }' "$folder/Cargo.toml")
-    for feature in '' $(features_of "$folder/Cargo.toml"); do
-        echo "--- $package: ${feature:-no feature}"
-        if ! cargo clippy --quiet --package "$package" --no-default-features --features "$feature" -- -D warnings; then
-            failed+=("$package: ${feature:-no feature}")
+    declare -a sets=('')
+    all=$(features_of "$folder/Cargo.toml")
+    for feature in $all; do
+        sets+=("$feature")
+        if [[ $feature == default ]]; then
+            continue
+        fi
+        # A feature that another one needs comes back with it, which does no harm.
+        sets+=("$(grep -vxF -e "$feature" -e default <<<"$all" | paste -sd, || true)")
+        if ! grep -q "^| \`$feature\` |" "$folder/README.md"; then
+            failed+=("$folder/README.md: nothing about the feature \`$feature\`")
+        fi
+    done
+    for features in "${sets[@]}"; do
+        echo "--- $package: ${features:-no feature}"
+        if ! cargo clippy --quiet --package "$package" --no-default-features --features "$features" -- -D warnings; then
+            failed+=("$package does not build: ${features:-no feature}")
         fi
     done
 done
 if ((${#failed[@]})); then
-    printf 'does not build: %s\n' "${failed[@]}" >&2
+    printf '%s\n' "${failed[@]}" >&2
     exit 1
 fi
