@@ -8,14 +8,19 @@ use http_body::Body;
 use hyper::body::Incoming;
 use sse_tower_core::DrainPhase;
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, mpsc},
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use super::{BoxError, BoxFuture, Serve, SocketListener, connection::Connections, signal::Signals};
+use super::{
+    BoxError, BoxFuture, Serve, SocketListener,
+    connection::{Connected, Connections},
+    direct::Flushers,
+    signal::Signals,
+};
 
 /// How long the server rests when it may open no more files, as others do.
 const REST: Duration = Duration::from_millis(100);
@@ -32,15 +37,20 @@ where
     let Serve { mut listener, service, context, signal, settings, .. } = server;
     let settings = Arc::new(settings);
     let leaving = CancellationToken::new();
-    let connections = Connections {
+    // Dropping the sets cuts every connection, so nothing outlives this future.
+    let (mut open, mut flushers) = (JoinSet::new(), JoinSet::new());
+    // Holds no more than the connections there may be.
+    let (back, mut returned) = mpsc::unbounded_channel();
+    let direct = settings.direct.then(|| Arc::new(Flushers::start(&mut flushers, &leaving)));
+    let connections = Arc::new(Connections {
         settings: settings.clone(),
         leaving: leaving.clone(),
+        direct,
+        back,
         #[cfg(feature = "tls")]
         tls: server.tls,
-    };
+    });
     let room = Arc::new(Semaphore::new(settings.max_connections));
-    // Dropping the set cuts every connection, so nothing outlives this future.
-    let mut open = JoinSet::new();
 
     let mut leave = Leave::new(signal)?;
     let mut deadline = None;
@@ -52,11 +62,11 @@ where
                 let (io, peer, permit) = accepted?;
                 // A socket that cannot be set up is served as it is.
                 let _ = L::set_up(&io, &settings.sockets);
-                let (connections, service) = (connections.clone(), service.clone());
-                open.spawn(async move {
-                    connections.serve(io, peer, service).await;
-                    drop(permit);
-                });
+                let connected = Connected { io, ahead: Vec::new(), peer, permit };
+                open.spawn(connections.clone().serve(connected, service.clone()));
+            }
+            Some(connected) = returned.recv() => {
+                open.spawn(connections.clone().serve(connected, service.clone()));
             }
             Some(_) = open.join_next() => {}
             () = leave.word() => {
@@ -74,11 +84,14 @@ where
 
     // Also when somebody else has drained the context.
     leaving.cancel();
-    drop(listener);
+    drop((listener, connections));
     let deadline = deadline.unwrap_or_else(|| Instant::now() + settings.drain.longest());
     loop {
         tokio::select! {
-            next = open.join_next() => if next.is_none() { return Ok(()) },
+            // One whose stream ended just before that. Nobody is left who could give one back when
+            // there is neither a task nor a lane.
+            connected = returned.recv() => if connected.is_none() { return Ok(()) },
+            Some(_) = open.join_next() => {}
             () = leave.word() => return Ok(()),
             () = sleep_until(deadline) => return Ok(()),
         }
