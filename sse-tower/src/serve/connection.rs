@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last, or to where its stream leaves HTTP behind.
+//! One connection, from its first byte to its last, or to where its stream leaves hyper behind.
 
 use std::{
     future::poll_fn,
@@ -15,15 +15,16 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    select,
     sync::{OwnedSemaphorePermit, mpsc::UnboundedSender},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use super::{
     BoxError,
     direct::{Attended, Flushers, Handover, Lane},
+    orders::{Order, Orders},
     peer::WithPeer,
     protocol,
     settings::Settings,
@@ -33,10 +34,9 @@ use super::{
 /// What every connection of a server shares.
 pub(super) struct Connections<I, B, P> {
     pub(super) settings: Arc<Settings>,
-    /// The server is leaving: finish what is in flight, take nothing new.
-    pub(super) leaving: CancellationToken,
+    pub(super) orders: Orders,
     /// Where streams go that need no HTTP connection any more, if they may.
-    pub(super) direct: Option<Arc<Flushers<I, B, P>>>,
+    pub(super) direct: Option<Flushers<I, B, P>>,
     /// And from where connections come back.
     pub(super) back: Back<I, P>,
     #[cfg(feature = "tls")]
@@ -49,6 +49,7 @@ pub(super) struct Connected<I, P> {
     /// What was read of its next request already.
     pub(super) ahead: Vec<u8>,
     pub(super) peer: P,
+    /// Its place among the connections that may be open.
     pub(super) permit: OwnedSemaphorePermit,
 }
 
@@ -71,74 +72,89 @@ where
         S::Future: Send,
     {
         let Connected { io, ahead, peer, permit } = connected;
+        let mut orders = self.orders.clone();
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            let Ok(Ok(stream)) = timeout(self.settings.header_timeout, tls.accept(io)).await else {
-                return;
-            };
-            let http2 = self.settings.http2 && super::tls::chose_http2(&stream);
             let service = WithPeer::new(service, peer, None);
-            let _ = if http2 {
-                self.http2(stream, service).await;
-            } else {
-                self.http1(stream, service, || None::<()>).await;
-            };
-            return drop(permit);
+            // Large, and not on every server's way.
+            return Box::pin(self.serve_tls(tls.accept(io), &mut orders, service)).await;
         }
         let mut io = Sniffed::after(io, ahead);
         if self.settings.http2 {
-            let Some(http2) = self.sniff(&mut io).await else { return };
+            let Some(http2) = self.sniff(&mut io, &mut orders).await else { return };
             if http2 {
-                self.http2(io, WithPeer::new(service, peer, None)).await;
-                return drop(permit);
+                let service = WithPeer::new(service, peer, None);
+                return Box::pin(self.http2(io, &mut orders, service)).await;
             }
         }
-        match &self.direct {
-            None => drop(self.http1(io, WithPeer::new(service, peer, None), || None::<()>).await),
-            Some(flushers) => {
-                let handover = Handover::new();
-                let io = Attended::new(io, handover.signs());
-                let service = WithPeer::new(service, peer.clone(), Some(Arc::clone(&handover)));
-                let Some((io, ahead, body)) = self.http1(io, service, || handover.take()).await
-                else {
-                    return;
-                };
-                let (io, unread) = io.into_inner().into_inner();
-                let ahead = [&unread[..], &ahead].concat();
-                let connected = Connected { io, ahead, peer, permit };
-                flushers.take(Lane::new(connected, body, self.back.clone()));
-            }
+        let Some(flushers) = &self.direct else {
+            let service = WithPeer::new(service, peer, None);
+            let served = self.http1(io, &mut orders, service, || None::<()>);
+            return drop(served.await);
+        };
+        let handover = Handover::new();
+        let io = Attended::new(io, handover.signs());
+        let service = WithPeer::new(service, peer.clone(), Some(Arc::clone(&handover)));
+        let served = self.http1(io, &mut orders, service, || handover.take());
+        if let Some((io, read, body)) = served.await {
+            let (io, mut ahead) = io.into_inner().into_inner();
+            ahead.extend_from_slice(&read);
+            let connected = Connected { io, ahead, peer, permit };
+            flushers.take(Lane::new(connected, body, self.back.clone()));
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    async fn serve_tls<S>(
+        &self,
+        accept: tokio_rustls::Accept<I>,
+        orders: &mut Orders,
+        service: WithPeer<S, P, B>,
+    ) where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+    {
+        let accepted = orders.run(timeout(self.settings.header_timeout, accept), |_| ());
+        let Some(Ok(Ok(stream))) = accepted.await else { return };
+        if self.settings.http2 && super::tls::chose_http2(&stream) {
+            self.http2(stream, orders, service).await;
+        } else {
+            drop(self.http1(stream, orders, service, || None::<()>).await);
         }
     }
 
     /// Whether the client speaks HTTP/2, if it says anything.
-    async fn sniff(&self, io: &mut Sniffed<I>) -> Option<bool> {
+    async fn sniff(&self, io: &mut Sniffed<I>, orders: &mut Orders) -> Option<bool> {
         // A connection that said nothing yet is idle: when the server leaves, it is given this
         // long for a request that may be under way.
         const GRACE: Duration = Duration::from_millis(50);
         let mut first = pin!(timeout(self.settings.header_timeout, io.is_http2()));
-        let answer = tokio::select! {
+        let answer = select! {
+            biased;
             answer = &mut first => answer,
-            () = self.leaving.cancelled() => timeout(GRACE, first).await.unwrap_or_else(Err),
+            order = orders.next() => match order {
+                Order::Leave => timeout(GRACE, first).await.unwrap_or_else(Err),
+                Order::Cut => return None,
+            }
         };
         answer.ok()?.ok()
     }
 
-    async fn http2<J, S>(&self, io: J, service: WithPeer<S, P, B>)
+    async fn http2<J, S>(&self, io: J, orders: &mut Orders, service: WithPeer<S, P, B>)
     where
         J: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
-        let connection =
-            protocol::http2(&self.settings).serve_connection(TokioIo::new(io), service);
-        let mut connection = pin!(connection);
-        tokio::select! {
-            over = connection.as_mut() => return note(over),
-            () = self.leaving.cancelled() => connection.as_mut().graceful_shutdown(),
+        let protocol = protocol::http2(&self.settings);
+        let connection = protocol.serve_connection(TokioIo::new(io), service);
+        if let Some(over) =
+            orders.run(connection, |connection| connection.graceful_shutdown()).await
+        {
+            note(over);
         }
-        note(connection.await);
     }
 
     /// Serves requests until the connection is over, or until `taken` says that something was taken
@@ -146,6 +162,7 @@ where
     async fn http1<J, S, T>(
         &self,
         io: J,
+        orders: &mut Orders,
         service: WithPeer<S, P, B>,
         taken: impl Fn() -> Option<T>,
     ) -> Option<(J, Bytes, T)>
@@ -155,46 +172,32 @@ where
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
-        let mut last = self.leaving.is_cancelled();
-        let connection =
-            protocol::http1(&self.settings, last).serve_connection(TokioIo::new(io), service);
+        let protocol = protocol::http1(&self.settings, orders.is_leaving());
         // WebSockets of the same application are none of our business, and work.
-        let mut connection = connection.with_upgrades();
-        let mut leaving = pin!(self.leaving.cancelled());
+        let mut connection = protocol.serve_connection(TokioIo::new(io), service).with_upgrades();
         let taken = loop {
-            let polled = poll_fn(|cx| {
-                if let Poll::Ready(over) = Pin::new(&mut connection).poll(cx) {
-                    return Poll::Ready(Polled::Over(over));
-                }
-                if let Some(taken) = taken() {
-                    return Poll::Ready(Polled::Taken(taken));
-                }
-                if !last && leaving.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Polled::Leaving);
-                }
-                Poll::Pending
+            let polled = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+                Poll::Ready(over) => Poll::Ready(Err(over)),
+                Poll::Pending => taken().map_or(Poll::Pending, |taken| Poll::Ready(Ok(taken))),
             });
-            match polled.await {
-                Polled::Over(over) => {
-                    note(over);
-                    return None;
-                }
-                Polled::Taken(taken) => break taken,
-                Polled::Leaving => {
-                    last = true;
-                    Pin::new(&mut connection).graceful_shutdown();
+            select! {
+                biased;
+                polled = polled => match polled {
+                    Ok(taken) => break taken,
+                    Err(over) => {
+                        note(over);
+                        return None;
+                    }
+                },
+                order = orders.next() => match order {
+                    Order::Leave => Pin::new(&mut connection).graceful_shutdown(),
+                    Order::Cut => return None,
                 }
             }
         };
         let parts = connection.into_parts()?;
         Some((parts.io.into_inner(), parts.read_buf, taken))
     }
-}
-
-enum Polled<T> {
-    Over(hyper::Result<()>),
-    Taken(T),
-    Leaving,
 }
 
 /// Clients leave in all sorts of ways; only who looks for it wants to know.

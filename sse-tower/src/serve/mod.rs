@@ -3,6 +3,7 @@
 mod connection;
 mod direct;
 mod listener;
+mod orders;
 mod peer;
 mod protocol;
 mod run;

@@ -1,6 +1,6 @@
 //! Accept, leave, return.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -9,16 +9,15 @@ use hyper::body::Incoming;
 use sse_tower_core::DrainPhase;
 use tokio::{
     sync::{Semaphore, mpsc},
-    task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
-use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
 use super::{
     BoxError, BoxFuture, Serve, SocketListener,
     connection::{Connected, Connections},
     direct::Flushers,
+    orders::Server,
     signal::Signals,
 };
 
@@ -36,15 +35,14 @@ where
 {
     let Serve { mut listener, service, context, signal, settings, .. } = server;
     let settings = Arc::new(settings);
-    let leaving = CancellationToken::new();
-    // Dropping the sets cuts every connection, so nothing outlives this future.
-    let (mut open, mut flushers) = (JoinSet::new(), JoinSet::new());
+    // Dropped with this future, and with it every connection is cut.
+    let (here, orders) = Server::new();
     // Holds no more than the connections there may be.
     let (back, mut returned) = mpsc::unbounded_channel();
-    let direct = settings.direct.then(|| Arc::new(Flushers::start(&mut flushers, &leaving)));
+    let direct = settings.direct.then(|| Flushers::start(&settings, &orders));
     let connections = Arc::new(Connections {
         settings: settings.clone(),
-        leaving: leaving.clone(),
+        orders,
         direct,
         back,
         #[cfg(feature = "tls")]
@@ -63,19 +61,18 @@ where
                 // A socket that cannot be set up is served as it is.
                 let _ = L::set_up(&io, &settings.sockets);
                 let connected = Connected { io, ahead: Vec::new(), peer, permit };
-                open.spawn(connections.clone().serve(connected, service.clone()));
+                spawn(connections.clone().serve(connected, service.clone()));
             }
             Some(connected) = returned.recv() => {
-                open.spawn(connections.clone().serve(connected, service.clone()));
+                spawn(connections.clone().serve(connected, service.clone()));
             }
-            Some(_) = open.join_next() => {}
             () = leave.word() => {
                 if deadline.is_some() {
                     // Said twice: at once, then.
                     return Ok(());
                 }
                 deadline = Some(Instant::now() + settings.drain.longest());
-                leaving.cancel();
+                here.leave();
                 tokio::spawn(context.drain().with(settings.drain.clone()));
             }
             () = &mut drained => break,
@@ -83,7 +80,7 @@ where
     }
 
     // Also when somebody else has drained the context.
-    leaving.cancel();
+    here.leave();
     drop((listener, connections));
     let deadline = deadline.unwrap_or_else(|| Instant::now() + settings.drain.longest());
     loop {
@@ -91,11 +88,15 @@ where
             // One whose stream ended just before that. Nobody is left who could give one back when
             // there is neither a task nor a lane.
             connected = returned.recv() => if connected.is_none() { return Ok(()) },
-            Some(_) = open.join_next() => {}
             () = leave.word() => return Ok(()),
             () = sleep_until(deadline) => return Ok(()),
         }
     }
+}
+
+/// Serves a connection in a task of its own. Boxed, because tokio moves what it spawns several times.
+fn spawn(connection: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(Box::pin(connection));
 }
 
 type Permit = tokio::sync::OwnedSemaphorePermit;

@@ -9,12 +9,15 @@ use std::{
     task::{Wake, Waker},
 };
 
-use tokio::sync::Notify;
+use sse_tower_core::Tick;
+use tokio::{sync::Notify, time::Instant};
 
 /// In the row already.
 const RUNG: u8 = 1;
 /// The socket has something to read, or its end.
 const READABLE: u8 = 2;
+/// Its time is over.
+const LATE: u8 = 4;
 
 /// Lanes that want to be looked at. Each is in the row at most once, so it is no longer than there
 /// are lanes.
@@ -57,6 +60,15 @@ impl Row {
     }
 }
 
+/// Why it rang, besides that the stream may go on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heard {
+    /// The client may have said something, or left.
+    pub(super) readable: bool,
+    /// It took too long for its next request.
+    pub(super) late: bool,
+}
+
 /// One lane's bell: as a waker it says that the stream may go on.
 pub(super) struct Bell {
     row: Arc<Row>,
@@ -69,9 +81,10 @@ impl Bell {
         Arc::new(Self { row, lane, state: AtomicU8::new(0) })
     }
 
-    /// Rings on from here are heard again. Says whether there is something to read.
-    pub(super) fn answer(&self) -> bool {
-        self.state.swap(0, Ordering::AcqRel) & READABLE != 0
+    /// Rings on from here are heard again.
+    pub(super) fn answer(&self) -> Heard {
+        let state = self.state.swap(0, Ordering::AcqRel);
+        Heard { readable: state & READABLE != 0, late: state & LATE != 0 }
     }
 
     fn ring(&self, why: u8) {
@@ -88,6 +101,12 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.ring(0);
+    }
+}
+
+impl Tick for Bell {
+    fn tick(&self, _: Instant) {
+        self.ring(LATE);
     }
 }
 

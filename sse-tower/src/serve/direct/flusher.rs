@@ -15,13 +15,18 @@ use slab::Slab;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     runtime::Handle,
-    task::{JoinSet, coop::unconstrained, yield_now},
+    select,
+    task::{coop::unconstrained, yield_now},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
+    super::{
+        orders::{Order, Orders},
+        settings::Settings,
+    },
     bell::{Bell, Row, Wakers},
+    chunk::Chunker,
     lane::{Lane, Turn},
 };
 
@@ -53,8 +58,8 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     P: Send + 'static,
 {
-    /// Starts them among `tasks`. A flusher that ends, ends its lanes.
-    pub(in crate::serve) fn start(tasks: &mut JoinSet<()>, leaving: &CancellationToken) -> Self {
+    /// Starts them. Each ends with the server, and its lanes with it.
+    pub(in crate::serve) fn start(settings: &Settings, orders: &Orders) -> Self {
         let workers = Handle::current().metrics().num_workers().max(1);
         let door = || Arc::new(Door { arrived: Mutex::new(Vec::new()), row: Arc::default() });
         let doors: Vec<_> = (0..workers).map(|_| door()).collect();
@@ -62,11 +67,13 @@ where
             let flusher = Flusher {
                 door: Arc::clone(door),
                 lanes: Slab::new(),
-                leaving: leaving.clone(),
-                copy: Vec::new(),
+                orders: orders.clone(),
+                leaving: false,
+                idle_timeout: settings.header_timeout,
+                chunker: Chunker::default(),
             };
             // What a flusher may do at once is bounded here, by slices; not by operations.
-            tasks.spawn(unconstrained(flusher.run()));
+            tokio::spawn(unconstrained(flusher.run()));
         }
         Self { doors, next: AtomicUsize::new(0) }
     }
@@ -82,9 +89,11 @@ where
 struct Flusher<I, B, P> {
     door: Arc<Door<I, B, P>>,
     lanes: Slab<Box<Seat<I, B, P>>>,
-    leaving: CancellationToken,
-    /// For chunks that are copied together.
-    copy: Vec<u8>,
+    orders: Orders,
+    leaving: bool,
+    /// How long a client may take for its next request.
+    idle_timeout: Duration,
+    chunker: Chunker,
 }
 
 struct Seat<I, B, P> {
@@ -102,7 +111,14 @@ where
         let mut rung = Vec::new();
         let mut quiet_since = Instant::now();
         loop {
-            self.door.row.some().await;
+            select! {
+                biased;
+                () = self.door.row.some() => {}
+                order = self.orders.next() => match order {
+                    Order::Leave => self.leave(),
+                    Order::Cut => return,
+                }
+            }
             let mut slice = if quiet_since.elapsed() < REST { SMALL_SLICE } else { LARGE_SLICE };
             loop {
                 self.seat_arrivals();
@@ -120,6 +136,12 @@ where
             }
             quiet_since = Instant::now();
         }
+    }
+
+    /// Who waits for a request waits no longer.
+    fn leave(&mut self) {
+        self.leaving = true;
+        self.lanes.retain(|_, seat| !seat.lane.is_idle());
     }
 
     /// Lanes that have just come. They have their first turn as others do.
@@ -141,27 +163,26 @@ where
     fn turn(&mut self, number: usize) {
         // One that has ended may still be rung for, or its successor.
         let Some(seat) = self.lanes.get_mut(number) else { return };
-        let readable = seat.bell.answer();
+        let heard = seat.bell.answer();
         // A body may be anybody's, and what panics in it ends its own stream alone.
         let turn = catch_unwind(AssertUnwindSafe(|| {
-            seat.lane.turn(readable, &seat.wakers, &mut self.copy)
+            let turn = seat.lane.turn(heard, &seat.wakers, &mut self.chunker);
+            if turn == Turn::Done && !self.leaving {
+                seat.lane.idle(&seat.bell, self.idle_timeout);
+                return Turn::Waits;
+            }
+            turn
         }));
         match turn {
             Ok(Turn::Waits) => {}
             Ok(Turn::HasMore) => seat.wakers.stream.wake_by_ref(),
-            Ok(Turn::Done) => self.end(number, !self.leaving.is_cancelled()),
-            Ok(Turn::Gone) | Err(_) => self.end(number, false),
-        }
-    }
-
-    fn end(&mut self, number: usize, comes_back: bool) {
-        let seat = self.lanes.remove(number);
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            if comes_back {
-                seat.lane.give_back();
-            } else {
-                drop(seat);
+            over => {
+                let seat = self.lanes.remove(number);
+                let _ = catch_unwind(AssertUnwindSafe(|| match over {
+                    Ok(Turn::Speaks) => seat.lane.give_back(),
+                    _ => drop(seat),
+                }));
             }
-        }));
+        }
     }
 }

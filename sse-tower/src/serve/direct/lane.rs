@@ -1,18 +1,25 @@
 //! One connection on the direct path.
 
 use std::{
+    io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::Body;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use sse_tower_core::{Tick, Timer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
 
 use super::{
     super::connection::{Back, Connected},
-    bell::Wakers,
-    chunk::Chunk,
+    bell::{Bell, Heard, Wakers},
+    chunk::{Chunker, Unsent},
 };
 
 /// How many frames of one stream are written before others have their turn. A stream gives out all
@@ -26,11 +33,19 @@ const AHEAD: usize = 512;
 /// A socket, and the body that goes to it.
 pub(in crate::serve) struct Lane<I, B, P> {
     connected: Connected<I, P>,
-    body: Pin<Box<B>>,
+    state: State<B>,
     /// Where the connection goes when the body is over.
     back: Back<I, P>,
-    /// What the socket did not take.
-    unsent: Option<Box<Chunk>>,
+}
+
+enum State<B> {
+    Streams {
+        body: Pin<Box<B>>,
+        /// What the socket did not take.
+        unsent: Option<Box<Unsent>>,
+    },
+    /// The body is over; the next request may come, but not too late.
+    Idle { _until: Timer },
 }
 
 impl<I, B, P> Lane<I, B, P> {
@@ -41,7 +56,7 @@ impl<I, B, P> Lane<I, B, P> {
         body: Pin<Box<B>>,
         back: Back<I, P>,
     ) -> Self {
-        Self { connected, body, back, unsent: None }
+        Self { connected, state: State::Streams { body, unsent: None }, back }
     }
 }
 
@@ -54,7 +69,9 @@ pub(super) enum Turn {
     HasMore,
     /// The body is over, and written.
     Done,
-    /// The client has left, or the body failed: nothing is to be saved.
+    /// After the end of the body the client has said something more.
+    Speaks,
+    /// The client has left or takes too long, or the body failed: nothing is to be saved.
     Gone,
 }
 
@@ -63,78 +80,123 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes>,
 {
-    /// Writes what there is. `readable` if the client may have said something, or left.
-    pub(super) fn turn(&mut self, readable: bool, wakers: &Wakers, copy: &mut Vec<u8>) -> Turn {
-        if readable && self.has_left(&mut Context::from_waker(&wakers.reading)) {
+    /// Writes what there is.
+    pub(super) fn turn(&mut self, heard: Heard, wakers: &Wakers, chunker: &mut Chunker) -> Turn {
+        let Self { connected: Connected { io, ahead, .. }, state, .. } = self;
+        if heard.readable && has_left(io, ahead, &mut Context::from_waker(&wakers.reading)) {
             return Turn::Gone;
         }
         let mut cx = Context::from_waker(&wakers.stream);
-        if let Some(mut chunk) = self.unsent.take() {
-            match chunk.poll_write(&mut self.connected.io, &mut cx, copy) {
-                Poll::Pending => {
-                    self.unsent = Some(chunk);
-                    return Turn::Waits;
+        match state {
+            State::Streams { body, unsent } => {
+                match stream(io, body.as_mut(), unsent, &mut cx, chunker) {
+                    Turn::Done if !ahead.is_empty() => Turn::Speaks,
+                    turn => turn,
                 }
-                Poll::Ready(Ok(())) if chunk.is_last() => return Turn::Done,
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return Turn::Gone,
             }
-        }
-        for _ in 0..FRAMES {
-            let mut chunk = match self.body.as_mut().poll_frame(&mut cx) {
-                Poll::Pending => return self.flushed(&mut cx),
-                Poll::Ready(None) => Chunk::end(),
-                Poll::Ready(Some(Err(_))) => return Turn::Gone,
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) if data.is_empty() => continue,
-                    Ok(data) => Chunk::new(data, self.body.is_end_stream()),
-                    // Trailers that no header has announced.
-                    Err(_) => Chunk::end(),
-                },
-            };
-            match chunk.poll_write(&mut self.connected.io, &mut cx, copy) {
-                Poll::Pending => {
-                    self.unsent = Some(Box::new(chunk));
-                    return Turn::Waits;
-                }
-                Poll::Ready(Ok(())) if chunk.is_last() => return Turn::Done,
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => return Turn::Gone,
-            }
-        }
-        Turn::HasMore
-    }
-
-    fn flushed(&mut self, cx: &mut Context<'_>) -> Turn {
-        match Pin::new(&mut self.connected.io).poll_flush(cx) {
-            Poll::Ready(Err(_)) => Turn::Gone,
-            Poll::Ready(Ok(())) | Poll::Pending => Turn::Waits,
+            State::Idle { .. } if !ahead.is_empty() => Turn::Speaks,
+            State::Idle { .. } if heard.late => Turn::Gone,
+            State::Idle { .. } => Turn::Waits,
         }
     }
 
-    /// Reads until the client has nothing to say. One that says something is still there, and is
-    /// listened to again after the stream.
-    fn has_left(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.connected.ahead.is_empty() {
-            return false;
+    /// Waits for the next request.
+    pub(super) fn idle(&mut self, bell: &Arc<Bell>, timeout: Duration) {
+        let late: Arc<dyn Tick> = Arc::clone(bell) as _;
+        let mut until = Timer::new(Arc::downgrade(&late));
+        if let Some(at) = Instant::now().checked_add(timeout) {
+            until.set(at);
         }
-        let mut room = [0; AHEAD];
-        let mut buffer = ReadBuf::new(&mut room);
-        match Pin::new(&mut self.connected.io).poll_read(cx, &mut buffer) {
-            Poll::Pending => false,
-            Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                self.connected.ahead = buffer.filled().to_vec();
-                false
-            }
-            Poll::Ready(_) => true,
-        }
+        self.state = State::Idle { _until: until };
     }
 
-    /// The stream is over; the connection is not.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle { .. })
+    }
+
+    /// The client speaks HTTP again.
     pub(super) fn give_back(self) {
-        let Self { connected, body, back, .. } = self;
-        drop(body);
         // If nobody takes it the server is gone, and the connection with it.
-        let _ = back.send(connected);
+        let _ = self.back.send(self.connected);
+    }
+}
+
+fn stream<I, B>(
+    io: &mut I,
+    mut body: Pin<&mut B>,
+    unsent: &mut Option<Box<Unsent>>,
+    cx: &mut Context<'_>,
+    chunker: &mut Chunker,
+) -> Turn
+where
+    I: AsyncWrite + Unpin,
+    B: Body<Data = Bytes>,
+{
+    if let Some(rest) = unsent.take() {
+        let is_last = rest.is_last();
+        let written = rest.write(io, cx);
+        if let Some(turn) = after(is_last, written, unsent) {
+            return turn;
+        }
+    }
+    for _ in 0..FRAMES {
+        let frame = match body.as_mut().poll_frame(cx) {
+            Poll::Pending => {
+                return match Pin::new(io).poll_flush(cx) {
+                    Poll::Ready(Err(_)) => Turn::Gone,
+                    Poll::Ready(Ok(())) | Poll::Pending => Turn::Waits,
+                };
+            }
+            Poll::Ready(None) => None,
+            Poll::Ready(Some(Err(_))) => return Turn::Gone,
+            // Trailers that no header has announced are not written.
+            Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
+        };
+        if frame.as_ref().is_some_and(Bytes::is_empty) {
+            continue;
+        }
+        let is_last = frame.is_none() || body.is_end_stream();
+        let written = match frame {
+            Some(frame) => chunker.write(frame, is_last, io, cx),
+            None => Box::new(Unsent::end()).write(io, cx),
+        };
+        if let Some(turn) = after(is_last, written, unsent) {
+            return turn;
+        }
+    }
+    Turn::HasMore
+}
+
+/// What a write means, unless that the stream may go on.
+fn after(
+    is_last: bool,
+    written: io::Result<Option<Box<Unsent>>>,
+    unsent: &mut Option<Box<Unsent>>,
+) -> Option<Turn> {
+    match written {
+        Ok(None) => is_last.then_some(Turn::Done),
+        Ok(rest) => {
+            *unsent = rest;
+            Some(Turn::Waits)
+        }
+        Err(_) => Some(Turn::Gone),
+    }
+}
+
+/// Reads what the client has to say: one that says something is still there, and is listened to
+/// when the stream is over.
+fn has_left<I: AsyncRead + Unpin>(io: &mut I, ahead: &mut Vec<u8>, cx: &mut Context<'_>) -> bool {
+    if !ahead.is_empty() {
+        return false;
+    }
+    let mut room = [0; AHEAD];
+    let mut buffer = ReadBuf::new(&mut room);
+    match Pin::new(io).poll_read(cx, &mut buffer) {
+        Poll::Pending => false,
+        Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+            *ahead = buffer.filled().to_vec();
+            false
+        }
+        Poll::Ready(_) => true,
     }
 }
