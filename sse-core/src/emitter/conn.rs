@@ -66,9 +66,15 @@ type OnCompletion = Box<dyn FnOnce(CloseReason) + Send>;
 
 #[derive(Default)]
 struct Hooks {
+    completion: Vec<OnCompletion>,
+    /// Few connections have any of these.
+    others: Option<Box<OtherHooks>>,
+}
+
+#[derive(Default)]
+struct OtherHooks {
     timeout: Vec<Job>,
     error: Vec<OnError>,
-    completion: Vec<OnCompletion>,
 }
 
 /// Made when somebody first waits for something.
@@ -189,7 +195,9 @@ impl Conn {
         {
             let mut state = lock(&self.state);
             if state.lifecycle.closed().is_none() {
-                self.callbacks.add(std::mem::take(&mut state.hooks.timeout));
+                let others = state.hooks.others.as_mut();
+                self.callbacks
+                    .add(others.map(|o| std::mem::take(&mut o.timeout)).into_iter().flatten());
             }
         }
         self.callbacks.run();
@@ -209,7 +217,7 @@ impl Conn {
             self.callbacks
                 .add(completion.into_iter().map(|hook| Box::new(move || hook(reason)) as Job));
             let left = (std::mem::take(&mut state.feeds), tallies);
-            (left, (hooks.timeout, hooks.error), state.signals.clone())
+            (left, hooks.others, state.signals.clone())
         };
         *lock(&self.waker) = None;
         // Dropped here because they are the program's: their drop may do anything.
@@ -249,12 +257,12 @@ impl Conn {
             }
             if let Some(error) = error {
                 let error = Arc::new(error);
-                self.callbacks.add(std::mem::take(&mut state.hooks.error).into_iter().map(
-                    |hook| {
-                        let error = Arc::clone(&error);
-                        Box::new(move || hook(&error)) as Job
-                    },
-                ));
+                let others = state.hooks.others.as_mut();
+                let hooks = others.map(|others| std::mem::take(&mut others.error));
+                self.callbacks.add(hooks.into_iter().flatten().map(|hook| {
+                    let error = Arc::clone(&error);
+                    Box::new(move || hook(&error)) as Job
+                }));
             }
             (state.signals.clone(), tallies)
         };
@@ -357,14 +365,14 @@ impl Conn {
     pub(crate) fn on_timeout(&self, hook: Job) {
         let mut state = lock(&self.state);
         if state.lifecycle.over().is_none() {
-            state.hooks.timeout.push(hook);
+            state.hooks.others.get_or_insert_default().timeout.push(hook);
         }
     }
 
     pub(crate) fn on_error(&self, hook: OnError) {
         let mut state = lock(&self.state);
         if state.lifecycle.over().is_none() {
-            state.hooks.error.push(hook);
+            state.hooks.others.get_or_insert_default().error.push(hook);
         }
     }
 
