@@ -14,7 +14,8 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 /// change places, whichever threads they come from.
 #[derive(Default)]
 pub(crate) struct Turnstile {
-    line: Mutex<Line>,
+    /// `None` while nothing waits: connections are many, and most of their time nothing does.
+    line: Mutex<Option<Box<Line>>>,
 }
 
 #[derive(Default)]
@@ -26,26 +27,35 @@ struct Line {
 impl Turnstile {
     /// Lines up `jobs` behind those that were added before. May be called under a lock.
     pub(crate) fn add(&self, jobs: impl IntoIterator<Item = Job>) {
-        lock(&self.line).waiting.extend(jobs);
+        let mut jobs = jobs.into_iter().peekable();
+        if jobs.peek().is_some() {
+            lock(&self.line).get_or_insert_default().waiting.extend(jobs);
+        }
     }
 
     /// Runs what is lined up, unless another thread is doing so. Must not be called under a lock.
     /// A job that panics does not stop the next.
     pub(crate) fn run(&self) {
-        let mut line = lock(&self.line);
-        if line.running {
-            return;
+        match &mut *lock(&self.line) {
+            Some(line) if !line.running => line.running = true,
+            _ => return,
         }
-        line.running = true;
-        while let Some(job) = line.waiting.pop_front() {
-            drop(line);
+        while let Some(job) = self.next() {
             if catch_unwind(AssertUnwindSafe(job)).is_err() {
                 #[cfg(feature = "tracing")]
                 tracing::error!("a callback of an SSE emitter panicked");
             }
-            line = lock(&self.line);
         }
-        line.running = false;
+    }
+
+    /// The next job for who runs them, who is that no more if there is none.
+    fn next(&self) -> Option<Job> {
+        let mut line = lock(&self.line);
+        let job = line.as_mut()?.waiting.pop_front();
+        if job.is_none() {
+            *line = None;
+        }
+        job
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     IntoEvent, SseEvent, Tick,
-    emitters::{Feed, clock},
+    emitters::{Feed, Tallies, Tally, clock},
     observe,
     sync::{Arc, AtomicU32, Mutex, Ordering, lock},
 };
@@ -53,6 +53,8 @@ struct State {
     /// How many followed logs are not complete.
     open_feeds: usize,
     has_followed: bool,
+    /// Where this connection counts as one that takes events.
+    tallies: Tallies,
     settings: Settings,
     answer: Answer,
     hooks: Hooks,
@@ -64,9 +66,15 @@ type OnCompletion = Box<dyn FnOnce(CloseReason) + Send>;
 
 #[derive(Default)]
 struct Hooks {
+    completion: Vec<OnCompletion>,
+    /// Few connections have any of these.
+    others: Option<Box<OtherHooks>>,
+}
+
+#[derive(Default)]
+struct OtherHooks {
     timeout: Vec<Job>,
     error: Vec<OnError>,
-    completion: Vec<OnCompletion>,
 }
 
 /// Made when somebody first waits for something.
@@ -111,6 +119,7 @@ impl Conn {
                 feeds: Vec::new(),
                 open_feeds: 0,
                 has_followed: false,
+                tallies: Tallies::default(),
                 settings,
                 answer: Answer::Stream,
                 hooks: Hooks::default(),
@@ -186,7 +195,9 @@ impl Conn {
         {
             let mut state = lock(&self.state);
             if state.lifecycle.closed().is_none() {
-                self.callbacks.add(std::mem::take(&mut state.hooks.timeout));
+                let others = state.hooks.others.as_mut();
+                self.callbacks
+                    .add(others.map(|o| std::mem::take(&mut o.timeout)).into_iter().flatten());
             }
         }
         self.callbacks.run();
@@ -195,20 +206,22 @@ impl Conn {
 
     /// Nothing more will be written. Callbacks run here, unless they run elsewhere at this moment.
     pub(crate) fn finish(&self, everything_was_written: bool) {
-        let (feeds, hooks, signals) = {
+        let (left, hooks, signals) = {
             let mut state = lock(&self.state);
             let Some(reason) = state.lifecycle.finish(everything_was_written) else { return };
             self.bits.fetch_or(CLOSED, Ordering::AcqRel);
+            let tallies = state.tallies.close();
             state.queue = Queue::default();
             let hooks = std::mem::take(&mut state.hooks);
             let completion = hooks.completion;
             self.callbacks
                 .add(completion.into_iter().map(|hook| Box::new(move || hook(reason)) as Job));
-            (std::mem::take(&mut state.feeds), (hooks.timeout, hooks.error), state.signals.clone())
+            let left = (std::mem::take(&mut state.feeds), tallies);
+            (left, hooks.others, state.signals.clone())
         };
         *lock(&self.waker) = None;
         // Dropped here because they are the program's: their drop may do anything.
-        drop((feeds, hooks));
+        drop((left, hooks));
         if let Some(signals) = &signals {
             signals.closed.cancel();
             signals.room.notify_waiters();
@@ -231,27 +244,29 @@ impl Conn {
         farewell: Option<SseEvent>,
         error: Option<BoxError>,
     ) -> bool {
-        let signals = {
+        let (signals, tallies) = {
             let mut state = lock(&self.state);
             if !state.lifecycle.begin_end(reason) {
                 return false;
             }
             self.bits.fetch_or(CLOSED, Ordering::AcqRel);
+            let tallies = state.tallies.close();
             state.until = clock::last();
             if let Some(farewell) = farewell {
                 state.queue.push(Queued { offset: LAST, frame: farewell.encode(), id: None });
             }
             if let Some(error) = error {
                 let error = Arc::new(error);
-                self.callbacks.add(std::mem::take(&mut state.hooks.error).into_iter().map(
-                    |hook| {
-                        let error = Arc::clone(&error);
-                        Box::new(move || hook(&error)) as Job
-                    },
-                ));
+                let others = state.hooks.others.as_mut();
+                let hooks = others.map(|others| std::mem::take(&mut others.error));
+                self.callbacks.add(hooks.into_iter().flatten().map(|hook| {
+                    let error = Arc::clone(&error);
+                    Box::new(move || hook(&error)) as Job
+                }));
             }
-            state.signals.clone()
+            (state.signals.clone(), tallies)
         };
+        drop(tallies);
         self.callbacks.run();
         if let Some(signals) = signals {
             signals.closed.cancel();
@@ -350,14 +365,14 @@ impl Conn {
     pub(crate) fn on_timeout(&self, hook: Job) {
         let mut state = lock(&self.state);
         if state.lifecycle.over().is_none() {
-            state.hooks.timeout.push(hook);
+            state.hooks.others.get_or_insert_default().timeout.push(hook);
         }
     }
 
     pub(crate) fn on_error(&self, hook: OnError) {
         let mut state = lock(&self.state);
         if state.lifecycle.over().is_none() {
-            state.hooks.error.push(hook);
+            state.hooks.others.get_or_insert_default().error.push(hook);
         }
     }
 
@@ -410,10 +425,17 @@ impl Conn {
 
     /// Follows a log; the stream hears of it by the next `notify(STATE)`. Gives the feed back if
     /// the connection is over.
-    pub(crate) fn follow(&self, feed: Box<dyn Feed>) -> Result<(), Box<dyn Feed>> {
+    pub(crate) fn follow(
+        &self,
+        feed: Box<dyn Feed>,
+        tally: Arc<dyn Tally>,
+    ) -> Result<(), Box<dyn Feed>> {
         let mut state = lock(&self.state);
         if state.lifecycle.over().is_some() {
             return Err(feed);
+        }
+        if state.lifecycle.closed().is_none() {
+            state.tallies.open(tally);
         }
         if state.feeds.is_empty() {
             // Most follow one log, and there are many of them.

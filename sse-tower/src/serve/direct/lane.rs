@@ -45,7 +45,7 @@ enum State<B> {
         unsent: Option<Box<Unsent>>,
     },
     /// The body is over; the next request may come, but not too late.
-    Idle { _until: Timer },
+    Idle { _until: Box<Timer> },
 }
 
 impl<I, B, P> Lane<I, B, P> {
@@ -107,7 +107,7 @@ where
         if let Some(at) = Instant::now().checked_add(timeout) {
             until.set(at);
         }
-        self.state = State::Idle { _until: until };
+        self.state = State::Idle { _until: Box::new(until) };
     }
 
     pub(super) fn is_idle(&self) -> bool {
