@@ -298,14 +298,19 @@ fn describe() -> EventDescription {
 }
 
 /// More than [`MAX_TRANSACTION_EVENTS`] events were published in one transaction. It was rolled back.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct TransactionFull;
 
 impl fmt::Display for TransactionFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "transaction holds more than {MAX_TRANSACTION_EVENTS} events; commit in parts")
+        write!(
+            f,
+            "transaction holds more than {MAX_TRANSACTION_EVENTS} events and is rolled back; commit in parts"
+        )
     }
 }
 
 impl Error for TransactionFull {}
+
+crate::causes::debug_with_causes!(TransactionFull);

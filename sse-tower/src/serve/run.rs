@@ -108,7 +108,7 @@ async fn accept<L: SocketListener>(
             // Too many open files, no memory: streams end, so this passes.
             _ => {
                 #[cfg(feature = "tracing")]
-                tracing::error!(target: "sse_tower", %error, "cannot accept a connection; trying again");
+                tracing::error!(target: "sse_tower", %error, "cannot accept a connection, trying again; for too many open files raise `ulimit -n`, or lower `max_connections`");
                 sleep(REST).await;
             }
         }
