@@ -14,13 +14,13 @@ use super::{InvalidEvent, SseEvent, SseEventBuilder};
 )]
 pub trait FeatureJson {
     #[doc(hidden)]
-    fn never(&self) -> Infallible;
+    fn never(&self) -> &Infallible;
 }
 
 impl SseEvent {
     #[doc(hidden)]
     pub fn json<T: FeatureJson + ?Sized>(value: &T) -> Result<Self, InvalidEvent> {
-        match value.never() {}
+        match *value.never() {}
     }
 }
 
@@ -28,6 +28,6 @@ impl SseEventBuilder {
     #[doc(hidden)]
     #[must_use]
     pub fn json<T: FeatureJson + ?Sized>(self, value: &T) -> Self {
-        match value.never() {}
+        match *value.never() {}
     }
 }
