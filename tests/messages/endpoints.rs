@@ -19,7 +19,15 @@ async fn push(_till: State<Till>, _desk: Component<Desk>) -> SseEmitter {
 #[test]
 fn what_they_take_has_to_be_in_the_context() {
     let context = ApplicationContext::bare().build().unwrap();
-    says(&endpoints::<()>(&context).unwrap_err(), "");
+    says(
+        &endpoints::<()>(&context).unwrap_err(),
+        "context is not wired, 2 faults found at endpoints.rs:…:\n  \
+         - endpoints.rs:…: `/push` takes `Component<messages::endpoints::Desk>`, \
+         which is missing; add `.component(..)` to the context\n  \
+         - endpoints.rs:…: endpoint `messages::endpoints::push` takes the state \
+         `messages::endpoints::Till`, which is no component of the context; \
+         add `.component(..)` with one",
+    );
 }
 
 #[test]
@@ -53,5 +61,9 @@ async fn one_whose_body_panics_is_named() {
 fn one_whose_body_has_no_runtime_is_named() {
     listen();
     drop(futures_util::FutureExt::now_or_never(panics(SseEmitter::new())));
-    assert_eq!(logged(), "");
+    assert_eq!(
+        logged(),
+        "WARN stream was completed with an error error=endpoint `messages::endpoints::panics` \
+         takes its emitter, so its body needs a tokio runtime; serve it within one"
+    );
 }

@@ -11,7 +11,7 @@ use tracing::{Event, Metadata, Subscriber, span};
 
 /// The error reads like this, also where `unwrap` or a `main` that returns it prints `Debug`.
 #[track_caller]
-pub fn says(error: &(dyn Error + 'static), expected: &str) {
+pub(crate) fn says(error: &(dyn Error + 'static), expected: &str) {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -23,7 +23,7 @@ pub fn says(error: &(dyn Error + 'static), expected: &str) {
 }
 
 /// `messages/wiring.rs:12:34` → `wiring.rs:…`: a place is there, and the page can be edited.
-pub fn without_lines(text: &str) -> String {
+pub(crate) fn without_lines(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(".rs:") {
@@ -44,7 +44,7 @@ pub fn without_lines(text: &str) -> String {
 
 /// What `f` panics with.
 #[track_caller]
-pub fn panic_of<T>(f: impl FnOnce() -> T) -> String {
+pub(crate) fn panic_of<T>(f: impl FnOnce() -> T) -> String {
     let Err(panic) = catch_unwind(AssertUnwindSafe(f)) else { panic!("it did not panic") };
     let text = panic.downcast_ref::<String>().cloned();
     without_lines(&text.unwrap_or_else(|| (*panic.downcast_ref::<&str>().unwrap()).to_owned()))
@@ -52,12 +52,12 @@ pub fn panic_of<T>(f: impl FnOnce() -> T) -> String {
 
 /// What this thread has logged since it began to [`listen`], as `LEVEL text field=value`; only what is
 /// wrong.
-pub fn logged() -> String {
+pub(crate) fn logged() -> String {
     LINES.with_borrow_mut(std::mem::take).join("\n")
 }
 
 /// Begins to listen, if nobody does.
-pub fn listen() {
+pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     // For the whole process: whether a line is of interest is decided once for all threads.
     ONCE.call_once(|| tracing::subscriber::set_global_default(Lines).unwrap());

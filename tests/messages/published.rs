@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use sse_tower::{
     ApplicationContext, ApplicationEvent, Listener, ListenerError, MAX_TRANSACTION_EVENTS, Phase,
     PublishError,
@@ -90,7 +91,16 @@ async fn a_listener_of_a_transaction_hears_what_is_in_none() {
 async fn events_that_publish_one_another_without_end() {
     let again = Listener::on(|_: &Paid| Paid).id("again");
     let error = context(again).publish_event(Paid).await.unwrap_err();
-    failed(&error, "", "");
+    failed(
+        &error,
+        "`Paid`, published at published.rs:…, was not delivered\n  \
+         - event published at published.rs:… did not reach all listeners: \
+         events publish one another without end: Paid → Paid; \
+         let one of their listeners stop publishing the next",
+        "event published at published.rs:… did not reach all listeners: \
+         events publish one another without end: Paid → Paid; \
+         let one of their listeners stop publishing the next",
+    );
 }
 
 #[tokio::test]
@@ -99,13 +109,22 @@ async fn a_transaction_that_does_not_commit() {
     let transaction = context.transaction();
     transaction.publish_event(Paid);
     let commit = async { Err::<(), _>("the database is away") };
-    failed(&transaction.commit_with(commit).await.unwrap_err(), "", "");
+    failed(
+        &transaction.commit_with(commit).await.unwrap_err(),
+        "`transaction`, published at published.rs:…, was not delivered\n  \
+         - transaction begun at published.rs:… was rolled back: the database is away",
+        "transaction begun at published.rs:… was rolled back: the database is away",
+    );
 
     let transaction = context.transaction();
     for _ in 0..=MAX_TRANSACTION_EVENTS {
         transaction.publish_event(Paid);
     }
-    says(transaction.commit().await.unwrap_err().source().unwrap(), "");
+    says(
+        transaction.commit().await.unwrap_err().source().unwrap(),
+        "transaction begun at published.rs:… was rolled back: \
+         more than 16384 events were published in it; commit in parts",
+    );
 }
 
 #[test]
@@ -114,10 +133,16 @@ fn a_runtime_that_ends_before_its_listeners() {
     let slow = Listener::on_async(|_: Arc<Paid>| std::future::pending::<()>())
         .timeout(Duration::from_secs(5));
     let context = runtime.block_on(async { context(slow) });
-    let publication = context.publish_event(Paid);
-    let waiting = std::thread::spawn(|| futures_util::FutureExt::now_or_never(publication));
-    assert!(waiting.join().unwrap().is_none());
+    // Here is no runtime, so it waits for the one that the context was built in.
+    let mut publication = context.publish_event(Paid);
+    assert!((&mut publication).now_or_never().is_none());
     drop(runtime);
+    says(
+        publication.now_or_never().unwrap().unwrap_err().source().unwrap(),
+        "event published at published.rs:… did not reach all listeners: \
+         runtime was shut down before all listeners had run; \
+         await `context.settled()` before it is",
+    );
 }
 
 #[test]

@@ -27,11 +27,17 @@ fn a_server_without_a_runtime() {
     let context = ApplicationContext::bare().build().unwrap();
     let server = serve(Nowhere, Router::<()>::new(), context).into_future();
     let error = server.now_or_never().unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "");
+    assert_eq!(
+        error.to_string(),
+        "`serve` needs a tokio runtime; await it in one, such as under `#[tokio::main]`"
+    );
 }
 
 #[test]
 fn a_drain_without_a_runtime() {
     let context = ApplicationContext::bare().build().unwrap();
-    assert_eq!(panic_of(|| context.drain().now_or_never()), "");
+    assert_eq!(
+        panic_of(|| context.drain().now_or_never()),
+        "there is no reactor running, must be called from the context of a Tokio 1.x runtime"
+    );
 }

@@ -68,7 +68,9 @@ fn two_of_what_there_is_one_of() {
          wrap one of the two in a type of its own\n  \
          - wiring.rs:…: listener id `mail` is taken by the listener at wiring.rs:…; \
          give one of the two another id\n  \
-         - event name `mail.sent` is used twice: x; give one of them another name or version",
+         - event name `mail.sent` is used twice: \
+         messages::wiring::two_of_what_there_is_one_of::Posted at wiring.rs:…, and \
+         messages::wiring::two_of_what_there_is_one_of::Sent at wiring.rs:…; give one of them another name or version",
     );
 }
 

@@ -69,13 +69,15 @@ impl fmt::Display for ListenerError {
     }
 }
 
-/// Stands for the listener where none has failed. No path and no id of an attribute has a space.
+// Stand for the listener where none has failed. No path and no id of an attribute has a space.
 const BUS: &str = "the bus";
+const TRANSACTION: &str = "the transaction";
 
 /// One listener that failed.
 #[non_exhaustive]
 pub struct Failure {
-    /// The listener's id; unless it was given one, its path.
+    /// The listener's id; unless it was given one, its path. `the bus` or `the transaction` where no
+    /// listener is to blame.
     pub listener: &'static str,
     /// Where the listener is written.
     pub declared_at: &'static Location<'static>,
@@ -110,23 +112,32 @@ impl Failure {
         failure
     }
 
-    /// One that is no listener's.
-    #[cold]
+    /// One that is no listener's: an event cannot be delivered.
     pub(crate) fn of_bus(meta: &EventMeta, source: impl Into<BoxError>) -> Self {
+        Self::of_nobody(BUS, meta, source.into())
+    }
+
+    /// One that is no listener's: the commit failed. `meta` is the transaction's.
+    pub(crate) fn of_transaction(meta: &EventMeta, source: impl Into<BoxError>) -> Self {
+        Self::of_nobody(TRANSACTION, meta, source.into())
+    }
+
+    #[cold]
+    fn of_nobody(who: &'static str, meta: &EventMeta, source: BoxError) -> Self {
         let failure = Self {
-            listener: BUS,
+            listener: who,
             declared_at: meta.published_at,
             failed_at: meta.published_at,
             published_at: meta.published_at,
             event_id: meta.event_id,
-            source: source.into(),
+            source,
         };
         failure.log();
         failure
     }
 
-    pub(crate) fn is_of_bus(&self) -> bool {
-        self.listener == BUS
+    pub(crate) fn is_of_listener(&self) -> bool {
+        self.listener != BUS && self.listener != TRANSACTION
     }
 
     fn log(&self) {
@@ -147,8 +158,12 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { listener, declared_at, failed_at, published_at, .. } = self;
-        if self.is_of_bus() {
-            return write!(f, "event published at {published_at} did not reach all its listeners");
+        match *listener {
+            BUS => {
+                return write!(f, "event published at {published_at} did not reach all listeners");
+            }
+            TRANSACTION => return write!(f, "transaction begun at {published_at} was rolled back"),
+            _ => {}
         }
         write!(f, "listener `{listener}` declared at {declared_at} failed")?;
         if failed_at != declared_at {

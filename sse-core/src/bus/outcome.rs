@@ -135,10 +135,8 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let event = (self.tally.event)().label();
         let published_at = self.tally.meta.published_at;
-        match self.tally.failures.iter().filter(|it| !it.is_of_bus()).count() {
-            0 => {
-                write!(f, "`{event}`, published at {published_at}, did not reach all its listeners")
-            }
+        match self.failures().iter().filter(|it| it.is_of_listener()).count() {
+            0 => write!(f, "`{event}`, published at {published_at}, was not delivered"),
             1 => write!(f, "1 listener failed for `{event}`, published at {published_at}"),
             n => write!(f, "{n} listeners failed for `{event}`, published at {published_at}"),
         }

@@ -29,6 +29,11 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(io::Error::other(
+            "`serve` needs a tokio runtime; await it in one, such as under `#[tokio::main]`",
+        ));
+    }
     let Serve { mut listener, service, context, signal, settings, .. } = server;
     let settings = Arc::new(settings);
     let leaving = CancellationToken::new();
