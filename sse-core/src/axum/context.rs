@@ -137,7 +137,7 @@ mod tests {
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.extensions.insert(ApplicationContext::bare().build().unwrap());
         let error = Component::<Till>::from_request_parts(&mut parts, &()).await.unwrap_err();
-        assert!(error.to_string().contains("context::tests::Till"), "{error}");
+        assert!(error.to_string().contains("no component `Till`"), "{error}");
     }
 
     #[tokio::test]
