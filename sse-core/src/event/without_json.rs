@@ -26,7 +26,6 @@ impl SseEvent {
 
 impl SseEventBuilder {
     #[doc(hidden)]
-    #[must_use]
     pub fn json<T: FeatureJson + ?Sized>(self, value: &T) -> Self {
         match *value.never() {}
     }
