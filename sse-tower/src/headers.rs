@@ -35,6 +35,10 @@ pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
 /// added, none is taken away, and an `x-accel-buffering` of its own is kept.
 pub(crate) fn stop_buffering(headers: &mut HeaderMap) {
     headers.entry(X_ACCEL_BUFFERING).or_insert(HeaderValue::from_static("no"));
+    if headers.get(CACHE_CONTROL).is_some_and(|set| set == "no-cache, no-transform") {
+        // What streams of ours say already.
+        return;
+    }
 
     let has = |name: &str| {
         headers.get_all(CACHE_CONTROL).iter().flat_map(|v| v.as_bytes().split(|b| *b == b',')).any(

@@ -2,6 +2,7 @@
 
 use std::{future::Future, io};
 
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -50,6 +51,16 @@ pub trait SocketListener: Send + 'static {
     /// Has to be cancel safe: the server drops the future whenever something else happens.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Peer)>> + Send;
 
+    /// Sets the listener itself up, once, before the first connection: on Linux what is set there
+    /// costs no system call for each connection. Does nothing unless implemented.
+    ///
+    /// # Errors
+    /// If the platform refuses. The listener is used all the same.
+    fn prepare(&self, options: &SocketOptions) -> io::Result<()> {
+        let _ = options;
+        Ok(())
+    }
+
     /// Sets a connection's socket up. Does nothing unless implemented.
     ///
     /// # Errors
@@ -68,8 +79,14 @@ impl SocketListener for TcpListener {
         Self::accept(self)
     }
 
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn prepare(&self, options: &SocketOptions) -> io::Result<()> {
+        options.apply(SockRef::from(self))
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn set_up(connection: &Self::Io, options: &SocketOptions) -> io::Result<()> {
-        options.apply(connection)
+        options.apply(SockRef::from(connection))
     }
 }
 

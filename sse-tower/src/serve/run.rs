@@ -55,6 +55,8 @@ where
     });
     let room = Arc::new(Semaphore::new(settings.max_connections));
 
+    // A socket that cannot be set up is used as it is.
+    let _ = listener.prepare(&settings.sockets);
     let mut leave = Leave::new(signal)?;
     let mut deadline = None;
     let streams = context.streams().clone();
@@ -63,7 +65,6 @@ where
         tokio::select! {
             accepted = accept(&mut listener, &room) => {
                 let (io, peer, permit) = accepted?;
-                // A socket that cannot be set up is served as it is.
                 let _ = L::set_up(&io, &settings.sockets);
                 let connected = Connected { io, ahead: Vec::new(), peer, permit };
                 spawn(connections.clone().serve(connected, service.clone()));

@@ -3,7 +3,6 @@
 use std::{io, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 
 /// How the TCP sockets of [`serve`](crate::serve) are set up, for streams that are mostly silent:
 /// an event is sent at once, a peer that vanished without a word is noticed, and the kernel holds
@@ -65,10 +64,10 @@ impl SocketOptions {
         self
     }
 
-    /// Sets up one socket. What the platform lacks is left out.
-    pub(super) fn apply(&self, stream: &TcpStream) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let socket = SockRef::from(stream);
+    /// Sets up one socket; on Linux, if it listens, all that it accepts. What the platform lacks is
+    /// left out.
+    pub(super) fn apply(&self, socket: SockRef<'_>) -> io::Result<()> {
+        socket.set_tcp_nodelay(true)?;
         let keep_alive = TcpKeepalive::new().with_time(self.keep_alive);
         #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
         let keep_alive = keep_alive
@@ -92,19 +91,23 @@ impl Default for SocketOptions {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+    use crate::SocketListener;
 
     #[tokio::test]
     async fn an_accepted_socket_has_what_was_set() -> io::Result<()> {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let options = SocketOptions::new()
+            .keep_alive(Duration::from_secs(9))
+            .user_timeout(Duration::from_millis(4500))
+            .unsent_bytes(20_000);
+        listener.prepare(&options)?;
         let address = listener.local_addr()?;
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let (_client, (stream, _)) = (client?, accepted?);
-        SocketOptions::new()
-            .keep_alive(Duration::from_secs(9))
-            .user_timeout(Duration::from_millis(4500))
-            .unsent_bytes(20_000)
-            .apply(&stream)?;
+        TcpListener::set_up(&stream, &options)?;
         let socket = SockRef::from(&stream);
         assert!(stream.nodelay()?);
         assert!(socket.keepalive()?);

@@ -40,7 +40,7 @@ pub(super) fn response_fits<B: Body>(response: &Response<B>) -> bool {
         && response.version() == Version::HTTP_11
         && response.extensions().get::<StreamControl>().is_some()
         && headers::is_event_stream(response.headers())
-        && !UNFIT.iter().any(|name| response.headers().contains_key(name))
+        && response.headers().keys().all(|name| !UNFIT.contains(name))
         && !response.body().is_end_stream()
         && response.body().size_hint().exact().is_none()
 }

@@ -1,6 +1,7 @@
 //! Who polls the lanes.
 
 use std::{
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
@@ -14,6 +15,7 @@ use http_body::Body;
 use slab::Slab;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    pin,
     runtime::Handle,
     select,
     task::{coop::unconstrained, yield_now},
@@ -108,16 +110,21 @@ where
     B: Body<Data = Bytes>,
 {
     async fn run(mut self) {
+        let mut orders = self.orders.clone();
+        while self.flush_until(orders.next()).await == Order::Leave {
+            self.leave();
+        }
+    }
+
+    async fn flush_until(&mut self, order: impl Future<Output = Order>) -> Order {
+        pin!(order);
         let mut rung = Vec::new();
         let mut quiet_since = Instant::now();
         loop {
             select! {
                 biased;
                 () = self.door.row.some() => {}
-                order = self.orders.next() => match order {
-                    Order::Leave => self.leave(),
-                    Order::Cut => return,
-                }
+                order = order.as_mut() => return order,
             }
             let mut slice = if quiet_since.elapsed() < REST { SMALL_SLICE } else { LARGE_SLICE };
             loop {
