@@ -10,8 +10,8 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use http_body_util::BodyExt as _;
 use sse_tower::{
-    ApplicationContext, ApplicationEvent, Component, Limits, Listener, Publisher,
-    SseEmitter, SseLayer,
+    ApplicationContext, ApplicationEvent, Component, Limits, Listener, Publisher, SseEmitter,
+    SseLayer,
 };
 use tower::ServiceExt as _;
 
@@ -107,9 +107,8 @@ async fn one_emitter_for_two_requests() {
 async fn a_failed_listener_is_for_the_log_and_not_for_the_client() {
     let fails = Listener::on(|_: &Paid| Err::<(), _>("no more paper"));
     let context = ApplicationContext::bare().listener(fails).build().unwrap();
-    let said = ask_with(context, |context| async move {
-        context.publish_event(Paid).await.map(drop)
-    });
+    let said =
+        ask_with(context, |context| async move { context.publish_event(Paid).await.map(drop) });
     assert_eq!(
         said.await,
         "500 an event listener failed; \

@@ -124,11 +124,22 @@ async fn accept<L: SocketListener>(
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted => {}
-            io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => return Err(error),
+            kind @ (io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+                let cure = "give `serve` a socket that listens";
+                return Err(io::Error::new(
+                    kind,
+                    format!("cannot accept connections: {error}; {cure}"),
+                ));
+            }
             // Too many open files, no memory: streams end, so this passes.
             _ => {
                 #[cfg(feature = "tracing")]
-                tracing::error!(target: "sse_tower", %error, "cannot accept a connection, trying again; for too many open files raise `ulimit -n`, or lower `max_connections`");
+                tracing::error!(
+                    target: "sse_tower",
+                    %error,
+                    "cannot accept a connection, trying again; \
+                     for too many open files raise `ulimit -n`, or lower `max_connections`"
+                );
                 sleep(REST).await;
             }
         }
