@@ -6,7 +6,7 @@ use std::sync::{Mutex as StdMutex, MutexGuard as StdMutexGuard, PoisonError};
 #[cfg(sse_loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 /// Always the standard library's: the checker's is no receiver and coerces to no trait object, and
 /// the order of reference counts is not what is in question.
@@ -14,7 +14,7 @@ pub(crate) use std::sync::Arc;
 #[cfg(not(sse_loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+    atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
 /// Locks, also after a panic elsewhere: each critical section of this crate leaves its data whole,

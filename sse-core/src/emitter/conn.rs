@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     IntoEvent, SseEvent, Tick,
-    emitters::{Feed, clock},
+    emitters::{Feed, Tallies, Tally, clock},
     observe,
     sync::{Arc, AtomicU32, Mutex, Ordering, lock},
 };
@@ -53,6 +53,8 @@ struct State {
     /// How many followed logs are not complete.
     open_feeds: usize,
     has_followed: bool,
+    /// Where this connection counts as one that takes events.
+    tallies: Tallies,
     settings: Settings,
     answer: Answer,
     hooks: Hooks,
@@ -111,6 +113,7 @@ impl Conn {
                 feeds: Vec::new(),
                 open_feeds: 0,
                 has_followed: false,
+                tallies: Tallies::default(),
                 settings,
                 answer: Answer::Stream,
                 hooks: Hooks::default(),
@@ -195,20 +198,22 @@ impl Conn {
 
     /// Nothing more will be written. Callbacks run here, unless they run elsewhere at this moment.
     pub(crate) fn finish(&self, everything_was_written: bool) {
-        let (feeds, hooks, signals) = {
+        let (left, hooks, signals) = {
             let mut state = lock(&self.state);
             let Some(reason) = state.lifecycle.finish(everything_was_written) else { return };
             self.bits.fetch_or(CLOSED, Ordering::AcqRel);
+            let tallies = state.tallies.close();
             state.queue = Queue::default();
             let hooks = std::mem::take(&mut state.hooks);
             let completion = hooks.completion;
             self.callbacks
                 .add(completion.into_iter().map(|hook| Box::new(move || hook(reason)) as Job));
-            (std::mem::take(&mut state.feeds), (hooks.timeout, hooks.error), state.signals.clone())
+            let left = (std::mem::take(&mut state.feeds), tallies);
+            (left, (hooks.timeout, hooks.error), state.signals.clone())
         };
         *lock(&self.waker) = None;
         // Dropped here because they are the program's: their drop may do anything.
-        drop((feeds, hooks));
+        drop((left, hooks));
         if let Some(signals) = &signals {
             signals.closed.cancel();
             signals.room.notify_waiters();
@@ -231,12 +236,13 @@ impl Conn {
         farewell: Option<SseEvent>,
         error: Option<BoxError>,
     ) -> bool {
-        let signals = {
+        let (signals, tallies) = {
             let mut state = lock(&self.state);
             if !state.lifecycle.begin_end(reason) {
                 return false;
             }
             self.bits.fetch_or(CLOSED, Ordering::AcqRel);
+            let tallies = state.tallies.close();
             state.until = clock::last();
             if let Some(farewell) = farewell {
                 state.queue.push(Queued { offset: LAST, frame: farewell.encode(), id: None });
@@ -250,8 +256,9 @@ impl Conn {
                     },
                 ));
             }
-            state.signals.clone()
+            (state.signals.clone(), tallies)
         };
+        drop(tallies);
         self.callbacks.run();
         if let Some(signals) = signals {
             signals.closed.cancel();
@@ -414,10 +421,17 @@ impl Conn {
 
     /// Follows a log; the stream hears of it by the next `notify(STATE)`. Gives the feed back if
     /// the connection is over.
-    pub(crate) fn follow(&self, feed: Box<dyn Feed>) -> Result<(), Box<dyn Feed>> {
+    pub(crate) fn follow(
+        &self,
+        feed: Box<dyn Feed>,
+        tally: Arc<dyn Tally>,
+    ) -> Result<(), Box<dyn Feed>> {
         let mut state = lock(&self.state);
         if state.lifecycle.over().is_some() {
             return Err(feed);
+        }
+        if state.lifecycle.closed().is_none() {
+            state.tallies.open(tally);
         }
         if state.feeds.is_empty() {
             // Most follow one log, and there are many of them.

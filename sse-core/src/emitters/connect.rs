@@ -150,9 +150,10 @@ impl<K: Key> Hub<K> {
             plan.waiting += start.waiting;
             // What is before the first that waits was seen, or is told of.
             let start = waits_from.map_or(head, |at| at - 1);
+            let tally = Arc::clone(&topic) as _;
             let feed = Subscription { hub: Arc::clone(self), topic, seat, start };
             // Under the registry's lock, so that whoever completes the key next finds it counted.
-            plan.unwanted.extend(conn.follow(Box::new(feed)).err());
+            plan.unwanted.extend(conn.follow(Box::new(feed), tally).err());
         }
         plan.complete = complete;
         plan

@@ -11,6 +11,7 @@ use super::{
     marks::Marks,
     position::Position,
     registry::Registry,
+    ring::ring,
     sent::Receipt,
 };
 use crate::{
@@ -86,7 +87,7 @@ impl<K: Key> Hub<K> {
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
         let now = Instant::now();
-        let (walk, id) = {
+        let (topic, walk, receivers, id) = {
             let mut registry = lock(&self.registry);
             let topic = match registry.get(key) {
                 Some(topic) => Arc::clone(topic),
@@ -100,9 +101,10 @@ impl<K: Key> Hub<K> {
             let walk = registry.append(&topic, record, self.bounds());
             self.head.store(offset, Ordering::Release);
             self.plan_sweep(&registry, now);
-            (walk, id)
+            let receivers = topic.receivers();
+            (topic, walk, receivers, id)
         };
-        let receivers = walk.iter().map(|conn| usize::from(conn.notify(SHARED))).sum();
+        ring(&topic, walk);
         Ok(Receipt { id, receivers })
     }
 

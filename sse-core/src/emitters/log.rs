@@ -5,10 +5,11 @@ use std::collections::{HashSet, VecDeque};
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
+pub(super) use super::members::Walk;
 use super::{
     history::{Bounds, History},
     marks::Place,
-    members::{Members, Walk},
+    members::Members,
 };
 use crate::{EventId, EventName, sync::Arc};
 
@@ -59,6 +60,17 @@ pub(super) struct Log<T> {
     credit: usize,
     /// What several readers would join alike when they catch up together.
     batch: Option<Batch>,
+    ringing: Ringing,
+}
+
+/// Is somebody waking the members?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Ringing {
+    #[default]
+    No,
+    Yes,
+    /// And has to begin again, since something was appended meanwhile.
+    Again,
 }
 
 /// Offsets of dropped records, the newest of them.
@@ -151,6 +163,7 @@ impl<T> Log<T> {
             floor: 0,
             credit: 0,
             batch: None,
+            ringing: Ringing::No,
         }
     }
 
@@ -168,6 +181,21 @@ impl<T> Log<T> {
 
     pub(super) fn walk(&self) -> Walk<T> {
         self.members.walk()
+    }
+
+    /// The members are to be woken. `false` if somebody does it already, and will begin again.
+    #[cfg(not(sse_loom))]
+    pub(super) fn ring(&mut self) -> bool {
+        let nobody = self.ringing == Ringing::No;
+        self.ringing = if nobody { Ringing::Yes } else { Ringing::Again };
+        nobody
+    }
+
+    /// Somebody has woken the members; has to do it again, if there is something.
+    pub(super) fn rang(&mut self) -> Option<Walk<T>> {
+        let again = self.ringing == Ringing::Again;
+        self.ringing = if again { Ringing::Yes } else { Ringing::No };
+        again.then(|| self.walk())
     }
 
     pub(super) fn completed(&self) -> Option<u64> {

@@ -120,6 +120,20 @@ impl<T> Members<T> {
 }
 
 impl<T> Walk<T> {
+    /// In how many blocks the members are.
+    pub(super) fn blocks(&self) -> usize {
+        usize::from(self.0.first.is_some()) + self.0.others.as_ref().map_or(0, |o| o.len())
+    }
+
+    /// The members in one of them.
+    pub(super) fn block(&self, index: usize) -> impl Iterator<Item = &Arc<T>> {
+        let block = match index {
+            0 => self.0.first.as_ref(),
+            index => self.0.others.as_ref().and_then(|others| others.get(index - 1)),
+        };
+        block.into_iter().flat_map(|block| block.iter().flatten())
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
         let others = self.0.others.iter().flat_map(|others| others.iter());
         self.0.first.iter().chain(others).flat_map(|block| block.iter().flatten())
@@ -170,7 +184,11 @@ mod tests {
     fn many_members_fill_several_blocks() {
         let mut members = Members::new();
         let seats: Vec<_> = (0..200).map(|n| members.join(Arc::new(n), 0)).collect();
-        assert_eq!(members.walk().iter().count(), 200);
+        let walk = members.walk();
+        assert_eq!(walk.iter().count(), 200);
+        assert_eq!(walk.blocks(), 4);
+        let by_block: Vec<_> = (0..5).flat_map(|index| walk.block(index)).map(|n| **n).collect();
+        assert_eq!(by_block, (0..200).collect::<Vec<_>>());
         for seat in seats {
             members.leave(seat);
         }

@@ -3,7 +3,7 @@
 //! Each event is encoded once and appended to its key's [`log`]; a connection is a cursor there.
 //! Replay and live are the same read, so nothing can fall between them or come twice.
 //! [`hub`] decides everything that concerns several keys, in one order, under one short lock;
-//! [`connect`] decides where a connection begins and what it is told;
+//! [`connect`] decides where a connection begins and what it is told; [`ring`] wakes the readers;
 //! [`registry`] keeps the bounds on all logs together.
 
 mod builder;
@@ -19,8 +19,10 @@ mod marks;
 mod members;
 mod position;
 mod registry;
+mod ring;
 mod sent;
 mod subscription;
+mod tally;
 
 pub use builder::EmittersBuilder;
 pub use connect::MAX_KEYS_PER_CONNECTION;
@@ -35,3 +37,4 @@ pub use last_event_id::LastEventId;
 pub(crate) use log::{READ_BYTES, Record};
 pub use registry::{MEMORY_AGE, MEMORY_KEYS};
 pub use sent::{Receipt, Sent};
+pub(crate) use tally::{Tallies, Tally};

@@ -12,10 +12,11 @@ use super::{
     history::Bounds,
     log::{Change, Log, Record},
     members::Walk,
+    tally::Tally,
 };
 use crate::{
     emitter::Conn,
-    sync::{Arc, Mutex, lock},
+    sync::{Arc, AtomicUsize, Mutex, Ordering, lock},
 };
 
 /// For how long a key without connection and history is remembered: where it ended, and whether it
@@ -40,6 +41,29 @@ const SLACK: usize = 64;
 pub(super) struct Topic<K> {
     pub(super) key: K,
     pub(super) log: Mutex<Log<Conn>>,
+    /// How many members take events. Changed under the lock of the connection concerned.
+    open: AtomicUsize,
+}
+
+impl<K> Topic<K> {
+    fn new(key: K, log: Log<Conn>) -> Self {
+        Self { key, log: Mutex::new(log), open: AtomicUsize::new(0) }
+    }
+
+    /// How many members take events.
+    pub(super) fn receivers(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+}
+
+impl<K: Send + Sync> Tally for Topic<K> {
+    fn opened(&self) {
+        self.open.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Everything that is decided for all keys in one order. Under one short lock: what happens inside
@@ -104,7 +128,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             Entry::Occupied(entry) => Arc::clone(entry.get()),
             Entry::Vacant(entry) => {
                 let key = entry.key().clone();
-                let topic = Arc::new(Topic { key, log: Mutex::new(Log::new(self.forgotten)) });
+                let topic = Arc::new(Topic::new(key, Log::new(self.forgotten)));
                 Arc::clone(entry.insert(topic))
             }
         }
