@@ -51,7 +51,11 @@ impl Arguments {
                 Some((name, value)) => (name.to_owned(), value.to_owned()),
                 None => match words.next() {
                     Some(value) => (word, value),
-                    None => return Err(ArgumentError(format!("`{word}` needs a value"))),
+                    None => {
+                        return Err(ArgumentError(format!(
+                            "`{word}` needs a value: write `{word} VALUE`"
+                        )));
+                    }
                 },
             };
             given.push((name, value));
@@ -98,16 +102,30 @@ impl Arguments {
     /// An option that no program part took, an address that is none, or one that is in use.
     pub async fn listen(mut self, default: SocketAddr) -> Result<Announced, std::io::Error> {
         let invalid = |error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error);
-        let address = self.take("--listen").map_err(invalid)?.unwrap_or(default);
+        let address = self.take("--listen").map_err(invalid)?.map_or(default, |Address(it)| it);
         if let Some((name, _)) = self.given.first() {
             let known = self.known.join(", ");
             let text = format!("`{name}` is unknown: this program has {known}");
             return Err(invalid(ArgumentError(text)));
         }
         let listener = TcpListener::bind(address).await.map_err(|error| {
-            std::io::Error::new(error.kind(), format!("cannot listen at {address}: {error}"))
+            let text = format!("cannot listen at {address}: {error}; choose another by `--listen`");
+            std::io::Error::new(error.kind(), text)
         })?;
         Ok(Announced::new(listener))
+    }
+}
+
+/// An address as people write it.
+struct Address(SocketAddr);
+
+impl FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| "write an address with its port, such as `127.0.0.1:8080`")
     }
 }
 
@@ -152,7 +170,7 @@ mod tests {
     fn what_is_no_option_no_value_or_no_time_is_an_error_with_the_culprit() {
         let text = |words: &[&str]| arguments(words).unwrap_err().to_string();
         assert_eq!(text(&["8080"]), "`8080` is no option: write `--name value`");
-        assert_eq!(text(&["--listen"]), "`--listen` needs a value");
+        assert_eq!(text(&["--listen"]), "`--listen` needs a value: write `--listen VALUE`");
         for time in ["soon", "-1s", "", "inf", "NaN"] {
             let mut given = arguments(&["--every", time]).unwrap();
             let error = given.take_time("--every").unwrap_err().to_string();
@@ -174,5 +192,14 @@ mod tests {
         let address = taken.local_addr().unwrap();
         let error = arguments(&[]).unwrap().listen(address).await.unwrap_err().to_string();
         assert!(error.starts_with(&format!("cannot listen at {address}: ")), "{error}");
+        assert!(error.ends_with("; choose another by `--listen`"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_address_is_answered_with_one_that_is() {
+        let given = arguments(&["--listen", "8080"]).unwrap();
+        let error = given.listen(([127, 0, 0, 1], 0).into()).await.unwrap_err().to_string();
+        let cure = "write an address with its port, such as `127.0.0.1:8080`";
+        assert_eq!(error, format!("`--listen 8080`: {cure}"));
     }
 }

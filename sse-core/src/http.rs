@@ -17,12 +17,17 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// And keeps proxies from holding events back to compress them.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 
+/// What is said where an emitter is to become a second response.
+#[cfg(any(feature = "axum", feature = "tracing"))]
+pub(crate) const TAKEN: &str = "this emitter is a response already; make one for each request, \
+    and send to several through `Emitters`";
+
 impl SseEmitter {
     /// The response: 200 with the stream as its body, or 204 where there is nothing left to say to
     /// this client. What `IntoResponse` gives to axum.
     ///
-    /// An emitter is one response. A second one, from another clone, is a 500 with an empty body,
-    /// and the first goes on.
+    /// An emitter is one response. A second one, from another clone, is a 500 with an empty body
+    /// (under axum the body says why), and the first goes on.
     ///
     /// ```
     /// # use sse_tower_core::SseEmitter;
@@ -44,7 +49,7 @@ impl SseEmitter {
             Answer::NoContent => *response.status_mut() = StatusCode::NO_CONTENT,
             Answer::Taken => {
                 #[cfg(feature = "tracing")]
-                tracing::error!("an SseEmitter was returned from two handlers: it is one response");
+                tracing::error!(target: "sse_tower", "{TAKEN}");
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             }
         }

@@ -10,6 +10,7 @@
 #![deny(missing_docs)]
 
 mod bus;
+mod causes;
 mod context;
 mod emitter;
 mod emitters;

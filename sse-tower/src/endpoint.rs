@@ -48,9 +48,10 @@ use crate::{ApplicationContext, WiringError, WiringFault};
 /// (`FromRef`), name it: `#[sse_endpoint(path = "/news", state = AppState)]`; then `AppState` is the component.
 ///
 /// # Errors
-/// [`WiringError`] with every state that the context lacks and every two endpoints that claim the same
-/// requests, each with file and line. A context that [`build`](crate::ContextBuilder::build) accepted lacks no
-/// `Component<T>` of an endpoint; states are asked for here, since without this call nobody needs them.
+/// [`WiringError`] with every component and state that the context lacks, and every two endpoints that claim
+/// the same requests, each with file and line. They are asked for here and not when the context is built, since
+/// without this call nobody needs them.
+#[track_caller]
 pub fn endpoints<S>(context: &ApplicationContext) -> Result<Router<S>, WiringError>
 where
     S: Clone + Send + Sync + 'static,
@@ -58,18 +59,19 @@ where
     let mut routes: Vec<&'static Route> = inventory::iter::<Route>.into_iter().collect();
     // The linker promises no order; two runs are to report the same thing in the same words.
     routes.sort_by_key(|route| (route.path, route.method, route.module, route.declared_at.line()));
-    mount_all(&routes, context)
+    mount_all(&routes, context, Location::caller())
 }
 
 /// Reports all that is wrong before it gives up on anything.
 fn mount_all<S>(
     routes: &[&'static Route],
     context: &ApplicationContext,
+    asked_at: &'static Location<'static>,
 ) -> Result<Router<S>, WiringError>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let mut faults = Vec::new();
+    let mut faults = context.faults_of_collected_endpoints();
     // axum panics where two paths cannot stand together; this is the same matcher, asked first.
     let mut paths = matchit::Router::new();
     let mut router = Router::new();
@@ -95,7 +97,7 @@ where
             Err(error) => faults.push(first.unroutable(&error)),
         }
     }
-    WiringError::of(faults).map(|()| router)
+    WiringError::of(faults, asked_at).map(|()| router)
 }
 
 /// One endpoint that names a path, as `#[sse_endpoint]` registers it.

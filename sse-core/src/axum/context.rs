@@ -2,7 +2,7 @@
 //!
 //! The layer of `sse-tower` puts the context into each request's extensions.
 
-use std::any::type_name;
+use std::{any::type_name, sync::Arc};
 
 use axum_core::{
     extract::FromRequestParts,
@@ -10,26 +10,66 @@ use axum_core::{
 };
 use http::{StatusCode, request::Parts};
 
-use crate::{ApplicationContext, ApplicationEvent, Component, PublishError, Publisher};
+use crate::{
+    ApplicationContext, ApplicationEvent, Component, PublishError, Publisher, bus::readable_name,
+    causes::debug_with_causes,
+};
 
 /// A handler asked for something that the application context does not give. Answers 500, and says
 /// what the program has to add.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContextRejection {
     /// The request carries no context.
     #[error(
-        "this request has no application context; add `.layer(SseLayer::new(context))` after the route"
+        "this request has no application context; add `.layer(SseLayer::new(context))` to the router, after its routes"
     )]
     NoContext,
     /// The context has no component of this type.
     #[error(
-        "the application context has no component `{component}`; add `.component(..)` where it is built"
+        "the application context has no component `{}`; add `.component(..)` where it is built",
+        readable_name(component)
     )]
     NoComponent {
         /// Rust's name of the type.
         component: &'static str,
     },
+    /// The context has the component as an `Arc`, which is another type.
+    #[error(
+        "the application context has no component `{0}`, but an `Arc<{0}>`; add it by `.shared_component(..)`",
+        readable_name(component)
+    )]
+    ComponentInArc {
+        /// Rust's name of the type.
+        component: &'static str,
+    },
+}
+
+debug_with_causes!(ContextRejection);
+
+impl ContextRejection {
+    fn no_component<T: Send + Sync + 'static>(context: &ApplicationContext) -> Self {
+        let component = type_name::<T>();
+        if context.component::<Arc<T>>().is_some() {
+            return Self::ComponentInArc { component };
+        }
+        Self::NoComponent { component }
+    }
+
+    /// The program's mistake, so it is in the program's log and not only in what the client gets.
+    fn log(self, parts: &Parts) -> Self {
+        #[cfg(feature = "tracing")]
+        tracing::error!(
+            target: "sse_tower",
+            method = %parts.method,
+            path = parts.uri.path(),
+            error = %self,
+            "request is answered 500"
+        );
+        #[cfg(not(feature = "tracing"))]
+        let _ = parts;
+        self
+    }
 }
 
 impl IntoResponse for ContextRejection {
@@ -42,7 +82,8 @@ impl<S: Sync> FromRequestParts<S> for ApplicationContext {
     type Rejection = ContextRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ContextRejection> {
-        parts.extensions.get::<Self>().cloned().ok_or(ContextRejection::NoContext)
+        let context = parts.extensions.get::<Self>().cloned();
+        context.ok_or_else(|| ContextRejection::NoContext.log(parts))
     }
 }
 
@@ -60,14 +101,19 @@ impl<S: Sync, T: Send + Sync + 'static> FromRequestParts<S> for Component<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ContextRejection> {
         let context = ApplicationContext::from_request_parts(parts, state).await?;
-        context.component().ok_or(ContextRejection::NoComponent { component: type_name::<T>() })
+        let component = context.component();
+        component.ok_or_else(|| ContextRejection::no_component::<T>(&context).log(parts))
     }
 }
 
-/// 500, without a word on what failed: that is for the log, not for the client.
+/// 500, without a word on what failed: that is for the log (feature `tracing`), not for the client.
 impl IntoResponse for PublishError {
     fn into_response(self) -> Response {
-        (StatusCode::INTERNAL_SERVER_ERROR, "an event listener failed").into_response()
+        (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "an event listener failed; the server's log says which, with the feature `tracing` of sse-tower",
+        )
+            .into_response()
     }
 }
 
@@ -91,7 +137,7 @@ mod tests {
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.extensions.insert(ApplicationContext::bare().build().unwrap());
         let error = Component::<Till>::from_request_parts(&mut parts, &()).await.unwrap_err();
-        assert!(error.to_string().contains("context::tests::Till"), "{error}");
+        assert!(error.to_string().contains("no component `Till`"), "{error}");
     }
 
     #[tokio::test]

@@ -7,13 +7,17 @@ use axum_core::{
     extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
-use http::request::Parts;
+use http::{StatusCode, request::Parts};
 
-use crate::SseEmitter;
+use crate::{SseEmitter, http::TAKEN};
 
 impl IntoResponse for SseEmitter {
     fn into_response(self) -> Response {
-        self.into_http().map(Body::new)
+        let response = self.into_http();
+        if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            return (response.status(), TAKEN).into_response();
+        }
+        response.map(Body::new)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a listener returns, and what the bus makes of it.
 
 use std::{
-    any::Any,
     fmt,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -239,15 +238,5 @@ impl<R> Future for Caught<'_, R> {
             Ok(poll) => poll.map(Ok),
             Err(panic) => Poll::Ready(Err(ListenerPanicked::new(&*panic))),
         }
-    }
-}
-
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        (*text).to_owned()
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a panic that carries no text".to_owned()
     }
 }

@@ -3,10 +3,10 @@
 use std::{any::Any, error::Error, fmt, panic::Location, sync::Arc};
 
 use super::{
-    answer::panic_message,
     call::{EventMeta, PublicationId},
     listener::Profile,
 };
+use crate::causes::{WithCauses, debug_with_causes, panic_message};
 
 /// Any error. The crate exports the same alias once, beside the emitter's errors.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
@@ -59,7 +59,7 @@ impl<E: Into<BoxError>> From<E> for ListenerError {
 
 impl fmt::Debug for ListenerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} at {}", self.source, self.failed_at)
+        write!(f, "{} at {}", WithCauses(&*self.source), self.failed_at)
     }
 }
 
@@ -69,11 +69,15 @@ impl fmt::Display for ListenerError {
     }
 }
 
+// Stand for the listener where none has failed. No path and no id of an attribute has a space.
+const BUS: &str = "the bus";
+const TRANSACTION: &str = "the transaction";
+
 /// One listener that failed.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The listener's id; unless it was given one, its path.
+    /// The listener's id; unless it was given one, its path. `the bus` or `the transaction` where no
+    /// listener is to blame.
     pub listener: &'static str,
     /// Where the listener is written.
     pub declared_at: &'static Location<'static>,
@@ -108,30 +112,44 @@ impl Failure {
         failure
     }
 
-    /// One that is no listener's.
-    #[cold]
+    /// One that is no listener's: an event cannot be delivered.
     pub(crate) fn of_bus(meta: &EventMeta, source: impl Into<BoxError>) -> Self {
+        Self::of_nobody(BUS, meta, source.into())
+    }
+
+    /// One that is no listener's: the commit failed. `meta` is the transaction's.
+    pub(crate) fn of_transaction(meta: &EventMeta, source: impl Into<BoxError>) -> Self {
+        Self::of_nobody(TRANSACTION, meta, source.into())
+    }
+
+    #[cold]
+    fn of_nobody(who: &'static str, meta: &EventMeta, source: BoxError) -> Self {
         let failure = Self {
-            listener: "the bus",
+            listener: who,
             declared_at: meta.published_at,
             failed_at: meta.published_at,
             published_at: meta.published_at,
             event_id: meta.event_id,
-            source: source.into(),
+            source,
         };
         failure.log();
         failure
     }
 
+    pub(crate) fn is_of_listener(&self) -> bool {
+        self.listener != BUS && self.listener != TRANSACTION
+    }
+
     fn log(&self) {
         #[cfg(feature = "tracing")]
         tracing::error!(
+            target: "sse_tower",
             listener = self.listener,
             declared_at = %self.declared_at,
             failed_at = %self.failed_at,
             published_at = %self.published_at,
             publication = self.event_id.get(),
-            error = %self.source,
+            error = %WithCauses(&*self.source),
             "event listener failed"
         );
     }
@@ -139,11 +157,19 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "listener `{}` declared at {} failed at {}, for an event published at {}",
-            self.listener, self.declared_at, self.failed_at, self.published_at
-        )
+        let Self { listener, declared_at, failed_at, published_at, .. } = self;
+        match *listener {
+            BUS => {
+                return write!(f, "event published at {published_at} did not reach all listeners");
+            }
+            TRANSACTION => return write!(f, "transaction begun at {published_at} was rolled back"),
+            _ => {}
+        }
+        write!(f, "listener `{listener}` declared at {declared_at} failed")?;
+        if failed_at != declared_at {
+            write!(f, " at {failed_at}")?;
+        }
+        write!(f, ", for an event published at {published_at}")
     }
 }
 
@@ -154,7 +180,7 @@ impl Error for Failure {
 }
 
 /// A listener panicked. The others ran; the panic's message is in the text.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error("listener panicked: {message}")]
 #[non_exhaustive]
 pub struct ListenerPanicked {
@@ -170,8 +196,10 @@ impl ListenerPanicked {
 }
 
 /// An asynchronous listener took longer than its timeout and was stopped where it stood.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("listener did not finish within its timeout of {timeout:?}")]
+#[derive(Clone, thiserror::Error)]
+#[error(
+    "listener was stopped at its timeout of {timeout:?}; raise `timeout`, or do the long part in a task"
+)]
 #[non_exhaustive]
 pub struct ListenerTimedOut {
     /// The timeout that it was declared with.
@@ -179,7 +207,7 @@ pub struct ListenerTimedOut {
 }
 
 /// A listener that belongs to a transaction heard an event that was published outside of one.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error(
     "listener runs in phase `{phase}` of a transaction, but the event was published outside of one; \
      publish it through `context.transaction()`, or declare the listener with `fallback`"
@@ -192,8 +220,10 @@ pub struct TransactionNeeded {
 
 /// Listeners published events whose listeners published events, until
 /// [`MAX_PUBLICATION_DEPTH`](crate::MAX_PUBLICATION_DEPTH) was reached. The event was not delivered.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("events publish one another without end: {cycle}")]
+#[derive(Clone, thiserror::Error)]
+#[error(
+    "events publish one another without end: {cycle}; let one of their listeners stop publishing the next"
+)]
 #[non_exhaustive]
 pub struct RepublishedTooDeep {
     /// The events that follow one another, such as `Paid → Shipped → Paid`.
@@ -201,6 +231,17 @@ pub struct RepublishedTooDeep {
 }
 
 /// The runtime that ran the listeners was shut down before they were done.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the runtime was shut down before all listeners had run")]
+#[derive(Clone, thiserror::Error)]
+#[error(
+    "runtime was shut down before all listeners had run; await `context.settled()` before it is"
+)]
 pub(crate) struct RuntimeGone;
+
+debug_with_causes!(
+    Failure,
+    ListenerPanicked,
+    ListenerTimedOut,
+    TransactionNeeded,
+    RepublishedTooDeep,
+    RuntimeGone,
+);

@@ -267,18 +267,43 @@ pub(crate) fn describe<E: ApplicationEvent>() -> EventDescription {
     E::event_type().description
 }
 
+/// What stands between two paths in the name of a type.
+const AROUND_PATHS: [char; 11] = ['<', '>', ',', ' ', '(', ')', '&', '[', ']', ';', '+'];
+
 /// `app::pay::Paid<app::Card>` → `Paid<Card>`: Rust's paths say too much for a sentence.
 pub(crate) fn short_name(type_name: &str) -> String {
     let mut out = String::with_capacity(type_name.len());
-    for part in type_name.split_inclusive(['<', '>', ',', ' ', '(', ')', '&', '[', ']', ';', '+']) {
+    for part in type_name.split_inclusive(AROUND_PATHS) {
         out.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    out
+}
+
+/// `app::Paid<core::option::Option<u8>>` → `app::Paid<Option<u8>>`: without the private paths of
+/// libraries, which nobody has written, but with the program's own, which tell two types apart.
+pub(crate) fn readable_name(type_name: &str) -> String {
+    const PRIVATE: [&str; 5] = ["alloc::", "core::", "std::", "sse_tower_core::", "sse_tower::"];
+    let mut out = String::with_capacity(type_name.len());
+    for part in type_name.split_inclusive(AROUND_PATHS) {
+        let private = PRIVATE.iter().any(|path| part.starts_with(path));
+        out.push_str(if private { part.rsplit("::").next().unwrap_or(part) } else { part });
     }
     out
 }
 
 #[cfg(test)]
 mod tests {
-    use super::short_name;
+    use super::{readable_name, short_name};
+
+    #[test]
+    fn readable_names_keep_the_paths_of_the_program() {
+        assert_eq!(
+            readable_name(
+                "app::Paid<sse_tower_core::emitters::handle::Emitters<alloc::string::String>>"
+            ),
+            "app::Paid<Emitters<String>>"
+        );
+    }
 
     #[test]
     fn short_names_lose_every_path() {

@@ -38,13 +38,15 @@ impl fmt::Display for Phase {
 pub struct ComponentRef {
     pub(crate) type_id: fn() -> TypeId,
     pub(crate) type_name: fn() -> &'static str,
+    /// Of what people who are used to sharing by hand give instead.
+    pub(crate) arc_id: fn() -> TypeId,
 }
 
 impl ComponentRef {
     /// The component type `T`.
     #[must_use]
     pub const fn of<T: Send + Sync + 'static>() -> Self {
-        Self { type_id: TypeId::of::<T>, type_name: type_name::<T> }
+        Self { type_id: TypeId::of::<T>, type_name: type_name::<T>, arc_id: TypeId::of::<Arc<T>> }
     }
 }
 

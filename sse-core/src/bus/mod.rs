@@ -60,7 +60,7 @@ pub use listener::{ComponentRef, Declaration};
 pub use prepared::{Held, Prepared, Wired};
 
 // For the context.
-pub(crate) use event::short_name;
+pub(crate) use event::{readable_name, short_name};
 pub(crate) use listener::Profile;
 pub(crate) use order::arrange;
 pub(crate) use publication::publish;

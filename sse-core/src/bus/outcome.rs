@@ -105,7 +105,8 @@ impl Outcome {
 /// At least one listener failed. The others ran, unless
 /// [`first_error`](crate::Publication::first_error) was asked for.
 ///
-/// Its `source()` is the first [`Failure`], and that one's is the listener's own error.
+/// Its `source()` is the first [`Failure`], and that one's is the listener's own error. `Debug` lists
+/// every failure with its cause, since that is what a `main` that returns it shows.
 pub struct PublishError {
     tally: Box<Tally>,
 }
@@ -122,20 +123,23 @@ impl PublishError {
 
 impl fmt::Debug for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.tally, f)
+        fmt::Display::fmt(self, f)?;
+        for failure in &self.tally.failures {
+            write!(f, "\n  - {failure:?}")?;
+        }
+        Ok(())
     }
 }
 
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} listener{} failed for `{}`, published at {}",
-            self.tally.failures.len(),
-            if self.tally.failures.len() == 1 { "" } else { "s" },
-            (self.tally.event)().label(),
-            self.tally.meta.published_at,
-        )
+        let event = (self.tally.event)().label();
+        let published_at = self.tally.meta.published_at;
+        match self.failures().iter().filter(|it| it.is_of_listener()).count() {
+            0 => write!(f, "`{event}`, published at {published_at}, was not delivered"),
+            1 => write!(f, "1 listener failed for `{event}`, published at {published_at}"),
+            n => write!(f, "{n} listeners failed for `{event}`, published at {published_at}"),
+        }
     }
 }
 

@@ -109,7 +109,10 @@ pub(crate) fn hand_over(context: &ApplicationContext, future: BoxFuture<()>) {
 #[cold]
 fn lost() {
     #[cfg(feature = "tracing")]
-    tracing::error!("listeners are lost: no tokio runtime, and no thread could be started");
+    tracing::error!(
+        target: "sse_tower",
+        "listeners are lost: no tokio runtime, and no thread could be started; publish within a runtime"
+    );
 }
 
 /// One thread for programs that publish outside of any runtime, started at the first need.

@@ -249,7 +249,7 @@ async fn settle(parts: Parts, commit: Option<BoxFuture<Result<(), BoxError>>>) -
     let committed = match commit {
         None => false,
         Some(_) if overflowed => {
-            tally.failures.push(Failure::of_bus(&meta, TransactionFull));
+            tally.failures.push(Failure::of_transaction(&meta, TransactionFull));
             false
         }
         Some(commit) => {
@@ -258,7 +258,7 @@ async fn settle(parts: Parts, commit: Option<BoxFuture<Result<(), BoxError>>>) -
                 match commit.await {
                     Ok(()) => true,
                     Err(error) => {
-                        tally.failures.push(Failure::of_bus(&meta, error));
+                        tally.failures.push(Failure::of_transaction(&meta, error));
                         false
                     }
                 }
@@ -298,14 +298,16 @@ fn describe() -> EventDescription {
 }
 
 /// More than [`MAX_TRANSACTION_EVENTS`] events were published in one transaction. It was rolled back.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct TransactionFull;
 
 impl fmt::Display for TransactionFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "transaction holds more than {MAX_TRANSACTION_EVENTS} events; commit in parts")
+        write!(f, "more than {MAX_TRANSACTION_EVENTS} events were published in it; commit in parts")
     }
 }
 
 impl Error for TransactionFull {}
+
+crate::causes::debug_with_causes!(TransactionFull);

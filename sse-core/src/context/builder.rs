@@ -117,11 +117,8 @@ impl ContextBuilder {
             let mut binder = Binder::new(&components);
             let wired = listener.bind(&mut binder);
             for component in &binder.missing {
-                faults.push(WiringFault::MissingComponent {
-                    component: (component.type_name)(),
-                    taken_by: profile.label().to_owned(),
-                    declared_at: profile.declared_at,
-                });
+                let (label, place) = (profile.label(), profile.declared_at);
+                faults.push(WiringFault::missing(component, &components, label, place));
             }
             wires.push(Wire { profile: Arc::clone(&profile), publishes: binder.publishes });
             if let Some(wired) = wired {
@@ -148,7 +145,7 @@ impl ContextBuilder {
             }
         }
         checks::cycles(&slots, &sources, &mut faults);
-        WiringError::check(faults)?;
+        WiringError::check(faults, built_at)?;
 
         let context = ApplicationContext(Arc::new(Inner {
             slots: Slots::new(slots),

@@ -138,17 +138,18 @@ pub(super) fn supertypes(wires: &[Wire], events: &[EventRef]) -> Vec<WiringFault
 }
 
 /// Endpoints that take a component which the context does not have.
-pub(super) fn endpoints(components: &super::Components) -> Vec<WiringFault> {
+pub(super) fn endpoints(
+    components: &super::Components,
+    which: impl Fn(&EndpointInfo) -> bool,
+) -> Vec<WiringFault> {
     let mut faults = Vec::new();
-    for endpoint in inventory::iter::<EndpointInfo> {
+    for endpoint in inventory::iter::<EndpointInfo>.into_iter().filter(|it| which(it)) {
         let mut needs = super::linked::EndpointNeeds::default();
         (endpoint.needs)(&mut needs);
         for component in needs.0.iter().filter(|it| !components.contains((it.type_id)())) {
-            faults.push(WiringFault::MissingComponent {
-                component: (component.type_name)(),
-                taken_by: endpoint.path.unwrap_or(endpoint.function).to_owned(),
-                declared_at: endpoint.declared_at,
-            });
+            let taken_by = endpoint.path.unwrap_or(endpoint.function);
+            let place = endpoint.declared_at;
+            faults.push(WiringFault::missing(component, components, taken_by, place));
         }
     }
     faults

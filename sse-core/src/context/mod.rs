@@ -156,8 +156,9 @@ impl ApplicationContext {
     /// # Errors
     /// [`WiringError`] if it takes a component that is missing, has an id that is taken, or names
     /// listeners in `before` or `after` that do not exist or that wait for it in turn.
+    #[track_caller]
     pub fn subscribe(&self, listener: impl Into<Listener>) -> Result<Subscription, WiringError> {
-        self.subscribe_checked(&listener.into())
+        self.subscribe_checked(&listener.into(), Location::caller())
     }
 
     /// The component of type `T`, if the context has one.
@@ -201,9 +202,9 @@ impl ApplicationContext {
     pub fn assert_wired(&self) {
         let mut faults = checks::supertypes(&self.0.wires, &self.0.events);
         if self.0.linked {
-            faults.extend(checks::endpoints(&self.0.components));
+            faults.extend(checks::endpoints(&self.0.components, |_| true));
         }
-        let checked = WiringError::check(faults);
+        let checked = WiringError::check(faults, Location::caller());
         assert!(checked.is_ok(), "{}", checked.err().map(|it| it.to_string()).unwrap_or_default());
     }
 
@@ -211,6 +212,13 @@ impl ApplicationContext {
     #[must_use]
     pub fn streams(&self) -> &OpenStreams {
         &self.0.streams
+    }
+
+    /// For `sse-tower`: what the endpoints lack that it is about to route.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn faults_of_collected_endpoints(&self) -> Vec<WiringFault> {
+        checks::endpoints(&self.0.components, |it| it.path.is_some())
     }
 
     pub(crate) fn tasks(&self) -> &Tasks {
@@ -282,7 +290,17 @@ impl ApplicationContext {
             let unheard = Unheard { event: slot.description.label(), published_at };
             #[cfg(feature = "tracing")]
             if first {
-                tracing::warn!(event = %unheard.event, published_at = %published_at, "event has no listener");
+                tracing::warn!(
+                    target: "sse_tower",
+                    event = %unheard.event,
+                    published_at = %published_at,
+                    "event has no listener; {}",
+                    if self.0.linked {
+                        "if one is written, name its crate in `listeners_from!`"
+                    } else {
+                        "a bare context hears what is added by `.listener(..)`"
+                    }
+                );
             }
             for hook in &self.0.on_unheard {
                 hook(&unheard);
@@ -294,12 +312,14 @@ impl ApplicationContext {
         #[cfg(feature = "tracing")]
         {
             tracing::info!(
+                target: "sse_tower",
                 listeners = self.0.wires.len(),
                 events = self.0.events.len(),
                 "context built"
             );
             for wire in &self.0.wires {
                 tracing::debug!(
+                    target: "sse_tower",
                     listener = wire.profile.label(),
                     event = %wire.profile.event.label(),
                     order = wire.profile.order,

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::Location,
     sync::{Arc, PoisonError, Weak},
 };
 
@@ -44,17 +45,15 @@ impl ApplicationContext {
     pub(super) fn subscribe_checked(
         &self,
         listener: &Listener,
+        subscribed_at: &'static Location<'static>,
     ) -> Result<Subscription, WiringError> {
         let profile = listener.profile();
         let mut faults = Vec::new();
         let mut binder = Binder::new(&self.0.components);
         let wired = listener.bind(&mut binder);
         for component in &binder.missing {
-            faults.push(WiringFault::MissingComponent {
-                component: (component.type_name)(),
-                taken_by: profile.label().to_owned(),
-                declared_at: profile.declared_at,
-            });
+            let (label, place) = (profile.label(), profile.declared_at);
+            faults.push(WiringFault::missing(component, &self.0.components, label, place));
         }
         let others = self.profiles();
         if let Some(id) = profile.id
@@ -88,7 +87,7 @@ impl ApplicationContext {
         if let Some(wired) = &wired {
             checks::synchronous_options(&profile, wired, &mut faults);
         }
-        WiringError::check(faults)?;
+        WiringError::check(faults, subscribed_at)?;
         Ok(match wired {
             Some(wired) => self.subscribe_bound(Registered { profile, wired }),
             // Bound to nothing means that something was missing, and that was said above.

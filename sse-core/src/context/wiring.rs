@@ -2,6 +2,12 @@
 
 use std::{error::Error, fmt, panic::Location};
 
+use super::Components;
+use crate::{
+    bus::{ComponentRef, readable_name},
+    causes::debug_with_causes,
+};
+
 type Place = &'static Location<'static>;
 
 /// The context cannot be built. It lists everything that is wrong, not only the first.
@@ -9,18 +15,19 @@ type Place = &'static Location<'static>;
 /// `Debug` prints the same text as `Display`, since that is what a `main` that returns it shows.
 pub struct WiringError {
     faults: Vec<WiringFault>,
+    found_at: Place,
 }
 
 impl WiringError {
     /// `Ok` if there is nothing to say.
-    pub(crate) fn check(faults: Vec<WiringFault>) -> Result<(), Self> {
-        if faults.is_empty() { Ok(()) } else { Err(Self { faults }) }
+    pub(crate) fn check(faults: Vec<WiringFault>, found_at: Place) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self { faults, found_at }) }
     }
 
     /// For `sse-tower`, whose endpoints have needs of their own. `Ok` if there is nothing to say.
     #[doc(hidden)]
-    pub fn of(faults: Vec<WiringFault>) -> Result<(), Self> {
-        Self::check(faults)
+    pub fn of(faults: Vec<WiringFault>, found_at: Place) -> Result<(), Self> {
+        Self::check(faults, found_at)
     }
 
     /// Each thing that is wrong.
@@ -33,7 +40,8 @@ impl WiringError {
 impl fmt::Display for WiringError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.faults.len();
-        write!(f, "context is not wired, {count} fault{}:", if count == 1 { "" } else { "s" })?;
+        let s = if count == 1 { "" } else { "s" };
+        write!(f, "context is not wired, {count} fault{s} found at {}:", self.found_at)?;
         for fault in &self.faults {
             write!(f, "\n  - {fault}")?;
         }
@@ -50,12 +58,13 @@ impl fmt::Debug for WiringError {
 impl Error for WiringError {}
 
 /// One thing that is wrong, where, and what to do about it.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum WiringFault {
     /// A listener or an endpoint takes a component that nobody gave.
     #[error(
-        "{declared_at}: `{taken_by}` takes `Component<{component}>`, which is missing; add `.component(..)`"
+        "{declared_at}: `{taken_by}` takes `Component<{}>`, which is missing; add `.component(..)` to the context",
+        readable_name(component)
     )]
     MissingComponent {
         /// Rust's name of its type.
@@ -65,9 +74,23 @@ pub enum WiringFault {
         /// Where that is written.
         declared_at: Place,
     },
+    /// A listener or an endpoint takes a component that was given as an `Arc`, which is another type.
+    #[error(
+        "{declared_at}: `{taken_by}` takes `Component<{0}>`, but the context has an `Arc<{0}>`; add it by `.shared_component(..)`",
+        readable_name(component)
+    )]
+    ComponentInArc {
+        /// Rust's name of its type.
+        component: &'static str,
+        /// The listener's id or path, or the endpoint's path.
+        taken_by: String,
+        /// Where that is written.
+        declared_at: Place,
+    },
     /// Two components of one type were given.
     #[error(
-        "{second}: component `{component}` was given before, at {first}; wrap one of the two in a type of its own"
+        "{second}: component `{}` was given before, at {first}; wrap one of the two in a type of its own",
+        readable_name(component)
     )]
     DuplicateComponent {
         /// Rust's name of its type.
@@ -78,7 +101,9 @@ pub enum WiringFault {
         second: Place,
     },
     /// Two listeners have one id.
-    #[error("{second}: listener id `{id}` is taken by the listener at {first}")]
+    #[error(
+        "{second}: listener id `{id}` is taken by the listener at {first}; give one of the two another id"
+    )]
     DuplicateListenerId {
         /// The id.
         id: &'static str,
@@ -100,7 +125,10 @@ pub enum WiringFault {
         declared_at: Place,
     },
     /// `before` and `after` contradict each other.
-    #[error("listeners wait for each other: {}", list(listeners))]
+    #[error(
+        "listeners wait for each other: {}; take a `before` or `after` out of one",
+        list(listeners)
+    )]
     OrderCycle {
         /// The listeners, each with its place.
         listeners: Vec<(&'static str, Place)>,
@@ -129,7 +157,7 @@ pub enum WiringFault {
     },
     /// A synchronous listener was given an option that only an asynchronous one can have.
     #[error(
-        "{declared_at}: `{listener}` is synchronous and cannot have `{option}`; make it asynchronous"
+        "{declared_at}: `{listener}` is synchronous and cannot have `{option}`; make it asynchronous, or leave the option out"
     )]
     SynchronousListener {
         /// The listener.
@@ -161,6 +189,23 @@ pub enum WiringFault {
         /// Where it is written.
         declared_at: Place,
     },
+}
+
+debug_with_causes!(WiringFault);
+
+impl WiringFault {
+    pub(super) fn missing(
+        component: &ComponentRef,
+        components: &Components,
+        taken_by: impl Into<String>,
+        declared_at: Place,
+    ) -> Self {
+        let (name, taken_by) = ((component.type_name)(), taken_by.into());
+        if components.contains((component.arc_id)()) {
+            return Self::ComponentInArc { component: name, taken_by, declared_at };
+        }
+        Self::MissingComponent { component: name, taken_by, declared_at }
+    }
 }
 
 fn list(listeners: &[(&'static str, Place)]) -> String {

@@ -41,10 +41,13 @@ impl Turnstile {
             _ => return,
         }
         while let Some(job) = self.next() {
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                #[cfg(feature = "tracing")]
-                tracing::error!("a callback of an SSE emitter panicked");
+            let over = catch_unwind(AssertUnwindSafe(job));
+            #[cfg(feature = "tracing")]
+            if let Err(panic) = &over {
+                let panic = crate::causes::panic_message(&**panic);
+                tracing::error!(target: "sse_tower", panic, "callback of an emitter panicked; the next ones run");
             }
+            drop(over);
         }
     }
 

@@ -278,7 +278,11 @@ impl Conn {
 
     pub(crate) fn fail(&self, error: BoxError) {
         #[cfg(feature = "tracing")]
-        tracing::warn!(error = %error, "an SSE stream was completed with an error");
+        tracing::warn!(
+            target: "sse_tower",
+            error = %crate::causes::WithCauses(&*error),
+            "stream was completed with an error"
+        );
         self.end_with(CloseReason::Failed, None, Some(error));
     }
 

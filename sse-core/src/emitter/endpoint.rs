@@ -77,7 +77,7 @@ where
     let emitter = emitter.configure(options);
     let (own, stopped) = (emitter.clone(), emitter.cancellation());
     let run = async move {
-        let mut guard = Unfinished { emitter: Some(own) };
+        let mut guard = Unfinished { emitter: Some(own), endpoint: endpoint::<F>() };
         // `None`: nobody is left to write for.
         if let Some(outcome) = stopped.run_until_cancelled(body).await
             && let Some(emitter) = guard.emitter.take()
@@ -88,20 +88,31 @@ where
     };
     match tokio::runtime::Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn(run)),
-        Err(error) => emitter.complete_with_error(error),
+        Err(_) => emitter.complete_with_error(format!(
+            "endpoint `{}` takes its emitter, so its body needs a tokio runtime; serve it within one",
+            endpoint::<F>(),
+        )),
     }
     emitter
+}
+
+/// The function that the body `F` is written in.
+fn endpoint<F>() -> &'static str {
+    let name = std::any::type_name::<F>();
+    name.split("::{{closure}}").next().unwrap_or(name)
 }
 
 /// Still there when the body panics.
 struct Unfinished {
     emitter: Option<SseEmitter>,
+    endpoint: &'static str,
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if let Some(emitter) = &self.emitter {
-            emitter.complete_with_error("the endpoint panicked or its runtime stopped");
+            let why = if std::thread::panicking() { "panicked" } else { "lost its runtime" };
+            emitter.complete_with_error(format!("endpoint `{}` {why}", self.endpoint));
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Why an event was not queued.
 
 use super::CloseReason;
-use crate::{InvalidEvent, SseEvent};
+use crate::{InvalidEvent, SseEvent, causes::debug_with_causes};
 
 /// Why [`SseEmitter::send`](crate::SseEmitter::send) or [`Emitters::send`](crate::Emitters::send)
 /// did not take an event.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// The stream has ended and will not come back; `reason` says how.
-    #[error("stream is closed: {reason}")]
+    #[error("stream is closed ({reason}); {}", instead(*reason))]
     #[non_exhaustive]
     Closed {
         /// The event that was not sent.
@@ -24,14 +24,17 @@ pub enum SendError {
 
 /// Why [`SseEmitter::try_send`](crate::SseEmitter::try_send) did not queue an event. An event that
 /// could be made is given back.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TrySendError {
     /// The queue is at capacity; the client is reading more slowly than events arrive.
-    #[error("emitter queue is full")]
+    #[error(
+        "emitter queue is full, since the client reads more slowly than events come; \
+         wait with `send`, or raise `capacity`"
+    )]
     Full(SseEvent),
     /// The connection has ended and will not come back; `reason` says how.
-    #[error("stream is closed: {reason}")]
+    #[error("stream is closed ({reason}); {}", instead(*reason))]
     #[non_exhaustive]
     Closed {
         /// The event that was not queued.
@@ -42,4 +45,28 @@ pub enum TrySendError {
     /// What was given is no event that can be written.
     #[error("event cannot be written")]
     Invalid(#[from] InvalidEvent),
+}
+
+debug_with_causes!(SendError, TrySendError);
+
+/// What somebody can do who sends to a stream that has ended like this.
+const fn instead(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Completed => {
+            "send before `complete`, or reopen a key of `Emitters` with `forget`"
+        }
+        CloseReason::Failed => "send before `complete_with_error`",
+        CloseReason::TimedOut => {
+            "give it a longer `timeout`, or send when the client has dialled again"
+        }
+        CloseReason::ClientGone => {
+            "stop sending; for clients that come back, send to a key of `Emitters`"
+        }
+        CloseReason::Replaced => "send to the key, which a newer connection has",
+        CloseReason::Refused | CloseReason::Drained => {
+            "stop sending; the client was told to dial again"
+        }
+        CloseReason::Lagged => "stop sending; the client resumes when it dials again",
+        CloseReason::Expired => "renew the lease in time, or stop sending",
+    }
 }

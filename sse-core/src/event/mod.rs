@@ -10,6 +10,8 @@ mod error;
 mod id;
 mod into_event;
 mod name;
+#[cfg(not(feature = "json"))]
+mod without_json;
 
 use std::fmt;
 

@@ -114,7 +114,12 @@ pub(crate) fn drain_over(left: usize, took: Duration) {
     drain_left(left);
     #[cfg(feature = "tracing")]
     if left > 0 {
-        tracing::warn!(target: "sse_tower", left, ?took, "drained to the deadline");
+        tracing::warn!(
+            target: "sse_tower",
+            left,
+            ?took,
+            "drain reached its deadline with streams open; give it more time with `Drain::deadline`"
+        );
     } else {
         tracing::info!(target: "sse_tower", ?took, "drained");
     }

@@ -204,14 +204,17 @@ impl State {
 }
 
 /// Statements that never run and tell the compiler what the block is to give, so that the last expression
-/// is coerced, and `?` converts, as in the function that the user wrote.
+/// is coerced, and `?` converts, as in the function that the user wrote. Without a type too: a block that
+/// loops for ever would otherwise give `!`.
 fn expected(output: &ReturnType) -> Option<TokenStream> {
-    let ReturnType::Type(_, ty) = output else { return None };
+    let ty: Type = match output {
+        ReturnType::Default => parse_quote!(()),
+        ReturnType::Type(_, ty) => Type::clone(ty),
+    };
     // `impl Trait` has no name to say here; such a block is inferred from its own expressions.
     if names_impl(ty.to_token_stream()) {
         return None;
     }
-    let ty: &Type = ty;
     Some(quote_spanned! {located(ty.span())=>
         #[allow(
             unreachable_code,

@@ -63,14 +63,15 @@ impl Table {
     }
 
     /// Takes a place under every rule, or says which one has none. Ends the oldest where that was
-    /// asked for.
+    /// asked for. `None` where there is no rule. Boxed, because most streams have none, and there are
+    /// many.
     pub(crate) fn take(
         self: &Arc<Self>,
         keys: Vec<Option<String>>,
         stream: &Arc<dyn StreamHandle>,
-    ) -> Result<Place, Why> {
+    ) -> Result<Option<Box<Place>>, Why> {
         if self.limits.rules.is_empty() {
-            return Ok(Place { table: None, keys, number: 0 });
+            return Ok(None);
         }
         let mut ended = Vec::new();
         let number = {
@@ -99,7 +100,7 @@ impl Table {
         for oldest in ended {
             oldest.end(CloseReason::Replaced, Some(bye(CloseReason::Replaced, Some(STAY_AWAY))));
         }
-        Ok(Place { table: Some(self.clone()), keys, number })
+        Ok(Some(Box::new(Place { table: self.clone(), keys, number })))
     }
 
     fn counted<'a>(
@@ -139,17 +140,16 @@ impl fmt::Debug for Table {
 /// One stream's place under all limits; dropping it frees it.
 #[must_use = "dropping the place frees it"]
 pub(crate) struct Place {
-    table: Option<Arc<Table>>,
+    table: Arc<Table>,
     keys: Vec<Option<String>>,
     number: u64,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some(table) = self.table.take() else { return };
         let mut freed = Vec::new();
-        let mut places = table.lock();
-        for (at, _, key) in table.counted(&self.keys) {
+        let mut places = self.table.lock();
+        for (at, _, key) in self.table.counted(&self.keys) {
             if let Some(list) = places.taken[at].get_mut(key) {
                 freed.extend(list.remove(&self.number));
                 if list.is_empty() {

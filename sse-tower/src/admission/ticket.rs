@@ -44,8 +44,8 @@ pub(crate) struct Ticket {
 /// What a stream holds while it is open; dropping it says that the stream is over.
 pub(crate) struct Admission {
     open: OpenStream,
-    _place: Place,
-    _leases: Vec<Watch>,
+    _place: Option<Box<Place>>,
+    _leases: Box<[Watch]>,
 }
 
 impl Admission {

@@ -116,7 +116,12 @@ where
         S::Future: Send,
     {
         let accepted = orders.run(timeout(self.settings.header_timeout, accept), |_| ());
-        let Some(Ok(Ok(stream))) = accepted.await else { return };
+        let Some(Ok(accepted)) = accepted.await else { return };
+        #[cfg(feature = "tracing")]
+        if let Err(error) = &accepted {
+            tracing::debug!(target: "sse_tower", %error, "a TLS handshake did not succeed; is it plain HTTP?");
+        }
+        let Ok(stream) = accepted else { return };
         if self.settings.http2 && super::tls::chose_http2(&stream) {
             self.http2(stream, orders, service).await;
         } else {

@@ -60,8 +60,8 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// cut at the deadline.
 ///
 /// # Errors
-/// Those of the listener's sockets that will not pass by waiting. A connection's errors end that
-/// connection alone.
+/// Those of the listener's sockets that will not pass by waiting; that there is no tokio runtime. A
+/// connection's errors end that connection alone.
 ///
 /// # Cancel safety
 /// Dropping the future cuts every connection.

@@ -33,6 +33,11 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(io::Error::other(
+            "`serve` needs a tokio runtime; await it in one, such as under `#[tokio::main]`",
+        ));
+    }
     let Serve { mut listener, service, context, signal, settings, .. } = server;
     let settings = Arc::new(settings);
     // Dropped with this future, and with it every connection is cut.
@@ -119,11 +124,22 @@ async fn accept<L: SocketListener>(
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted => {}
-            io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => return Err(error),
+            kind @ (io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+                let cure = "give `serve` a socket that listens";
+                return Err(io::Error::new(
+                    kind,
+                    format!("cannot accept connections: {error}; {cure}"),
+                ));
+            }
             // Too many open files, no memory: streams end, so this passes.
             _ => {
                 #[cfg(feature = "tracing")]
-                tracing::error!(target: "sse_tower", %error, "cannot accept a connection; trying again");
+                tracing::error!(
+                    target: "sse_tower",
+                    %error,
+                    "cannot accept a connection, trying again; \
+                     for too many open files raise `ulimit -n`, or lower `max_connections`"
+                );
                 sleep(REST).await;
             }
         }

@@ -71,6 +71,14 @@ async fn beside(emitter: SseEmitter, Path(id): Path<u8>) {
     let _ = emitter.send("paid").await;
 }
 
+/// A body may go on until its client leaves.
+#[sse_endpoint]
+async fn for_ever(emitter: SseEmitter) {
+    loop {
+        let _ = emitter.send("tick").await;
+    }
+}
+
 #[sse_endpoint]
 async fn beside_with_errors(Path(id): Path<String>, emitter: SseEmitter) -> Result<(), Box<dyn Error + Send + Sync>> {
     let id: u8 = id.parse()?;
@@ -94,6 +102,7 @@ fn main() {
         .route("/generic", get(generic::<u8>))
         .route("/patterns/{one}/{two}", get(patterns))
         .route("/beside/{id}", post(beside))
+        .route("/for-ever", get(for_ever))
         .route("/errors/{id}", get(beside_with_errors))
         .with_state(7);
     drop(by_hand());

@@ -40,16 +40,20 @@ pub enum StreamOrder {
 }
 
 /// Why [`OpenStreams::register`] did not take a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegisterError {
     /// The context is being drained, or was: the client should dial another process.
-    #[error("the context is draining and takes no new stream")]
+    #[error("context is draining and takes no new stream; tell the client to dial again")]
     Draining,
     /// [`MAX_OPEN_STREAMS`] are open.
-    #[error("{MAX_OPEN_STREAMS} streams are open, which is the most")]
+    #[error(
+        "{MAX_OPEN_STREAMS} streams are open, which is the most; tell the client to dial later"
+    )]
     Full,
 }
+
+crate::causes::debug_with_causes!(RegisterError);
 
 /// The streams of one context that are open now.
 ///
