@@ -1,0 +1,77 @@
+//! Real time, for the case that tokio's clock never gets on.
+//!
+//! A paused clock moves when the runtime has nothing to do. A task that never rests, or a blocking one
+//! that never returns, keeps it where it is, and with it every deadline.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Waker,
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
+
+/// How long, in real time, the kit waits while tokio's clock stands still: 30 s.
+///
+/// A wait that goes on for longer fails, whatever its deadline says.
+pub const MAX_STANDSTILL: Duration = Duration::from_secs(30);
+
+/// Wakes a wait after [`MAX_STANDSTILL`]. Dropping it ends its thread.
+#[derive(Debug)]
+pub(super) struct Standstill {
+    shared: Arc<Shared>,
+    thread: Thread,
+    begun: tokio::time::Instant,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    passed: AtomicBool,
+    given_up: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Standstill {
+    /// `None` where no thread can be started.
+    pub(super) fn watch(limit: Duration) -> Option<Self> {
+        let shared = Arc::new(Shared::default());
+        let watched = shared.clone();
+        let name = "sse-tower-test-clock".to_owned();
+        let thread = thread::Builder::new().name(name).spawn(move || watched.wait(limit)).ok()?;
+        Some(Self { shared, thread: thread.thread().clone(), begun: tokio::time::Instant::now() })
+    }
+
+    /// Whether tokio's clock stood still all the time. Otherwise `waker` is woken when it is known.
+    pub(super) fn is_known(&self, waker: &Waker, limit: Duration) -> bool {
+        let new = waker.clone();
+        let old = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner).replace(new);
+        drop(old);
+        self.shared.passed.load(Ordering::Acquire) && self.begun.elapsed() < limit / 2
+    }
+}
+
+impl Shared {
+    fn wait(&self, limit: Duration) {
+        let begun = Instant::now();
+        while let Some(left) = limit.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
+            thread::park_timeout(left);
+            if self.given_up.load(Ordering::Acquire) {
+                return;
+            }
+        }
+        self.passed.store(true, Ordering::Release);
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Standstill {
+    fn drop(&mut self) {
+        self.shared.given_up.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
