@@ -47,7 +47,7 @@ pub(super) type Dial = Box<dyn Fn(Parts) -> BoxFuture<Answer> + Send>;
 /// # }
 /// ```
 pub struct TestClient<B = Full<Bytes>> {
-    service: Box<dyn Call<B>>,
+    service: Box<dyn Ask<B>>,
     deadline: Duration,
 }
 
@@ -127,10 +127,10 @@ impl<B: Default + Send + 'static> TestClient<B> {
             let (mut parts, body) = request.map_err(Cause::BadRequest)?.into_parts();
             super::stream::as_event_source(&mut parts);
             let request = Request::from_parts(parts.clone(), body);
-            let response = event_stream(service.call(request).await).await?;
+            let response = event_stream(service.ask(request).await).await?;
             let again: Dial = Box::new(move |parts| {
                 let request = Request::from_parts(parts, B::default());
-                service.call(request)
+                service.ask(request)
             });
             Ok(TestStream::new(parts, again, response, deadline))
         })
@@ -178,7 +178,7 @@ impl<B: Default + Send + 'static> TestClient<B> {
         };
         Wait::new(expected, self.deadline, String::new, async move {
             let request = request.map_err(Cause::BadRequest)?;
-            whole(service.call(request).await.map_err(Cause::Service)?).await
+            whole(service.ask(request).await.map_err(Cause::Service)?).await
         })
     }
 }
@@ -230,12 +230,12 @@ where
 }
 
 /// A service without its type.
-trait Call<B>: Send {
-    fn call(&self, request: Request<B>) -> BoxFuture<Answer>;
-    fn boxed(&self) -> Box<dyn Call<B>>;
+trait Ask<B>: Send {
+    fn ask(&self, request: Request<B>) -> BoxFuture<Answer>;
+    fn boxed(&self) -> Box<dyn Ask<B>>;
 }
 
-impl<S, B, R> Call<B> for S
+impl<S, B, R> Ask<B> for S
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
@@ -243,17 +243,17 @@ where
     B: Send + 'static,
     R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
 {
-    fn call(&self, request: Request<B>) -> BoxFuture<Answer> {
+    fn ask(&self, request: Request<B>) -> BoxFuture<Answer> {
         let mut service = self.clone();
         Box::pin(async move {
             let ready = poll_fn(|cx| service.poll_ready(cx)).await;
-            ready.map_err(Into::<BoxError>::into)?;
-            let response = service.call(request).await.map_err(Into::<BoxError>::into)?;
+            ready.map_err(Into::into)?;
+            let response = service.call(request).await.map_err(Into::into)?;
             Ok(response.map(without_type))
         })
     }
 
-    fn boxed(&self) -> Box<dyn Call<B>> {
+    fn boxed(&self) -> Box<dyn Ask<B>> {
         Box::new(self.clone())
     }
 }

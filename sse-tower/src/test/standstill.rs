@@ -75,3 +75,38 @@ impl Drop for Standstill {
         self.thread.unpark();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Poll};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(20);
+
+    /// Whether the clock was found to stand still, before a sleep of tokio's was over.
+    async fn stands_still() -> bool {
+        let standstill = Standstill::watch(LIMIT).unwrap();
+        let known = poll_fn(|cx| match standstill.is_known(cx.waker(), LIMIT) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        tokio::time::timeout(LIMIT * 10, known).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_never_rests_cannot_hold_a_wait_for_ever() {
+        let restless = tokio::spawn(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert!(stands_still().await);
+        restless.abort();
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_runs_does_not_stand_still() {
+        assert!(!stands_still().await);
+    }
+}

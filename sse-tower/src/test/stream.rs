@@ -291,7 +291,7 @@ impl TestStream {
     ///     emitters.send(&7, number.to_string());
     /// }
     /// drop(stalled);
-    /// assert_eq!(stream.next_event().await.name, STREAM_GAP);
+    /// assert_eq!(stream.next_event().await.name, STREAM_GAP.as_str());
     /// # }
     /// ```
     pub fn stop_reading(&mut self) -> Stalled<'_> {
