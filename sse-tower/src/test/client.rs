@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -47,7 +48,7 @@ pub(super) type Dial = Box<dyn Fn(Parts) -> BoxFuture<Answer> + Send>;
 /// # }
 /// ```
 pub struct TestClient<B = Full<Bytes>> {
-    service: Box<dyn Ask<B>>,
+    service: Arc<dyn Ask<B>>,
     deadline: Duration,
 }
 
@@ -84,7 +85,7 @@ impl<B: Default + Send + 'static> TestClient<B> {
         S::Future: Send,
         R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
     {
-        Self { service: Box::new(service), deadline: DEFAULT_DEADLINE }
+        Self { service: Arc::new(Mutex::new(service)), deadline: DEFAULT_DEADLINE }
     }
 
     /// Uses this deadline for each wait, instead of [`DEFAULT_DEADLINE`].
@@ -122,7 +123,7 @@ impl<B: Default + Send + 'static> TestClient<B> {
     }
 
     fn open_if(&self, request: http::Result<Request<B>>) -> Wait<'static, TestStream> {
-        let (deadline, service) = (self.deadline, self.service.boxed());
+        let (deadline, service) = (self.deadline, self.service.clone());
         Wait::new(stream_of(&request), deadline, String::new, async move {
             let (mut parts, body) = request.map_err(Cause::BadRequest)?.into_parts();
             super::stream::as_event_source(&mut parts);
@@ -171,7 +172,7 @@ impl<B: Default + Send + 'static> TestClient<B> {
     }
 
     fn send_if(&self, request: http::Result<Request<B>>) -> Wait<'static, Response<String>> {
-        let service = self.service.boxed();
+        let service = self.service.clone();
         let expected = match &request {
             Ok(request) => format!("the response to {} {}", request.method(), request.uri()),
             Err(_) => "a response".to_owned(),
@@ -230,12 +231,12 @@ where
 }
 
 /// A service without its type.
-trait Ask<B>: Send {
+trait Ask<B>: Send + Sync {
     fn ask(&self, request: Request<B>) -> BoxFuture<Answer>;
-    fn boxed(&self) -> Box<dyn Ask<B>>;
 }
 
-impl<S, B, R> Ask<B> for S
+// The lock is held while the service is cloned, and no longer: many services are not `Sync`.
+impl<S, B, R> Ask<B> for Mutex<S>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
@@ -244,7 +245,7 @@ where
     R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
 {
     fn ask(&self, request: Request<B>) -> BoxFuture<Answer> {
-        let mut service = self.clone();
+        let mut service = self.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Box::pin(async move {
             let ready = poll_fn(|cx| service.poll_ready(cx)).await;
             ready.map_err(Into::into)?;
@@ -252,15 +253,11 @@ where
             Ok(response.map(without_type))
         })
     }
-
-    fn boxed(&self) -> Box<dyn Ask<B>> {
-        Box::new(self.clone())
-    }
 }
 
-impl<B: 'static> Clone for TestClient<B> {
+impl<B> Clone for TestClient<B> {
     fn clone(&self) -> Self {
-        Self { service: self.service.boxed(), deadline: self.deadline }
+        Self { service: self.service.clone(), deadline: self.deadline }
     }
 }
 
