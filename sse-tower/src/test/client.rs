@@ -154,6 +154,22 @@ impl<B: Default + Send + 'static> TestClient<B> {
         self.send_if(Request::get(path).body(B::default()))
     }
 
+    /// The whole response to a `POST` with this body.
+    ///
+    /// # Panics
+    /// As [`get`](Self::get).
+    ///
+    /// ```
+    /// # use sse_tower::test::TestClient;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let app = axum::Router::new().route("/say", axum::routing::post(|text: String| async { text }));
+    /// assert_eq!(TestClient::new(app).post("/say", "hello").await.body(), "hello");
+    /// # }
+    /// ```
+    pub fn post(&self, path: &str, body: impl Into<B>) -> Wait<'static, Response<String>> {
+        self.send_if(Request::post(path).body(body.into()))
+    }
+
     /// The whole response to this request.
     ///
     /// # Panics
@@ -162,9 +178,9 @@ impl<B: Default + Send + 'static> TestClient<B> {
     /// ```
     /// # use {http::Request, sse_tower::test::TestClient};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let app = axum::Router::new().route("/say", axum::routing::post(|text: String| async { text }));
-    /// let request = Request::post("/say").body("hello".into()).unwrap();
-    /// assert_eq!(TestClient::new(app).send(request).await.body(), "hello");
+    /// # let app = axum::Router::new().route("/say", axum::routing::put(|text: String| async { text }));
+    /// let request = Request::put("/say").header("x-user", "alice").body("hello".into());
+    /// assert_eq!(TestClient::new(app).send(request.unwrap()).await.body(), "hello");
     /// # }
     /// ```
     pub fn send(&self, request: Request<B>) -> Wait<'static, Response<String>> {

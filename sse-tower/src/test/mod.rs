@@ -25,8 +25,7 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //!     let client = TestClient::new(app(Emitters::new()));
 //!     let mut alice = client.open("/push/alice").await;
-//!     let hello = http::Request::post("/notify/alice").body("hello".into()).unwrap();
-//!     assert_eq!(client.send(hello).await.status(), 200);
+//!     assert_eq!(client.post("/notify/alice", "hello").await.status(), 200);
 //!     assert_eq!(alice.next_event().await.data, "hello");
 //! }
 //! ```
@@ -50,7 +49,7 @@
 //! | a client that does not read | [`stop_reading`](TestStream::stop_reading) |
 //! | a refusal, a 204 | [`.result()`](Wait::result) of what would open a stream, then [`Unmet::status`] |
 //! | a keep-alive | [`next_comment`](TestStream::next_comment) |
-//! | a callback, any other request | [`client.get(..)`](TestClient::get), [`client.send(..)`](TestClient::send) |
+//! | a callback, any other request | [`client.get(path)`](TestClient::get), [`post`](TestClient::post), [`send`](TestClient::send) |
 //! | what was published | [`Recorder`]; [`publish(..).then_expect::<X>()`](publish) |
 //! | that listeners have run | [`context.settled().await`](crate::ApplicationContext::settled) |
 //!
