@@ -40,8 +40,8 @@ pub struct Tap {
     hook: Arc<Hook>,
 }
 
-/// Calls `hook` with each event of `context` before its listeners run: whoever published it, and also if
-/// there are none. An event of a transaction is seen at the commit.
+/// Calls `hook` with each event of `context` before its listeners run: whoever published it, and
+/// also if there are none. An event of a transaction is seen at the commit.
 pub fn tap(context: &ApplicationContext, hook: impl Fn(Tapped) + Send + Sync + 'static) -> Tap {
     let hook: Arc<Hook> = Arc::new(hook);
     let taps = &context.0.taps;

@@ -26,12 +26,12 @@ pub(super) type Dial = Box<dyn Fn(Parts) -> BoxFuture<Answer> + Send>;
 
 /// A client of a tower service, such as an axum `Router`, without sockets.
 ///
-/// Each request goes to a clone of the service, as under a server. Nothing runs beside the test: a response's
-/// body is polled while the test waits for something of it, and dropped, which is the disconnect, with its
-/// [`TestStream`].
+/// Each request goes to a clone of the service, as under a server. Nothing runs beside the test: a
+/// response's body is polled while the test waits for something of it, and dropped, which is the
+/// disconnect, with its [`TestStream`].
 ///
-/// `B` is the body of requests, and the one that [`new`](Self::new) uses suits a `Router` and every other
-/// service that takes any body.
+/// `B` is the body of requests, and the one that [`new`](Self::new) uses suits a `Router` and every
+/// other service that takes any body.
 ///
 /// ```
 /// # use sse_tower::{SseEmitter, test::TestClient};
@@ -66,7 +66,8 @@ impl TestClient {
 }
 
 impl<B: Default + Send + 'static> TestClient<B> {
-    /// A client of a service that takes requests with the body `B` alone. An empty one is its default.
+    /// A client of a service that takes requests with the body `B` alone. An empty one is its
+    /// default.
     ///
     /// ```
     /// # use {http::{Request, Response}, sse_tower::{SseEmitter, test::TestClient}, tower::service_fn};
@@ -88,7 +89,14 @@ impl<B: Default + Send + 'static> TestClient<B> {
         Self { service: Arc::new(Mutex::new(service)), deadline: DEFAULT_DEADLINE }
     }
 
-    /// Uses this deadline for each wait, instead of [`DEFAULT_DEADLINE`].
+    /// Uses this deadline for each wait, also of its streams, instead of [`DEFAULT_DEADLINE`].
+    ///
+    /// ```
+    /// # use {sse_tower::test::TestClient, std::time::Duration};
+    /// # let app: axum::Router = axum::Router::new();
+    /// let client = TestClient::new(app).deadline(Duration::from_secs(60));
+    /// # let _ = client;
+    /// ```
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -98,12 +106,14 @@ impl<B: Default + Send + 'static> TestClient<B> {
     /// Opens a stream as an `EventSource` does: `GET`, with its headers.
     ///
     /// # Panics
-    /// Where it is awaited, if the response is no event stream; the [`Unmet`](super::Unmet) says what it is.
+    /// Where it is awaited, if the response is no event stream; the [`Unmet`](super::Unmet) says
+    /// what it is.
     pub fn open(&self, path: &str) -> Wait<'static, TestStream> {
         self.open_if(Request::get(path).body(B::default()))
     }
 
-    /// Opens a stream with this request. Headers that an `EventSource` sends are added where they are missing.
+    /// Opens a stream with this request. Headers that an `EventSource` sends are added where they
+    /// are missing.
     ///
     /// # Panics
     /// As [`open`](Self::open).
@@ -140,7 +150,8 @@ impl<B: Default + Send + 'static> TestClient<B> {
     /// The whole response to a `GET`: a payment's callback, say. Not for streams that do not end.
     ///
     /// # Panics
-    /// Where it is awaited, if the service fails or the response does not end in time. No status is a failure.
+    /// Where it is awaited, if the service fails or the response does not end in time. No status is
+    /// a failure.
     ///
     /// ```
     /// # use sse_tower::test::TestClient;

@@ -1,7 +1,9 @@
-//! Testing what a program pushes, in the test's own process: without sockets, and on paused time if you like.
+//! Testing what a program pushes, in the test's own process: without sockets, and on paused time if
+//! you like.
 //!
-//! A [`TestClient`] asks a tower service or `Router` as a browser would; a [`Recorder`] sees what is published in
-//! one context; [`publish`] says what one event leads to. Every wait has a deadline, and fails with what did come.
+//! A [`TestClient`] asks a tower service or `Router` as a browser would; a [`Recorder`] sees what
+//! is published in one context; [`publish`] says what one event leads to. Every wait has a
+//! deadline, and fails with what did come.
 //!
 //! # A first test
 //!
@@ -55,9 +57,9 @@
 //!
 //! # Time
 //!
-//! Deadlines are on tokio's clock: under `#[tokio::test(start_paused = true)]` a keep-alive of 15 s or a timeout of an
-//! hour takes no time, and what never comes fails at once. A paused clock is not for tests with sockets: it runs
-//! ahead of them.
+//! Deadlines are on tokio's clock: under `#[tokio::test(start_paused = true)]` a keep-alive of 15 s
+//! or a timeout of an hour takes no time, and what never comes fails at once. A paused clock is not
+//! for tests with sockets: it runs ahead of them.
 
 mod client;
 mod event;

@@ -36,12 +36,13 @@ pub struct Published<E: ApplicationEvent> {
 }
 
 impl<E: ApplicationEvent> Published<E> {
-    /// Waits until every listener has run and the context has [settled](ApplicationContext::settled), then
-    /// gives the first `X` that was published since, by whomever.
+    /// Waits until every listener has run and the context has
+    /// [settled](ApplicationContext::settled), then gives the first `X` that was published since,
+    /// by whomever.
     ///
     /// # Panics
-    /// Where it is awaited: if none was published, with a list of what was; if a listener failed; or if the
-    /// context does not settle in time.
+    /// Where it is awaited: if none was published, with a list of what was; if a listener failed;
+    /// or if the context does not settle in time.
     pub fn then_expect<X: ApplicationEvent>(self) -> Wait<'static, Arc<X>> {
         let Self { publication, recorder, context } = self;
         let recorder = Arc::new(recorder);

@@ -11,15 +11,16 @@ use sse_tower_core::{
     ApplicationContext, ApplicationEvent, EventMeta, PublicationId,
 };
 
-/// How many events a [`Recorder`] keeps: 16 384. Those after them are counted, and asking for events then
-/// panics, since the answer would be wrong.
+/// How many events a [`Recorder`] keeps: 16 384. Those after them are counted, and asking for
+/// events then panics, since the answer would be wrong.
 pub const MAX_RECORDED_EVENTS: usize = 16_384;
 
 /// Keeps every event that is published in one context, from [`new`](Self::new) until it is dropped:
-/// whoever publishes it, on whatever thread, also as a listener's answer, and also if nobody hears it. An event
-/// of a transaction is published at the commit.
+/// whoever publishes it, on whatever thread, also as a listener's answer, and also if nobody hears
+/// it. An event of a transaction is published at the commit.
 ///
-/// Other contexts of the process are not seen, so tests that run side by side do not see each other.
+/// Other contexts of the process are not seen, so tests that run side by side do not see each
+/// other.
 ///
 /// ```
 /// # use sse_tower::{ApplicationContext, ApplicationEvent, test::Recorder};

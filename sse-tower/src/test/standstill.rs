@@ -1,7 +1,7 @@
 //! Real time, for the case that tokio's clock never gets on.
 //!
-//! A paused clock moves when the runtime has nothing to do. A task that never rests, or a blocking one
-//! that never returns, keeps it where it is, and with it every deadline.
+//! A paused clock moves when the runtime has nothing to do. A task that never rests, or a blocking
+//! one that never returns, keeps it where it is, and with it every deadline.
 
 use std::{
     sync::{

@@ -18,12 +18,12 @@ use super::{
     parser::{Item, Parser},
 };
 
-/// How many pieces of a body one wait reads, and how many events a stream keeps unread: 65 536. One more
-/// fails the wait with [`Cause::TooMuch`].
+/// How many pieces of a body one wait reads, and how many events a stream keeps unread: 65 536. One
+/// more fails the wait with [`Cause::TooMuch`].
 pub const MAX_UNREAD: usize = 65_536;
 
-/// How many comments a stream keeps for [`next_comment`](TestStream::next_comment): 1 024, the oldest
-/// dropped first.
+/// How many comments a stream keeps for [`next_comment`](TestStream::next_comment): 1 024, the
+/// oldest dropped first.
 pub const MAX_COMMENTS: usize = 1024;
 
 /// How many of the events that came before a failure are shown: the last 16.
@@ -31,11 +31,27 @@ pub const SHOWN_EVENTS: usize = 16;
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// An event stream as a browser's `EventSource` has it: it can be read, cut, and opened again from where
-/// the test has read. Made by [`TestClient::open`](super::TestClient::open).
+/// An event stream as a browser's `EventSource` has it: it can be read, cut, and opened again from
+/// where the test has read. Made by [`TestClient::open`](super::TestClient::open).
 ///
-/// The body is read only while the test waits for something, so a stream that is not asked is a client that
-/// does not read. Dropping it is the disconnect.
+/// The body is read only while the test waits for something, so a stream that is not asked is a
+/// client that does not read. Dropping it is the disconnect.
+///
+/// ```
+/// # use {sse_tower::{SseEmitter, test::TestClient}, std::time::Duration};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let emitter = SseEmitter::builder().retry(Duration::from_secs(3)).build();
+/// # emitter.try_send(sse_tower::SseEvent::builder().name("finish").id("6666").data("paid")).unwrap();
+/// # let push = async move || emitter;
+/// # let client = TestClient::new(axum::Router::new().route("/push", axum::routing::get(push)));
+/// let mut stream = client.open("/push").await;
+/// let event = stream.next_event().await;
+/// assert_eq!((event.name.as_str(), event.data.as_str()), ("finish", "paid"));
+/// assert_eq!(stream.last_event_id(), "6666");
+/// assert_eq!(stream.retry(), Some(Duration::from_secs(3)));
+/// assert_eq!(stream.headers()["content-type"], "text/event-stream");
+/// # }
+/// ```
 pub struct TestStream {
     request: Parts,
     dial: Dial,
@@ -44,7 +60,8 @@ pub struct TestStream {
     /// `None` once it has ended or was cut.
     body: Option<TestBody>,
     parser: Parser,
-    /// What was read and not yet given to the test: events, and ids without one, each with the position after it.
+    /// What was read and not yet given to the test: events, and ids without one, each with the
+    /// position after it.
     unread: VecDeque<(Option<ReceivedEvent>, String)>,
     /// How many pieces of the body the wait that goes on may read.
     left_to_read: usize,
@@ -149,6 +166,20 @@ impl TestStream {
     ///
     /// # Panics
     /// Where it is awaited, if the stream does not end in time.
+    ///
+    /// ```
+    /// # use sse_tower::{SseEmitter, test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let emitter = SseEmitter::new();
+    /// # for text in ["one", "two"] { emitter.try_send(text).unwrap(); }
+    /// # emitter.complete();
+    /// # let push = async move || emitter;
+    /// # let client = TestClient::new(axum::Router::new().route("/push", axum::routing::get(push)));
+    /// let mut stream = client.open("/push").await;
+    /// let data: Vec<_> = stream.rest().await.into_iter().map(|event| event.data).collect();
+    /// assert_eq!(data, ["one", "two"]);
+    /// # }
+    /// ```
     pub fn rest(&mut self) -> Wait<'_, Vec<ReceivedEvent>> {
         self.wait("the end of the stream", |stream| async move {
             let mut events = Vec::new();
@@ -162,8 +193,8 @@ impl TestStream {
         })
     }
 
-    /// The end of the stream, with no event before it: how it ended, as the program sees it. `None` for a
-    /// stream that is no [`SseEmitter`](crate::SseEmitter): of those nobody knows.
+    /// The end of the stream, with no event before it: how it ended, as the program sees it. `None`
+    /// for a stream that is no [`SseEmitter`](crate::SseEmitter): of those nobody knows.
     ///
     /// # Panics
     /// Where it is awaited, if an event comes, or no end in time.
@@ -222,20 +253,21 @@ impl TestStream {
         wait.within(deadline)
     }
 
-    /// Drops the connection, as a network does that fails right after the last event that the test was given:
-    /// what came after that event is lost to this client.
+    /// Drops the connection, as a network does that fails right after the last event that the test
+    /// was given: what came after that event is lost to this client.
     pub fn disconnect(&mut self) {
         self.cut();
         self.unread.clear();
     }
 
-    /// Opens the stream again as an `EventSource` does: the same request, with the last id that the test was
-    /// given. Drops the connection first, if there is one.
+    /// Opens the stream again as an `EventSource` does: the same request, with the last id that the
+    /// test was given. Drops the connection first, if there is one.
     ///
     /// It does not wait for [`retry`](Self::retry) to pass.
     ///
     /// # Panics
-    /// Where it is awaited, if the response is no event stream; 204 is how a server says "never again".
+    /// Where it is awaited, if the response is no event stream; 204 is how a server says "never
+    /// again".
     ///
     /// ```
     /// # use sse_tower::{Emitters, LastEventId, test::TestClient};
@@ -275,8 +307,8 @@ impl TestStream {
         })
     }
 
-    /// Says that the client does not read, for as long as the value lives. Its connection stays open, and what
-    /// is sent to it waits in the server, within the server's bounds.
+    /// Says that the client does not read, for as long as the value lives. Its connection stays
+    /// open, and what is sent to it waits in the server, within the server's bounds.
     ///
     /// ```
     /// # use sse_tower::{STREAM_GAP, SseEmitter, Emitters, LastEventId, test::TestClient};
@@ -336,7 +368,6 @@ impl TestStream {
                 self.last_event_id = position;
                 if let Some(event) = event {
                     self.pass_ids();
-                    lock(&self.came).note(&event);
                     return Ok(Some(event));
                 }
             }
@@ -376,7 +407,12 @@ impl TestStream {
         };
         self.parser.feed(&data, |item| match item {
             Item::Retry(retry) => self.retry = Some(retry),
-            Item::Block { last_event_id, event } => self.unread.push_back((event, last_event_id)),
+            Item::Block { last_event_id, event } => {
+                if let Some(event) = &event {
+                    lock(&self.came).note(event);
+                }
+                self.unread.push_back((event, last_event_id));
+            }
             Item::Comment(comment) => {
                 if self.comments.len() == MAX_COMMENTS {
                     self.comments.pop_front();
@@ -393,7 +429,8 @@ impl TestStream {
     }
 }
 
-/// A client that does not read. Made by [`TestStream::stop_reading`]; dropping it lets the test read on.
+/// A client that does not read. Made by [`TestStream::stop_reading`]; dropping it lets the test
+/// read on.
 #[derive(Debug)]
 #[must_use = "the client reads again when it is dropped"]
 pub struct Stalled<'a> {

@@ -7,9 +7,22 @@ use sse_tower_core::{BoxError, PublishError};
 
 use super::{MAX_STANDSTILL, ReceivedEvent};
 
-/// An expectation that was not met: what was expected, what happened instead, and what had come before.
+/// An expectation that was not met: what was expected, what happened instead, and what had come
+/// before.
 ///
-/// It is the text with which awaiting a [`Wait`](super::Wait) panics; [`Wait::result`](super::Wait::result) returns it.
+/// It is the text with which awaiting a [`Wait`](super::Wait) panics;
+/// [`Wait::result`](super::Wait::result) returns it.
+///
+/// ```
+/// # use {axum::{Router, http::StatusCode, routing::get}, sse_tower::test::{Cause, TestClient}};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let push = async || (StatusCode::FORBIDDEN, "not yours");
+/// let client = TestClient::new(Router::new().route("/push", get(push)));
+/// let unmet = client.open("/push").result().await.unwrap_err();
+/// assert_eq!(unmet.status(), Some(StatusCode::FORBIDDEN));
+/// assert!(matches!(unmet.cause(), Cause::NoStream(response) if response.body() == "not yours"));
+/// # }
+/// ```
 pub struct Unmet {
     expected: String,
     cause: Cause,
@@ -22,8 +35,8 @@ pub struct Unmet {
 pub enum Cause {
     /// It did not come within the deadline.
     TooLate(Duration),
-    /// Tokio's clock stood still for [`MAX_STANDSTILL`] of real time, so that no deadline could pass: a
-    /// paused clock waits for tasks that never rest, and for blocking ones.
+    /// Tokio's clock stood still for [`MAX_STANDSTILL`] of real time, so that no deadline could
+    /// pass: a paused clock waits for tasks that never rest, and for blocking ones.
     ClockStoodStill,
     /// The stream had ended, or ended now.
     Ended,
@@ -35,8 +48,8 @@ pub enum Cause {
     Broken(BoxError),
     /// It was not among the first [`MAX_UNREAD`](super::MAX_UNREAD) pieces of the body.
     TooMuch,
-    /// The response is no event stream; 204 tells an `EventSource` to stay away for good. This is all of
-    /// it.
+    /// The response is no event stream; 204 tells an `EventSource` to stay away for good. This is
+    /// all of it.
     NoStream(Box<Response<String>>),
     /// The request could not be made of what was given.
     BadRequest(http::Error),

@@ -18,9 +18,9 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A wait of the kit: a future of what is waited for, with a deadline.
 ///
-/// The deadline is on tokio's clock and begins with the first poll. On a paused clock it passes at once
-/// when nothing is left that could happen; a clock that cannot get on is noticed in real time, after
-/// [`MAX_STANDSTILL`].
+/// The deadline is on tokio's clock and begins with the first poll. On a paused clock it passes at
+/// once when nothing is left that could happen; a clock that cannot get on is noticed in real time,
+/// after [`MAX_STANDSTILL`].
 ///
 /// # Panics
 /// Awaiting it panics, at the `.await`, with an [`Unmet`] if what is waited for does not come;
