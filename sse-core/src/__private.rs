@@ -17,4 +17,4 @@ pub use inventory::iter as linked;
 pub use crate::emitter::{Configure, Ending, EndpointOptions, beside};
 
 #[cfg(feature = "test-util")]
-pub use crate::context::{Tap, Tapped, tap};
+pub use crate::context::{Tap, Tapped, event_label, tap};

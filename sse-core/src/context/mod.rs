@@ -43,7 +43,7 @@ pub use linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedLi
 pub use publisher::Publisher;
 pub use subscription::Subscription;
 #[cfg(feature = "test-util")]
-pub use tap::{Tap, Tapped, tap};
+pub use tap::{Tap, Tapped, event_label, tap};
 pub use wiring::{WiringError, WiringFault};
 
 /// The components, the listeners and the bus of a program.

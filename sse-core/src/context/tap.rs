@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{ApplicationContext, Inner};
-use crate::bus::{EventDescription, EventMeta, Held};
+use crate::bus::{ApplicationEvent, EventDescription, EventMeta, Held};
 
 /// One event, about to be delivered.
 #[derive(Clone)]
@@ -49,6 +49,12 @@ pub fn tap(context: &ApplicationContext, hook: impl Fn(Tapped) + Send + Sync + '
     // The short way of plain listeners passes taps by; it is only for plans that never changed.
     context.change_all();
     Tap { context: Arc::downgrade(&context.0), hook }
+}
+
+/// The name of `E` for people, as in [`Tapped::name`].
+#[must_use]
+pub fn event_label<E: ApplicationEvent>() -> String {
+    E::event_type().description.label()
 }
 
 impl Drop for Tap {

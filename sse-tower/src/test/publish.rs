@@ -1,8 +1,8 @@
 //! Publishing an event, and expecting others.
 
-use std::{any::type_name, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use sse_tower_core::{ApplicationContext, ApplicationEvent, Publication};
+use sse_tower_core::{__private::event_label, ApplicationContext, ApplicationEvent, Publication};
 
 use super::{Cause, DEFAULT_DEADLINE, Recorder, Wait};
 
@@ -47,21 +47,13 @@ impl<E: ApplicationEvent> Published<E> {
         let Self { publication, recorder, context } = self;
         let recorder = Arc::new(recorder);
         let shown = recorder.clone();
-        let expected = format!("`{}` after `{}`", name_of::<X>(), name_of::<E>());
+        let expected = format!("`{}` after `{}`", event_label::<X>(), event_label::<E>());
         Wait::new(expected, DEFAULT_DEADLINE, move || shown.report(), async move {
             let outcome = publication.await.map_err(Cause::ListenersFailed)?;
             context.settled().await;
             recorder.first_but(outcome.id()).ok_or(Cause::NotPublished)
         })
     }
-}
-
-/// Rust's name of a type, without its path.
-fn name_of<T>() -> &'static str {
-    let name = type_name::<T>();
-    let path_ends = name.find('<').unwrap_or(name.len());
-    let begin = name.get(..path_ends).and_then(|path| path.rfind("::")).map_or(0, |at| at + 2);
-    name.get(begin..).unwrap_or(name)
 }
 
 impl<E: ApplicationEvent> fmt::Debug for Published<E> {
