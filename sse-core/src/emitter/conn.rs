@@ -149,6 +149,11 @@ impl Conn {
         self.bits.load(Ordering::Acquire) & bit != 0
     }
 
+    /// Was it a followed log, and nothing else, since the last time? If so this is it now.
+    pub(crate) fn take_shared(&self) -> bool {
+        self.bits.compare_exchange(SHARED, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
     /// The bits that were set since the last time.
     pub(crate) fn take_bits(&self) -> u32 {
         self.bits.fetch_and(CLOSED, Ordering::AcqRel) & !CLOSED

@@ -48,6 +48,10 @@ impl EventStream {
         if reader.is_idle(cx) {
             return Poll::Pending;
         }
+        if let Some(bytes) = reader.poll_shared(cx) {
+            observe::bytes_written(bytes.len());
+            return Poll::Ready(Some(bytes));
+        }
         let poll = reader.poll(cx);
         // Noticed together with the last item, so that a server writes it and the end at once.
         if reader.is_at_end() {

@@ -79,6 +79,36 @@ impl Reader {
         self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
     }
 
+    /// What nearly every poll finds: one log has something new, and nothing else is to be looked at.
+    /// `None` if it is not that, and nothing was done.
+    #[inline]
+    pub(super) fn poll_shared(&mut self, cx: &Context<'_>) -> Option<Bytes> {
+        let Self { conn, feeds, local, until: None, queued: false, more: false, .. } = self else {
+            return None;
+        };
+        let ([feed], true) = (&mut **feeds, local.is_empty()) else { return None };
+        let timing = self.timing.as_mut()?;
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
+            || !conn.take_shared()
+        {
+            return None;
+        }
+        match feed.read(u64::MAX, &|| !conn.has(STATE)) {
+            Read::Piece(piece) => {
+                self.position = piece.offset;
+                self.more = piece.more;
+                timing.wrote(Some(piece.at));
+                Some(piece.bytes)
+            }
+            // Looked at by the rules.
+            Read::Careful => {
+                self.more = true;
+                None
+            }
+            Read::Nothing => None,
+        }
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if !self.is_registered(cx) {
             // Registered before looking, so that what comes after the look wakes this task.

@@ -1,6 +1,12 @@
-//! One connection, from its first byte to its last.
+//! One connection, from its first byte to its last, or to where its stream leaves hyper behind.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -9,98 +15,188 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    select,
+    sync::{OwnedSemaphorePermit, mpsc::UnboundedSender},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use super::{BoxError, peer::WithPeer, protocol, settings::Settings, sniff::Sniffed};
+use super::{
+    BoxError,
+    direct::{Attended, Flushers, Handover, Lane},
+    orders::{Order, Orders},
+    peer::WithPeer,
+    protocol,
+    settings::Settings,
+    sniff::Sniffed,
+};
 
 /// What every connection of a server shares.
-#[derive(Clone)]
-pub(super) struct Connections {
+pub(super) struct Connections<I, B, P> {
     pub(super) settings: Arc<Settings>,
-    /// The server is leaving: finish what is in flight, take nothing new.
-    pub(super) leaving: CancellationToken,
+    pub(super) orders: Orders,
+    /// Where streams go that need no HTTP connection any more, if they may.
+    pub(super) direct: Option<Flushers<I, B, P>>,
+    /// And from where connections come back.
+    pub(super) back: Back<I, P>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
 }
 
-impl Connections {
+/// One connection, new or after a stream on the direct path.
+pub(super) struct Connected<I, P> {
+    pub(super) io: I,
+    /// What was read of its next request already.
+    pub(super) ahead: Vec<u8>,
+    pub(super) peer: P,
+    /// Its place among the connections that may be open.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// Where connections come back. Whoever serves one holds such a sender: without any, none is open.
+pub(super) type Back<I, P> = UnboundedSender<Connected<I, P>>;
+
+impl<I, B, P> Connections<I, B, P>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    P: Clone + Send + Sync + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     /// Serves one connection to its end. Its errors are the client's business: they end it, and
     /// nothing else.
-    pub(super) async fn serve<I, P, S, B>(self, io: I, peer: P, service: S)
+    pub(super) async fn serve<S>(self: Arc<Self>, connected: Connected<I, P>, service: S)
     where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        P: Clone + Send + Sync + 'static,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
     {
-        let service = WithPeer::new(service, peer);
+        let Connected { io, ahead, peer, permit } = connected;
+        let mut orders = self.orders.clone();
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            let Ok(Ok(stream)) = timeout(self.settings.header_timeout, tls.accept(io)).await else {
-                return;
-            };
-            let http2 = self.settings.http2 && super::tls::chose_http2(&stream);
-            return self.speak(stream, http2, service).await;
+            let service = WithPeer::new(service, peer, None);
+            // Large, and not on every server's way.
+            return Box::pin(self.serve_tls(tls.accept(io), &mut orders, service)).await;
         }
-        if !self.settings.http2 {
-            return self.speak(io, false, service).await;
+        let mut io = Sniffed::after(io, ahead);
+        if self.settings.http2 {
+            let Some(http2) = self.sniff(&mut io, &mut orders).await else { return };
+            if http2 {
+                let service = WithPeer::new(service, peer, None);
+                return Box::pin(self.http2(io, &mut orders, service)).await;
+            }
         }
-        let mut io = Sniffed::unseen(io);
-        let Some(http2) = self.sniff(&mut io).await else { return };
-        self.speak(io, http2, service).await;
+        let Some(flushers) = &self.direct else {
+            let service = WithPeer::new(service, peer, None);
+            let served = self.http1(io, &mut orders, service, || None::<()>);
+            return drop(served.await);
+        };
+        let handover = Handover::new();
+        let io = Attended::new(io, handover.signs());
+        let service = WithPeer::new(service, peer.clone(), Some(Arc::clone(&handover)));
+        let served = self.http1(io, &mut orders, service, || handover.take());
+        if let Some((io, read, body)) = served.await {
+            let (io, mut ahead) = io.into_inner().into_inner();
+            ahead.extend_from_slice(&read);
+            let connected = Connected { io, ahead, peer, permit };
+            flushers.take(Lane::new(connected, body, self.back.clone()));
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    async fn serve_tls<S>(
+        &self,
+        accept: tokio_rustls::Accept<I>,
+        orders: &mut Orders,
+        service: WithPeer<S, P, B>,
+    ) where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+    {
+        let accepted = orders.run(timeout(self.settings.header_timeout, accept), |_| ());
+        let Some(Ok(Ok(stream))) = accepted.await else { return };
+        if self.settings.http2 && super::tls::chose_http2(&stream) {
+            self.http2(stream, orders, service).await;
+        } else {
+            drop(self.http1(stream, orders, service, || None::<()>).await);
+        }
     }
 
     /// Whether the client speaks HTTP/2, if it says anything.
-    async fn sniff<I: AsyncRead + Unpin>(&self, io: &mut Sniffed<I>) -> Option<bool> {
+    async fn sniff(&self, io: &mut Sniffed<I>, orders: &mut Orders) -> Option<bool> {
         // A connection that said nothing yet is idle: when the server leaves, it is given this
         // long for a request that may be under way.
         const GRACE: Duration = Duration::from_millis(50);
         let mut first = pin!(timeout(self.settings.header_timeout, io.is_http2()));
-        let answer = tokio::select! {
+        let answer = select! {
+            biased;
             answer = &mut first => answer,
-            () = self.leaving.cancelled() => timeout(GRACE, first).await.unwrap_or_else(Err),
+            order = orders.next() => match order {
+                Order::Leave => timeout(GRACE, first).await.unwrap_or_else(Err),
+                Order::Cut => return None,
+            }
         };
         answer.ok()?.ok()
     }
 
-    async fn speak<I, P, S, B>(self, io: I, http2: bool, service: WithPeer<S, P>)
+    async fn http2<J, S>(&self, io: J, orders: &mut Orders, service: WithPeer<S, P, B>)
     where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        P: Clone + Send + Sync + 'static,
+        J: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
     {
-        let io = TokioIo::new(io);
-        if http2 {
-            let connection = protocol::http2(&self.settings).serve_connection(io, service);
-            let mut connection = pin!(connection);
-            tokio::select! {
-                over = connection.as_mut() => return note(over),
-                () = self.leaving.cancelled() => connection.as_mut().graceful_shutdown(),
-            }
-            note(connection.await);
-        } else {
-            let last = self.leaving.is_cancelled();
-            let connection = protocol::http1(&self.settings, last).serve_connection(io, service);
-            // WebSockets of the same application are none of our business, and work.
-            let mut connection = pin!(connection.with_upgrades());
-            if !last {
-                tokio::select! {
-                    over = connection.as_mut() => return note(over),
-                    () = self.leaving.cancelled() => connection.as_mut().graceful_shutdown(),
+        let protocol = protocol::http2(&self.settings);
+        let connection = protocol.serve_connection(TokioIo::new(io), service);
+        if let Some(over) =
+            orders.run(connection, |connection| connection.graceful_shutdown()).await
+        {
+            note(over);
+        }
+    }
+
+    /// Serves requests until the connection is over, or until `taken` says that something was taken
+    /// out of it: then gives what is left of it, with what was read of it too much.
+    async fn http1<J, S, T>(
+        &self,
+        io: J,
+        orders: &mut Orders,
+        service: WithPeer<S, P, B>,
+        taken: impl Fn() -> Option<T>,
+    ) -> Option<(J, Bytes, T)>
+    where
+        J: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+    {
+        let protocol = protocol::http1(&self.settings, orders.is_leaving());
+        // WebSockets of the same application are none of our business, and work.
+        let mut connection = protocol.serve_connection(TokioIo::new(io), service).with_upgrades();
+        let taken = loop {
+            let polled = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
+                Poll::Ready(over) => Poll::Ready(Err(over)),
+                Poll::Pending => taken().map_or(Poll::Pending, |taken| Poll::Ready(Ok(taken))),
+            });
+            select! {
+                biased;
+                polled = polled => match polled {
+                    Ok(taken) => break taken,
+                    Err(over) => {
+                        note(over);
+                        return None;
+                    }
+                },
+                order = orders.next() => match order {
+                    Order::Leave => Pin::new(&mut connection).graceful_shutdown(),
+                    Order::Cut => return None,
                 }
             }
-            note(connection.await);
-        }
+        };
+        let parts = connection.into_parts()?;
+        Some((parts.io.into_inner(), parts.read_buf, taken))
     }
 }
 

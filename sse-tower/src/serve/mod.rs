@@ -1,7 +1,9 @@
 //! A server whose settings suit streams, and which leaves as a drain says.
 
 mod connection;
+mod direct;
 mod listener;
+mod orders;
 mod peer;
 mod protocol;
 mod run;
@@ -158,6 +160,22 @@ impl<L, S> Serve<L, S> {
     /// its first bytes.
     pub fn http2(mut self, spoken: bool) -> Self {
         self.settings.http2 = spoken;
+        self
+    }
+
+    /// Whether event streams take the direct path; they do unless set.
+    ///
+    /// Over HTTP/1.1 without TLS, a stream that has to wait gives up its HTTP connection: what is left
+    /// is its socket and the response's body, about a kilobyte and a half in place of twenty. Events are
+    /// then written by one task for each worker of the runtime, which polls the bodies in turn. The
+    /// bytes are the same; so is everything that the stream promises, and every layer around the body
+    /// sees every frame and the end. It is taken by event streams of this crate alone, whose response
+    /// is chunked as it is: not encoded, no trailers, no `connection` header of its own.
+    ///
+    /// Switch it off where a layer's body does heavy work, or blocks: with HTTP connections of their
+    /// own only streams on the same worker wait for it.
+    pub fn direct(mut self, taken: bool) -> Self {
+        self.settings.direct = taken;
         self
     }
 

@@ -1,6 +1,6 @@
 //! Accept, leave, return.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -8,14 +8,18 @@ use http_body::Body;
 use hyper::body::Incoming;
 use sse_tower_core::DrainPhase;
 use tokio::{
-    sync::Semaphore,
-    task::JoinSet,
+    sync::{Semaphore, mpsc},
     time::{Instant, sleep, sleep_until},
 };
-use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use super::{BoxError, BoxFuture, Serve, SocketListener, connection::Connections, signal::Signals};
+use super::{
+    BoxError, BoxFuture, Serve, SocketListener,
+    connection::{Connected, Connections},
+    direct::Flushers,
+    orders::Server,
+    signal::Signals,
+};
 
 /// How long the server rests when it may open no more files, as others do.
 const REST: Duration = Duration::from_millis(100);
@@ -31,16 +35,20 @@ where
 {
     let Serve { mut listener, service, context, signal, settings, .. } = server;
     let settings = Arc::new(settings);
-    let leaving = CancellationToken::new();
-    let connections = Connections {
+    // Dropped with this future, and with it every connection is cut.
+    let (here, orders) = Server::new();
+    // Holds no more than the connections there may be.
+    let (back, mut returned) = mpsc::unbounded_channel();
+    let direct = settings.direct.then(|| Flushers::start(&settings, &orders));
+    let connections = Arc::new(Connections {
         settings: settings.clone(),
-        leaving: leaving.clone(),
+        orders,
+        direct,
+        back,
         #[cfg(feature = "tls")]
         tls: server.tls,
-    };
+    });
     let room = Arc::new(Semaphore::new(settings.max_connections));
-    // Dropping the set cuts every connection, so nothing outlives this future.
-    let mut open = JoinSet::new();
 
     let mut leave = Leave::new(signal)?;
     let mut deadline = None;
@@ -52,20 +60,19 @@ where
                 let (io, peer, permit) = accepted?;
                 // A socket that cannot be set up is served as it is.
                 let _ = L::set_up(&io, &settings.sockets);
-                let (connections, service) = (connections.clone(), service.clone());
-                open.spawn(async move {
-                    connections.serve(io, peer, service).await;
-                    drop(permit);
-                });
+                let connected = Connected { io, ahead: Vec::new(), peer, permit };
+                spawn(connections.clone().serve(connected, service.clone()));
             }
-            Some(_) = open.join_next() => {}
+            Some(connected) = returned.recv() => {
+                spawn(connections.clone().serve(connected, service.clone()));
+            }
             () = leave.word() => {
                 if deadline.is_some() {
                     // Said twice: at once, then.
                     return Ok(());
                 }
                 deadline = Some(Instant::now() + settings.drain.longest());
-                leaving.cancel();
+                here.leave();
                 tokio::spawn(context.drain().with(settings.drain.clone()));
             }
             () = &mut drained => break,
@@ -73,16 +80,23 @@ where
     }
 
     // Also when somebody else has drained the context.
-    leaving.cancel();
-    drop(listener);
+    here.leave();
+    drop((listener, connections));
     let deadline = deadline.unwrap_or_else(|| Instant::now() + settings.drain.longest());
     loop {
         tokio::select! {
-            next = open.join_next() => if next.is_none() { return Ok(()) },
+            // One whose stream ended just before that. Nobody is left who could give one back when
+            // there is neither a task nor a lane.
+            connected = returned.recv() => if connected.is_none() { return Ok(()) },
             () = leave.word() => return Ok(()),
             () = sleep_until(deadline) => return Ok(()),
         }
     }
+}
+
+/// Serves a connection in a task of its own. Boxed, because tokio moves what it spawns several times.
+fn spawn(connection: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(Box::pin(connection));
 }
 
 type Permit = tokio::sync::OwnedSemaphorePermit;

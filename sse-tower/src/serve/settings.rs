@@ -10,6 +10,7 @@ use super::{Serve, SocketOptions};
 pub(super) struct Settings {
     pub(super) drain: Drain,
     pub(super) http2: bool,
+    pub(super) direct: bool,
     pub(super) sockets: SocketOptions,
     pub(super) header_timeout: Duration,
     pub(super) buffer_bytes: usize,
@@ -23,6 +24,7 @@ impl Default for Settings {
         Self {
             drain: Drain::new(),
             http2: true,
+            direct: true,
             sockets: SocketOptions::new(),
             header_timeout: Defaults::DEFAULT_HEADER_TIMEOUT,
             buffer_bytes: Defaults::DEFAULT_BUFFER_BYTES,

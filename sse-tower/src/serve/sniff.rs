@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::BufMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
@@ -14,27 +15,38 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A connection some of whose bytes were looked at already; they are read again first.
 pub(super) struct Sniffed<I> {
     io: I,
-    seen: [u8; PREFACE.len()],
+    seen: Vec<u8>,
+    /// So much of it was read again.
     from: usize,
-    to: usize,
 }
 
 impl<I: AsyncRead + Unpin> Sniffed<I> {
-    /// A connection whose bytes nobody has looked at.
-    pub(super) fn unseen(io: I) -> Self {
-        Self { io, seen: [0; PREFACE.len()], from: 0, to: 0 }
+    /// A connection of which so much was read already.
+    pub(super) fn after(io: I, seen: Vec<u8>) -> Self {
+        Self { io, seen, from: 0 }
+    }
+
+    /// The connection, and what of it is still to be read again.
+    pub(super) fn into_inner(mut self) -> (I, Vec<u8>) {
+        self.seen.drain(..self.from);
+        (self.io, self.seen)
     }
 
     /// Reads until it is clear whether the client speaks HTTP/2: one read for nearly everybody.
     pub(super) async fn is_http2(&mut self) -> io::Result<bool> {
-        while self.to < PREFACE.len() {
-            let read = self.io.read(&mut self.seen[self.to..]).await?;
-            self.to += read;
-            if read == 0 || self.seen[..self.to] != PREFACE[..self.to] {
+        self.seen.reserve_exact(PREFACE.len().saturating_sub(self.seen.len()));
+        loop {
+            let some = self.seen.len().min(PREFACE.len());
+            if self.seen[..some] != PREFACE[..some] {
+                return Ok(false);
+            }
+            if some == PREFACE.len() {
+                return Ok(true);
+            }
+            if self.io.read_buf(&mut (&mut self.seen).limit(PREFACE.len() - some)).await? == 0 {
                 return Ok(false);
             }
         }
-        Ok(true)
     }
 }
 
@@ -45,7 +57,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Sniffed<I> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let seen = &this.seen[this.from..this.to];
+        let seen = &this.seen[this.from..];
         if seen.is_empty() {
             return Pin::new(&mut this.io).poll_read(cx, buf);
         }
@@ -100,7 +112,7 @@ mod tests {
         for chunk in chunks {
             mock.read(chunk);
         }
-        let mut sniffed = Sniffed::unseen(mock.build());
+        let mut sniffed = Sniffed::after(mock.build(), Vec::new());
         let http2 = sniffed.is_http2().await.unwrap();
         let mut all = Vec::new();
         sniffed.read_to_end(&mut all).await.unwrap();
