@@ -1,4 +1,5 @@
-//! The only items that generated code may name. Not public API: no stability is promised.
+//! The only items that generated code may name, and what the test kit is made of. Not public API: no
+//! stability is promised.
 
 pub use inventory::submit;
 
@@ -14,3 +15,6 @@ pub use crate::{
 pub use inventory::iter as linked;
 
 pub use crate::emitter::{Configure, Ending, EndpointOptions, beside};
+
+#[cfg(feature = "test-util")]
+pub use crate::context::{Tap, Tapped, event_label, tap};

@@ -127,6 +127,20 @@ async fn settled_waits_for_spawned_listeners_and_what_they_publish() {
     assert!(done.load(Ordering::Relaxed));
 }
 
+#[test]
+fn a_publication_that_was_handed_to_another_runtime_is_under_way_at_once() {
+    // Nothing drives it, so that what is handed over stays where it is.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let built_inside = runtime.enter();
+    let listener = Listener::on_async(async |_: Arc<Paid>| ()).timeout(Duration::from_secs(60));
+    let context = ApplicationContext::bare().listener(listener).build().unwrap();
+    drop(built_inside);
+    let mut publication = pin!(context.publish_event(Paid));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(publication.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(context.in_flight(), 1);
+}
+
 #[tokio::test]
 async fn a_spawned_listener_that_panics_or_fails_is_over() {
     let context = ApplicationContext::bare()

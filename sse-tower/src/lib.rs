@@ -86,7 +86,7 @@
 //! # Features
 //!
 //! `axum`, `json` and `serve` are on unless switched off; `tls` adds rustls to [`serve`], `metrics`
-//! and `tracing` say what happens. Each only adds.
+//! and `tracing` say what happens, `test-util` is the kit for your tests (`sse_tower::test`). Each only adds.
 
 #![deny(missing_docs)]
 
@@ -100,6 +100,8 @@ mod lease;
 #[cfg(feature = "serve")]
 mod serve;
 mod service;
+#[cfg(feature = "test-util")]
+pub mod test;
 
 // One event on the wire.
 pub use sse_tower_core::{

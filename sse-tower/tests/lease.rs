@@ -12,19 +12,25 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use axum::{Router, body::Body, extract::Extension, response::Response, routing::get};
-use http::Request;
-use http_body_util::BodyExt;
-use sse_tower::{ApplicationContext, CloseReason, Lease, SseEmitter, SseLayer};
-use tokio::time::{Instant, timeout};
-use tower::ServiceExt;
+use axum::{Router, extract::Extension, routing::get};
+use sse_tower::{
+    ApplicationContext, CloseReason, Lease, STREAM_BYE, SseEmitter, SseLayer,
+    test::{TestClient, TestStream},
+};
+use tokio::time::Instant;
 
-/// `/ours` is an `SseEmitter`, `/foreign` a stream that others made.
-fn app(context: &ApplicationContext, lease: impl Fn() -> Lease + Send + Sync + 'static) -> Router {
-    Router::new()
-        .route("/ours", get(ours))
-        .route("/foreign", get(common::hello))
-        .layer(SseLayer::new(context.clone()).lease(move |_| Some(lease())))
+/// A client of `/ours`, which is an `SseEmitter`, and `/foreign`, a stream that others made.
+fn client(
+    context: &ApplicationContext,
+    lease: impl Fn() -> Lease + Send + Sync + 'static,
+) -> TestClient {
+    let layer = SseLayer::new(context.clone()).lease(move |_| Some(lease()));
+    let app = Router::new().route("/ours", get(ours)).route("/foreign", get(common::hello));
+    patient(app.layer(layer))
+}
+
+fn patient(app: Router) -> TestClient {
+    TestClient::new(app).deadline(Duration::from_secs(3600))
 }
 
 async fn ours() -> SseEmitter {
@@ -35,32 +41,31 @@ async fn ours() -> SseEmitter {
     emitter
 }
 
-async fn ask(app: &Router, path: &str) -> Response {
-    let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-    app.clone().oneshot(request).await.unwrap()
+/// Reads a stream to its end: how long that took, and the data of its farewell.
+async fn end(client: &TestClient, path: &str) -> (Duration, String) {
+    let start = Instant::now();
+    let farewell = farewell(client.open(path).await).await;
+    (start.elapsed(), farewell)
 }
 
-/// Reads a stream to its end: how long that took, and the farewell's lines after `retry:`.
-async fn end(app: &Router, path: &str) -> (Duration, String) {
-    let start = Instant::now();
-    let reading = common::text(ask(app, path).await.into_body());
-    let text = timeout(Duration::from_secs(3600), reading).await.expect("the stream ends");
-    let (_, farewell) = text.split_once("retry:").unwrap_or_else(|| panic!("no farewell: {text}"));
-    let (retry, farewell) = farewell.split_once('\n').unwrap();
-    assert!((2000..=10_000).contains(&retry.parse::<u64>().unwrap()), "{retry}");
-    (start.elapsed(), farewell.to_owned())
+async fn farewell(mut stream: TestStream) -> String {
+    let farewell = stream.rest().await.pop().unwrap();
+    assert_eq!(farewell.name, STREAM_BYE.as_str());
+    let retry = farewell.retry.unwrap();
+    assert!((2000..=10_000).contains(&retry.as_millis()), "{retry:?}");
+    farewell.data
 }
 
 fn bye(cause: &str) -> String {
-    format!("event:stream-bye\ndata:{{\"reason\":\"expired\",\"cause\":\"{cause}\"}}\n\n")
+    format!(r#"{{"reason":"expired","cause":"{cause}"}}"#)
 }
 
 #[tokio::test(start_paused = true)]
 async fn pain_13_a_stream_ends_when_its_token_expires_and_the_client_is_told_why() {
     let context = common::context();
-    let app = app(&context, || Lease::new().expires_in(Duration::from_secs(60)));
+    let client = client(&context, || Lease::new().expires_in(Duration::from_secs(60)));
     for path in ["/ours", "/foreign"] {
-        let (took, farewell) = end(&app, path).await;
+        let (took, farewell) = end(&client, path).await;
         assert_eq!(took.as_secs(), 60, "{path}");
         assert_eq!(farewell, bye("expired"), "{path}");
     }
@@ -70,9 +75,9 @@ async fn pain_13_a_stream_ends_when_its_token_expires_and_the_client_is_told_why
 #[tokio::test(start_paused = true)]
 async fn a_token_that_has_expired_already_ends_the_stream_at_once() {
     let past = SystemTime::now() - Duration::from_secs(1);
-    let app = app(&common::context(), move || Lease::new().expires_at(past));
+    let client = client(&common::context(), move || Lease::new().expires_at(past));
     for path in ["/ours", "/foreign"] {
-        let (took, farewell) = end(&app, path).await;
+        let (took, farewell) = end(&client, path).await;
         assert!(took < Duration::from_millis(100), "{path}: {took:?}");
         assert_eq!(farewell, bye("expired"), "{path}");
     }
@@ -82,7 +87,7 @@ async fn a_token_that_has_expired_already_ends_the_stream_at_once() {
 async fn pain_13_the_check_is_repeated_on_the_keep_alive_tick() {
     let (allowed, asked) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
     let (may, count) = (allowed.clone(), asked.clone());
-    let app = app(&common::context(), move || {
+    let client = client(&common::context(), move || {
         let (may, count) = (may.clone(), count.clone());
         Lease::new().check(move || {
             count.fetch_add(1, Ordering::Relaxed);
@@ -93,8 +98,8 @@ async fn pain_13_the_check_is_repeated_on_the_keep_alive_tick() {
     for path in ["/ours", "/foreign"] {
         allowed.store(true, Ordering::Relaxed);
         asked.store(0, Ordering::Relaxed);
-        let app = app.clone();
-        let stream = tokio::spawn(async move { end(&app, path).await });
+        let client = client.clone();
+        let stream = tokio::spawn(async move { end(&client, path).await });
         tokio::time::sleep(Duration::from_secs(60)).await;
         // Every 11.25 s to 15 s.
         let asked = asked.load(Ordering::Relaxed);
@@ -110,13 +115,13 @@ async fn pain_13_the_check_is_repeated_on_the_keep_alive_tick() {
 
 #[tokio::test(start_paused = true)]
 async fn a_check_that_has_to_ask_somebody_may_take_its_time() {
-    let app = app(&common::context(), || {
+    let client = client(&common::context(), || {
         Lease::new().check_every(Duration::from_secs(1)).check_async(|| async {
             tokio::time::sleep(Duration::from_secs(30)).await;
             false
         })
     });
-    let (took, farewell) = end(&app, "/ours").await;
+    let (took, farewell) = end(&client, "/ours").await;
     assert_eq!(took.as_secs(), 30 + u64::from(took.subsec_millis() < 500), "{took:?}");
     assert_eq!(farewell, bye("check-failed"));
 }
@@ -124,13 +129,13 @@ async fn a_check_that_has_to_ask_somebody_may_take_its_time() {
 #[tokio::test(start_paused = true)]
 async fn a_check_that_panics_ends_its_stream_and_no_other() {
     let context = common::context();
-    let app = app(&context, || {
+    let client = client(&context, || {
         Lease::new().check_every(Duration::from_secs(1)).check(|| panic!("on purpose"))
     });
     let calm =
         Router::new().route("/foreign", get(common::hello)).layer(SseLayer::new(context.clone()));
-    let other = ask(&calm, "/foreign").await;
-    assert_eq!(end(&app, "/ours").await.1, bye("check-failed"));
+    let other = patient(calm).open("/foreign").await;
+    assert_eq!(end(&client, "/ours").await.1, bye("check-failed"));
     assert_eq!(context.streams().len(), 1);
     drop(other);
 }
@@ -140,17 +145,16 @@ async fn pain_13_a_revoked_lease_ends_all_its_streams_at_once_and_those_that_com
     let context = common::context();
     let lease = Lease::new();
     let given = lease.clone();
-    let app = app(&context, move || given.clone());
-    let (first, second) = (ask(&app, "/ours").await, ask(&app, "/foreign").await);
+    let client = client(&context, move || given.clone());
+    let (first, second) = (client.open("/ours").await, client.open("/foreign").await);
     assert_eq!(context.streams().len(), 2);
     let start = Instant::now();
     lease.revoke();
     assert!(lease.is_revoked());
-    for response in [first, second] {
-        let text = common::text(response.into_body()).await;
-        assert!(text.ends_with(&bye("revoked")), "{text}");
+    for stream in [first, second] {
+        assert_eq!(farewell(stream).await, bye("revoked"));
     }
-    assert_eq!(end(&app, "/ours").await.1, bye("revoked"));
+    assert_eq!(end(&client, "/ours").await.1, bye("revoked"));
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert!(context.streams().is_empty());
 }
@@ -166,36 +170,23 @@ async fn a_handler_may_put_the_lease_into_its_response_and_both_count() {
     };
     for (of_the_layer, expected) in [(60, 5), (2, 2)] {
         let app = Router::new().route("/", get(handler)).layer(layer(of_the_layer));
-        assert_eq!(end(&app, "/").await.0.as_secs(), expected);
+        assert_eq!(end(&patient(app), "/").await.0.as_secs(), expected);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_program_hears_that_its_stream_expired() {
-    let reason = Arc::new(std::sync::Mutex::new(None));
-    let heard = reason.clone();
-    let app = Router::new()
-        .route(
-            "/",
-            get(move || async move {
-                let emitter = ours().await;
-                emitter.on_completion(move |reason| *heard.lock().unwrap() = Some(reason));
-                emitter
-            }),
-        )
-        .layer(
-            SseLayer::new(common::context())
-                .lease(|_| Some(Lease::new().expires_in(Duration::from_secs(1)))),
-        );
-    end(&app, "/").await;
-    assert_eq!(*reason.lock().unwrap(), Some(CloseReason::Expired));
+    let lease = || Lease::new().expires_in(Duration::from_secs(1));
+    let mut stream = client(&common::context(), lease).open("/ours").await;
+    stream.rest().await;
+    assert_eq!(stream.ended().await, Some(CloseReason::Expired));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_over_is_no_longer_watched() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
-    let app = app(&common::context(), move || {
+    let client = client(&common::context(), move || {
         let count = count.clone();
         Lease::new().check(move || {
             count.fetch_add(1, Ordering::Relaxed);
@@ -203,9 +194,9 @@ async fn a_stream_that_is_over_is_no_longer_watched() {
         })
     });
     for path in ["/ours", "/foreign"] {
-        let mut body = ask(&app, path).await.into_body();
-        body.frame().await.unwrap().unwrap();
-        assert!(timeout(Duration::from_secs(10), body.frame()).await.is_err());
+        let mut stream = client.open(path).await;
+        stream.next_event().await;
+        stream.silent_for(Duration::from_secs(10)).await;
     }
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(asked.load(Ordering::Relaxed), 0);

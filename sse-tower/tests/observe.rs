@@ -10,17 +10,15 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, routing::get};
-use http::Request;
-use http_body_util::BodyExt;
+use axum::{Router, routing::get};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
 use sse_tower::{
     ApplicationEvent, Drain, Emitters, History, LastEventId, Limits, SseLayer, observe,
+    test::TestClient,
 };
-use tower::ServiceExt;
 
 /// Keeps the last or the summed value of everything, by name and labels.
 #[derive(Clone, Default)]
@@ -99,19 +97,13 @@ impl Recorder for Ledger {
     }
 }
 
-async fn ask(app: &Router) -> axum::response::Response {
-    let request = Request::builder().uri("/push").header("accept", "text/event-stream");
-    app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
-}
-
-fn app(context: &sse_tower::ApplicationContext, most: usize) -> Router {
+fn client(context: &sse_tower::ApplicationContext, most: usize) -> TestClient {
     let slow = || async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         common::hello().await
     };
-    Router::new()
-        .route("/push", get(slow))
-        .layer(SseLayer::new(context.clone()).limit(Limits::new().total(most)))
+    let layer = SseLayer::new(context.clone()).limit(Limits::new().total(most));
+    TestClient::new(Router::new().route("/push", get(slow)).layer(layer))
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,13 +111,12 @@ async fn streams_are_counted_and_their_lifetime_is_apart_from_their_latency() {
     let ledger = Ledger::default();
     let _recording = metrics::set_default_local_recorder(&ledger);
     let context = common::context();
-    let app = app(&context, 2);
+    let client = client(&context, 2);
 
-    let gone = ask(&app).await;
-    let mut stays = ask(&app).await.into_body();
+    let gone = client.open("/push").await;
+    let mut stays = client.open("/push").await;
     assert_eq!(ledger.get("sse_streams_open{}"), 2.0);
-    let polite = ask(&app).await;
-    assert_eq!(polite.status(), 200);
+    client.open("/push").await;
     assert_eq!(ledger.get("sse_streams_refused_total{why=total}"), 1.0);
     tokio::time::sleep(Duration::from_secs(100)).await;
     drop(gone);
@@ -135,16 +126,16 @@ async fn streams_are_counted_and_their_lifetime_is_apart_from_their_latency() {
     assert_eq!(ledger.get("sse_time_to_headers_seconds{}").round(), 4.0);
     assert_eq!(ledger.get("sse_stream_lifetime_seconds{}").round(), 102.0);
 
-    stays.frame().await.unwrap().unwrap();
+    stays.next_event().await;
     assert_eq!(ledger.get("sse_bytes_written_total{}"), "data:hello\n\n".len() as f64);
     let drain = tokio::spawn(context.drain().with(Drain::new()));
     context.streams().reached(sse_tower::DrainPhase::Draining).await;
-    while stays.frame().await.is_some() {}
+    stays.rest().await;
     drain.await.unwrap();
     assert_eq!(ledger.get("sse_streams_closed_total{reason=drained}"), 1.0);
     assert_eq!(ledger.get("sse_streams_opened_total{}"), 2.0);
     assert_eq!(ledger.get("sse_drain_left{}"), 0.0);
-    ask(&app).await;
+    client.open("/push").await;
     assert_eq!(ledger.get("sse_streams_refused_total{why=draining}"), 1.0);
     assert_eq!(ledger.get("sse_streams_opened_total{}"), 2.0, "a refusal is no stream");
 }
@@ -154,11 +145,11 @@ async fn no_label_grows_with_the_number_of_streams() {
     let ledger = Ledger::default();
     let _recording = metrics::set_default_local_recorder(&ledger);
     let context = common::context();
-    let app = app(&context, 100);
-    drop(ask(&app).await);
+    let client = client(&context, 100);
+    drop(client.open("/push").await);
     let names = ledger.names();
     for _ in 0..50 {
-        drop(ask(&app).await);
+        drop(client.open("/push").await);
     }
     assert_eq!(ledger.names(), names);
     assert!(names.iter().any(|name| name.starts_with(observe::STREAMS_OPENED)), "{names:?}");

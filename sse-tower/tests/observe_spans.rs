@@ -7,10 +7,8 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use axum::{Router, body::Body, routing::get};
-use http::Request;
-use sse_tower::{ApplicationEvent, Emitters, SseLayer};
-use tower::ServiceExt;
+use axum::{Router, routing::get};
+use sse_tower::{ApplicationEvent, Emitters, SseLayer, test::TestClient};
 use tracing::{
     field::{Field, Visit},
     span,
@@ -128,10 +126,9 @@ async fn each_stream_is_a_span_that_says_how_it_ended(spans: &Spans) {
         Router::new().route("/push", get(common::hello)).layer(SseLayer::new(common::context()));
     // The context itself publishes that it has started.
     spans.0.lock().unwrap().lines.clear();
-    let request = Request::builder().uri("/push").body(Body::empty()).unwrap();
-    let response = app.oneshot(request).await.unwrap();
+    let stream = TestClient::new(app).open("/push").await;
     assert_eq!(spans.0.lock().unwrap().lines, ["sse_stream opens"]);
-    drop(response);
+    drop(stream);
     assert_eq!(
         spans.0.lock().unwrap().lines,
         ["sse_stream opens", "sse_stream reason=\"client-gone\"", "sse_stream closes"]

@@ -1,14 +1,13 @@
 //! What `#[sse_endpoint]` does to a request, routed by hand and collected.
 
-use axum::body::Body;
+use std::time::Duration;
+
 use axum::extract::{FromRef, Path, State};
 use axum::http::{Request, StatusCode, header};
-use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use http_body_util::BodyExt as _;
-use sse_tower::{ApplicationContext, Component, SseEmitter, endpoints, sse_endpoint};
-use tower::ServiceExt as _;
+use sse_tower::test::{ReceivedEvent, TestClient, TestStream};
+use sse_tower::{ApplicationContext, CloseReason, Component, SseEmitter, endpoints, sse_endpoint};
 
 #[derive(Clone)]
 struct Shop(&'static str);
@@ -75,92 +74,85 @@ fn context() -> ApplicationContext {
         .unwrap()
 }
 
-async fn ask(app: Router, request: Request<Body>) -> (StatusCode, String) {
-    let response: Response = app.oneshot(request).await.unwrap();
-    let status = response.status();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, String::from_utf8(body.to_vec()).unwrap())
-}
-
-fn request(path: &str) -> Request<Body> {
-    Request::get(path).body(Body::empty()).unwrap()
-}
-
-fn by_hand() -> Router {
+fn by_hand() -> TestClient {
     let context = ApplicationContext::bare().build().unwrap();
-    Router::new()
-        .route("/returns/{id}", get(returns))
-        .route("/takes/{id}", get(takes))
-        .layer(Extension(context))
+    let app = Router::new().route("/returns/{id}", get(returns)).route("/takes/{id}", get(takes));
+    TestClient::new(app.layer(Extension(context)))
 }
 
-fn gathered() -> Router {
+fn gathered() -> TestClient {
     let context = context();
-    Router::new().merge(endpoints(&context).unwrap()).layer(Extension(context))
+    let app = Router::new().merge(endpoints(&context).unwrap());
+    TestClient::new(app.layer(Extension(context)))
+}
+
+/// The only event of a stream.
+async fn one_event(mut stream: TestStream) -> ReceivedEvent {
+    let event = stream.next_event().await;
+    assert_eq!(stream.ended().await, Some(CloseReason::Completed));
+    event
+}
+
+/// The status of a response that is no stream.
+async fn refused(client: &TestClient, path: &str) -> Option<StatusCode> {
+    client.open(path).result().await.unwrap_err().status()
 }
 
 #[tokio::test]
 async fn a_returned_emitter_is_the_response_with_its_options() {
-    let (status, body) = ask(by_hand(), request("/returns/7")).await;
-    assert_eq!(status, StatusCode::OK);
-    assert!(body.contains("data:returned 7\n") && body.contains("retry:3000\n"), "{body}");
+    let mut stream = by_hand().open("/returns/7").await;
+    assert_eq!(stream.next_event().await.data, "returned 7");
+    assert_eq!(stream.retry(), Some(Duration::from_secs(3)));
 }
 
 #[tokio::test]
 async fn a_returned_error_is_the_response() {
-    assert_eq!(ask(by_hand(), request("/returns/0")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(refused(&by_hand(), "/returns/0").await, Some(StatusCode::FORBIDDEN));
 }
 
 #[tokio::test]
 async fn a_rejected_argument_opens_no_stream() {
-    assert_eq!(ask(by_hand(), request("/takes/many")).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(refused(&by_hand(), "/takes/many").await, Some(StatusCode::BAD_REQUEST));
 }
 
 #[tokio::test]
 async fn a_taken_emitter_streams_beside_the_body_and_completes_with_it() {
-    let (status, body) = ask(by_hand(), request("/takes/7")).await;
-    assert_eq!(status, StatusCode::OK);
-    assert!(body.contains("data:taken 7\n"), "{body}");
+    assert_eq!(one_event(by_hand().open("/takes/7").await).await.data, "taken 7");
 }
 
 #[tokio::test]
 async fn a_collected_endpoint_takes_each_state_from_the_context() {
-    let (status, body) = ask(gathered(), request("/collected/7")).await;
-    assert_eq!(status, StatusCode::OK, "{body}");
-    assert!(body.contains("data:shop 12 desk 7\n"), "{body}");
+    assert_eq!(one_event(gathered().open("/collected/7").await).await.data, "shop 12 desk 7");
 }
 
 #[tokio::test]
 async fn one_path_answers_several_methods_and_a_named_state_has_parts() {
     let request = Request::post("/collected/7")
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(r#"["a","b"]"#))
+        .body(r#"["a","b"]"#.into())
         .unwrap();
-    let (status, body) = ask(gathered(), request).await;
-    assert_eq!(status, StatusCode::OK, "{body}");
-    assert!(body.contains("data:sub-shop 7 a+b\n"), "{body}");
+    assert_eq!(one_event(gathered().open_with(request).await).await.data, "sub-shop 7 a+b");
 }
 
 #[tokio::test]
 async fn a_collected_endpoint_rejects_as_its_extractors_do() {
-    assert_eq!(ask(gathered(), request("/collected/many")).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(refused(&gathered(), "/collected/many").await, Some(StatusCode::BAD_REQUEST));
 }
 
 #[tokio::test]
 async fn head_opens_no_stream() {
-    let request = Request::head("/collected/7").body(Body::empty()).unwrap();
-    let response = gathered().oneshot(request).await.unwrap();
+    let request = Request::head("/collected/7").body("".into()).unwrap();
+    let response = gathered().send(request).await;
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
-    assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+    assert!(response.body().is_empty());
 }
 
 #[tokio::test]
 async fn the_collected_router_fits_any_state() {
     let context = context();
     let app: Router<u32> = endpoints::<u32>(&context).unwrap();
-    let (status, _) =
-        ask(app.with_state(7).layer(Extension(context)), request("/collected/7")).await;
-    assert_eq!(status, StatusCode::OK);
+    let client = TestClient::new(app.with_state(7).layer(Extension(context)));
+    assert_eq!(one_event(client.open("/collected/7").await).await.data, "shop 12 desk 7");
 }
 
 #[test]

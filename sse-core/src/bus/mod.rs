@@ -60,6 +60,8 @@ pub use listener::{ComponentRef, Declaration};
 pub use prepared::{Held, Prepared, Wired};
 
 // For the context.
+#[cfg(feature = "test-util")]
+pub(crate) use event::EventDescription;
 pub(crate) use event::{readable_name, short_name};
 pub(crate) use listener::Profile;
 pub(crate) use order::arrange;

@@ -178,6 +178,8 @@ pub(crate) fn publish_held<E: ApplicationEvent>(
     };
     let meta = *scope.meta();
     let mut tally = Tally::new(meta, describe::<E>);
+    #[cfg(feature = "test-util")]
+    let held = if moment.is_delivery() { context.show(held, describe::<E>, &meta) } else { held };
     context.with_slot::<E, _>(|slot| {
         slot.with_plan(|plan| {
             if plan.entries.is_empty() && moment.is_delivery() {
@@ -317,6 +319,7 @@ impl<E: ApplicationEvent> Publication<E> {
         let (done, receiver) = oneshot::channel();
         self.state = State::Told(Told::Handed { tally: receiver, meta: tally.meta });
         rest.handed_over = true;
+        rest.count();
         let context = rest.context().clone();
         let mut publication = Self { state: State::Told(Told::Open { tally, rest }) };
         let task = async move {

@@ -161,6 +161,8 @@ impl ContextBuilder {
             wires,
             events,
             linked: self.linked,
+            #[cfg(feature = "test-util")]
+            taps: super::tap::Taps::default(),
         }));
         context.log();
         // Whoever wants to know hears it; whoever fails has said so in the log.

@@ -9,6 +9,8 @@ mod lifecycle;
 mod linked;
 mod publisher;
 mod subscription;
+#[cfg(feature = "test-util")]
+mod tap;
 mod wiring;
 
 use std::{
@@ -40,6 +42,8 @@ pub use lifecycle::{ContextClosed, ContextDraining, ContextStarted};
 pub use linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener};
 pub use publisher::Publisher;
 pub use subscription::Subscription;
+#[cfg(feature = "test-util")]
+pub use tap::{Tap, Tapped, event_label, tap};
 pub use wiring::{WiringError, WiringFault};
 
 /// The components, the listeners and the bus of a program.
@@ -70,6 +74,8 @@ pub(crate) struct Inner {
     wires: Vec<builder::Wire>,
     events: Vec<EventRef>,
     linked: bool,
+    #[cfg(feature = "test-util")]
+    taps: tap::Taps,
 }
 
 /// An event that nobody heard.
@@ -170,6 +176,9 @@ impl ApplicationContext {
     /// Waits until everything is over that was started and that nobody waits for: listeners
     /// declared `spawn`, publications that were detached or whose caller has gone, publications that
     /// are being awaited elsewhere, and all that these have published.
+    ///
+    /// Listeners of a publication that was awaited have run already, and need no waiting for. What a
+    /// listener gives to `tokio::spawn` by itself is not known here: declare the listener `spawn` instead.
     ///
     /// Ready at once if there is nothing. A listener that awaits it waits for itself, for ever. A
     /// [`Publication`] that was neither awaited nor dropped has not begun its rest and does not count.

@@ -135,6 +135,16 @@ impl ApplicationContext {
         drop((old, removed));
     }
 
+    /// Lets every known event go by its plan of this moment, as if a listener had come and gone.
+    #[cfg(feature = "test-util")]
+    pub(super) fn change_all(&self) {
+        let subscribed = self.0.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = self.0.slots.iter();
+        let old: Vec<_> = slots.map(|slot| slot.refresh(&self.0.fixed, &subscribed)).collect();
+        drop(subscribed);
+        drop(old);
+    }
+
     fn slots_hearing(&self, profile: &Profile) -> Vec<Arc<dyn AnySlot>> {
         let type_id = profile.event.id();
         let late = self.0.late.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,295 @@
+//! A client in the test's own process.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes};
+use http::{Request, Response, request::Parts};
+use http_body::Body;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use sse_tower_core::BoxError;
+use tower_service::Service;
+
+use super::{Cause, DEFAULT_DEADLINE, MAX_UNREAD, TestStream, Wait};
+
+pub(super) type TestBody = UnsyncBoxBody<Bytes, BoxError>;
+pub(super) type Answer = Result<Response<TestBody>, BoxError>;
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Sends the head of a request once more, without a body.
+pub(super) type Dial = Box<dyn Fn(Parts) -> BoxFuture<Answer> + Send>;
+
+/// A client of a tower service, such as an axum `Router`, without sockets.
+///
+/// Each request goes to a clone of the service, as under a server. Nothing runs beside the test: a
+/// response's body is polled while the test waits for something of it, and dropped, which is the
+/// disconnect, with its [`TestStream`].
+///
+/// `B` is the body of requests, and the one that [`new`](Self::new) uses suits a `Router` and every
+/// other service that takes any body.
+///
+/// ```
+/// # use sse_tower::{SseEmitter, test::TestClient};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let app = axum::Router::new().route("/push", axum::routing::get(|| async {
+///     let emitter = SseEmitter::new();
+///     emitter.try_send("hello").unwrap();
+///     emitter.complete();
+///     emitter
+/// }));
+/// let mut stream = TestClient::new(app).open("/push").await;
+/// assert_eq!(stream.next_event().await.data, "hello");
+/// stream.ended().await;
+/// # }
+/// ```
+pub struct TestClient<B = Full<Bytes>> {
+    service: Arc<dyn Ask<B>>,
+    deadline: Duration,
+}
+
+impl TestClient {
+    /// A client of a service that takes any body, or `Full<Bytes>`.
+    pub fn new<S, R>(service: S) -> Self
+    where
+        S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
+    {
+        Self::for_body(service)
+    }
+}
+
+impl<B: Default + Send + 'static> TestClient<B> {
+    /// A client of a service that takes requests with the body `B` alone. An empty one is its
+    /// default.
+    ///
+    /// ```
+    /// # use {http::{Request, Response}, sse_tower::{SseEmitter, test::TestClient}, tower::service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let service = service_fn(|_: Request<()>| async {
+    ///     Ok::<_, std::convert::Infallible>(SseEmitter::new().into_http())
+    /// });
+    /// let stream = TestClient::for_body(service).open("/").await;
+    /// # drop(stream);
+    /// # }
+    /// ```
+    pub fn for_body<S, R>(service: S) -> Self
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
+    {
+        Self { service: Arc::new(Mutex::new(service)), deadline: DEFAULT_DEADLINE }
+    }
+
+    /// Uses this deadline for each wait, also of its streams, instead of [`DEFAULT_DEADLINE`].
+    ///
+    /// ```
+    /// # use {sse_tower::test::TestClient, std::time::Duration};
+    /// # let app: axum::Router = axum::Router::new();
+    /// let client = TestClient::new(app).deadline(Duration::from_secs(60));
+    /// # let _ = client;
+    /// ```
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Opens a stream as an `EventSource` does: `GET`, with its headers.
+    ///
+    /// # Panics
+    /// Where it is awaited, if the response is no event stream; the [`Unmet`](super::Unmet) says
+    /// what it is.
+    pub fn open(&self, path: &str) -> Wait<'static, TestStream> {
+        self.open_if(Request::get(path).body(B::default()))
+    }
+
+    /// Opens a stream with this request. Headers that an `EventSource` sends are added where they
+    /// are missing.
+    ///
+    /// # Panics
+    /// As [`open`](Self::open).
+    ///
+    /// ```
+    /// # use {http::Request, sse_tower::{SseEmitter, test::TestClient}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let push = || async { SseEmitter::new() };
+    /// # let app = axum::Router::new().route("/push", axum::routing::get(push));
+    /// let request = Request::get("/push").header("cookie", "user=alice").body("".into());
+    /// let stream = TestClient::new(app).open_with(request.unwrap()).await;
+    /// # drop(stream);
+    /// # }
+    /// ```
+    pub fn open_with(&self, request: Request<B>) -> Wait<'static, TestStream> {
+        self.open_if(Ok(request))
+    }
+
+    fn open_if(&self, request: http::Result<Request<B>>) -> Wait<'static, TestStream> {
+        let (deadline, service) = (self.deadline, self.service.clone());
+        Wait::new(stream_of(&request), deadline, String::new, async move {
+            let (mut parts, body) = request.map_err(Cause::BadRequest)?.into_parts();
+            super::stream::as_event_source(&mut parts);
+            let request = Request::from_parts(parts.clone(), body);
+            let response = event_stream(service.ask(request).await).await?;
+            let again: Dial = Box::new(move |parts| {
+                let request = Request::from_parts(parts, B::default());
+                service.ask(request)
+            });
+            Ok(TestStream::new(parts, again, response, deadline))
+        })
+    }
+
+    /// The whole response to a `GET`: a payment's callback, say. Not for streams that do not end.
+    ///
+    /// # Panics
+    /// Where it is awaited, if the service fails or the response does not end in time. No status is
+    /// a failure.
+    ///
+    /// ```
+    /// # use sse_tower::test::TestClient;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let app = axum::Router::new().route("/callback", axum::routing::get(|| async { "thank you" }));
+    /// let response = TestClient::new(app).get("/callback").await;
+    /// assert_eq!((response.status().as_u16(), response.body().as_str()), (200, "thank you"));
+    /// # }
+    /// ```
+    pub fn get(&self, path: &str) -> Wait<'static, Response<String>> {
+        self.send_if(Request::get(path).body(B::default()))
+    }
+
+    /// The whole response to a `POST` with this body.
+    ///
+    /// # Panics
+    /// As [`get`](Self::get).
+    ///
+    /// ```
+    /// # use sse_tower::test::TestClient;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let app = axum::Router::new().route("/say", axum::routing::post(|text: String| async { text }));
+    /// assert_eq!(TestClient::new(app).post("/say", "hello").await.body(), "hello");
+    /// # }
+    /// ```
+    pub fn post(&self, path: &str, body: impl Into<B>) -> Wait<'static, Response<String>> {
+        self.send_if(Request::post(path).body(body.into()))
+    }
+
+    /// The whole response to this request.
+    ///
+    /// # Panics
+    /// As [`get`](Self::get).
+    ///
+    /// ```
+    /// # use {http::Request, sse_tower::test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let app = axum::Router::new().route("/say", axum::routing::put(|text: String| async { text }));
+    /// let request = Request::put("/say").header("x-user", "alice").body("hello".into());
+    /// assert_eq!(TestClient::new(app).send(request.unwrap()).await.body(), "hello");
+    /// # }
+    /// ```
+    pub fn send(&self, request: Request<B>) -> Wait<'static, Response<String>> {
+        self.send_if(Ok(request))
+    }
+
+    fn send_if(&self, request: http::Result<Request<B>>) -> Wait<'static, Response<String>> {
+        let service = self.service.clone();
+        let expected = match &request {
+            Ok(request) => format!("the response to {} {}", request.method(), request.uri()),
+            Err(_) => "a response".to_owned(),
+        };
+        Wait::new(expected, self.deadline, String::new, async move {
+            let request = request.map_err(Cause::BadRequest)?;
+            whole(service.ask(request).await.map_err(Cause::Service)?).await
+        })
+    }
+}
+
+fn stream_of<B>(request: &http::Result<Request<B>>) -> String {
+    match request {
+        Ok(request) => format!("an event stream at {} {}", request.method(), request.uri()),
+        Err(_) => "an event stream".to_owned(),
+    }
+}
+
+/// The response, if it is an event stream.
+pub(super) async fn event_stream(answer: Answer) -> Result<Response<TestBody>, Cause> {
+    let response = answer.map_err(Cause::Service)?;
+    let is_ok = response.status() == http::StatusCode::OK;
+    if is_ok && crate::headers::is_event_stream(response.headers()) {
+        return Ok(response);
+    }
+    Err(Cause::NoStream(Box::new(whole(response).await?)))
+}
+
+/// Reads a body to its end. What is no text is shown as such.
+async fn whole(response: Response<TestBody>) -> Result<Response<String>, Cause> {
+    let (parts, mut body) = response.into_parts();
+    let mut bytes = Vec::new();
+    for _ in 0..MAX_UNREAD {
+        match body.frame().await {
+            None => {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                return Ok(Response::from_parts(parts, text));
+            }
+            Some(Err(error)) => return Err(Cause::Broken(error)),
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    bytes.extend_from_slice(data);
+                }
+            }
+        }
+    }
+    Err(Cause::TooMuch)
+}
+
+fn without_type<R>(body: R) -> TestBody
+where
+    R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
+{
+    let bytes = |mut data: R::Data| data.copy_to_bytes(data.remaining());
+    body.map_frame(move |frame| frame.map_data(bytes)).map_err(Into::into).boxed_unsync()
+}
+
+/// A service without its type.
+trait Ask<B>: Send + Sync {
+    fn ask(&self, request: Request<B>) -> BoxFuture<Answer>;
+}
+
+// The lock is held while the service is cloned, and no longer: many services are not `Sync`.
+impl<S, B, R> Ask<B> for Mutex<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Send + 'static,
+    R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
+{
+    fn ask(&self, request: Request<B>) -> BoxFuture<Answer> {
+        let mut service = self.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Box::pin(async move {
+            let ready = poll_fn(|cx| service.poll_ready(cx)).await;
+            ready.map_err(Into::into)?;
+            let response = service.call(request).await.map_err(Into::into)?;
+            Ok(response.map(without_type))
+        })
+    }
+}
+
+impl<B> Clone for TestClient<B> {
+    fn clone(&self) -> Self {
+        Self { service: self.service.clone(), deadline: self.deadline }
+    }
+}
+
+impl<B> fmt::Debug for TestClient<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestClient").field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}

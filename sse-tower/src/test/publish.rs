@@ -1,0 +1,63 @@
+//! Publishing an event, and expecting others.
+
+use std::{fmt, sync::Arc};
+
+use sse_tower_core::{__private::event_label, ApplicationContext, ApplicationEvent, Publication};
+
+use super::{Cause, DEFAULT_DEADLINE, Recorder, Wait};
+
+/// Publishes `event` in `context`, and looks at what is published because of it.
+///
+/// ```
+/// # use sse_tower::{ApplicationContext, ApplicationEvent, test::publish};
+/// # #[derive(ApplicationEvent)] struct Paid { order: u64 }
+/// # #[derive(ApplicationEvent)] struct Shipped { order: u64 }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = ApplicationContext::bare().build()?;
+/// context.on(|paid: &Paid| Shipped { order: paid.order }).forever();
+///
+/// let shipped = publish(&context, Paid { order: 7 }).then_expect::<Shipped>().await;
+/// assert_eq!(shipped.order, 7);
+/// # Ok(()) }
+/// ```
+#[track_caller]
+pub fn publish<E: ApplicationEvent>(context: &ApplicationContext, event: E) -> Published<E> {
+    // Before publishing: synchronous listeners run in the call.
+    let recorder = Recorder::new(context);
+    Published { publication: context.publish_event(event), recorder, context: context.clone() }
+}
+
+/// An event that was published for what comes of it. Made by [`publish`].
+#[must_use = "say what comes of it with `.then_expect::<X>().await`"]
+pub struct Published<E: ApplicationEvent> {
+    publication: Publication<E>,
+    recorder: Recorder,
+    context: ApplicationContext,
+}
+
+impl<E: ApplicationEvent> Published<E> {
+    /// Waits until every listener has run and the context has
+    /// [settled](ApplicationContext::settled), then gives the first `X` that was published since,
+    /// by whomever.
+    ///
+    /// # Panics
+    /// Where it is awaited: if none was published, with a list of what was; if a listener failed;
+    /// or if the context does not settle in time.
+    pub fn then_expect<X: ApplicationEvent>(self) -> Wait<'static, Arc<X>> {
+        let Self { publication, recorder, context } = self;
+        let recorder = Arc::new(recorder);
+        let shown = recorder.clone();
+        let expected = format!("`{}` after `{}`", event_label::<X>(), event_label::<E>());
+        Wait::new(expected, DEFAULT_DEADLINE, move || shown.report(), async move {
+            let outcome = publication.await.map_err(Cause::ListenersFailed)?;
+            context.settled().await;
+            recorder.first_but(outcome.id()).ok_or(Cause::NotPublished)
+        })
+    }
+}
+
+impl<E: ApplicationEvent> fmt::Debug for Published<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Published").field("recorder", &self.recorder).finish_non_exhaustive()
+    }
+}

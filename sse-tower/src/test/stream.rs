@@ -1,0 +1,491 @@
+//! One event stream, as an `EventSource` has it.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
+use http_body_util::BodyExt;
+use sse_tower_core::{CloseReason, StreamControl};
+
+use super::{
+    Cause, ReceivedEvent, Wait,
+    client::{Dial, TestBody, event_stream},
+    parser::{Item, Parser},
+};
+
+/// How many pieces of a body one wait reads, and how many events a stream keeps unread: 65 536. One
+/// more fails the wait with [`Cause::TooMuch`].
+pub const MAX_UNREAD: usize = 65_536;
+
+/// How many comments a stream keeps for [`next_comment`](TestStream::next_comment): 1 024, the
+/// oldest dropped first.
+pub const MAX_COMMENTS: usize = 1024;
+
+/// How many of the events that came before a failure are shown: the last 16.
+pub const SHOWN_EVENTS: usize = 16;
+
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// An event stream as a browser's `EventSource` has it: it can be read, cut, and opened again from
+/// where the test has read. Made by [`TestClient::open`](super::TestClient::open).
+///
+/// The body is read only while the test waits for something, so a stream that is not asked is a
+/// client that does not read. Dropping it is the disconnect.
+///
+/// ```
+/// # use {sse_tower::{SseEmitter, test::TestClient}, std::time::Duration};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let emitter = SseEmitter::builder().retry(Duration::from_secs(3)).build();
+/// # emitter.try_send(sse_tower::SseEvent::builder().name("finish").id("6666").data("paid")).unwrap();
+/// # let push = async move || emitter;
+/// # let client = TestClient::new(axum::Router::new().route("/push", axum::routing::get(push)));
+/// let mut stream = client.open("/push").await;
+/// let event = stream.next_event().await;
+/// assert_eq!((event.name.as_str(), event.data.as_str()), ("finish", "paid"));
+/// assert_eq!(stream.last_event_id(), "6666");
+/// assert_eq!(stream.retry(), Some(Duration::from_secs(3)));
+/// assert_eq!(stream.headers()["content-type"], "text/event-stream");
+/// # }
+/// ```
+pub struct TestStream {
+    request: Parts,
+    dial: Dial,
+    deadline: Duration,
+    headers: HeaderMap,
+    /// `None` once it has ended or was cut.
+    body: Option<TestBody>,
+    parser: Parser,
+    /// What was read and not yet given to the test: events, and ids without one, each with the
+    /// position after it.
+    unread: VecDeque<(Option<ReceivedEvent>, String)>,
+    /// How many pieces of the body the wait that goes on may read.
+    left_to_read: usize,
+    comments: VecDeque<String>,
+    last_event_id: String,
+    retry: Option<Duration>,
+    reason: Arc<Mutex<Option<CloseReason>>>,
+    came: Arc<Mutex<Came>>,
+}
+
+/// The last events of a stream, for those who read why a test failed.
+#[derive(Debug, Default)]
+struct Came {
+    events: VecDeque<ReceivedEvent>,
+    count: usize,
+    ended: bool,
+}
+
+impl TestStream {
+    pub(super) fn new(
+        request: Parts,
+        dial: Dial,
+        response: Response<TestBody>,
+        deadline: Duration,
+    ) -> Self {
+        let last = request.headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
+        let last_event_id = String::from_utf8_lossy(last.unwrap_or_default()).into_owned();
+        let mut stream = Self {
+            request,
+            dial,
+            deadline,
+            headers: HeaderMap::new(),
+            body: None,
+            parser: Parser::default(),
+            unread: VecDeque::new(),
+            left_to_read: 0,
+            comments: VecDeque::new(),
+            last_event_id,
+            retry: None,
+            reason: Arc::default(),
+            came: Arc::default(),
+        };
+        stream.connected(response);
+        stream
+    }
+
+    fn connected(&mut self, response: Response<TestBody>) {
+        let (head, body) = response.into_parts();
+        self.reason = Arc::default();
+        if let Some(control) = head.extensions.get::<StreamControl>() {
+            let reason = self.reason.clone();
+            control.on_completion(move |why| *lock(&reason) = Some(why));
+        }
+        self.headers = head.headers;
+        self.body = Some(body);
+        self.parser = Parser::after(self.last_event_id.clone());
+        lock(&self.came).ended = false;
+    }
+
+    /// The next event. Comments, and positions without an event, are passed over as in a browser.
+    ///
+    /// # Panics
+    /// Where it is awaited, if the stream ends before, or nothing comes in time.
+    pub fn next_event(&mut self) -> Wait<'_, ReceivedEvent> {
+        self.wait(
+            "the next event",
+            |stream| async move { stream.event().await?.ok_or(Cause::Ended) },
+        )
+    }
+
+    /// The next comment, such as `:` of a keep-alive. Events that come before it are kept for
+    /// [`next_event`](Self::next_event), at most [`MAX_UNREAD`].
+    ///
+    /// # Panics
+    /// As [`next_event`](Self::next_event).
+    ///
+    /// ```
+    /// # use {sse_tower::{SseEmitter, test::TestClient}, std::time::Duration};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// let emitter = SseEmitter::builder().keep_alive(Duration::from_secs(15)).build();
+    /// let opened = emitter.clone();
+    /// let push = move || { let opened = opened.clone(); async move { opened } };
+    /// let app = axum::Router::new().route("/push", axum::routing::get(push));
+    /// let mut stream = TestClient::new(app).open("/push").await;
+    /// assert_eq!(stream.next_comment().within(Duration::from_secs(20)).await, "");
+    /// # }
+    /// ```
+    pub fn next_comment(&mut self) -> Wait<'_, String> {
+        self.wait("the next comment", |stream| async move {
+            loop {
+                if let Some(comment) = stream.comments.pop_front() {
+                    return Ok(comment);
+                }
+                if !stream.read().await? {
+                    return Err(Cause::Ended);
+                }
+            }
+        })
+    }
+
+    /// All events that are left, up to the end of the stream; at most [`MAX_UNREAD`].
+    ///
+    /// # Panics
+    /// Where it is awaited, if the stream does not end in time.
+    ///
+    /// ```
+    /// # use sse_tower::{SseEmitter, test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let emitter = SseEmitter::new();
+    /// # for text in ["one", "two"] { emitter.try_send(text).unwrap(); }
+    /// # emitter.complete();
+    /// # let push = async move || emitter;
+    /// # let client = TestClient::new(axum::Router::new().route("/push", axum::routing::get(push)));
+    /// let mut stream = client.open("/push").await;
+    /// let data: Vec<_> = stream.rest().await.into_iter().map(|event| event.data).collect();
+    /// assert_eq!(data, ["one", "two"]);
+    /// # }
+    /// ```
+    pub fn rest(&mut self) -> Wait<'_, Vec<ReceivedEvent>> {
+        self.wait("the end of the stream", |stream| async move {
+            let mut events = Vec::new();
+            while let Some(event) = stream.event().await? {
+                if events.len() == MAX_UNREAD {
+                    return Err(Cause::TooMuch);
+                }
+                events.push(event);
+            }
+            Ok(events)
+        })
+    }
+
+    /// The end of the stream, with no event before it: how it ended, as the program sees it. `None`
+    /// for a stream that is no [`SseEmitter`](crate::SseEmitter): of those nobody knows.
+    ///
+    /// # Panics
+    /// Where it is awaited, if an event comes, or no end in time.
+    ///
+    /// ```
+    /// # use sse_tower::{CloseReason, SseEmitter, test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let emitter = SseEmitter::new();
+    /// # let opened = emitter.clone();
+    /// # let push = move || { let opened = opened.clone(); async move { opened } };
+    /// # let app = axum::Router::new().route("/push", axum::routing::get(push));
+    /// let mut stream = TestClient::new(app).open("/push").await;
+    /// emitter.complete();
+    /// assert_eq!(stream.ended().await, Some(CloseReason::Completed));
+    /// # }
+    /// ```
+    pub fn ended(&mut self) -> Wait<'_, Option<CloseReason>> {
+        self.wait("the end of the stream", |stream| async move {
+            match stream.event().await? {
+                None => Ok(*lock(&stream.reason)),
+                Some(event) => Err(Cause::Came(event)),
+            }
+        })
+    }
+
+    /// That no event comes for so long, and no end either.
+    ///
+    /// # Panics
+    /// Where it is awaited, if one comes.
+    ///
+    /// ```
+    /// # use {sse_tower::{Emitters, LastEventId, test::TestClient}, std::time::Duration};
+    /// # use axum::{Router, extract::Path, routing::get};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// # let users = Emitters::<String>::new();
+    /// # let all = users.clone();
+    /// # let push = move |Path(user): Path<String>| async move { all.connect(user, LastEventId::default()) };
+    /// # let client = TestClient::new(Router::new().route("/push/{user}", get(push)));
+    /// let mut alice = client.open("/push/alice").await;
+    /// let mut bob = client.open("/push/bob").await;
+    /// users.send("alice", "for you alone");
+    /// assert_eq!(alice.next_event().await.data, "for you alone");
+    /// bob.silent_for(Duration::from_secs(1)).await;
+    /// # }
+    /// ```
+    pub fn silent_for(&mut self, time: Duration) -> Wait<'_, ()> {
+        let deadline = time.saturating_add(self.deadline);
+        let wait = self.wait("no event", |stream| async move {
+            match tokio::time::timeout(time, stream.event()).await {
+                Err(_) => Ok(()),
+                Ok(Ok(Some(event))) => Err(Cause::Came(event)),
+                Ok(Ok(None)) => Err(Cause::Ended),
+                Ok(Err(cause)) => Err(cause),
+            }
+        });
+        wait.within(deadline)
+    }
+
+    /// Drops the connection, as a network does that fails right after the last event that the test
+    /// was given: what came after that event is lost to this client.
+    pub fn disconnect(&mut self) {
+        self.cut();
+        self.unread.clear();
+    }
+
+    /// Opens the stream again as an `EventSource` does: the same request, with the last id that the
+    /// test was given. Drops the connection first, if there is one.
+    ///
+    /// It does not wait for [`retry`](Self::retry) to pass.
+    ///
+    /// # Panics
+    /// Where it is awaited, if the response is no event stream; 204 is how a server says "never
+    /// again".
+    ///
+    /// ```
+    /// # use sse_tower::{Emitters, LastEventId, test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let emitters = Emitters::<u64>::new();
+    /// # let all = emitters.clone();
+    /// # let push = |last: LastEventId| async move { all.connect(7, last) };
+    /// # let app = axum::Router::new().route("/push", axum::routing::get(push));
+    /// let mut stream = TestClient::new(app).open("/push").await;
+    /// emitters.send(&7, "seen");
+    /// stream.next_event().await;
+    /// stream.disconnect();
+    /// emitters.send(&7, "missed");
+    /// emitters.complete(&7);
+    /// stream.reconnect().await;
+    /// assert_eq!(stream.next_event().await.data, "missed");
+    /// stream.ended().await;
+    /// // It has seen everything: a browser stays away.
+    /// assert_eq!(stream.reconnect().result().await.unwrap_err().status().unwrap(), 204);
+    /// # }
+    /// ```
+    pub fn reconnect(&mut self) -> Wait<'_, ()> {
+        self.disconnect();
+        let expected = format!("an event stream at {} once more", self.request.uri);
+        self.wait(expected, |stream| async move {
+            let mut request = stream.request.clone();
+            request.headers.remove(LAST_EVENT_ID);
+            if !stream.last_event_id.is_empty() {
+                let id = HeaderValue::from_bytes(stream.last_event_id.as_bytes());
+                let id = id.map_err(|error| Cause::BadRequest(error.into()))?;
+                request.headers.insert(LAST_EVENT_ID, id);
+            }
+            let answer = (stream.dial)(request);
+            let response = event_stream(answer.await).await?;
+            stream.connected(response);
+            Ok(())
+        })
+    }
+
+    /// Says that the client does not read, for as long as the value lives. Its connection stays
+    /// open, and what is sent to it waits in the server, within the server's bounds.
+    ///
+    /// ```
+    /// # use sse_tower::{STREAM_GAP, SseEmitter, Emitters, LastEventId, test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let emitters = Emitters::<u64>::builder().history(sse_tower::History::none()).backlog(10, 1 << 20).build();
+    /// # let all = emitters.clone();
+    /// # let push = || async move { all.connect(7, LastEventId::default()) };
+    /// # let app = axum::Router::new().route("/push", axum::routing::get(push));
+    /// let mut stream = TestClient::new(app).open("/push").await;
+    /// let stalled = stream.stop_reading();
+    /// for number in 0..1000 {
+    ///     emitters.send(&7, number.to_string());
+    /// }
+    /// drop(stalled);
+    /// assert_eq!(stream.next_event().await.name, STREAM_GAP.as_str());
+    /// # }
+    /// ```
+    pub fn stop_reading(&mut self) -> Stalled<'_> {
+        Stalled { _stream: self }
+    }
+
+    /// What the next [`reconnect`](Self::reconnect) sends as `Last-Event-ID`; empty for none.
+    #[must_use]
+    pub fn last_event_id(&self) -> &str {
+        &self.last_event_id
+    }
+
+    /// How long a browser waits before it dials again, as the server has said last.
+    #[must_use]
+    pub fn retry(&self) -> Option<Duration> {
+        self.retry
+    }
+
+    /// The headers of the response.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn wait<'a, T, F>(
+        &'a mut self,
+        expected: impl Into<String>,
+        work: impl FnOnce(&'a mut Self) -> F,
+    ) -> Wait<'a, T>
+    where
+        F: Future<Output = Result<T, Cause>> + Send + 'a,
+    {
+        self.left_to_read = MAX_UNREAD;
+        let (deadline, came) = (self.deadline, self.came.clone());
+        Wait::new(expected, deadline, move || lock(&came).to_string(), work(self))
+    }
+
+    /// The next event for the test; `None` at the end.
+    async fn event(&mut self) -> Result<Option<ReceivedEvent>, Cause> {
+        loop {
+            while let Some((event, position)) = self.unread.pop_front() {
+                self.last_event_id = position;
+                if let Some(event) = event {
+                    self.pass_ids();
+                    return Ok(Some(event));
+                }
+            }
+            if !self.read().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// A position that came with the last event's bytes counts as read with them.
+    fn pass_ids(&mut self) {
+        while let Some((None, _)) = self.unread.front() {
+            if let Some((_, position)) = self.unread.pop_front() {
+                self.last_event_id = position;
+            }
+        }
+    }
+
+    /// Reads a piece of the body; false at its end.
+    async fn read(&mut self) -> Result<bool, Cause> {
+        let Some(body) = &mut self.body else { return Ok(false) };
+        // A body that is always ready would let no clock get on.
+        self.left_to_read = self.left_to_read.checked_sub(1).ok_or(Cause::TooMuch)?;
+        let data = match body.frame().await {
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(error)) => {
+                self.cut();
+                return Err(Cause::Broken(error));
+            }
+            None => {
+                self.cut();
+                return self
+                    .parser
+                    .unfinished()
+                    .map_or(Ok(false), |it| Err(Cause::EndedWithin(it)));
+            }
+        };
+        self.parser.feed(&data, |item| match item {
+            Item::Retry(retry) => self.retry = Some(retry),
+            Item::Block { last_event_id, event } => {
+                if let Some(event) = &event {
+                    lock(&self.came).note(event);
+                }
+                self.unread.push_back((event, last_event_id));
+            }
+            Item::Comment(comment) => {
+                if self.comments.len() == MAX_COMMENTS {
+                    self.comments.pop_front();
+                }
+                self.comments.push_back(comment);
+            }
+        });
+        if self.unread.len() > MAX_UNREAD { Err(Cause::TooMuch) } else { Ok(true) }
+    }
+
+    fn cut(&mut self) {
+        self.body = None;
+        lock(&self.came).ended = true;
+    }
+}
+
+/// A client that does not read. Made by [`TestStream::stop_reading`]; dropping it lets the test
+/// read on.
+#[derive(Debug)]
+#[must_use = "the client reads again when it is dropped"]
+pub struct Stalled<'a> {
+    _stream: &'a mut TestStream,
+}
+
+/// Adds what an `EventSource` sends.
+pub(super) fn as_event_source(request: &mut Parts) {
+    let accept = HeaderValue::from_static("text/event-stream");
+    let cache = HeaderValue::from_static("no-cache");
+    request.headers.entry(header::ACCEPT).or_insert(accept);
+    request.headers.entry(header::CACHE_CONTROL).or_insert(cache);
+}
+
+impl Came {
+    fn note(&mut self, event: &ReceivedEvent) {
+        self.count += 1;
+        if self.events.len() == SHOWN_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event.clone());
+    }
+}
+
+impl fmt::Display for Came {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            0 => f.write_str("no event had come")?,
+            1 => f.write_str("1 event had come:")?,
+            count => write!(f, "{count} events had come:")?,
+        }
+        let first = self.count - self.events.len();
+        if first > 0 {
+            write!(f, "\n  …")?;
+        }
+        for (event, number) in self.events.iter().zip(first + 1..) {
+            write!(f, "\n  {number}. {event}")?;
+        }
+        if self.ended {
+            write!(f, "\n  and the connection was over")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TestStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestStream")
+            .field("request", &self.request.uri)
+            .field("open", &self.body.is_some())
+            .field("last_event_id", &self.last_event_id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
