@@ -2,13 +2,20 @@
 //! [published](ApplicationContext::publish_event), and a listener that owns the
 //! [connections](Emitters) sends to the right one.
 //!
+//! It is for pages that wait for something: a payment, a delivery, a build, a message, the next words
+//! of a model. A browser opens `new EventSource(url)`, which is plain HTTP and comes back by itself; what
+//! is missing on the server is here: many connections by key, what they missed, an end for good, limits,
+//! and a shutdown that does not wait for them. Everything runs in your process.
+//!
 //! # A page that waits for its payment
 //!
-//! ```standalone_crate
-//! use axum::{Router, extract::Query, routing::get};
+//! The program, all of it, and its test:
+//!
+//! ```test_harness,standalone_crate
+//! use axum::{Router, extract::Path, routing::{get, post}};
 //! use sse_tower::{
 //!     ApplicationContext, ApplicationEvent, Component, Emitters, LastEventId, PublishError,
-//!     SseEmitter, SseLayer, component, event_listener,
+//!     SseEmitter, SseLayer, WiringError, component, event_listener,
 //! };
 //!
 //! #[derive(ApplicationEvent)]
@@ -24,36 +31,94 @@
 //! #[component]
 //! impl Pages {
 //!     #[event_listener]
-//!     fn tell(&self, event: &Paid) {
-//!         drop(self.emitters.send(&event.order, "paid"));
+//!     async fn tell(&self, event: &Paid) {
+//!         self.emitters.send(&event.order, "paid");
 //!         self.emitters.complete(&event.order);
 //!     }
 //! }
 //!
-//! # #[derive(serde::Deserialize)] struct Order { order: u64 }
-//! async fn push(Query(q): Query<Order>, last: LastEventId, pages: Component<Pages>) -> SseEmitter {
-//!     pages.emitters.connect(q.order, last)
+//! // What the page asks for: `new EventSource("/push/7")`.
+//! async fn push(Path(order): Path<u64>, last: LastEventId, pages: Component<Pages>) -> SseEmitter {
+//!     pages.emitters.connect(order, last)
 //! }
 //!
-//! async fn callback(Query(q): Query<Order>, context: ApplicationContext) -> Result<(), PublishError> {
-//!     context.publish_event(Paid { order: q.order }).await.map(drop)
+//! // What the payment provider calls.
+//! async fn callback(Path(order): Path<u64>, context: ApplicationContext) -> Result<(), PublishError> {
+//!     context.publish_event(Paid { order }).await.map(drop)
 //! }
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let context = ApplicationContext::builder().component(Pages::default()).build()?;
-//! let app: Router = Router::new()
-//!     .route("/push", get(push))
-//!     .route("/callback", get(callback))
-//!     .layer(SseLayer::new(context.clone()));
-//! # let _ = app;
-//! // sse_tower::serve(listener, app, context).await?;
-//! # Ok(())
-//! # }
+//! fn app() -> Result<(Router, ApplicationContext), WiringError> {
+//!     let context = ApplicationContext::builder().component(Pages::default()).build()?;
+//!     let app = Router::new()
+//!         .route("/push/{order}", get(push))
+//!         .route("/callback/{order}", post(callback))
+//!         .layer(SseLayer::new(context.clone()));
+//!     Ok((app, context))
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (app, context) = app()?;
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     sse_tower::serve(listener, app, context).await?;
+//!     Ok(())
+//! }
+//!
+//! #[tokio::test]
+//! async fn the_page_hears_of_its_payment_and_is_told_to_stay_away() {
+//!     let client = sse_tower::test::TestClient::new(app().unwrap().0);
+//!     let mut page = client.open("/push/7").await;
+//!     assert_eq!(client.post("/callback/7", "").await.status(), 200);
+//!     assert_eq!(page.next_event().await.data, "paid");
+//!     page.ended().await;
+//!     let again = page.reconnect().result().await.unwrap_err();
+//!     assert_eq!(again.status().unwrap(), 204);
+//! }
+//! ```
+//!
+//! ```toml
+//! [dependencies]
+//! axum = "0.8"
+//! sse-tower = "0.1"
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread"] }
+//!
+//! [dev-dependencies]
+//! sse-tower = { version = "0.1", features = ["test-util"] }
 //! ```
 //!
 //! A page that connects after the callback gets its event all the same, one that was away gets what
 //! it missed, and one that has everything is told not to come back.
+//!
+//! # When not to use it
+//!
+//! * The browser has as much to say as the server, or it is binary: take a WebSocket. A `fetch` beside
+//!   the stream is enough for now and then.
+//! * Nothing may be lost over a restart, and there is no database or broker that has it: history here
+//!   is memory. Push what is *new* there, keep it elsewhere.
+//! * Several processes have to share connections and history without anything between them: see
+//!   [nodes](guide::nodes) for what is true today.
+//! * A tick a minute is early enough: let the page ask.
+//!
+//! # The guide
+//!
+//! | to know | read |
+//! |---|---|
+//! | how an event gets to a browser: log, cursor, history, position; what is promised, and what is not | [`guide::delivery`] |
+//! | limits and defaults, and where each is set | [`guide::limits`] |
+//! | how a server with open streams ends | [`guide::shutdown`] |
+//! | nginx and others; headers and timeouts; HTTP/2 and the six connections; the direct path | [`guide::proxies`] |
+//! | what more than one process means | [`guide::nodes`] |
+//! | what each name in Spring is called here | [`guide::spring`] |
+//! | testing what you push, without sockets and on paused time | [`sse_tower::test`][kit] |
+//!
+//! # In five sentences
+//!
+//! Each event gets an id and stands in the log of its key; a connection is a place in that log, so one reader
+//! never slows another. A client that comes back with its last id gets exactly what it missed, and is told
+//! with [`stream-gap`](STREAM_GAP) or [`stream-reset`](STREAM_RESET) what it cannot get any more.
+//! [`complete`](Emitters::complete) is remembered, and answers the next dial with 204, which stops a browser
+//! for good. "Sent" means handed to the server and not read by the client, and history lives as long as the
+//! process. Every queue and map has a bound with a name, and says what happens at it.
 //!
 //! # Where to look
 //!
@@ -66,27 +131,22 @@
 //!   [`Drain`] says how.
 //! * What is counted: [`observe`].
 //!
-//! # Coming from Spring
-//!
-//! | Spring | here |
-//! |---|---|
-//! | a controller returns `new SseEmitter(60_000L)` | a handler returns an [`SseEmitter`]; [`#[sse_endpoint(timeout = "60s")]`](macro@sse_endpoint), or [`SseEmitterBuilder::timeout`] |
-//! | `emitter.send(SseEmitter.event().name(..).id(..).data(..))` | [`emitter.send`](SseEmitter::send)`(`[`SseEvent::builder()`](SseEvent::builder)`.name(..).id(..).data(..))` |
-//! | `onTimeout`, `onError`, `onCompletion` | the same names; any number of each, each called at most once |
-//! | `Map<Long, SseEmitter>` kept by hand | [`Emitters<u64>`](Emitters): many connections a key, history, nothing to remove |
-//! | `applicationContext.publishEvent(e)` | [`context.publish_event(e)`](ApplicationContext::publish_event)`.await`: says who ran and who failed |
-//! | `@EventListener(condition = "#e.paid")` | [`#[event_listener(condition = \|e: &E\| e.paid)]`](macro@event_listener) |
-//! | `@Order(10)` | `order = 10`, or `before` and `after` by name |
-//! | `@Async` | an `async fn`; `spawn` where the publisher shall not wait |
-//! | `@TransactionalEventListener` | `phase = "after-commit"`, with [`ApplicationContext::transaction`] |
-//! | `@Component`, `@Autowired` | [`#[component]`](macro@component) on the `impl`, [`.component(value)`](ContextBuilder::component), and [`Component<T>`](Component) as a parameter |
-//! | `ContextClosedEvent` | [`ContextClosed`], after [`ContextDraining`] |
-//! | `server.shutdown=graceful`, which waits for streams | [`serve`], or [`ApplicationContext::drain_on`]: streams are told when to come back, and end |
-//!
 //! # Features
 //!
-//! `axum`, `json` and `serve` are on unless switched off; `tls` adds rustls to [`serve`], `metrics`
-//! and `tracing` say what happens, `test-util` is the kit for your tests (`sse_tower::test`). Each only adds.
+//! | feature | on by default | adds |
+//! |---|---|---|
+//! | `axum` | yes | [`#[sse_endpoint]`](macro@sse_endpoint), extractors, and emitters as responses |
+//! | `json` | yes | [`SseEvent::json`]: event data through serde |
+//! | `serve` | yes | [`serve`]: HTTP/1.1 and HTTP/2 with settings that suit streams, and a shutdown that ends them |
+//! | `tls` | no | TLS for `serve`, through rustls |
+//! | `tracing` | no | spans and log lines |
+//! | `metrics` | no | counters and gauges through the `metrics` facade |
+//! | `test-util` | no | [`sse_tower::test`][kit], for your tests |
+//!
+//! Each only adds.
+//!
+#![cfg_attr(feature = "test-util", doc = "[kit]: crate::test")]
+#![cfg_attr(not(feature = "test-util"), doc = "[kit]: #features")]
 
 #![deny(missing_docs)]
 
@@ -94,6 +154,8 @@ mod admission;
 mod body;
 mod foreign;
 mod future;
+#[cfg(doc)]
+pub mod guide;
 mod headers;
 mod layer;
 mod lease;
