@@ -28,6 +28,26 @@ pub trait Tick: Send + Sync + 'static {
 ///
 /// All timers of a runtime share one task, which sleeps until the earliest of them and ends when
 /// there is none: a timer costs a map entry, and nothing while it waits.
+///
+/// ```
+/// # use {sse_tower_core::{Tick, Timer}, std::{sync::Arc, time::Duration}};
+/// # use tokio::{sync::Notify, time::Instant};
+/// struct Alarm(Notify);
+///
+/// impl Tick for Alarm {
+///     fn tick(&self, _now: Instant) {
+///         self.0.notify_one();
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+/// let alarm = Arc::new(Alarm(Notify::new()));
+/// let target: Arc<dyn Tick> = alarm.clone();
+/// let mut timer = Timer::new(Arc::downgrade(&target));
+/// timer.set(Instant::now() + Duration::from_secs(60));
+/// alarm.0.notified().await;
+/// # }
+/// ```
 pub struct Timer {
     target: Weak<dyn Tick>,
     set: Option<(Id, Key)>,

@@ -17,6 +17,18 @@ use crate::{
 
 /// A handler asked for something that the application context does not give. Answers 500, and says
 /// what the program has to add.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use sse_tower_core::{ApplicationContext, Component, Emitters};
+///
+/// // Both are extractors, as is `Publisher<E>`; the layer gives the request its context.
+/// async fn online(context: ApplicationContext, users: Component<Emitters<u64>>) -> String {
+///     format!("{} of {} streams", users.len(), context.streams().len())
+/// }
+///
+/// let app: Router = Router::new().route("/online", get(online));
+/// ```
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContextRejection {

@@ -88,6 +88,21 @@ impl fmt::Debug for Answer {
 /// Returned events are published in turn, in order, as part of the same publication: whoever awaits
 /// it has awaited them too, and their listeners' failures are among its failures. An error becomes a
 /// [`Failure`]: see [`ListenerError`] for how it comes by the line of its `?`.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+/// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
+/// # struct Shipped; impl ApplicationEvent for Shipped {}
+/// # struct Thanked; impl ApplicationEvent for Thanked {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = ApplicationContext::bare().build()?;
+/// context.on(|paid: &Paid| (Shipped, (paid.amount > 1000).then_some(Thanked))).forever();
+/// context.on(|_: &Shipped| Err::<(), _>("no parcel left")).forever();
+///
+/// let failed = context.publish_event(Paid { amount: 10 }).await.unwrap_err();
+/// assert_eq!(failed.failures().len(), 1); // of `Shipped`, which it has awaited
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "an event listener cannot return `{Self}`",
     label = "neither `()` nor an event",

@@ -53,6 +53,16 @@ impl Listener {
     }
 
     /// Hears each `E` together with what is known of it.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, EventMeta, Listener, WiringError};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// let trace = Listener::on_with_meta(|_: &Paid, meta: EventMeta| {
+    ///     println!("published at {}, nested {} deep", meta.published_at, meta.depth);
+    /// });
+    /// let context = ApplicationContext::bare().listener(trace).build()?;
+    /// # Ok::<(), WiringError>(())
+    /// ```
     #[track_caller]
     pub fn on_with_meta<E, R, F>(f: F) -> ListenerBuilder<E>
     where
@@ -173,6 +183,21 @@ impl Listener {
     }
 
     /// Hears each `E` asynchronously, with the context's component `T`, which must be registered.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Component, Listener}, std::sync::Arc};
+    /// # struct Paid { order: u64 } impl ApplicationEvent for Paid {}
+    /// struct Mailer;
+    /// impl Mailer {
+    ///     async fn send(&self, _order: u64) {}
+    /// }
+    ///
+    /// let mail = Listener::on_component_async(|mailer: Component<Mailer>, paid: Arc<Paid>| async move {
+    ///     mailer.send(paid.order).await;
+    /// });
+    /// let context = ApplicationContext::bare().component(Mailer).listener(mail).build()?;
+    /// # Ok::<(), sse_tower_core::WiringError>(())
+    /// ```
     #[track_caller]
     pub fn on_component_async<T, E, R, Fut, F>(f: F) -> ListenerBuilder<E>
     where

@@ -66,6 +66,18 @@ impl fmt::Display for PublicationId {
 }
 
 /// What is known of an event beside the event itself. A listener may take it as a parameter.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, EventMeta, Listener};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (tell, told) = std::sync::mpsc::channel();
+/// let trace = Listener::on_with_meta(move |_: &Paid, meta: EventMeta| tell.send(meta.event_id));
+/// let context = ApplicationContext::bare().listener(trace).build()?;
+/// let outcome = context.publish_event(Paid).await?;
+/// assert_eq!(told.recv(), Ok(outcome.id()));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct EventMeta {

@@ -74,6 +74,20 @@ const BUS: &str = "the bus";
 const TRANSACTION: &str = "the transaction";
 
 /// One listener that failed.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let parse = Listener::on(|_: &Paid| "ten".parse::<u64>().map(drop)).id("parse");
+/// let context = ApplicationContext::bare().listener(parse).build()?;
+/// let failed = context.publish_event(Paid).await.unwrap_err();
+/// let failure = &failed.failures()[0];
+/// assert_eq!(failure.listener, "parse");
+/// assert!(failure.source.is::<std::num::ParseIntError>());
+/// println!("{failure}"); // with the place of the listener, and where it was published
+/// # Ok(()) }
+/// ```
 #[non_exhaustive]
 pub struct Failure {
     /// The listener's id; unless it was given one, its path. `the bus` or `the transaction` where no
@@ -180,6 +194,18 @@ impl Error for Failure {
 }
 
 /// A listener panicked. The others ran; the panic's message is in the text.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, ListenerPanicked};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower_core::WiringError> {
+/// let context = ApplicationContext::bare().build()?;
+/// context.on(|_: &Paid| -> () { panic!("no such order") }).forever();
+/// let failed = context.publish_event(Paid).await.unwrap_err();
+/// let panicked = failed.failures()[0].source.downcast_ref::<ListenerPanicked>();
+/// assert_eq!(panicked.map(|panicked| panicked.message.as_str()), Some("no such order"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, thiserror::Error)]
 #[error("listener panicked: {message}")]
 #[non_exhaustive]

@@ -42,6 +42,17 @@ pub trait ApplicationEvent: Send + Sync + Sized + 'static {
 
 /// What the program says of one event type: its stable name, its version, the traits by which
 /// listeners may hear it.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationEvent, EventType};
+/// struct PayCompleted;
+///
+/// impl ApplicationEvent for PayCompleted {
+///     fn event_type() -> EventType<Self> {
+///         EventType::new().name("pay.completed").version(2).optional()
+///     }
+/// }
+/// ```
 pub struct EventType<E> {
     pub(crate) description: EventDescription,
     pub(crate) supertypes: Vec<Supertype<E>>,
@@ -141,6 +152,24 @@ impl<E: ApplicationEvent> EventType<E> {
     }
 
     /// It is no mistake if nobody listens: such events are not counted as unheard.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, EventType};
+    /// struct Ticked;
+    ///
+    /// impl ApplicationEvent for Ticked {
+    ///     fn event_type() -> EventType<Self> {
+    ///         EventType::new().optional()
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// let before = context.unheard();
+    /// context.publish_event(Ticked).await?;
+    /// assert_eq!(context.unheard(), before);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.description.optional = true;

@@ -9,6 +9,20 @@ use super::{
 };
 
 /// When a listener of a transaction's events runs. See [`Transaction`](crate::Transaction).
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, Phase};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let check = Listener::on(|_: &Paid| Err::<(), _>("not enough in stock")).phase(Phase::BeforeCommit);
+/// let sorry = Listener::on(|_: &Paid| println!("sorry")).phase(Phase::AfterRollback);
+/// let context = ApplicationContext::bare().listener(check).listener(sorry).build()?;
+///
+/// let transaction = context.transaction();
+/// transaction.publish_event(Paid);
+/// assert!(transaction.commit().await.is_err()); // and it is rolled back
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -194,6 +208,22 @@ impl Declaration {
 ///
 /// An annotated function `on_paid` has one as `on_paid::LISTENER`; [`Listener::on`],
 /// [`Listener::on_async`] and their kin make one of a closure.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, WiringError};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// /// A list for several contexts.
+/// fn listeners() -> Vec<Listener> {
+///     vec![Listener::on(|_: &Paid| println!("paid")).id("print").into()]
+/// }
+///
+/// let mut builder = ApplicationContext::bare();
+/// for listener in listeners() {
+///     builder = builder.listener(listener);
+/// }
+/// let context = builder.build()?;
+/// # Ok::<(), WiringError>(())
+/// ```
 #[derive(Clone)]
 pub struct Listener(pub(crate) Source);
 
@@ -249,6 +279,18 @@ impl fmt::Debug for Listener {
 ///
 /// Says by methods what the attribute says by words. Lists of names are `'static`, as the attribute's
 /// are.
+///
+/// ```
+/// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Listener}, std::{sync::Arc, time::Duration}};
+/// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
+/// let audit = Listener::on(|_: &Paid| println!("audited")).id("audit");
+/// let mail = Listener::on_async(|_: Arc<Paid>| async { println!("mailed") })
+///     .after(&["audit"])
+///     .condition(|paid| paid.amount > 0)
+///     .timeout(Duration::from_secs(5));
+/// let context = ApplicationContext::bare().listener(mail).listener(audit).build()?;
+/// # Ok::<(), sse_tower_core::WiringError>(())
+/// ```
 #[must_use = "a listener hears nothing until it is registered"]
 pub struct ListenerBuilder<E: ?Sized> {
     pub(crate) profile: Profile,
@@ -288,6 +330,17 @@ impl<E: ?Sized + 'static> ListenerBuilder<E> {
     }
 
     /// Runs the listener only for events that `condition` holds for; the others count as skipped.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener};
+    /// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let large = Listener::on(|_: &Paid| println!("large")).condition(|paid| paid.amount > 1000);
+    /// let context = ApplicationContext::bare().listener(large).build()?;
+    /// let outcome = context.publish_event(Paid { amount: 10 }).await?;
+    /// assert_eq!((outcome.ran(), outcome.skipped()), (0, 1));
+    /// # Ok(()) }
+    /// ```
     pub fn condition(mut self, condition: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
         self.condition = Some(Arc::new(condition));
         self
@@ -295,6 +348,19 @@ impl<E: ?Sized + 'static> ListenerBuilder<E> {
 
     /// Stops an asynchronous listener that takes longer: a failure, [`ListenerTimedOut`](crate::ListenerTimedOut).
     /// A synchronous listener cannot be stopped, and one with a timeout is refused.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, ListenerTimedOut}, std::{sync::Arc, time::Duration}};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), sse_tower_core::WiringError> {
+    /// let stuck = Listener::on_async(|_: Arc<Paid>| std::future::pending::<()>())
+    ///     .timeout(Duration::from_secs(5));
+    /// let context = ApplicationContext::bare().listener(stuck).build()?;
+    /// let failed = context.publish_event(Paid).await.unwrap_err();
+    /// assert!(failed.failures()[0].source.is::<ListenerTimedOut>());
+    /// # Ok(()) }
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.profile.timeout = Some(timeout);
         self
@@ -303,6 +369,18 @@ impl<E: ?Sized + 'static> ListenerBuilder<E> {
     /// Runs an asynchronous listener in a task of its own: nobody waits for it but
     /// [`settled`](crate::ApplicationContext::settled), and its failure is only logged. A synchronous
     /// one is refused.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Listener}, std::sync::Arc};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mail = Listener::on_async(|_: Arc<Paid>| async { println!("mailed, some time") }).spawn();
+    /// let context = ApplicationContext::bare().listener(mail).build()?;
+    /// let outcome = context.publish_event(Paid).await?;
+    /// assert_eq!((outcome.ran(), outcome.spawned()), (0, 1));
+    /// context.settled().await;
+    /// # Ok(()) }
+    /// ```
     pub fn spawn(mut self) -> Self {
         self.profile.spawn = true;
         self
@@ -315,6 +393,16 @@ impl<E: ?Sized + 'static> ListenerBuilder<E> {
     }
 
     /// Outside of a transaction, runs a listener of a phase at once instead of failing.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, Phase};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let receipt = Listener::on(|_: &Paid| println!("receipt")).phase(Phase::AfterCommit).fallback();
+    /// let context = ApplicationContext::bare().listener(receipt).build()?;
+    /// assert_eq!(context.publish_event(Paid).await?.ran(), 1);
+    /// # Ok(()) }
+    /// ```
     pub fn fallback(mut self) -> Self {
         self.profile.fallback = true;
         self

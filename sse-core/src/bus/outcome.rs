@@ -93,6 +93,16 @@ macro_rules! accessors {
 }
 
 /// No listener failed.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let context = ApplicationContext::bare().build()?;
+/// let outcome = context.publish_event(Paid).await?;
+/// println!("{} listeners ran, {} had no wish to", outcome.ran(), outcome.skipped());
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Outcome {
     tally: Tally,
@@ -107,6 +117,20 @@ impl Outcome {
 ///
 /// Its `source()` is the first [`Failure`], and that one's is the listener's own error. `Debug` lists
 /// every failure with its cause, since that is what a `main` that returns it shows.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower_core::WiringError> {
+/// let context = ApplicationContext::bare().build()?;
+/// context.on(|_: &Paid| Err::<(), _>("out of paper")).forever();
+/// if let Err(failed) = context.publish_event(Paid).await {
+///     for failure in failed.failures() {
+///         eprintln!("{} failed: {}", failure.listener, failure.source);
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 pub struct PublishError {
     tally: Box<Tally>,
 }

@@ -232,6 +232,18 @@ impl<E: ApplicationEvent> Publication<E> {
 
     /// Starts no listener after the first that failed. Those that did not run are
     /// [`not_run`](PublishError::not_run).
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower_core::WiringError> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// context.on(|_: &Paid| Err::<(), _>("no")).forever();
+    /// context.on(|_: &Paid| unreachable!("the one before failed")).forever();
+    /// let failed = context.publish_event(Paid).first_error().await.unwrap_err();
+    /// assert_eq!((failed.ran(), failed.not_run()), (1, 1));
+    /// # Ok(()) }
+    /// ```
     pub fn first_error(mut self) -> Self {
         if let State::Told(Told::Open { rest, .. }) = &mut self.state {
             rest.stop_at_first = true;
@@ -240,6 +252,15 @@ impl<E: ApplicationEvent> Publication<E> {
     }
 
     /// Lets the rest run in a task of its own. The same as dropping it, in a word.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower_core::WiringError> {
+    /// # let context = ApplicationContext::bare().build()?;
+    /// context.publish_event(Paid).detach(); // the answer does not wait for it
+    /// # Ok(()) }
+    /// ```
     #[inline]
     pub fn detach(self) {
         drop(self);

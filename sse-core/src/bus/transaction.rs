@@ -140,6 +140,19 @@ impl Transaction {
     ///
     /// # Cancel safety
     /// Dropping the future stops nothing, `commit` included: the rest runs in a task.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower_core::WiringError> {
+    /// # let context = ApplicationContext::bare().build()?;
+    /// let transaction = context.transaction();
+    /// transaction.publish_event(Paid);
+    /// let database = async { Err::<(), _>("serialisation failure") };
+    /// let failed = transaction.commit_with(database).await.unwrap_err();
+    /// assert_eq!(failed.failures()[0].source.to_string(), "serialisation failure");
+    /// # Ok(()) }
+    /// ```
     #[must_use = "await it for the outcome; dropped, it runs in a task of its own"]
     pub fn commit_with<F, Er>(mut self, commit: F) -> Settlement
     where
@@ -158,6 +171,18 @@ impl Transaction {
     ///
     /// # Cancel safety
     /// Dropping the future stops nothing: the rest runs in a task.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, Phase};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let release = Listener::on(|_: &Paid| println!("back in stock")).phase(Phase::AfterRollback);
+    /// let context = ApplicationContext::bare().listener(release).build()?;
+    /// let transaction = context.transaction();
+    /// transaction.publish_event(Paid);
+    /// assert_eq!(transaction.rollback().await?.ran(), 1);
+    /// # Ok(()) }
+    /// ```
     pub fn rollback(mut self) -> Settlement {
         Settlement::new(self.parts.take(), None)
     }

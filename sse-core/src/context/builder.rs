@@ -22,6 +22,18 @@ pub(super) type UnheardHook = Box<dyn Fn(&Unheard) + Send + Sync>;
 
 /// Collects what a context is made of. Made by [`ApplicationContext::builder`] and
 /// [`ApplicationContext::bare`].
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, WiringError};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// # struct Mailer;
+/// let context = ApplicationContext::builder()
+///     .component(Mailer)
+///     .listener(Listener::on(|_: &Paid| println!("paid")))
+///     .on_unheard(|unheard| println!("nobody hears {}", unheard.event))
+///     .build()?;
+/// # Ok::<(), WiringError>(())
+/// ```
 #[must_use = "a context begins to exist with `build()`"]
 pub struct ContextBuilder {
     /// Whether everything that is linked in belongs to it.
@@ -51,12 +63,32 @@ impl ContextBuilder {
 
     /// Gives the context a component, one of each type. In a bare context its own annotated methods
     /// come with it.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, Emitters, WiringError};
+    /// let context = ApplicationContext::bare().component(Emitters::<u64>::new()).build()?;
+    /// assert!(context.component::<Emitters<u64>>().is_some());
+    ///
+    /// let twice = ApplicationContext::bare().component(1_u8).component(2_u8).build();
+    /// assert_eq!(twice.unwrap_err().faults().len(), 1);
+    /// # Ok::<(), WiringError>(())
+    /// ```
     #[track_caller]
     pub fn component<T: Send + Sync + 'static>(self, component: T) -> Self {
         self.shared_component(Arc::new(component))
     }
 
     /// As [`component`](Self::component), for one that others have as well.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, Component, WiringError}, std::sync::Arc};
+    /// # struct Pool;
+    /// let pool = Arc::new(Pool); // the rest of the program has it too
+    /// let context = ApplicationContext::bare().shared_component(Arc::clone(&pool)).build()?;
+    /// let same = context.component::<Pool>().map(Component::into_arc);
+    /// assert!(same.is_some_and(|same| Arc::ptr_eq(&same, &pool)));
+    /// # Ok::<(), WiringError>(())
+    /// ```
     #[track_caller]
     pub fn shared_component<T: Send + Sync + 'static>(mut self, component: Arc<T>) -> Self {
         self.components.push(Given {
@@ -72,6 +104,16 @@ impl ContextBuilder {
     /// [`Listener::on`] and its kin for a closure.
     ///
     /// A function's listener counts once, also where the context finds it by itself.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, WiringError};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// let context = ApplicationContext::bare()
+    ///     .listener(Listener::on(|_: &Paid| println!("first")).order(-1))
+    ///     .listener(Listener::on(|_: &Paid| println!("second")))
+    ///     .build()?;
+    /// # Ok::<(), WiringError>(())
+    /// ```
     pub fn listener(mut self, listener: impl Into<Listener>) -> Self {
         self.listeners.push(listener.into());
         self
@@ -79,6 +121,19 @@ impl ContextBuilder {
 
     /// Calls `hook` for each event that nobody hears. Any number of hooks; it runs in the call that
     /// publishes, and must not panic.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent}, std::sync::mpsc};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (tell, told) = mpsc::channel();
+    /// let context = ApplicationContext::bare()
+    ///     .on_unheard(move |unheard| tell.send(unheard.event.clone()).unwrap())
+    ///     .build()?;
+    /// context.publish_event(Paid).await?;
+    /// assert!(told.try_iter().any(|name| name == "Paid"));
+    /// # Ok(()) }
+    /// ```
     pub fn on_unheard(mut self, hook: impl Fn(&Unheard) + Send + Sync + 'static) -> Self {
         self.on_unheard.push(Box::new(hook));
         self
@@ -92,6 +147,18 @@ impl ContextBuilder {
     /// # Errors
     /// [`WiringError`] with all that is wrong: missing and duplicate components, duplicate ids and
     /// event names, unknown listeners in `before` and `after`, cycles, silent crates.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, WiringFault};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # struct Mailer;
+    /// let wrong = ApplicationContext::bare()
+    ///     .listener(Listener::on_component(|_: &Mailer, _: &Paid| ()))
+    ///     .build()
+    ///     .unwrap_err();
+    /// assert!(matches!(wrong.faults(), [WiringFault::MissingComponent { .. }]));
+    /// println!("{wrong}"); // which component, which listener, in which file and line
+    /// ```
     #[track_caller]
     pub fn build(self) -> Result<ApplicationContext, WiringError> {
         let built_at = Location::caller();

@@ -13,6 +13,16 @@ use crate::bus::TypeMap;
 ///
 /// Listeners and handlers take it as a parameter. A listener that takes `&Component<T>` does not
 /// even touch its count.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, Component, WiringError};
+/// struct Shop { name: &'static str }
+///
+/// let context = ApplicationContext::bare().component(Shop { name: "corner" }).build()?;
+/// let shop: Option<Component<Shop>> = context.component();
+/// assert_eq!(shop.map(|shop| shop.name), Some("corner"));
+/// # Ok::<(), WiringError>(())
+/// ```
 pub struct Component<T: ?Sized>(Arc<T>);
 
 impl<T: ?Sized> Component<T> {

@@ -3,11 +3,28 @@
 use crate::bus::{ApplicationEvent, EventType};
 
 /// The context was built; published by [`build`](crate::ContextBuilder::build) before it returns.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ContextStarted, Listener, WiringError};
+/// let context = ApplicationContext::bare()
+///     .listener(Listener::on(|_: &ContextStarted| println!("every listener is in its place")))
+///     .build()?;
+/// # Ok::<(), WiringError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ContextStarted;
 
 /// The drain began: new streams are refused, running ones are about to end.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ContextDraining, WiringError};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), WiringError> {
+/// let context = ApplicationContext::bare().build()?;
+/// context.on(|_: &ContextDraining| println!("no more orders are taken")).forever();
+/// context.drain().await;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ContextDraining;

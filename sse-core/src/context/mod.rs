@@ -104,6 +104,16 @@ impl ApplicationContext {
 
     /// A context that takes nothing but what it is given: a component comes with its own annotated
     /// methods, and `.listener(..)` adds one listener.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = ApplicationContext::bare().build()?; // of one test
+    /// let outcome = context.publish_event(Paid).await?;
+    /// assert_eq!(outcome.ran(), 0);
+    /// # Ok(()) }
+    /// ```
     pub fn bare() -> ContextBuilder {
         ContextBuilder::new(false)
     }
@@ -112,6 +122,19 @@ impl ApplicationContext {
     ///
     /// Synchronous listeners run before this returns, in order, up to the first that is asynchronous
     /// or fails; see [`Publication`] for the rest. It never blocks and never panics for a listener.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// context.on(|_: &Paid| Err::<(), _>("the printer is out of paper")).forever();
+    /// context.on(|_: &Paid| println!("runs all the same")).forever();
+    ///
+    /// let failed = context.publish_event(Paid).await.unwrap_err();
+    /// assert_eq!((failed.ran(), failed.failures().len()), (2, 1));
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     #[inline(always)]
     pub fn publish_event<E: ApplicationEvent>(&self, event: E) -> Publication<E> {
@@ -125,6 +148,18 @@ impl ApplicationContext {
     }
 
     /// Begins a transaction: its events wait for the commit.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// let transaction = context.transaction();
+    /// transaction.publish_event(Paid);
+    /// // database.commit().await?;
+    /// transaction.commit().await?;
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn transaction(&self) -> Transaction {
         Transaction::new(self.clone(), Location::caller())
@@ -134,6 +169,21 @@ impl ApplicationContext {
     ///
     /// Publications that have begun do not reach it. Adding one copies the list of the event's
     /// listeners; for thousands of receivers use [`Emitters`](crate::Emitters).
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let subscription = context.on(move |paid: &Paid| tell.send(paid.amount));
+    /// context.publish_event(Paid { amount: 100 }).await?;
+    /// assert_eq!(told.recv(), Ok(100));
+    ///
+    /// drop(subscription);
+    /// assert_eq!(context.publish_event(Paid { amount: 200 }).await?.ran(), 0);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn on<E, R, F>(&self, listener: F) -> Subscription
     where
@@ -146,6 +196,17 @@ impl ApplicationContext {
 
     /// Adds an asynchronous listener until the [`Subscription`] is dropped. As [`on`](Self::on)
     /// otherwise.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent}, std::sync::Arc};
+    /// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
+    /// # async fn print(amount: u64) {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// context.on_async(|paid: Arc<Paid>| async move { print(paid.amount).await }).forever();
+    /// assert_eq!(context.publish_event(Paid { amount: 100 }).await?.ran(), 1);
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn on_async<E, R, Fut, F>(&self, listener: F) -> Subscription
     where
@@ -162,6 +223,16 @@ impl ApplicationContext {
     /// # Errors
     /// [`WiringError`] if it takes a component that is missing, has an id that is taken, or names
     /// listeners in `before` or `after` that do not exist or that wait for it in turn.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, WiringError};
+    /// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
+    /// # let context = ApplicationContext::bare().build()?;
+    /// let large = Listener::on(|_: &Paid| println!("large")).condition(|paid| paid.amount > 1000);
+    /// let subscription = context.subscribe(large)?;
+    /// # drop(subscription);
+    /// # Ok::<(), WiringError>(())
+    /// ```
     #[track_caller]
     pub fn subscribe(&self, listener: impl Into<Listener>) -> Result<Subscription, WiringError> {
         self.subscribe_checked(&listener.into(), Location::caller())
@@ -185,6 +256,20 @@ impl ApplicationContext {
     ///
     /// # Cancel safety
     /// Cancel safe.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Listener}, std::{sync::Arc, time::Duration}};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mail = Listener::on_async(|_: Arc<Paid>| tokio::time::sleep(Duration::from_secs(3)));
+    /// let context = ApplicationContext::bare().listener(mail.spawn()).build()?;
+    /// context.publish_event(Paid).await?; // does not wait for the mail
+    /// assert_eq!(context.in_flight(), 1);
+    /// context.settled().await; // does
+    /// assert_eq!(context.in_flight(), 0);
+    /// # Ok(()) }
+    /// ```
     pub async fn settled(&self) {
         self.0.tasks.settled().await;
     }
@@ -196,6 +281,17 @@ impl ApplicationContext {
     }
 
     /// How many events were published so far that nobody heard.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// let before = context.unheard();
+    /// context.publish_event(Paid).await?;
+    /// assert_eq!(context.unheard() - before, 1);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn unheard(&self) -> u64 {
         self.0.unheard.load(Ordering::Relaxed)
@@ -207,6 +303,19 @@ impl ApplicationContext {
     ///
     /// # Panics
     /// With the whole list, each with file and line, if something is wrong.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, WiringError};
+    /// # fn context() -> Result<ApplicationContext, WiringError> { ApplicationContext::builder().build() }
+    /// # /*
+    /// #[test]
+    /// fn everything_finds_what_it_takes() {
+    /// # */
+    ///     context().unwrap().assert_wired();
+    /// # /*
+    /// }
+    /// # */
+    /// ```
     #[track_caller]
     pub fn assert_wired(&self) {
         let mut faults = checks::supertypes(&self.0.wires, &self.0.events);
@@ -218,6 +327,13 @@ impl ApplicationContext {
     }
 
     /// The streams that are open now. Layers register what they carry.
+    ///
+    /// ```
+    /// # use sse_tower_core::ApplicationContext;
+    /// let context = ApplicationContext::bare().build()?;
+    /// assert_eq!(context.streams().len(), 0);
+    /// # Ok::<(), sse_tower_core::WiringError>(())
+    /// ```
     #[must_use]
     pub fn streams(&self) -> &OpenStreams {
         &self.0.streams

@@ -13,6 +13,18 @@ use crate::bus::{AnySlot, Binder, Listener, Profile, Registered, arrange};
 ///
 /// A call that has begun goes on; publications that have begun still reach it. It holds neither the
 /// context nor its components alive.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = ApplicationContext::bare().build()?;
+/// let for_now = context.on(|_: &Paid| ());
+/// context.on(|_: &Paid| ()).forever();
+/// drop(for_now);
+/// assert_eq!(context.publish_event(Paid).await?.ran(), 1);
+/// # Ok(()) }
+/// ```
 #[must_use = "dropping it removes the listener; `.forever()` keeps it"]
 pub struct Subscription {
     context: Weak<Inner>,

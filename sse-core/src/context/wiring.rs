@@ -13,6 +13,15 @@ type Place = &'static Location<'static>;
 /// The context cannot be built. It lists everything that is wrong, not only the first.
 ///
 /// `Debug` prints the same text as `Display`, since that is what a `main` that returns it shows.
+///
+/// ```
+/// # use sse_tower_core::ApplicationContext;
+/// let wrong = ApplicationContext::bare().component(1_u8).component(2_u8).build().unwrap_err();
+/// for fault in wrong.faults() {
+///     println!("{fault}");
+/// }
+/// # assert_eq!(wrong.faults().len(), 1);
+/// ```
 pub struct WiringError {
     faults: Vec<WiringFault>,
     found_at: Place,

@@ -26,6 +26,12 @@ pub struct SseEmitterBuilder {
 impl SseEmitterBuilder {
     /// Ends the stream after this long, counted from when the response begins; `on_timeout` is
     /// called and the client may come back. Without it a stream lives as long as its client.
+    ///
+    /// ```
+    /// # use {sse_tower_core::SseEmitter, std::time::Duration};
+    /// let emitter = SseEmitter::builder().timeout(Duration::from_secs(60)).build();
+    /// # drop(emitter);
+    /// ```
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = Some(timeout);
         self
@@ -34,6 +40,15 @@ impl SseEmitterBuilder {
     /// Writes a comment when nothing was written for this long: at the latest then, and at the
     /// earliest after half of it, so that many connections do not beat together. Default:
     /// [`DEFAULT_KEEP_ALIVE`](crate::DEFAULT_KEEP_ALIVE).
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::{pin::pin, time::Duration}};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// let emitter = SseEmitter::builder().keep_alive(Duration::from_secs(30)).build();
+    /// let mut stream = pin!(emitter.clone().into_stream());
+    /// assert_eq!(stream.next().await.unwrap(), ":\n\n"); // after 15 s to 30 s
+    /// # }
+    /// ```
     pub const fn keep_alive(mut self, interval: Duration) -> Self {
         self.settings.keep_alive = KeepAlive::Every(interval);
         self
@@ -46,6 +61,15 @@ impl SseEmitterBuilder {
     }
 
     /// Tells the client at the start how long to wait before it dials again.
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::{pin::pin, time::Duration}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let emitter = SseEmitter::builder().retry(Duration::from_secs(3)).build();
+    /// let mut stream = pin!(emitter.clone().into_stream());
+    /// assert_eq!(stream.next().await.unwrap(), "retry:3000\n\n");
+    /// # }
+    /// ```
     pub const fn retry(mut self, retry: Duration) -> Self {
         self.settings.retry = Some(retry);
         self
@@ -55,6 +79,14 @@ impl SseEmitterBuilder {
     /// larger than `bytes`. Defaults:
     /// [`DEFAULT_CAPACITY_EVENTS`](crate::DEFAULT_CAPACITY_EVENTS),
     /// [`DEFAULT_CAPACITY_BYTES`](crate::DEFAULT_CAPACITY_BYTES).
+    ///
+    /// ```
+    /// # use sse_tower_core::{SseEmitter, TrySendError};
+    /// let emitter = SseEmitter::builder().capacity(2, 1024).build();
+    /// assert!(emitter.try_send("one").is_ok());
+    /// assert!(emitter.try_send("two").is_ok());
+    /// assert!(matches!(emitter.try_send("three"), Err(TrySendError::Full(_))));
+    /// ```
     pub const fn capacity(mut self, events: usize, bytes: usize) -> Self {
         self.settings.capacity_events = events;
         self.settings.capacity_bytes = bytes;

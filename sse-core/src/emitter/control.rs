@@ -61,6 +61,12 @@ impl StreamControl {
 
     /// Uses `interval` between keep-alive comments unless the emitter was built with its own.
     /// Has an effect until the stream is first polled.
+    ///
+    /// ```
+    /// # use {sse_tower_core::SseEmitter, std::time::Duration};
+    /// let response = SseEmitter::new();
+    /// response.control().default_keep_alive(Duration::from_secs(30));
+    /// ```
     pub fn default_keep_alive(&self, interval: Duration) {
         if let Some(conn) = self.conn() {
             conn.default_keep_alive(interval);
@@ -68,6 +74,12 @@ impl StreamControl {
     }
 
     /// Calls `f` once, when the stream is over. At once if it is over already.
+    ///
+    /// ```
+    /// # use sse_tower_core::SseEmitter;
+    /// let response = SseEmitter::new();
+    /// response.control().on_completion(|reason| println!("a stream is over: {reason}"));
+    /// ```
     pub fn on_completion(&self, f: impl FnOnce(CloseReason) + Send + 'static) {
         match self.conn() {
             Some(conn) => conn.on_completion(Box::new(f)),

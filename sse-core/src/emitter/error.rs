@@ -5,6 +5,19 @@ use crate::{InvalidEvent, SseEvent, causes::debug_with_causes};
 
 /// Why [`SseEmitter::send`](crate::SseEmitter::send) or [`Emitters::send`](crate::Emitters::send)
 /// did not take an event.
+///
+/// ```
+/// # use sse_tower_core::{SendError, SseEmitter};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let emitter = SseEmitter::new();
+/// drop(emitter.clone().into_stream()); // the client left
+/// match emitter.send("news").await {
+///     Ok(()) => {}
+///     Err(SendError::Closed { event, reason, .. }) => println!("{reason}, so {event:?} was not sent"),
+///     Err(error) => panic!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -24,6 +37,18 @@ pub enum SendError {
 
 /// Why [`SseEmitter::try_send`](crate::SseEmitter::try_send) did not queue an event. An event that
 /// could be made is given back.
+///
+/// ```
+/// # use sse_tower_core::{SseEmitter, TrySendError};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let emitter = SseEmitter::builder().capacity(1, 1024).build();
+/// emitter.try_send("one").unwrap();
+/// if let Err(TrySendError::Full(event)) = emitter.try_send("two") {
+///     // The event is back: keep it, drop it, or try again later.
+///     assert_eq!(event.encode(), "data:two\n\n");
+/// }
+/// # }
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TrySendError {

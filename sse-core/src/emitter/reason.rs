@@ -3,6 +3,16 @@
 use std::fmt;
 
 /// How a connection ended. Every connection ends with exactly one.
+///
+/// ```
+/// # use sse_tower_core::{CloseReason, SseEmitter};
+/// let emitter = SseEmitter::new();
+/// emitter.on_completion(|reason| match reason {
+///     CloseReason::Completed => {}
+///     CloseReason::ClientGone | CloseReason::Drained => println!("may come back"),
+///     other => println!("ended: {other}"),
+/// });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {

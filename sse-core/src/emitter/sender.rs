@@ -84,6 +84,18 @@ impl SseEmitter {
     ///
     /// # Cancel safety
     /// Cancel safe. A future dropped before it finishes has queued nothing.
+    ///
+    /// ```
+    /// # use sse_tower_core::{SendError, SseEmitter, SseEvent};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SendError> {
+    /// let emitter = SseEmitter::new();
+    /// emitter.send("text").await?;
+    /// emitter.send(SseEvent::builder().name("finish").data("哈哈")).await?;
+    ///
+    /// emitter.complete();
+    /// assert!(matches!(emitter.send("more").await, Err(SendError::Closed { .. })));
+    /// # Ok(()) }
+    /// ```
     pub async fn send(&self, event: impl IntoEvent) -> Result<(), SendError> {
         self.conn().send(event).await
     }
@@ -107,12 +119,36 @@ impl SseEmitter {
     ///
     /// An `EventSource` dials again after every end; to end a conversation for good, complete the
     /// key of an [`Emitters`](crate::Emitters), which answers the next dial with 204.
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let emitter = SseEmitter::new();
+    /// emitter.try_send("the last").unwrap();
+    /// emitter.complete();
+    /// assert!(emitter.try_send("one more").is_err());
+    /// let written: Vec<_> = emitter.into_stream().collect().await;
+    /// assert_eq!(written.concat(), b"data:the last\n\n");
+    /// # }
+    /// ```
     pub fn complete(&self) {
         self.conn().begin_end(CloseReason::Completed, None);
     }
 
     /// The same as [`complete`](Self::complete), with an error for the callbacks and the log. The
     /// client sees the stream end, not the error's text.
+    ///
+    /// ```
+    /// # use sse_tower_core::SseEmitter;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let emitter = SseEmitter::new();
+    /// emitter.on_error(|error| eprintln!("stream failed: {error}"));
+    /// if let Err(error) = std::fs::read("/no/such/file") {
+    ///     emitter.complete_with_error(error);
+    /// }
+    /// assert!(emitter.is_closed());
+    /// # }
+    /// ```
     pub fn complete_with_error(&self, error: impl Into<BoxError>) {
         self.conn().fail(error.into());
     }
@@ -122,11 +158,34 @@ impl SseEmitter {
     /// Callbacks are called in order of registration, one at a time, under no lock; one that panics
     /// does not stop the next. They run on the thread where their cause is noticed, so they must
     /// not block.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{CloseReason, SseEmitter}, std::time::Duration};
+    /// # use futures_util::StreamExt;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// let emitter = SseEmitter::builder().timeout(Duration::from_secs(60)).build();
+    /// emitter.on_timeout(|| println!("nobody paid within a minute"));
+    /// let stream = emitter.clone().into_stream();
+    /// # let stream = tokio::spawn(stream.collect::<Vec<_>>()); // what a server does
+    /// assert_eq!(emitter.closed().await, CloseReason::TimedOut);
+    /// # stream.await.unwrap();
+    /// # }
+    /// ```
     pub fn on_timeout(&self, f: impl FnOnce() + Send + 'static) {
         self.conn().on_timeout(Box::new(f));
     }
 
     /// Calls `f` once, if [`complete_with_error`](Self::complete_with_error) ends this connection.
+    ///
+    /// ```
+    /// # use sse_tower_core::SseEmitter;
+    /// # let (tell, told) = std::sync::mpsc::channel();
+    /// let emitter = SseEmitter::new();
+    /// emitter.on_error(move |error| tell.send(error.to_string()).unwrap());
+    /// emitter.complete_with_error("the printer is out of paper");
+    /// drop(emitter.into_stream());
+    /// assert_eq!(told.recv().unwrap(), "the printer is out of paper");
+    /// ```
     pub fn on_error(&self, f: impl FnOnce(&BoxError) + Send + 'static) {
         self.conn().on_error(Box::new(f));
     }
@@ -150,6 +209,16 @@ impl SseEmitter {
     ///
     /// # Cancel safety
     /// Cancel safe.
+    ///
+    /// ```
+    /// # use sse_tower_core::{CloseReason, SseEmitter};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let emitter = SseEmitter::new();
+    /// let stream = emitter.clone().into_stream();
+    /// drop(stream); // the client left
+    /// assert_eq!(emitter.closed().await, CloseReason::ClientGone);
+    /// # }
+    /// ```
     pub async fn closed(&self) -> CloseReason {
         loop {
             let signals = self.conn().signals();
@@ -168,6 +237,19 @@ impl SseEmitter {
 
     /// A token that is cancelled once this connection takes no more events, for whoever produces
     /// them. Cancelling the token does nothing to the connection.
+    ///
+    /// ```
+    /// # use {sse_tower_core::SseEmitter, std::time::Duration};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// let emitter = SseEmitter::new();
+    /// let over = emitter.cancellation();
+    /// let worker = tokio::spawn(over.run_until_cancelled_owned(async {
+    ///     tokio::time::sleep(Duration::from_secs(3600)).await // something dear
+    /// }));
+    /// drop(emitter.into_stream()); // the client left
+    /// assert!(worker.await.unwrap().is_none()); // so did the work
+    /// # }
+    /// ```
     #[must_use]
     pub fn cancellation(&self) -> CancellationToken {
         self.conn().signals().closed.child_token()
@@ -175,6 +257,16 @@ impl SseEmitter {
 
     /// The receiving half, for a server or a test that polls it. An emitter has one: a second
     /// call, on whichever clone, gives a stream that is at its end.
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::pin::pin};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let emitter = SseEmitter::new();
+    /// let mut stream = pin!(emitter.clone().into_stream());
+    /// emitter.send("hello").await.unwrap();
+    /// assert_eq!(stream.next().await.unwrap(), "data:hello\n\n");
+    /// # }
+    /// ```
     #[must_use]
     pub fn into_stream(self) -> EventStream {
         self.open().1

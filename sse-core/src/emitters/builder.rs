@@ -43,6 +43,17 @@ impl<K: Key> EmittersBuilder<K> {
     /// How far a connection may fall behind, beyond what the history keeps anyway. Defaults:
     /// [`DEFAULT_BACKLOG_EVENTS`](crate::DEFAULT_BACKLOG_EVENTS),
     /// [`DEFAULT_BACKLOG_BYTES`](crate::DEFAULT_BACKLOG_BYTES).
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, History, Lag};
+    /// // Live or not at all: nothing is kept for later, and who is 50 events behind is ended.
+    /// let quotes: Emitters<String> = Emitters::builder()
+    ///     .history(History::none())
+    ///     .backlog(50, 64 * 1024)
+    ///     .lag(Lag::Close)
+    ///     .build();
+    /// # drop(quotes);
+    /// ```
     pub const fn backlog(mut self, events: usize, bytes: usize) -> Self {
         self.config.bounds.backlog_events = events;
         self.config.bounds.backlog_bytes = bytes;
@@ -59,6 +70,14 @@ impl<K: Key> EmittersBuilder<K> {
     }
 
     /// Allows one connection per key, and says what happens to a second. Default: many.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, LastEventId, Second};
+    /// let users: Emitters<u64> = Emitters::builder().one_per_key(Second::Replaces).build();
+    /// let first = users.connect(7, LastEventId::default());
+    /// let second = users.connect(7, LastEventId::default());
+    /// assert!(first.is_closed() && !second.is_closed());
+    /// ```
     pub const fn one_per_key(mut self, second: Second) -> Self {
         self.config.one_per_key = Some(second);
         self
@@ -92,6 +111,16 @@ impl<K: Key> EmittersBuilder<K> {
 
     /// Tells each client with `stream-ready` that everything from history was written: JSON with
     /// `replayed`, how many, and `complete`, whether nothing was missing.
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::{Emitters, LastEventId}, std::pin::pin};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let emitters: Emitters<u64> = Emitters::builder().ready_event().build();
+    /// let mut stream = pin!(emitters.connect(7, LastEventId::default()).into_stream());
+    /// let bytes = stream.next().await.unwrap();
+    /// assert_eq!(bytes, "event:stream-ready\ndata:{\"replayed\":0,\"complete\":true}\n\n");
+    /// # }
+    /// ```
     pub const fn ready_event(mut self) -> Self {
         self.config.ready_event = true;
         self

@@ -108,6 +108,20 @@ impl<K: Key> Emitters<K> {
     ///
     /// More than [`MAX_KEYS_PER_CONNECTION`](crate::MAX_KEYS_PER_CONNECTION) are refused: the
     /// stream says `stream-bye` and ends.
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::{Emitters, LastEventId}, std::pin::pin};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let rooms = Emitters::<String>::new();
+    /// let page = rooms.connect_many(["hall".to_owned(), "kitchen".to_owned()], LastEventId::default());
+    /// rooms.send("kitchen", "dinner");
+    /// rooms.send("hall", "coats");
+    /// let mut stream = pin!(page.into_stream());
+    /// let bytes = stream.next().await.unwrap();
+    /// let text = String::from_utf8_lossy(&bytes);
+    /// assert!(text.find("dinner") < text.find("coats"));
+    /// # }
+    /// ```
     #[must_use = "the emitter is the response; dropping it closes the connection"]
     pub fn connect_many(
         &self,
@@ -137,6 +151,20 @@ impl<K: Key> Emitters<K> {
     /// [`SendError::Closed`](crate::SendError::Closed) if the key is complete.
     /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none. Nobody at the key is no
     /// error.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, LastEventId, SendError, SseEvent};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SendError> {
+    /// let orders = Emitters::<u64>::new();
+    /// let page = orders.connect(7, LastEventId::default());
+    ///
+    /// orders.send(&7, "packed"); // done by the call, awaited or not
+    /// let receipt = orders.send(&7, SseEvent::builder().name("shipped").data("by train")).await?;
+    /// assert_eq!(receipt.receivers, 1);
+    /// assert!(orders.send(&7, SseEvent::builder().name("a\nb")).await.is_err());
+    /// # drop(page);
+    /// # Ok(()) }
+    /// ```
     pub fn send<Q>(&self, key: &Q, event: impl IntoEvent) -> Sent
     where
         K: Borrow<Q>,
@@ -152,6 +180,16 @@ impl<K: Key> Emitters<K> {
     ///
     /// # Errors
     /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, LastEventId, SendError};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SendError> {
+    /// let users = Emitters::<u64>::new();
+    /// let tabs = [1, 2, 2].map(|user| users.connect(user, LastEventId::default()));
+    /// assert_eq!(users.send_all("back in five minutes").await?.receivers, 3);
+    /// # drop(tabs);
+    /// # Ok(()) }
+    /// ```
     pub fn send_all(&self, event: impl IntoEvent) -> Sent {
         let event = event.into_event();
         let send = |event| observe::send_span().run(|| self.hub().send_all(event));
@@ -165,6 +203,17 @@ impl<K: Key> Emitters<K> {
     /// otherwise answered with 204, which stops an `EventSource` for good. Sending to the key is an
     /// error until it is forgotten, by [`forget`](Self::forget) or after
     /// [`MEMORY_AGE`](crate::MEMORY_AGE) without connection and history.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, SendError};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SendError> {
+    /// let orders = Emitters::<u64>::new();
+    /// orders.send(&7, "delivered").await?;
+    /// orders.complete(&7);
+    /// let late = orders.send(&7, "delivered").await;
+    /// assert!(matches!(late, Err(SendError::Closed { .. })));
+    /// # Ok(()) }
+    /// ```
     pub fn complete<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
@@ -175,6 +224,14 @@ impl<K: Key> Emitters<K> {
 
     /// Ends every connection at `key` once it has got what was sent. Nothing is remembered: clients
     /// may come back.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, LastEventId};
+    /// let users = Emitters::<u64>::new();
+    /// let tab = users.connect(7, LastEventId::default());
+    /// users.disconnect(&7);
+    /// assert!(tab.is_closed());
+    /// ```
     pub fn disconnect<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
@@ -184,6 +241,16 @@ impl<K: Key> Emitters<K> {
     }
 
     /// Forgets the history of `key`, and that it is complete. Connections stay.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, SendError};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SendError> {
+    /// let games = Emitters::<u64>::new();
+    /// games.complete(&7);
+    /// games.forget(&7); // the same table, another game
+    /// games.send(&7, "white to move").await?;
+    /// # Ok(()) }
+    /// ```
     pub fn forget<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
@@ -193,6 +260,16 @@ impl<K: Key> Emitters<K> {
     }
 
     /// Is anybody connected to `key`?
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, LastEventId};
+    /// let users = Emitters::<String>::new();
+    /// let alice = users.connect("alice".into(), LastEventId::default());
+    /// assert!(users.contains("alice") && !users.contains("bob"));
+    /// assert_eq!((users.len(), users.keys()), (1, vec!["alice".to_owned()]));
+    /// drop(alice);
+    /// assert!(users.is_empty());
+    /// ```
     #[must_use]
     pub fn contains<Q>(&self, key: &Q) -> bool
     where
@@ -225,6 +302,19 @@ impl<K: Key> Emitters<K> {
     /// For a page that is rendered on the server: take the position, then read the state, write
     /// both into the page, and let it connect with `?lastEventId=`. What happens between rendering
     /// and connecting is then not lost.
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::{Emitters, LastEventId}, std::pin::pin};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let orders = Emitters::<u64>::new();
+    /// orders.send(&7, "packed"); // is in the state that is read next
+    /// let rendered_at = orders.position();
+    /// orders.send(&7, "shipped"); // before the page has connected
+    ///
+    /// let mut stream = pin!(orders.connect(7, LastEventId::from(rendered_at)).into_stream());
+    /// assert!(stream.next().await.unwrap().starts_with(b"data:shipped\n"));
+    /// # }
+    /// ```
     #[must_use]
     pub fn position(&self) -> EventId {
         self.hub().position()

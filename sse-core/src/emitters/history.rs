@@ -36,6 +36,13 @@ impl History {
     }
 
     /// Keeps nothing for later: only those connected at the time of a send get the event.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, History};
+    /// // A price of a minute ago is worse than none.
+    /// let prices: Emitters<String> = Emitters::builder().history(History::none()).build();
+    /// # drop(prices);
+    /// ```
     pub const fn none() -> Self {
         Self { events: 0, age: Duration::ZERO, bytes: 0 }
     }
@@ -65,6 +72,29 @@ impl Default for History {
 /// ([`EmittersBuilder::backlog`](crate::EmittersBuilder::backlog)) or by the history, whichever is
 /// more. Beyond that the oldest events are dropped, and this decides what the client sees. Nobody
 /// else notices.
+///
+/// ```
+/// # use {futures_util::StreamExt, std::pin::pin};
+/// # use sse_tower_core::{Emitters, History, Lag, LastEventId, SseEvent};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let progress: Emitters<u64> = Emitters::builder()
+///     .history(History::none())
+///     .backlog(10, 64 * 1024)
+///     .lag(Lag::Latest)
+///     .build();
+/// let slow = progress.connect(7, LastEventId::default());
+/// for percent in 1..=100 {
+///     progress.send(&7, SseEvent::builder().name("percent").data(percent.to_string()));
+/// }
+/// progress.complete(&7);
+///
+/// let bytes: Vec<u8> = slow.into_stream().collect::<Vec<_>>().await.concat();
+/// let text = String::from_utf8(bytes).unwrap();
+/// assert!(text.starts_with("event:stream-gap\n"));
+/// assert_eq!(text.matches("event:percent").count(), 1);
+/// assert!(text.contains("data:100\n"));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lag {
@@ -78,6 +108,14 @@ pub enum Lag {
 }
 
 /// What happens to a second connection where one per key is allowed.
+///
+/// ```
+/// # use sse_tower_core::{Emitters, LastEventId, Second};
+/// let seats: Emitters<u64> = Emitters::builder().one_per_key(Second::Refused).build();
+/// let first = seats.connect(7, LastEventId::default());
+/// let second = seats.connect(7, LastEventId::default());
+/// assert!(!first.is_closed() && second.is_closed());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Second {

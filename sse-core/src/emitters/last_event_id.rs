@@ -43,11 +43,25 @@ impl LastEventId {
     }
 
     /// Of a `HEAD` request: [`connect`](crate::Emitters::connect) opens nothing for it.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, LastEventId};
+    /// let emitters = Emitters::<u64>::new();
+    /// let response = emitters.connect(7, LastEventId::of_head_request());
+    /// assert!(emitters.is_empty());
+    /// # drop(response);
+    /// ```
     pub const fn of_head_request() -> Self {
         Self(Seen::Head)
     }
 
     /// The id, if there is one that can be read.
+    ///
+    /// ```
+    /// # use sse_tower_core::LastEventId;
+    /// assert_eq!(LastEventId::read(b"6666").id().map(|id| id.as_str()), Some("6666"));
+    /// assert!(LastEventId::read(b"\xff").id().is_none()); // leads to `stream-reset`
+    /// ```
     #[must_use]
     pub fn id(&self) -> Option<&EventId> {
         match &self.0 {

@@ -9,6 +9,17 @@ use std::{
 use crate::{EventId, SendError};
 
 /// What a send through [`Emitters`](crate::Emitters) did.
+///
+/// ```
+/// # use sse_tower_core::{Emitters, EventId, SendError, SseEvent};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), SendError> {
+/// let orders = Emitters::<u64>::new();
+/// let given = orders.send(&7, "packed").await?;
+/// let own = orders.send(&7, SseEvent::builder().id("6666").data("shipped")).await?;
+/// assert!(given.id.as_str().starts_with("1."));
+/// assert_eq!((own.id.as_str(), own.receivers), ("6666", 0));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The event's id: its own, or the one it was given.
@@ -24,6 +35,18 @@ pub struct Receipt {
 ///
 /// # Cancel safety
 /// Cancel safe. Dropping it undoes nothing.
+///
+/// ```
+/// # use sse_tower_core::{Emitters, LastEventId, Sent};
+/// fn notify(users: &Emitters<u64>) -> Sent {
+///     users.send(&7, "from a function that is not async")
+/// }
+///
+/// let users = Emitters::new();
+/// let tab = users.connect(7, LastEventId::default());
+/// drop(notify(&users)); // it is sent
+/// # drop(tab);
+/// ```
 #[derive(Debug)]
 pub struct Sent {
     outcome: Option<Result<Receipt, SendError>>,

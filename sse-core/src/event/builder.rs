@@ -32,6 +32,15 @@ pub struct SseEventBuilder {
 
 impl SseEventBuilder {
     /// Sets the event's name: a constant [`EventName`], or text that is checked.
+    ///
+    /// ```
+    /// # use sse_tower_core::{EventName, InvalidEvent, SseEvent};
+    /// # fn main() -> Result<(), InvalidEvent> {
+    /// const FINISH: EventName = EventName::from_static("finish");
+    /// let event = SseEvent::builder().name(FINISH).data("").build()?;
+    /// assert_eq!(event.encode(), "event:finish\ndata:\n\n");
+    /// # Ok(()) }
+    /// ```
     pub fn name<N>(mut self, name: N) -> Self
     where
         N: TryInto<EventName>,
@@ -48,6 +57,15 @@ impl SseEventBuilder {
     }
 
     /// Sets the event's id: a constant [`EventId`], or text that is checked.
+    ///
+    /// ```
+    /// # use sse_tower_core::{InvalidEvent, SseEvent};
+    /// # fn main() -> Result<(), InvalidEvent> {
+    /// let row = 6666;
+    /// let event = SseEvent::builder().id(row.to_string()).data("paid").build()?;
+    /// assert_eq!(event.encode(), "id:6666\ndata:paid\n\n");
+    /// # Ok(()) }
+    /// ```
     pub fn id<I>(mut self, id: I) -> Self
     where
         I: TryInto<EventId>,
@@ -72,18 +90,42 @@ impl SseEventBuilder {
     }
 
     /// Adds a comment, one line of it for each line of `text`.
+    ///
+    /// ```
+    /// # use sse_tower_core::{InvalidEvent, SseEvent};
+    /// # fn main() -> Result<(), InvalidEvent> {
+    /// let event = SseEvent::builder().comment("for who reads the wire").data("paid").build()?;
+    /// assert_eq!(event.encode(), ":for who reads the wire\ndata:paid\n\n");
+    /// # Ok(()) }
+    /// ```
     pub fn comment(mut self, text: impl AsRef<str>) -> Self {
         self.encoder.lines("", text.as_ref());
         self
     }
 
     /// Adds data, one line of it for each line of `text`.
+    ///
+    /// ```
+    /// # use sse_tower_core::{InvalidEvent, SseEvent};
+    /// # fn main() -> Result<(), InvalidEvent> {
+    /// let event = SseEvent::builder().data("first\nsecond").data("third").build()?;
+    /// assert_eq!(event.encode(), "data:first\ndata:second\ndata:third\n\n");
+    /// # Ok(()) }
+    /// ```
     pub fn data(mut self, text: impl AsRef<str>) -> Self {
         self.encoder.lines("data", text.as_ref());
         self
     }
 
     /// Adds `value` as JSON to the data.
+    ///
+    /// ```
+    /// # use sse_tower_core::{InvalidEvent, SseEvent};
+    /// # fn main() -> Result<(), InvalidEvent> {
+    /// let event = SseEvent::builder().name("prices").json(&[1, 2]).build()?;
+    /// assert_eq!(event.encode(), "event:prices\ndata:[1,2]\n\n");
+    /// # Ok(()) }
+    /// ```
     #[cfg(feature = "json")]
     pub fn json<T: serde::Serialize + ?Sized>(mut self, value: &T) -> Self {
         match serde_json::to_string(value) {

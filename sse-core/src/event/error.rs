@@ -1,6 +1,12 @@
 //! Why an event could not be made.
 
 /// Why an event could not be made. Nothing of it is ever written.
+///
+/// ```
+/// # use sse_tower_core::{InvalidEvent, SseEvent};
+/// let forged = SseEvent::builder().name("chat\ndata:forged").data("hello").build();
+/// assert!(matches!(forged, Err(InvalidEvent::NameWithLineBreak)));
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidEvent {

@@ -93,6 +93,14 @@ impl SseEvent {
     }
 
     /// Starts an event of several fields.
+    ///
+    /// ```
+    /// # use sse_tower_core::{InvalidEvent, SseEvent};
+    /// # fn main() -> Result<(), InvalidEvent> {
+    /// let event = SseEvent::builder().name("finish").data("哈哈").build()?;
+    /// assert_eq!(event.name().map(|name| name.as_str()), Some("finish"));
+    /// # Ok(()) }
+    /// ```
     pub fn builder() -> SseEventBuilder {
         SseEventBuilder::default()
     }
@@ -110,6 +118,13 @@ impl SseEvent {
     }
 
     /// The bytes of this event on the wire, the closing blank line included.
+    ///
+    /// ```
+    /// # use sse_tower_core::SseEvent;
+    /// let event = SseEvent::data("支付成功");
+    /// assert_eq!(event.encoded_len(), 19);
+    /// assert_eq!(event.encode(), "data:支付成功\n\n");
+    /// ```
     #[must_use]
     pub fn encode(self) -> Bytes {
         self.encoder.finish()

@@ -24,6 +24,21 @@ use crate::{emitter::Conn, observe, sync::Arc};
 /// # Drop
 /// Dropping it is the disconnect: the emitter hears of it at once, with
 /// [`CloseReason::ClientGone`](crate::CloseReason::ClientGone) unless everything was written.
+///
+/// ```
+/// # use {futures_util::StreamExt, sse_tower_core::{Emitters, LastEventId}, std::pin::pin};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let orders = Emitters::<u64>::new();
+/// let mut stream = pin!(orders.connect(7, LastEventId::default()).into_stream());
+/// orders.send(&7, "packed");
+/// orders.send(&7, "shipped");
+/// orders.complete(&7);
+///
+/// let bytes = stream.next().await.unwrap(); // all that waits, in one piece
+/// assert_eq!(bytes.windows(5).filter(|five| five == b"data:").count(), 2);
+/// assert!(stream.next().await.is_none());
+/// # }
+/// ```
 pub struct EventStream {
     /// `None` at the end.
     reader: Option<Box<Reader>>,

@@ -14,6 +14,16 @@ use crate::{CloseReason, StreamHandle, observe, sync::lock_std as lock};
 pub const MAX_OPEN_STREAMS: usize = 1 << 20;
 
 /// Where a context stands between its first stream and its last.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, DrainPhase, WiringError};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), WiringError> {
+/// let context = ApplicationContext::bare().build()?;
+/// assert_eq!(context.streams().phase(), DrainPhase::Running);
+/// context.drain().await;
+/// assert_eq!(context.streams().phase(), DrainPhase::Closed);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DrainPhase {
@@ -155,6 +165,20 @@ impl OpenStreams {
     ///
     /// # Cancel safety
     /// Cancel safe: nothing is lost by dropping the future.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, DrainPhase, WiringError};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), WiringError> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// let streams = context.streams().clone();
+    /// let poller = tokio::spawn(async move {
+    ///     // Work that nobody needs any more once the streams leave.
+    ///     streams.reached(DrainPhase::Draining).await;
+    /// });
+    /// context.drain().await;
+    /// # poller.await.unwrap();
+    /// # Ok(()) }
+    /// ```
     pub async fn reached(&self, phase: DrainPhase) {
         let mut watch = self.inner.phase.subscribe();
         // The sender lives in `self`, so this cannot fail.

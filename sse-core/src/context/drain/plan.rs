@@ -44,6 +44,13 @@ impl Drain {
     ///
     /// Where the deadline leaves no time for all at that rate, the rate rises until three quarters
     /// of the deadline are enough.
+    ///
+    /// ```
+    /// # use {sse_tower_core::Drain, std::time::Duration};
+    /// // 20,000 streams at this rate take 10 s, which three quarters of 20 s have room for.
+    /// let drain = Drain::new().slices(2000).deadline(Duration::from_secs(20));
+    /// assert_eq!((drain.per_second(), drain.longest()), (2000, Duration::from_secs(20)));
+    /// ```
     #[must_use]
     pub const fn slices(mut self, per_second: u32) -> Self {
         self.per_second = if per_second == 0 { 1 } else { per_second };
@@ -60,6 +67,13 @@ impl Drain {
 
     /// When clients that were told goodbye come back: each after a time of its own out of this
     /// range, both ends included, so that they do not all dial in the same instant.
+    ///
+    /// ```
+    /// # use {sse_tower_core::Drain, std::time::Duration};
+    /// // The new process needs two seconds to be there.
+    /// let drain = Drain::new().retry(Duration::from_secs(2)..=Duration::from_secs(8));
+    /// # let _ = drain;
+    /// ```
     #[must_use]
     pub const fn retry(mut self, range: RangeInclusive<Duration>) -> Self {
         self.retry = (*range.start(), *range.end());

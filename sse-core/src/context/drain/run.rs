@@ -71,6 +71,17 @@ type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// # Cancel safety
 /// The drain runs in a task of its own: once begun it goes on whether or not this future is kept.
 /// Before it has begun, dropping the future calls it off.
+///
+/// ```
+/// # use {sse_tower_core::{ApplicationContext, Drain, WiringError}, std::time::Duration};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), WiringError> {
+/// # let context = ApplicationContext::bare().build()?;
+/// let (leave, signal) = tokio::sync::oneshot::channel::<()>();
+/// let draining = context.drain_on(async { drop(signal.await) }).with(Drain::new().slices(500));
+/// drop(leave);
+/// draining.await;
+/// # Ok(()) }
+/// ```
 #[must_use = "a drain begins when it is awaited"]
 pub struct Draining {
     state: State,
