@@ -147,7 +147,6 @@
 //!
 #![cfg_attr(feature = "test-util", doc = "[kit]: crate::test")]
 #![cfg_attr(not(feature = "test-util"), doc = "[kit]: #features")]
-
 #![deny(missing_docs)]
 
 mod admission;

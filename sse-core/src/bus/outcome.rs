@@ -51,7 +51,7 @@ macro_rules! accessors {
             self.tally.meta.event_id
         }
 
-        /// How many listeners of the event ran to their end, well or not.
+        /// How many listeners of the event ran to their end and did not fail.
         #[must_use]
         pub fn ran(&self) -> usize {
             self.tally.ran as usize
