@@ -1,11 +1,47 @@
-//! Server-sent events with an honest replay log, and an application event bus.
+//! Server-sent events with an honest replay log, and an application event bus. No server, no router, no
+//! I/O: this is the core of `sse-tower`, which re-exports all of it and adds the HTTP around it.
 //!
-//! This is the core of `sse-tower`; programs depend on `sse-tower`, which re-exports it.
+//! **Programs depend on `sse-tower`**; its crate page begins with a first program, and its guide says how
+//! delivery works, what is promised, and how much of everything there is. Depend on this crate alone where
+//! there is no HTTP server: to write event streams to something else, or for an engine that carries
+//! events between nodes.
+//!
+//! ```
+//! use std::pin::pin;
+//!
+//! use futures_util::StreamExt;
+//! use sse_tower_core::{Emitters, LastEventId, SendError};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), SendError> {
+//! let orders = Emitters::<u64>::new();
+//! let paid = orders.send(&7, "paid").await?; // nobody is connected: kept for who comes
+//! orders.send(&7, "shipped").await?;
+//!
+//! // A client that has seen the first event goes on after it.
+//! let client = orders.connect(7, LastEventId::from(paid.id));
+//! let mut stream = pin!(client.into_stream());
+//! let bytes = stream.next().await.unwrap_or_default();
+//! assert!(bytes.starts_with(b"data:shipped\nid:1."));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! * One event on the wire: [`SseEvent`]. One connection: [`SseEmitter`], and [`EventStream`], its bytes. Many,
+//!   by key: [`Emitters`].
+//! * The bus: [`ApplicationContext`], [`ApplicationEvent`], [`Listener`], [`Publication`].
+//! * Who carries streams: [`StreamControl`] to end one, [`OpenStreams`] and [`Drain`] to leave without losing.
+//! * What is counted: [`observe`].
+//!
+//! Time is tokio's, so a paused clock works for all of it.
 //!
 //! # Features
 //!
 //! `json` (on by default) is `SseEvent::json`; `http` makes an [`EventStream`] a body and an emitter a
-//! response; `axum` adds extractors; `metrics` and `tracing` say what happens. Each only adds.
+//! response; `axum` adds extractors; `metrics` and `tracing` say what happens; `test-util` is what the test
+//! kit of `sse-tower` stands on. Each only adds.
 
 #![deny(missing_docs)]
 

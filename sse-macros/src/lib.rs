@@ -1,5 +1,13 @@
 //! The attributes of `sse-tower`: [`macro@sse_endpoint`], [`macro@event_listener`], [`macro@component`] and
-//! [`macro@ApplicationEvent`]. Programs name them at `sse_tower::…`, beside the types they work with.
+//! [`macro@ApplicationEvent`]. **Programs depend on `sse-tower`** and name them at `sse_tower::…`, beside the
+//! types they work with; its crate page has a first program with three of them.
+//!
+//! | attribute | on | makes it |
+//! |---|---|---|
+//! | [`#[derive(ApplicationEvent)]`](macro@ApplicationEvent) | a type | something that can be published and listened to |
+//! | [`#[event_listener]`](macro@event_listener) | a function, or a method under `#[component]` | hear one type of event |
+//! | [`#[component]`](macro@component) | an impl block | a component whose methods are listeners |
+//! | [`#[sse_endpoint]`](macro@sse_endpoint) | a handler | an event stream, with its options beside it |
 //!
 //! What they generate names `::sse_tower::__private::…`, `::core` and `::std` only, so nothing in the user's
 //! scope can change its meaning. An annotated function stays as it was written and may be called by hand;

@@ -96,6 +96,15 @@ impl SseLayer {
     /// opened together do not wake together: at the earliest after half of it, and after three
     /// quarters in streams of others. An emitter that was built with an interval of its own keeps
     /// that. A `Lease` is checked again as often.
+    ///
+    /// ```
+    /// # use {sse_tower::{ApplicationContext, SseLayer}, std::time::Duration};
+    /// # let context = ApplicationContext::bare().build()?;
+    /// // Something on the way cuts what is silent for 10 s.
+    /// let layer = SseLayer::new(context).keep_alive(Duration::from_secs(8));
+    /// # drop(layer);
+    /// # Ok::<(), sse_tower::WiringError>(())
+    /// ```
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.settings.keep_alive = interval.max(Self::MIN_KEEP_ALIVE);
         self
@@ -103,12 +112,36 @@ impl SseLayer {
 
     /// Limits how many streams are open. All services that this layer makes, as one for each route
     /// of a router, share the count. Replaces the limits set before.
+    ///
+    /// ```
+    /// # use sse_tower::{ApplicationContext, Limits, SseEmitter, SseLayer, test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower::WiringError> {
+    /// # let context = ApplicationContext::bare().build()?;
+    /// let app = axum::Router::new()
+    ///     .route("/push", axum::routing::get(async || SseEmitter::new()))
+    ///     .layer(SseLayer::new(context).limit(Limits::new().total(1)));
+    /// let client = TestClient::new(app);
+    /// let first = client.open("/push").await;
+    /// let mut second = client.open("/push").await; // comes back by itself
+    /// assert_eq!(second.next_event().await.name, "stream-bye");
+    /// # drop(first);
+    /// # Ok(()) }
+    /// ```
     pub fn limit(mut self, limits: Limits) -> Self {
         self.settings.limits = Arc::new(Table::new(limits));
         self
     }
 
     /// Refuses this way: who is taken for a browser's `EventSource`, and when clients come back.
+    ///
+    /// ```
+    /// # use {sse_tower::{ApplicationContext, Refusal, SseLayer}, std::time::Duration};
+    /// # let context = ApplicationContext::bare().build()?;
+    /// let patient = Refusal::new().retry(Duration::from_secs(30)..=Duration::from_secs(90));
+    /// let layer = SseLayer::new(context).refusal(patient);
+    /// # drop(layer);
+    /// # Ok::<(), sse_tower::WiringError>(())
+    /// ```
     pub fn refusal(mut self, refusal: Refusal) -> Self {
         self.settings.refusal = refusal;
         self

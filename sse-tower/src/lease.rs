@@ -80,12 +80,27 @@ impl Lease {
     ///
     /// # Panics
     /// Outside a tokio runtime whose clock is paused, as [`Instant::now`] of tokio does.
+    ///
+    /// ```
+    /// # use {sse_tower::Lease, std::time::Duration};
+    /// let lease = Lease::new().expires_in(Duration::from_secs(15 * 60));
+    /// # drop(lease);
+    /// ```
     pub fn expires_in(mut self, time: Duration) -> Self {
         self.expires = Instant::now().checked_add(time);
         self
     }
 
     /// Ends at this moment, as an `exp` claim says it. One that has passed ends a stream at once.
+    ///
+    /// ```
+    /// # use {sse_tower::Lease, std::time::{Duration, UNIX_EPOCH}};
+    /// # struct Claims { exp: u64 }
+    /// fn of(claims: &Claims) -> Lease {
+    ///     Lease::new().expires_at(UNIX_EPOCH + Duration::from_secs(claims.exp))
+    /// }
+    /// # drop(of(&Claims { exp: 4_000_000_000 }));
+    /// ```
     pub fn expires_at(self, moment: SystemTime) -> Self {
         let left = moment.duration_since(SystemTime::now());
         self.expires_in(left.unwrap_or(Duration::ZERO))
@@ -93,6 +108,18 @@ impl Lease {
 
     /// Ends when `check` says `false`: asked on each keep-alive tick, for each stream, by the same
     /// predicate that requests are asked by, say. It must not block; a panic counts as `false`.
+    ///
+    /// ```
+    /// # use sse_tower::Lease;
+    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    ///
+    /// let member = Arc::new(AtomicBool::new(true));
+    /// let lease = Lease::new().check({
+    ///     let member = Arc::clone(&member);
+    ///     move || member.load(Ordering::Relaxed)
+    /// });
+    /// # drop(lease);
+    /// ```
     pub fn check(self, check: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         let check = Arc::new(check);
         self.check_async(move || {
@@ -119,6 +146,13 @@ impl Lease {
     }
 
     /// Checks this often instead of as often as the layer writes keep-alives.
+    ///
+    /// ```
+    /// # use {sse_tower::Lease, std::time::Duration};
+    /// # fn is_member() -> bool { true }
+    /// let lease = Lease::new().check(is_member).check_every(Duration::from_secs(60));
+    /// # drop(lease);
+    /// ```
     pub fn check_every(mut self, interval: Duration) -> Self {
         self.every = Some(interval.max(Self::MIN_CHECK_EVERY));
         self

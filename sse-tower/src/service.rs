@@ -18,6 +18,20 @@ use crate::{ResponseBody, ResponseFuture, admission::Ticket, layer::Settings};
 /// It is ready when the inner service is, and calls the very instance that was ready. The inner
 /// service may be any of `http::Request<B>` whose responses have a body of `Bytes`; the errors are its
 /// own.
+///
+/// ```
+/// use sse_tower::{ApplicationContext, SseEmitter, SseLayer};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = ApplicationContext::bare().build()?;
+/// let service = SseLayer::new(context).layer(service_fn(async |_: http::Request<String>| {
+///     Ok::<_, std::convert::Infallible>(SseEmitter::new().into_http())
+/// }));
+/// let response = service.oneshot(http::Request::default()).await?;
+/// assert_eq!(response.headers()["x-accel-buffering"], "no");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SseService<S> {
     inner: S,

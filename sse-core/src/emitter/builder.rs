@@ -60,7 +60,8 @@ impl SseEmitterBuilder {
         self
     }
 
-    /// Tells the client at the start how long to wait before it dials again.
+    /// Tells the client at the start how long to wait before it dials again. Without it each browser
+    /// has its own idea of that, some seconds.
     ///
     /// ```
     /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::{pin::pin, time::Duration}};

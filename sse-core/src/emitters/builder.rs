@@ -83,12 +83,14 @@ impl<K: Key> EmittersBuilder<K> {
         self
     }
 
-    /// Ends each connection after this long. See [`SseEmitterBuilder::timeout`].
+    /// Ends each connection after this long; without it each lives as long as its client. See
+    /// [`SseEmitterBuilder::timeout`].
     pub fn timeout(self, timeout: Duration) -> Self {
         self.settings(|emitter| emitter.timeout(timeout))
     }
 
-    /// How long the wire may be silent. See [`SseEmitterBuilder::keep_alive`].
+    /// How long the wire may be silent. Default: [`DEFAULT_KEEP_ALIVE`](crate::DEFAULT_KEEP_ALIVE).
+    /// See [`SseEmitterBuilder::keep_alive`].
     pub fn keep_alive(self, interval: Duration) -> Self {
         self.settings(|emitter| emitter.keep_alive(interval))
     }
@@ -98,7 +100,8 @@ impl<K: Key> EmittersBuilder<K> {
         self.settings(SseEmitterBuilder::without_keep_alive)
     }
 
-    /// How long a client waits before it dials again. See [`SseEmitterBuilder::retry`].
+    /// How long a client waits before it dials again; without it each browser has its own idea of
+    /// that, some seconds. See [`SseEmitterBuilder::retry`].
     pub fn retry(self, retry: Duration) -> Self {
         self.settings(|emitter| emitter.retry(retry))
     }

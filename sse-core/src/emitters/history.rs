@@ -47,13 +47,13 @@ impl History {
         Self { events: 0, age: Duration::ZERO, bytes: 0 }
     }
 
-    /// Keeps an event for at most this long.
+    /// Keeps an event for at most this long, instead of [`DEFAULT_AGE`](Self::DEFAULT_AGE).
     pub const fn age(mut self, age: Duration) -> Self {
         self.age = age;
         self
     }
 
-    /// Keeps at most this many bytes of each key.
+    /// Keeps at most this many bytes of each key, instead of [`DEFAULT_BYTES`](Self::DEFAULT_BYTES).
     pub const fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self

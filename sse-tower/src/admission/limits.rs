@@ -74,12 +74,25 @@ impl Limits {
 
     /// At most `most` streams in all. The new one is always refused: ending strangers' streams
     /// would let one client put out all others.
+    ///
+    /// ```
+    /// # use sse_tower::Limits;
+    /// let limits = Limits::new().total(10_000);
+    /// # drop(limits);
+    /// ```
     pub fn total(self, most: usize) -> Self {
         self.rule(Scope::Total, most, None)
     }
 
     /// At most `most` streams with the same key; `None` is not counted. The key is asked for once a
     /// request, before its handler.
+    ///
+    /// ```
+    /// # use sse_tower::Limits;
+    /// // A room has a hundred seats, whoever sits there.
+    /// let limits = Limits::new().per_key(100, |request| request.uri().path().strip_prefix("/rooms/").map(str::to_owned));
+    /// # drop(limits);
+    /// ```
     pub fn per_key<K: fmt::Display>(
         self,
         most: usize,
@@ -91,6 +104,15 @@ impl Limits {
     /// At most `most` streams of the same principal (user, token, address; whom you like); `None` is
     /// not counted. Asked for once a request, before its handler, so what says who it is has to be
     /// known by then: in a header, or in an extension that an outer layer has set.
+    ///
+    /// ```
+    /// # use sse_tower::Limits;
+    /// #[derive(Clone)]
+    /// struct User(u64); // put into the extensions by the layer that has checked the session
+    ///
+    /// let limits = Limits::new().per_principal(6, |request| Some(request.extensions().get::<User>()?.0));
+    /// # drop(limits);
+    /// ```
     pub fn per_principal<P: fmt::Display>(
         self,
         most: usize,

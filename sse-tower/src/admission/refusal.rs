@@ -80,8 +80,15 @@ impl Refusal {
         }
     }
 
-    /// When refused clients come back: each after a time of its own out of this range, both ends
+    /// When refused clients come back, instead of [`DEFAULT_RETRY`](Self::DEFAULT_RETRY): each after
+    /// a time of its own out of this range, both ends
     /// included. `Retry-After` has whole seconds, rounded up.
+    ///
+    /// ```
+    /// # use {sse_tower::Refusal, std::time::Duration};
+    /// let refusal = Refusal::new().retry(Duration::from_secs(5)..=Duration::from_secs(30));
+    /// # drop(refusal);
+    /// ```
     pub fn retry(mut self, range: RangeInclusive<Duration>) -> Self {
         self.retry = (*range.start(), *range.end());
         self
@@ -89,6 +96,14 @@ impl Refusal {
 
     /// Decides in place of [`is_event_source`] who is answered 200. Such a request must be one of
     /// which nothing but a stream can come: it is refused before its handler runs.
+    ///
+    /// ```
+    /// # use sse_tower::{Refusal, is_event_source};
+    /// // A client of our own reads `stream-bye` too, and says who it is.
+    /// let refusal = Refusal::new()
+    ///     .event_source(|request| is_event_source(request) || request.headers().contains_key("x-reader"));
+    /// # drop(refusal);
+    /// ```
     pub fn event_source(
         mut self,
         is: impl Fn(&Request<()>) -> bool + Send + Sync + 'static,

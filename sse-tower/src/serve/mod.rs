@@ -94,6 +94,19 @@ pub fn serve<L, S>(listener: L, service: S, context: ApplicationContext) -> Serv
 }
 
 /// A server that is about to run: see [`serve`]. Awaiting it runs it.
+///
+/// ```no_run
+/// # use {sse_tower::{ApplicationContext, Drain, SocketOptions, serve}, std::time::Duration};
+/// # async fn run(app: axum::Router, context: ApplicationContext) -> std::io::Result<()> {
+/// let listener = tokio::net::UnixListener::bind("/run/app.socket")?; // nginx speaks to it
+/// serve(listener, app, context)
+///     .http2(false)
+///     .max_connections(50_000)
+///     .header_timeout(Duration::from_secs(5))
+///     .drain(Drain::new().deadline(Duration::from_secs(20)))
+///     .await
+/// # }
+/// ```
 #[must_use = "a server runs when it is awaited"]
 pub struct Serve<L, S> {
     listener: L,
@@ -158,6 +171,14 @@ impl<L, S> Serve<L, S> {
 
     /// Whether HTTP/2 is spoken too; it is unless set. Without it a connection needs no look at
     /// its first bytes.
+    ///
+    /// ```no_run
+    /// # use sse_tower::{ApplicationContext, serve};
+    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext)
+    /// # -> std::io::Result<()> {
+    /// serve(listener, app, context).http2(false).await // behind a proxy that speaks HTTP/1.1
+    /// # }
+    /// ```
     pub fn http2(mut self, spoken: bool) -> Self {
         self.settings.http2 = spoken;
         self
@@ -174,33 +195,63 @@ impl<L, S> Serve<L, S> {
     ///
     /// Switch it off where a layer's body does heavy work, or blocks: with HTTP connections of their
     /// own only streams on the same worker wait for it.
+    ///
+    /// ```no_run
+    /// # use sse_tower::{ApplicationContext, serve};
+    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext)
+    /// # -> std::io::Result<()> {
+    /// serve(listener, app, context).direct(false).await // a layer of ours signs every event
+    /// # }
+    /// ```
     pub fn direct(mut self, taken: bool) -> Self {
         self.settings.direct = taken;
         self
     }
 
-    /// How sockets are set up.
+    /// How sockets are set up, instead of with the defaults of [`SocketOptions`]. An option that the
+    /// platform refuses is left out; the connection is served all the same.
+    ///
+    /// ```no_run
+    /// # use {sse_tower::{ApplicationContext, SocketOptions, serve}, std::time::Duration};
+    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext)
+    /// # -> std::io::Result<()> {
+    /// let options = SocketOptions::new().user_timeout(Duration::from_secs(20));
+    /// serve(listener, app, context).sockets(options).await
+    /// # }
+    /// ```
     pub fn sockets(mut self, options: SocketOptions) -> Self {
         self.settings.sockets = options;
         self
     }
 
-    /// How long a client may take for the head of its request and for the TLS handshake.
+    /// How long a client may take for the head of its request and for the TLS handshake, instead of
+    /// [`DEFAULT_HEADER_TIMEOUT`](Self::DEFAULT_HEADER_TIMEOUT). Then its connection is closed.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.settings.header_timeout = timeout;
         self
     }
 
     /// How much is buffered of one connection each way, in bytes; at least
-    /// [`MIN_BUFFER_BYTES`](Self::MIN_BUFFER_BYTES). What a client that does not read costs at most,
+    /// [`MIN_BUFFER_BYTES`](Self::MIN_BUFFER_BYTES), and unless set
+    /// [`DEFAULT_BUFFER_BYTES`](Self::DEFAULT_BUFFER_BYTES). What a client that does not read costs at most,
     /// besides what the kernel holds.
     pub fn buffer_bytes(mut self, bytes: usize) -> Self {
         self.settings.buffer_bytes = bytes.max(Self::MIN_BUFFER_BYTES);
         self
     }
 
-    /// How many connections are open at a time. Who comes then waits in the kernel's queue. 0 counts
-    /// as 1.
+    /// How many connections are open at a time, instead of
+    /// [`DEFAULT_MAX_CONNECTIONS`](Self::DEFAULT_MAX_CONNECTIONS). Who comes then waits in the kernel's
+    /// queue. 0 counts as 1.
+    ///
+    /// ```no_run
+    /// # use sse_tower::{ApplicationContext, serve};
+    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext)
+    /// # -> std::io::Result<()> {
+    /// // `ulimit -n` is 65,536 here, and the program needs some files of its own.
+    /// serve(listener, app, context).max_connections(60_000).buffer_bytes(16 * 1024).await
+    /// # }
+    /// ```
     pub fn max_connections(mut self, most: usize) -> Self {
         self.settings.max_connections = most.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
         self

@@ -41,13 +41,15 @@ impl SocketOptions {
         }
     }
 
-    /// After how long a silent connection is probed; whole seconds, at least 1.
+    /// After how long a silent connection is probed, instead of
+    /// [`DEFAULT_KEEP_ALIVE`](Self::DEFAULT_KEEP_ALIVE); whole seconds, at least 1.
     pub fn keep_alive(mut self, idle: Duration) -> Self {
         self.keep_alive = idle.max(Duration::from_secs(1));
         self
     }
 
-    /// How long sent data may stay unacknowledged before the connection counts as lost; whole
+    /// How long sent data may stay unacknowledged before the connection counts as lost, instead of
+    /// [`DEFAULT_USER_TIMEOUT`](Self::DEFAULT_USER_TIMEOUT); whole
     /// milliseconds, at least 1. Keep-alive comments are such data, so a peer that vanished without
     /// a FIN is noticed this long after the next of them. On Linux a client that lives but takes
     /// nothing for so long is lost as well, as its window stays closed. Linux and Android have it;
@@ -57,7 +59,8 @@ impl SocketOptions {
         self
     }
 
-    /// How many bytes the kernel takes that it has not sent yet: 16 KB to 64 KB suit streams. What
+    /// How many bytes the kernel takes that it has not sent yet, instead of
+    /// [`DEFAULT_UNSENT_BYTES`](Self::DEFAULT_UNSENT_BYTES): 16 KB to 64 KB suit streams. What
     /// waits beyond that waits in the log, where a lag policy can see it. Linux and Android have it.
     pub const fn unsent_bytes(mut self, bytes: u32) -> Self {
         self.unsent_bytes = bytes;

@@ -43,6 +43,17 @@ impl<E: ApplicationEvent> Published<E> {
     /// # Panics
     /// Where it is awaited: if none was published, with a list of what was; if a listener failed;
     /// or if the context does not settle in time.
+    ///
+    /// ```
+    /// # use sse_tower::{ApplicationContext, ApplicationEvent, test::{Cause, publish}};
+    /// # #[derive(ApplicationEvent)] struct Paid;
+    /// # #[derive(Debug, ApplicationEvent)] struct Shipped;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower::WiringError> {
+    /// let context = ApplicationContext::bare().build()?; // in which nobody ships
+    /// let unmet = publish(&context, Paid).then_expect::<Shipped>().result().await.unwrap_err();
+    /// assert!(matches!(unmet.cause(), Cause::NotPublished));
+    /// # Ok(()) }
+    /// ```
     pub fn then_expect<X: ApplicationEvent>(self) -> Wait<'static, Arc<X>> {
         let Self { publication, recorder, context } = self;
         let recorder = Arc::new(recorder);

@@ -125,6 +125,20 @@ impl TestStream {
     ///
     /// # Panics
     /// Where it is awaited, if the stream ends before, or nothing comes in time.
+    ///
+    /// ```
+    /// # use sse_tower::{Emitters, LastEventId, test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let emitters = Emitters::<u64>::new();
+    /// # let all = emitters.clone();
+    /// # let push = async move || all.connect(7, LastEventId::default());
+    /// # let client = TestClient::new(axum::Router::new().route("/push", axum::routing::get(push)));
+    /// let mut stream = client.open("/push").await;
+    /// emitters.send(&7, "paid");
+    /// let event = stream.next_event().await;
+    /// assert_eq!((event.name.as_str(), event.data.as_str()), ("message", "paid"));
+    /// # }
+    /// ```
     pub fn next_event(&mut self) -> Wait<'_, ReceivedEvent> {
         self.wait(
             "the next event",
@@ -255,6 +269,20 @@ impl TestStream {
 
     /// Drops the connection, as a network does that fails right after the last event that the test
     /// was given: what came after that event is lost to this client.
+    ///
+    /// ```
+    /// # use sse_tower::{Emitters, LastEventId, test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let emitters = Emitters::<u64>::new();
+    /// # let all = emitters.clone();
+    /// # let push = async move || all.connect(7, LastEventId::default());
+    /// # let client = TestClient::new(axum::Router::new().route("/push", axum::routing::get(push)));
+    /// let mut stream = client.open("/push").await;
+    /// assert!(emitters.contains(&7));
+    /// stream.disconnect();
+    /// assert!(!emitters.contains(&7));
+    /// # }
+    /// ```
     pub fn disconnect(&mut self) {
         self.cut();
         self.unread.clear();

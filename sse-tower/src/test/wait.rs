@@ -74,6 +74,19 @@ impl<'a, T> Wait<'a, T> {
     }
 
     /// Waits for this long at most.
+    ///
+    /// ```
+    /// # use {sse_tower::{SseEmitter, test::TestClient}, std::time::Duration};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// # let emitter = SseEmitter::builder().timeout(Duration::from_secs(3600)).build();
+    /// # let kept = emitter.clone();
+    /// # let push = move || async move { emitter };
+    /// # let client = TestClient::new(axum::Router::new().route("/push", axum::routing::get(push)));
+    /// let mut stream = client.open("/push").await;
+    /// stream.ended().within(Duration::from_secs(2 * 3600)).await; // takes no time on a paused clock
+    /// # drop(kept);
+    /// # }
+    /// ```
     pub fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self

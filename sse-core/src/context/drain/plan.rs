@@ -57,7 +57,7 @@ impl Drain {
         self
     }
 
-    /// The longest that the drain takes. What is still open then is cut off by
+    /// The longest that the drain takes, instead of [`DEFAULT_DEADLINE`](Self::DEFAULT_DEADLINE). What is still open then is cut off by
     /// `sse_tower::serve`; under another server it is left to that server.
     #[must_use]
     pub const fn deadline(mut self, deadline: Duration) -> Self {
