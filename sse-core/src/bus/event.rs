@@ -179,6 +179,20 @@ impl<E: ApplicationEvent> EventType<E> {
     /// Lets listeners of the trait object `D` hear this event.
     ///
     /// Both functions do nothing but coerce: `.supertype::<dyn Auditable>(|event| event, |event| event)`.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationEvent, EventType};
+    /// trait Auditable: Send + Sync { fn line(&self) -> String; }
+    ///
+    /// struct Paid;
+    /// impl Auditable for Paid { fn line(&self) -> String { "paid".into() } }
+    ///
+    /// impl ApplicationEvent for Paid {
+    ///     fn event_type() -> EventType<Self> {
+    ///         EventType::new().supertype::<dyn Auditable>(|event| event, |event| event)
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn supertype<D: ?Sized + 'static>(
         mut self,

@@ -318,6 +318,21 @@ impl<E: ?Sized + 'static> ListenerBuilder<E> {
     }
 
     /// Listeners that this one precedes, by id or by the end of their path. Stronger than `order`.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (tell, told) = std::sync::mpsc::channel();
+    /// # let tell = |word: &'static str| { let tell = tell.clone(); move |_: &Paid| tell.send(word) };
+    /// let context = ApplicationContext::bare()
+    ///     .listener(Listener::on(tell("mail")).id("mail").order(-10))
+    ///     .listener(Listener::on(tell("audit")).before(&["mail"]))
+    ///     .build()?;
+    /// context.publish_event(Paid).await?;
+    /// assert_eq!(told.try_iter().collect::<Vec<_>>(), ["audit", "mail"]);
+    /// # Ok(()) }
+    /// ```
     pub fn before(mut self, targets: &'static [&'static str]) -> Self {
         self.profile.before = targets;
         self

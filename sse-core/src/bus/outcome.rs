@@ -139,6 +139,19 @@ impl PublishError {
     accessors!();
 
     /// The failures by value.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower_core::WiringError> {
+    /// # let context = ApplicationContext::bare().build()?;
+    /// context.on(|_: &Paid| "ten".parse::<u64>().map(drop)).forever();
+    /// let failed = context.publish_event(Paid).await.unwrap_err();
+    /// for failure in failed.into_failures() {
+    ///     assert!(failure.source.downcast::<std::num::ParseIntError>().is_ok());
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn into_failures(self) -> Vec<Failure> {
         self.tally.failures

@@ -127,6 +127,21 @@ impl Transaction {
     ///
     /// # Cancel safety
     /// Dropping the future stops nothing: the rest runs in a task.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # struct Shipped; impl ApplicationEvent for Shipped {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// context.on(|_: &Paid| ()).forever();
+    /// context.on(|_: &Shipped| ()).forever();
+    /// let transaction = context.transaction();
+    /// transaction.publish_event(Paid);
+    /// transaction.publish_event(Shipped);
+    /// assert_eq!(transaction.commit().await?.ran(), 2);
+    /// # Ok(()) }
+    /// ```
     #[must_use = "await it for the outcome; dropped, it runs in a task of its own"]
     pub fn commit(self) -> Settlement {
         self.commit_with(std::future::ready(Ok::<(), BoxError>(())))

@@ -52,6 +52,24 @@ pub use wiring::{WiringError, WiringFault};
 /// listener that is linked into the program; [`bare`](Self::bare) takes nothing but what it is given,
 /// which is what tests and a second context in one process want.
 ///
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Emitters, Listener};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// struct Paid { order: u64 }
+/// impl ApplicationEvent for Paid {}
+///
+/// let tell = Listener::on_component(|pages: &Emitters<u64>, paid: &Paid| {
+///     drop(pages.send(&paid.order, "paid"));
+/// });
+/// let context = ApplicationContext::builder()
+///     .component(Emitters::<u64>::new())
+///     .listener(tell)
+///     .build()?;
+/// let outcome = context.publish_event(Paid { order: 7 }).await?;
+/// assert_eq!(outcome.ran(), 1);
+/// # Ok(()) }
+/// ```
 #[doc = include_str!("../../docs/bus.md")]
 #[derive(Clone)]
 pub struct ApplicationContext(pub(crate) Arc<Inner>);
@@ -239,6 +257,14 @@ impl ApplicationContext {
     }
 
     /// The component of type `T`, if the context has one.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, Emitters, WiringError};
+    /// let context = ApplicationContext::bare().component(Emitters::<u64>::new()).build()?;
+    /// assert!(context.component::<Emitters<u64>>().is_some());
+    /// assert!(context.component::<Emitters<String>>().is_none());
+    /// # Ok::<(), WiringError>(())
+    /// ```
     #[must_use]
     pub fn component<T: Send + Sync + 'static>(&self) -> Option<Component<T>> {
         self.0.components.get()

@@ -67,6 +67,13 @@ impl fmt::Debug for WiringError {
 impl Error for WiringError {}
 
 /// One thing that is wrong, where, and what to do about it.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, WiringFault};
+/// let wrong = ApplicationContext::bare().component(1_u8).component(2_u8).build().unwrap_err();
+/// let [WiringFault::DuplicateComponent { first, second, .. }] = wrong.faults() else { unreachable!() };
+/// println!("given at {first} and again at {second}");
+/// ```
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum WiringFault {

@@ -55,6 +55,16 @@ impl SseEmitterBuilder {
     }
 
     /// Writes no keep-alive comments. Proxies and peers that vanished are then on their own.
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::{pin::pin, time::Duration}};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+    /// let emitter = SseEmitter::builder().without_keep_alive().build();
+    /// let mut stream = pin!(emitter.clone().into_stream());
+    /// let hour = Duration::from_secs(3600);
+    /// assert!(tokio::time::timeout(hour, stream.next()).await.is_err());
+    /// # }
+    /// ```
     pub const fn without_keep_alive(mut self) -> Self {
         self.settings.keep_alive = KeepAlive::Never;
         self

@@ -21,6 +21,19 @@ use crate::{
 };
 
 /// What a type must be to be a key.
+///
+/// ```
+/// # use sse_tower_core::Emitters;
+/// #[derive(Clone, PartialEq, Eq, Hash)]
+/// enum Channel {
+///     Everyone,
+///     Room(u64),
+/// }
+///
+/// let emitters = Emitters::<Channel>::new();
+/// emitters.send(&Channel::Room(7), "hello");
+/// # drop(Channel::Everyone);
+/// ```
 pub trait Key: Eq + Hash + Clone + Send + Sync + 'static {}
 
 impl<K: Eq + Hash + Clone + Send + Sync + 'static> Key for K {}

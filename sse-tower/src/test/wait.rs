@@ -96,6 +96,15 @@ impl<'a, T> Wait<'a, T> {
     ///
     /// # Errors
     /// [`Unmet`] if what is waited for does not come.
+    ///
+    /// ```
+    /// # use sse_tower::test::TestClient;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let client = TestClient::new(axum::Router::new());
+    /// let unmet = client.open("/nowhere").result().await.unwrap_err();
+    /// assert_eq!(unmet.status().unwrap(), 404);
+    /// # }
+    /// ```
     pub fn result(mut self) -> impl Future<Output = Result<T, Unmet>> + Send + use<'a, T> {
         poll_fn(move |cx| self.poll_result(cx))
     }
