@@ -38,12 +38,16 @@
 //! }
 //!
 //! // What the page asks for: `new EventSource("/push/7")`.
-//! async fn push(Path(order): Path<u64>, last: LastEventId, pages: Component<Pages>) -> SseEmitter {
+//! async fn push(
+//!     Path(order): Path<u64>, last: LastEventId, pages: Component<Pages>,
+//! ) -> SseEmitter {
 //!     pages.emitters.connect(order, last)
 //! }
 //!
 //! // What the payment provider calls.
-//! async fn callback(Path(order): Path<u64>, context: ApplicationContext) -> Result<(), PublishError> {
+//! async fn callback(
+//!     Path(order): Path<u64>, context: ApplicationContext,
+//! ) -> Result<(), PublishError> {
 //!     context.publish_event(Paid { order }).await.map(drop)
 //! }
 //!
