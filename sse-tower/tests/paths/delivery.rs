@@ -52,7 +52,8 @@ on_both! {
 
 on_both! {
     async fn large_events_reach_a_client_that_reads_slowly_whole(path) {
-        let app = path.start().await;
+        let emitters = Emitters::builder().backlog(10, 10 << 20).build();
+        let app = path.start_with(emitters, |r| r, |l| l, |s| s).await;
         let mut client = app.open(1).await;
         for letter in ["a", "b", "c", "d"] {
             app.send(1, &letter.repeat(700_000)).await;
