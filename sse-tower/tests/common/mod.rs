@@ -62,6 +62,11 @@ impl Server {
         let _ = self.stop.take().unwrap().send(());
     }
 
+    /// Drops the server as it is.
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
     /// Waits until `serve` has returned.
     pub async fn over(self) {
         timeout(PATIENCE, self.task).await.expect("serve returns").unwrap().unwrap();

@@ -1,0 +1,166 @@
+//! How streams end, and who hears of it.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, routing::get};
+use sse_tower::{CloseReason, Drain, Emitters, Lease, Limits, SseEmitter};
+
+use crate::{common, on_both, until};
+
+/// A route whose stream tells how it ended.
+fn told(router: Router, ended: &Arc<Mutex<Vec<CloseReason>>>, timeout: Duration) -> Router {
+    let ended = ended.clone();
+    let stream = move || async move {
+        let emitter = SseEmitter::builder().timeout(timeout).build();
+        emitter.on_completion(move |reason| ended.lock().unwrap().push(reason));
+        let kept = emitter.clone();
+        // Somebody may still send.
+        emitter.on_completion(move |_| drop(kept));
+        emitter
+    };
+    router.route("/told", get(stream))
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+on_both! {
+    async fn a_client_that_leaves_is_noticed_at_once_without_a_write(path) {
+        let ended = Arc::default();
+        let app = path
+            .start_with(Emitters::new(), |r| told(r, &ended, HOUR), |l| l.keep_alive(HOUR), |s| s)
+            .await;
+        let mut client = common::Wire::get(app.server.address, "/told", "").await;
+        client.until("\r\n\r\n").await;
+        common::open(&app.context, 1).await;
+        drop(client);
+        common::open(&app.context, 0).await;
+        until(|| *ended.lock().unwrap() == [CloseReason::ClientGone]).await;
+    }
+}
+
+on_both! {
+    async fn a_client_that_leaves_in_the_middle_of_events_is_noticed(path) {
+        let app = path.start().await;
+        let client = app.open(1).await;
+        let mut other = app.open(1).await;
+        app.send(1, "one").await;
+        drop(client);
+        app.send(1, "two").await;
+        common::open(&app.context, 1).await;
+        app.send(1, "three").await;
+        other.until("data:three\n").await;
+    }
+}
+
+on_both! {
+    async fn a_stream_whose_time_is_over_ends(path) {
+        let ended = Arc::default();
+        let soon = Duration::from_millis(30);
+        let app =
+            path.start_with(Emitters::new(), |r| told(r, &ended, soon), |l| l, |s| s).await;
+        let mut client = common::Wire::get(app.server.address, "/told", "").await;
+        client.at_body_end().await;
+        until(|| *ended.lock().unwrap() == [CloseReason::TimedOut]).await;
+    }
+}
+
+on_both! {
+    async fn completing_a_key_ends_its_streams_and_no_others(path) {
+        let app = path.start().await;
+        let (mut one, mut two) = (app.open(1).await, app.open(2).await);
+        app.send(1, "last").await;
+        app.emitters.complete(&1);
+        assert!(one.at_body_end().await.contains("data:last\n"));
+        common::open(&app.context, 1).await;
+        app.send(2, "on").await;
+        two.until("data:on\n").await;
+    }
+}
+
+on_both! {
+    async fn a_drain_says_goodbye_and_the_server_returns(path) {
+        let drain = Drain::new().slices(100_000).deadline(Duration::from_secs(20));
+        let mut app = path.start_with(Emitters::new(), |r| r, |l| l, |s| s.drain(drain)).await;
+        let mut clients = Vec::new();
+        for key in 0..5 {
+            clients.push(app.open(key).await);
+        }
+        app.server.leave();
+        for client in &mut clients {
+            client.at_body_end().await;
+            assert!(client.got.contains("event:stream-bye\ndata:{\"reason\":\"drained\"}"));
+            client.at_end().await;
+        }
+        app.server.over().await;
+    }
+}
+
+on_both! {
+    async fn a_connection_that_waits_for_a_request_is_closed_when_the_server_leaves(path) {
+        let mut app = path.start().await;
+        let mut client = app.open(1).await;
+        app.emitters.complete(&1);
+        client.at_body_end().await;
+        app.server.leave();
+        client.at_end().await;
+        app.server.over().await;
+    }
+}
+
+on_both! {
+    async fn a_stream_that_takes_nothing_any_more_is_cut_at_the_deadline(path) {
+        let drain = Drain::new().deadline(Duration::from_millis(300));
+        let mut app = path.start_with(Emitters::new(), |r| r, |l| l, |s| s.drain(drain)).await;
+        let _deaf = app.open(1).await;
+        for _ in 0..300 {
+            app.send(1, &"x".repeat(50_000)).await;
+            tokio::task::yield_now().await;
+        }
+        app.server.leave();
+        app.server.over().await;
+        common::open(&app.context, 0).await;
+    }
+}
+
+on_both! {
+    async fn dropping_the_server_cuts_every_stream(path) {
+        let app = path.start().await;
+        let mut client = app.open(1).await;
+        app.server.abort();
+        client.at_end().await;
+        assert!(!client.got.contains("stream-bye"));
+        common::open(&app.context, 0).await;
+    }
+}
+
+on_both! {
+    async fn a_lease_that_is_revoked_ends_its_stream(path) {
+        let lease = Lease::new();
+        let given = lease.clone();
+        let app = path
+            .start_with(Emitters::new(), |r| r, |l| l.lease(move |_| Some(given.clone())), |s| s)
+            .await;
+        let mut client = app.open(1).await;
+        lease.revoke();
+        let got = client.at_body_end().await;
+        assert!(got.contains("\"cause\":\"revoked\""), "{got}");
+    }
+}
+
+on_both! {
+    async fn a_stream_over_the_limit_replaces_the_oldest(path) {
+        let limits = Limits::new().per_key(1, |_| Some("all".to_owned()));
+        let limits = limits.at_limit(sse_tower::AtLimit::EndOldest);
+        let app = path.start_with(Emitters::new(), |r| r, |l| l.limit(limits), |s| s).await;
+        let mut first = app.open(1).await;
+        let mut second = common::Wire::get(app.server.address, "/events?key=1", "").await;
+        second.until("\r\n\r\n").await;
+        let got = first.at_body_end().await;
+        assert!(got.contains("\"reason\":\"replaced\""), "{got}");
+        app.send(1, "on").await;
+        second.until("data:on\n").await;
+    }
+}
