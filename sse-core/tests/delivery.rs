@@ -412,7 +412,7 @@ async fn many_readers_are_counted_at_once_and_woken_soon() {
     let emitters = Emitters::<u64>::new();
     let handles: Vec<_> = (0..1000).map(|_| emitters.connect(1, fresh())).collect();
     let mut streams: Vec<_> = handles.iter().map(|emitter| emitter.clone().into_stream()).collect();
-    let mut woken: Vec<_> = streams.iter_mut().map(|stream| task::spawn(stream)).collect();
+    let mut woken: Vec<_> = streams.iter_mut().map(task::spawn).collect();
     for stream in &mut woken {
         assert!(stream.poll_next().is_pending());
     }
