@@ -207,7 +207,9 @@ async fn the_last_event_and_the_end_are_one_write() {
 
 on_both! {
     async fn a_stream_that_has_much_to_say_says_all_of_it_at_once(path) {
-        let emitters = Emitters::<u64>::builder().backlog(100, 10 << 20).build();
+        // Without comments, which would wake it in the end.
+        let emitters =
+            Emitters::<u64>::builder().backlog(100, 10 << 20).without_keep_alive().build();
         let streams = emitters.clone();
         let app = axum::Router::new()
             .route("/events", axum::routing::get(|| async move { streams.connect(1, Default::default()) }))
