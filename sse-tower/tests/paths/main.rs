@@ -62,7 +62,12 @@ impl Path {
             Router::new().route("/events", get(events)).route("/plain", get(|| async { "plain" }));
         let app = router(app).layer(layer(SseLayer::new(context.clone())));
         let direct = self == Self::Direct;
-        let server = common::serve_with(app, context.clone(), |s| serve(s).direct(direct)).await;
+        // No timeout hides a connection that somebody forgot.
+        let hour = Duration::from_secs(3600);
+        let server = common::serve_with(app, context.clone(), |server| {
+            serve(server.header_timeout(hour)).direct(direct)
+        })
+        .await;
         App { emitters, context, server }
     }
 
