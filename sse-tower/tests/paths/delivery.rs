@@ -237,3 +237,22 @@ on_both! {
         server.abort();
     }
 }
+
+on_both! {
+    async fn a_large_event_that_waits_for_its_client_is_written_before_what_comes_later(path) {
+        let app = path.start().await;
+        app.send(1, &"x".repeat(900_000)).await;
+        let mut client = Wire::get(app.server.address, "/events?key=1", "").await;
+        crate::until(|| app.emitters.len() == 1).await;
+        // The kernels are full now, and the stream waits for what comes.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        app.send(1, "later").await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let got = client.until("data:later\n").await;
+        assert!(got.contains(&format!("data:{}\nid:", "x".repeat(900_000))));
+    }
+}
