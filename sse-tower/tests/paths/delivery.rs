@@ -240,7 +240,9 @@ on_both! {
 
 on_both! {
     async fn a_large_event_that_waits_for_its_client_is_written_before_what_comes_later(path) {
-        let app = path.start().await;
+        let history = History::events(10).bytes(2 << 20);
+        let emitters = Emitters::builder().history(history).backlog(10, 2 << 20).build();
+        let app = path.start_with(emitters, |r| r, |l| l, |s| s.buffer_bytes(4 << 20)).await;
         app.send(1, &"x".repeat(900_000)).await;
         let mut client = Wire::get(app.server.address, "/events?key=1", "").await;
         crate::until(|| app.emitters.len() == 1).await;
