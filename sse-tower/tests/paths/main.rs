@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use axum::{Router, extract::Query, routing::get};
 use common::{Server, Wire};
-use sse_tower::{ApplicationContext, Emitters, History, LastEventId, Serve, SseLayer};
+use sse_tower::{ApplicationContext, Drain, Emitters, History, LastEventId, Serve, SseLayer};
 use tokio::net::TcpListener;
 
 /// Which way the bytes go.
@@ -65,7 +65,8 @@ impl Path {
         // No timeout hides a connection that somebody forgot.
         let hour = Duration::from_secs(3600);
         let server = common::serve_with(app, context.clone(), |server| {
-            serve(server.header_timeout(hour)).direct(direct)
+            let server = server.header_timeout(hour).drain(Drain::new().deadline(hour));
+            serve(server).direct(direct)
         })
         .await;
         App { emitters, context, server }
