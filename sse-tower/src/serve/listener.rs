@@ -81,12 +81,13 @@ impl SocketListener for TcpListener {
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn prepare(&self, options: &SocketOptions) -> io::Result<()> {
-        options.apply(SockRef::from(self))
+        options.apply(&SockRef::from(self))
     }
 
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn set_up(connection: &Self::Io, options: &SocketOptions) -> io::Result<()> {
-        options.apply(SockRef::from(connection))
+        let socket = SockRef::from(connection);
+        // One that came before the listener was prepared has nothing from it.
+        if options.is_inherited(&socket) { Ok(()) } else { options.apply(&socket) }
     }
 }
 

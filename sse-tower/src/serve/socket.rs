@@ -67,9 +67,21 @@ impl SocketOptions {
         self
     }
 
+    /// Does this socket have the options already, from its listener? One of them tells for all: none
+    /// has this one of itself.
+    pub(super) fn is_inherited(&self, socket: &SockRef<'_>) -> bool {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        return socket.tcp_user_timeout().is_ok_and(|set| set == Some(self.user_timeout));
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        {
+            let _ = socket;
+            false
+        }
+    }
+
     /// Sets up one socket; on Linux, if it listens, all that it accepts. What the platform lacks is
     /// left out.
-    pub(super) fn apply(&self, socket: SockRef<'_>) -> io::Result<()> {
+    pub(super) fn apply(&self, socket: &SockRef<'_>) -> io::Result<()> {
         socket.set_tcp_nodelay(true)?;
         let keep_alive = TcpKeepalive::new().with_time(self.keep_alive);
         #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
@@ -100,18 +112,26 @@ mod tests {
     use crate::SocketListener;
 
     #[tokio::test]
-    async fn an_accepted_socket_has_what_was_set() -> io::Result<()> {
+    async fn an_accepted_socket_has_what_was_set_whenever_the_client_came() -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let early = TcpStream::connect(listener.local_addr()?).await?;
         let options = SocketOptions::new()
             .keep_alive(Duration::from_secs(9))
             .user_timeout(Duration::from_millis(4500))
             .unsent_bytes(20_000);
         listener.prepare(&options)?;
-        let address = listener.local_addr()?;
-        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (_client, (stream, _)) = (client?, accepted?);
-        TcpListener::set_up(&stream, &options)?;
-        let socket = SockRef::from(&stream);
+        let late = TcpStream::connect(listener.local_addr()?).await?;
+        for client in [early, late] {
+            let (stream, _) = listener.accept().await?;
+            TcpListener::set_up(&stream, &options)?;
+            check(&stream)?;
+            drop(client);
+        }
+        Ok(())
+    }
+
+    fn check(stream: &TcpStream) -> io::Result<()> {
+        let socket = SockRef::from(stream);
         assert!(stream.nodelay()?);
         assert!(socket.keepalive()?);
         assert_eq!(socket.tcp_keepalive_time()?, Duration::from_secs(9));

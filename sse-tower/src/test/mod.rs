@@ -32,12 +32,18 @@
 //! }
 //! ```
 //!
-//! In `Cargo.toml` the kit is for tests alone:
+//! In `Cargo.toml`, beside what the program needs, the kit is for tests alone; tokio's `test-util` is what
+//! pauses time:
 //!
 //! ```toml
+//! [dependencies]
+//! axum = "0.8"
+//! sse-tower = "0.1"
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//!
 //! [dev-dependencies]
 //! sse-tower = { version = "0.1", features = ["test-util"] }
-//! tokio = { version = "1", features = ["macros", "rt", "test-util"] }
+//! tokio = { version = "1", features = ["test-util"] }
 //! ```
 //!
 //! # What to say, and how

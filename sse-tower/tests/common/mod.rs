@@ -108,18 +108,24 @@ impl Wire {
     /// Reads until `needle` has come.
     pub async fn until(&mut self, needle: &str) -> &str {
         let read = async {
-            while !self.got.contains(needle) {
-                assert!(
-                    self.more().await,
-                    "the connection ended before {needle:?}: {:?}",
-                    self.got
-                );
+            let mut looked = 0;
+            while !self.got.as_bytes()[looked..]
+                .windows(needle.len())
+                .any(|w| w == needle.as_bytes())
+            {
+                looked = self.got.len().saturating_sub(needle.len());
+                let more = self.more().await;
+                assert!(more, "the connection ended before {needle:?}: {:?}", self.beginning());
             }
         };
         if timeout(PATIENCE, read).await.is_err() {
-            panic!("no {needle:?} came, but {:?}", self.got);
+            panic!("no {needle:?} came, but {:?}", self.beginning());
         }
         &self.got
+    }
+
+    fn beginning(&self) -> String {
+        self.got.chars().take(2000).collect()
     }
 
     /// Reads until the server closes the connection.
@@ -137,7 +143,7 @@ impl Wire {
     }
 
     async fn more(&mut self) -> bool {
-        let mut bytes = [0; 4096];
+        let mut bytes = [0; 65_536];
         match self.stream.read(&mut bytes).await {
             Ok(0) | Err(_) => {
                 self.over = true;

@@ -1,7 +1,28 @@
 //! What comes out, in which order.
 
+use std::future::IntoFuture;
+
 use crate::{Path, common::Wire, on_both};
-use sse_tower::{Emitters, History, Lag};
+use sse_tower::{Emitters, History, Lag, SocketListener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    sync::mpsc,
+};
+
+/// Connections that take any amount at once.
+struct Within(mpsc::Receiver<DuplexStream>);
+
+impl SocketListener for Within {
+    type Io = DuplexStream;
+    type Peer = ();
+
+    async fn accept(&mut self) -> std::io::Result<(DuplexStream, ())> {
+        match self.0.recv().await {
+            Some(connection) => Ok((connection, ())),
+            None => std::future::pending().await,
+        }
+    }
+}
 
 on_both! {
     async fn events_come_as_chunks_in_order(path) {
@@ -52,7 +73,8 @@ on_both! {
 
 on_both! {
     async fn large_events_reach_a_client_that_reads_slowly_whole(path) {
-        let app = path.start().await;
+        let emitters = Emitters::builder().backlog(10, 10 << 20).build();
+        let app = path.start_with(emitters, |r| r, |l| l, |s| s).await;
         let mut client = app.open(1).await;
         for letter in ["a", "b", "c", "d"] {
             app.send(1, &letter.repeat(700_000)).await;
@@ -181,4 +203,58 @@ async fn the_last_event_and_the_end_are_one_write() {
     app.emitters.complete(&2);
     let got = second.at_body_end().await;
     assert!(got.ends_with("\n\n\r\n0\r\n\r\n"), "{got}");
+}
+
+on_both! {
+    async fn a_stream_that_has_much_to_say_says_all_of_it_at_once(path) {
+        // Without comments, which would wake it in the end.
+        let emitters =
+            Emitters::<u64>::builder().backlog(100, 10 << 20).without_keep_alive().build();
+        let streams = emitters.clone();
+        let app = axum::Router::new()
+            .route("/events", axum::routing::get(|| async move { streams.connect(1, Default::default()) }))
+            .layer(sse_tower::SseLayer::new(crate::common::context()));
+        let (connect, connections) = mpsc::channel(1);
+        let server = sse_tower::serve(Within(connections), app, crate::common::context())
+            .direct(path == Path::Direct)
+            .with_graceful_shutdown(std::future::pending());
+        let server = tokio::spawn(server.into_future());
+        let (mut client, io) = duplex(16 << 20);
+        connect.send(io).await.unwrap();
+        client.write_all(b"GET /events HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+        crate::until(|| emitters.len() == 1).await;
+        // More than one turn's worth, each too large to go with another.
+        for n in 0..40 {
+            emitters.send(&1, format!("{n}:{}", "x".repeat(100_000))).await.unwrap();
+        }
+        let read = async {
+            let mut got = Vec::new();
+            while got.len() < 40 * 100_000 || !got.windows(4).any(|w| w == b"39:x") {
+                assert!(client.read_buf(&mut got).await.unwrap() > 0);
+            }
+        };
+        tokio::time::timeout(crate::common::PATIENCE, read).await.expect("all of it came");
+        server.abort();
+    }
+}
+
+on_both! {
+    async fn a_large_event_that_waits_for_its_client_is_written_before_what_comes_later(path) {
+        let history = History::events(10).bytes(2 << 20);
+        let emitters = Emitters::builder().history(history).backlog(10, 2 << 20).build();
+        let app = path.start_with(emitters, |r| r, |l| l, |s| s.buffer_bytes(4 << 20)).await;
+        app.send(1, &"x".repeat(900_000)).await;
+        let mut client = Wire::get(app.server.address, "/events?key=1", "").await;
+        crate::until(|| app.emitters.len() == 1).await;
+        // The kernels are full now, and the stream waits for what comes.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        app.send(1, "later").await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let got = client.until("data:later\n").await;
+        assert!(got.contains(&format!("data:{}\nid:", "x".repeat(900_000))));
+    }
 }

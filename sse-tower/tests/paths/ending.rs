@@ -82,7 +82,7 @@ on_both! {
 
 on_both! {
     async fn a_drain_says_goodbye_and_the_server_returns(path) {
-        let drain = Drain::new().slices(100_000).deadline(Duration::from_secs(20));
+        let drain = Drain::new().slices(100_000).deadline(HOUR);
         let mut app = path.start_with(Emitters::new(), |r| r, |l| l, |s| s.drain(drain)).await;
         let mut clients = Vec::new();
         for key in 0..5 {
@@ -162,5 +162,16 @@ on_both! {
         assert!(got.contains("\"reason\":\"replaced\""), "{got}");
         app.send(1, "on").await;
         second.until("data:on\n").await;
+    }
+}
+
+on_both! {
+    async fn a_connection_whose_stream_was_drained_does_not_wait_for_the_others(path) {
+        let drain = Drain::new().slices(1).deadline(HOUR);
+        let mut app = path.start_with(Emitters::new(), |r| r, |l| l, |s| s.drain(drain)).await;
+        let (mut first, _others) = (app.open(1).await, [app.open(2).await, app.open(3).await]);
+        app.server.leave();
+        first.at_end().await;
+        assert!(!app.context.streams().is_empty());
     }
 }

@@ -37,7 +37,9 @@ impl http_body::Body for Watched {
             let data = frame.data_ref().unwrap();
             assert!(!data.starts_with(b"data:panic"), "on purpose");
             if data.starts_with(b"data:fail") {
-                return Poll::Ready(Some(Err(axum::Error::new(std::io::Error::other("on purpose")))));
+                return Poll::Ready(Some(Err(axum::Error::new(std::io::Error::other(
+                    "on purpose",
+                )))));
             }
         }
         poll
@@ -79,6 +81,7 @@ on_both! {
 
         // One whose body panics, or fails, is cut; the others go on.
         for word in ["panic", "fail"] {
+            crate::common::open(&app.context, 0).await;
             let (mut bad, mut good) = (app.open(2).await, app.open(3).await);
             app.send(2, word).await;
             bad.at_end().await;

@@ -1,7 +1,13 @@
 //! What a stream promises under `serve`, whichever way its bytes go: through hyper's connection, or
 //! past it. Each test of [`on_both`] runs for both.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![allow(unreachable_pub, missing_debug_implementations, reason = "a module of tests, not an API")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -16,9 +22,7 @@ use std::time::Duration;
 
 use axum::{Router, extract::Query, routing::get};
 use common::{Server, Wire};
-use sse_tower::{
-    ApplicationContext, Emitters, History, LastEventId, Limits, Serve, SseEmitter, SseLayer,
-};
+use sse_tower::{ApplicationContext, Drain, Emitters, History, LastEventId, Serve, SseLayer};
 use tokio::net::TcpListener;
 
 /// Which way the bytes go.
@@ -54,13 +58,17 @@ impl Path {
         let events = move |Query(Key { key }): Query<Key>, last: LastEventId| async move {
             streams.connect(key, last)
         };
-        let app = Router::new()
-            .route("/events", get(events))
-            .route("/plain", get(|| async { "plain" }));
+        let app =
+            Router::new().route("/events", get(events)).route("/plain", get(|| async { "plain" }));
         let app = router(app).layer(layer(SseLayer::new(context.clone())));
         let direct = self == Self::Direct;
-        let server =
-            common::serve_with(app, context.clone(), |s| serve(s).direct(direct)).await;
+        // No timeout hides a connection that somebody forgot.
+        let hour = Duration::from_secs(3600);
+        let server = common::serve_with(app, context.clone(), |server| {
+            let server = server.header_timeout(hour).drain(Drain::new().deadline(hour));
+            serve(server).direct(direct)
+        })
+        .await;
         App { emitters, context, server }
     }
 
