@@ -34,10 +34,10 @@ use super::{
 
 /// How many lanes have their turn before other tasks have theirs, after a rest: the first event is
 /// everywhere soon.
-const LARGE_SLICE: usize = 256;
+const LARGE_SLICE: usize = 64;
 /// And when one round follows the other. What is published meanwhile goes out together at the next
 /// turn of each lane.
-const SMALL_SLICE: usize = 16;
+const SMALL_SLICE: usize = 8;
 /// How long it has been quiet after a rest.
 const REST: Duration = Duration::from_micros(200);
 
