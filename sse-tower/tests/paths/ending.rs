@@ -1,14 +1,17 @@
 //! How streams end, and who hears of it.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use axum::{Router, routing::get};
 use sse_tower::{CloseReason, Drain, Emitters, Lease, Limits, SseEmitter};
 
-use crate::{common, on_both, until};
+use crate::{Path, common, on_both, until};
 
 /// A route whose stream tells how it ended.
 fn told(router: Router, ended: &Arc<Mutex<Vec<CloseReason>>>, timeout: Duration) -> Router {
@@ -173,5 +176,28 @@ on_both! {
         app.server.leave();
         first.at_end().await;
         assert!(!app.context.streams().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_busy_all_the_time_can_be_dropped() {
+    for path in [Path::Http, Path::Direct] {
+        let app = path.start().await;
+        let mut clients = Vec::new();
+        for _ in 0..40 {
+            clients.push(app.open(1).await);
+        }
+        let (emitters, stop) = (app.emitters.clone(), Arc::new(AtomicBool::new(false)));
+        let stopped = stop.clone();
+        let busy = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                drop(emitters.send(&1, "event"));
+            }
+        });
+        clients[39].until("data:event\n").await;
+        app.server.abort();
+        common::open(&app.context, 0).await;
+        stop.store(true, Ordering::Relaxed);
+        busy.join().unwrap();
     }
 }

@@ -34,10 +34,10 @@ use super::{
 
 /// How many lanes have their turn before other tasks have theirs, after a rest: the first event is
 /// everywhere soon.
-const LARGE_SLICE: usize = 256;
+const LARGE_SLICE: usize = 64;
 /// And when one round follows the other. What is published meanwhile goes out together at the next
 /// turn of each lane.
-const SMALL_SLICE: usize = 16;
+const SMALL_SLICE: usize = 8;
 /// How long it has been quiet after a rest.
 const REST: Duration = Duration::from_micros(200);
 
@@ -121,25 +121,20 @@ where
         let mut rung = Vec::new();
         let mut quiet_since = Instant::now();
         loop {
+            // Orders first: a server may be busy all the time.
             select! {
                 biased;
-                () = self.door.row.some() => {}
                 order = order.as_mut() => return order,
+                () = self.door.row.some() => {}
             }
-            let mut slice = if quiet_since.elapsed() < REST { SMALL_SLICE } else { LARGE_SLICE };
-            loop {
-                self.seat_arrivals();
-                self.door.row.take(&mut rung);
-                if rung.is_empty() {
-                    break;
+            let slice = if quiet_since.elapsed() < REST { SMALL_SLICE } else { LARGE_SLICE };
+            self.seat_arrivals();
+            self.door.row.take(&mut rung);
+            for (number, lane) in rung.drain(..).enumerate() {
+                if number % slice == slice - 1 {
+                    yield_now().await;
                 }
-                for (number, lane) in rung.drain(..).enumerate() {
-                    if number % slice == slice - 1 {
-                        yield_now().await;
-                    }
-                    self.turn(lane);
-                }
-                slice = SMALL_SLICE;
+                self.turn(lane);
             }
             quiet_since = Instant::now();
         }
