@@ -147,6 +147,9 @@ impl<K: Key> Emitters<K> {
 
     /// Sends `event` to everyone at `key`, and keeps it for those who come within the history.
     ///
+    /// The call wakes up to 256 connections itself; more are woken in slices by a task of the runtime
+    /// it is called in, so that whoever publishes does not wait for them.
+    ///
     /// # Errors
     /// [`SendError::Closed`](crate::SendError::Closed) if the key is complete.
     /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none. Nobody at the key is no

@@ -20,14 +20,18 @@ use crate::{
 /// What keeps proxies and peers from taking silence for death.
 const KEEP_ALIVE: Bytes = Bytes::from_static(b":\n\n");
 
+/// As where a connection ends that does not.
+const NOT_ENDING: u64 = u64::MAX;
+
 /// The reading side of one connection. Owns its cursors; nobody else moves them.
 pub(super) struct Reader {
     conn: Arc<Conn>,
     feeds: Vec<Box<dyn Feed>>,
     /// Taken over from the connection's queue, in order.
     local: VecDeque<Queued>,
-    /// Set once the connection is ending: shared events up to here are still written.
-    until: Option<u64>,
+    /// Shared events up to here are still written; all, unless the connection is ending. Not an
+    /// `Option`, because there are many readers.
+    until: u64,
     /// The offset of the last shared event that was given out.
     position: u64,
     /// The connection's queue holds more.
@@ -53,7 +57,7 @@ impl Reader {
             conn,
             feeds: Vec::new(),
             local: VecDeque::new(),
-            until: None,
+            until: NOT_ENDING,
             position: 0,
             queued: false,
             more: false,
@@ -61,6 +65,10 @@ impl Reader {
             waker: None,
             timing: None,
         }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.until != NOT_ENDING
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -83,7 +91,7 @@ impl Reader {
     /// `None` if it is not that, and nothing was done.
     #[inline]
     pub(super) fn poll_shared(&mut self, cx: &Context<'_>) -> Option<Bytes> {
-        let Self { conn, feeds, local, until: None, queued: false, more: false, .. } = self else {
+        let Self { conn, feeds, local, until: NOT_ENDING, queued: false, more: false, .. } = self else {
             return None;
         };
         let ([feed], true) = (&mut **feeds, local.is_empty()) else { return None };
@@ -188,7 +196,7 @@ impl Reader {
             return false;
         }
         let conn = &self.conn;
-        match feed.read(self.until.unwrap_or(u64::MAX), &|| !conn.has(STATE)) {
+        match feed.read(self.until, &|| !conn.has(STATE)) {
             Read::Careful => return false,
             Read::Nothing => {}
             Read::Piece(piece) => {
@@ -200,7 +208,7 @@ impl Reader {
                 out.push(piece.bytes);
             }
         }
-        if self.until.is_some() && !self.more {
+        if self.is_ending() && !self.more {
             out_all(&mut self.local, out);
             self.at_end = true;
         }
@@ -216,9 +224,8 @@ impl Reader {
     fn merge(&mut self, out: &mut Output) {
         let now = clock::last();
         let queued = self.take_over();
-        let until = self.until.unwrap_or(u64::MAX);
         let before_queued = queued.map_or(u64::MAX, |offset| offset.saturating_sub(1));
-        let mut limit = now.min(until).min(before_queued);
+        let mut limit = now.min(self.until).min(before_queued);
         // Across logs only what every publisher up to here has appended.
         match &*self.feeds {
             [] | [_] => {}
@@ -254,13 +261,13 @@ impl Reader {
         }
         let only_farewell = self.local.front().is_none_or(|queued| queued.offset == LAST);
         // The end may have come after the look at the clock, and events before it.
-        let saw_the_end = self.until.is_some_and(|until| until <= now);
+        let saw_the_end = self.until <= now;
         if saw_the_end && everything && only_farewell && !self.queued {
             self.give_local(u64::MAX, out);
             out_all(&mut self.local, out);
             self.at_end = true;
         } else {
-            self.more |= !only_farewell || self.until.is_some();
+            self.more |= !only_farewell || self.is_ending();
         }
     }
 
@@ -276,7 +283,7 @@ impl Reader {
         } else {
             self.feeds.extend(update.feeds);
         }
-        self.until = update.until;
+        self.until = update.until.unwrap_or(NOT_ENDING);
         self.queued = update.queued.is_some();
         update.queued
     }
@@ -290,7 +297,7 @@ impl Reader {
             let feed = &mut self.feeds[index];
             let overtaken = feed.overtaken();
             let lag = feed.lag();
-            let closes = lag == Lag::Close && self.until.is_none();
+            let closes = lag == Lag::Close && !self.is_ending();
             if let (Some(overtaken), [_], false) = (overtaken, &*self.feeds, closes) {
                 // It is told: nothing to tell again when it comes back from here.
                 self.position = self.position.max(overtaken.offset);
