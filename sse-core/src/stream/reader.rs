@@ -91,7 +91,8 @@ impl Reader {
     /// `None` if it is not that, and nothing was done.
     #[inline]
     pub(super) fn poll_shared(&mut self, cx: &Context<'_>) -> Option<Bytes> {
-        let Self { conn, feeds, local, until: NOT_ENDING, queued: false, more: false, .. } = self else {
+        let Self { conn, feeds, local, until: NOT_ENDING, queued: false, more: false, .. } = self
+        else {
             return None;
         };
         let ([feed], true) = (&mut **feeds, local.is_empty()) else { return None };

@@ -79,9 +79,8 @@ impl SocketListener for TcpListener {
         Self::accept(self)
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     fn prepare(&self, options: &SocketOptions) -> io::Result<()> {
-        options.apply(&SockRef::from(self))
+        options.prepare(self)
     }
 
     fn set_up(connection: &Self::Io, options: &SocketOptions) -> io::Result<()> {

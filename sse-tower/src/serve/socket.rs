@@ -3,6 +3,7 @@
 use std::{io, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpListener;
 
 /// How the TCP sockets of [`serve`](crate::serve) are set up, for streams that are mostly silent:
 /// an event is sent at once, a peer that vanished without a word is noticed, and the kernel holds
@@ -67,6 +68,29 @@ impl SocketOptions {
         self
     }
 
+    /// Sets up a listener for another server, such as `axum::serve`: on Linux and Android every socket
+    /// that it accepts from now on has these options. Elsewhere nothing is set. [`serve`](crate::serve)
+    /// does this by itself.
+    ///
+    /// # Errors
+    /// If the platform refuses.
+    ///
+    /// ```
+    /// # use sse_tower::SocketOptions;
+    /// # async fn run(app: axum::Router) -> std::io::Result<()> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// SocketOptions::new().prepare(&listener)?;
+    /// axum::serve(listener, app.into_make_service()).await
+    /// # }
+    /// ```
+    pub fn prepare(&self, listener: &TcpListener) -> io::Result<()> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        self.apply(&SockRef::from(listener))?;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = listener;
+        Ok(())
+    }
+
     /// Does this socket have the options already, from its listener? One of them tells for all: none
     /// has this one of itself.
     pub(super) fn is_inherited(&self, socket: &SockRef<'_>) -> bool {
@@ -106,7 +130,7 @@ impl Default for SocketOptions {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::net::TcpStream;
 
     use super::*;
     use crate::SocketListener;
@@ -119,7 +143,7 @@ mod tests {
             .keep_alive(Duration::from_secs(9))
             .user_timeout(Duration::from_millis(4500))
             .unsent_bytes(20_000);
-        listener.prepare(&options)?;
+        options.prepare(&listener)?;
         let late = TcpStream::connect(listener.local_addr()?).await?;
         for client in [early, late] {
             let (stream, _) = listener.accept().await?;

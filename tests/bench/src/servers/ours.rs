@@ -8,7 +8,6 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use socket2::SockRef;
 use sse_tower::{ApplicationContext, Emitters, LastEventId, SocketOptions, SseEmitter, SseLayer};
 use tokio::net::TcpListener;
 
@@ -35,10 +34,7 @@ fn context() -> io::Result<ApplicationContext> {
 }
 
 pub(super) async fn serve_with_axum(listener: TcpListener) -> io::Result<()> {
-    // What `sse_tower::serve` sets by itself. On Linux accepted sockets take it from the listener's.
-    let socket = SockRef::from(&listener);
-    socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_notsent_lowat(SocketOptions::DEFAULT_UNSENT_BYTES)?;
+    SocketOptions::new().prepare(&listener)?;
     axum::serve(listener, router(&context()?).into_make_service()).await
 }
 
