@@ -142,6 +142,12 @@ impl Wire {
         self.until("\r\n0\r\n\r\n").await
     }
 
+    /// Reads what there is, waiting for it.
+    pub async fn some(&mut self) {
+        let more = timeout(PATIENCE, self.more()).await.expect("something comes");
+        assert!(more, "the connection ended: {:?}", self.beginning());
+    }
+
     async fn more(&mut self) -> bool {
         let mut bytes = [0; 65_536];
         match self.stream.read(&mut bytes).await {
