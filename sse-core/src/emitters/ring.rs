@@ -1,7 +1,7 @@
 //! Waking the readers of a log. A few are woken by whoever publishes; many by a task, so that
 //! nobody waits for it.
 
-use super::{hub::Key, log::Walk, registry::Topic};
+use super::{log::Walk, registry::Topic};
 use crate::{
     emitter::{Conn, SHARED},
     sync::{Arc, lock},
@@ -12,7 +12,7 @@ use crate::{
 const BLOCKS: usize = 4;
 
 /// Wakes the readers of a log to which something was appended: now, or soon.
-pub(super) fn ring<K: Key>(topic: &Arc<Topic<K>>, walk: Walk<Conn>) {
+pub(super) fn ring<K: Send + Sync + 'static>(topic: &Arc<Topic<K>>, walk: Walk<Conn>) {
     if walk.blocks() <= BLOCKS {
         return wake(walk.iter());
     }
@@ -34,7 +34,7 @@ fn wake<'a>(members: impl Iterator<Item = &'a Arc<Conn>>) {
 }
 
 /// A walk that is under way. Dropped before its end, as by a runtime that stops, it ends at once.
-struct Ring<K: Key> {
+struct Ring<K> {
     topic: Arc<Topic<K>>,
     /// `None` when all are woken.
     walk: Option<Walk<Conn>>,
@@ -42,7 +42,7 @@ struct Ring<K: Key> {
     next: usize,
 }
 
-impl<K: Key> Ring<K> {
+impl<K> Ring<K> {
     async fn run(mut self) {
         while self.step() {
             tokio::task::yield_now().await;
@@ -64,7 +64,7 @@ impl<K: Key> Ring<K> {
     }
 }
 
-impl<K: Key> Drop for Ring<K> {
+impl<K> Drop for Ring<K> {
     fn drop(&mut self) {
         while self.step() {}
     }

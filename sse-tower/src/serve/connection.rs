@@ -16,13 +16,13 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     select,
-    sync::{OwnedSemaphorePermit, mpsc::UnboundedSender},
     time::timeout,
 };
 use tower_service::Service;
 
 use super::{
     BoxError,
+    connected::{Back, Connected},
     direct::{Attended, Flushers, Handover, Lane},
     orders::{Order, Orders},
     peer::WithPeer,
@@ -42,19 +42,6 @@ pub(super) struct Connections<I, B, P> {
     #[cfg(feature = "tls")]
     pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
 }
-
-/// One connection, new or after a stream on the direct path.
-pub(super) struct Connected<I, P> {
-    pub(super) io: I,
-    /// What was read of its next request already.
-    pub(super) ahead: Vec<u8>,
-    pub(super) peer: P,
-    /// Its place among the connections that may be open.
-    pub(super) permit: OwnedSemaphorePermit,
-}
-
-/// Where connections come back. Whoever serves one holds such a sender: without any, none is open.
-pub(super) type Back<I, P> = UnboundedSender<Connected<I, P>>;
 
 impl<I, B, P> Connections<I, B, P>
 where

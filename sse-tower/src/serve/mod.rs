@@ -1,5 +1,6 @@
 //! A server whose settings suit streams, and which leaves as a drain says.
 
+mod connected;
 mod connection;
 mod direct;
 mod listener;

@@ -14,11 +14,8 @@ use tokio::{
 use tower_service::Service;
 
 use super::{
-    BoxError, BoxFuture, Serve, SocketListener,
-    connection::{Connected, Connections},
-    direct::Flushers,
-    orders::Server,
-    signal::Signals,
+    BoxError, BoxFuture, Serve, SocketListener, connected::Connected, connection::Connections,
+    direct::Flushers, orders::Server, signal::Signals,
 };
 
 /// How long the server rests when it may open no more files, as others do.

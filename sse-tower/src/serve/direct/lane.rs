@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    super::connection::{Back, Connected},
+    super::connected::{Back, Connected},
     bell::{Bell, Heard, Wakers},
     chunk::{Chunker, Unsent},
 };
