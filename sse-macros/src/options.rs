@@ -59,9 +59,11 @@ impl Options {
         let name = option.name.unraw().to_string();
         if !known.contains(&name.as_str()) {
             let list = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let meant = meant(&name, known).map(|it| format!(", did you mean `{it}`?"));
+            let meant = meant.unwrap_or_else(|| ";".to_owned());
             mistakes.at(
                 option.name.span(),
-                format!("unknown option `{name}`; {} takes {list}", self.attribute),
+                format!("unknown option `{name}`{meant} {} takes {list}", self.attribute),
             );
         } else if self.written.iter().any(|earlier| earlier.name.unraw() == option.name.unraw()) {
             mistakes
@@ -224,6 +226,26 @@ impl Options {
     }
 }
 
+/// The option that `name` was to be, if one is at most two letters from it, and half of it at most.
+fn meant<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let near = known.iter().map(|it| (distance(name, it), *it)).min()?;
+    (near.0 <= 2 && near.0 * 2 <= name.chars().count()).then_some(near.1)
+}
+
+/// How many letters have to be added, removed or replaced to make the one of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.chars().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.chars().count()]
+}
+
 fn text(name: &str, example: &str, value: Expr, mistakes: &mut Mistakes) -> Option<LitStr> {
     let said = match literal(value) {
         Ok(Lit::Str(text)) if !text.value().trim().is_empty() => return Some(text),
@@ -313,6 +335,17 @@ mod tests {
         let (_, mistakes) = read(quote!(oder = 1, order = 1, order = 2, timeout: 5, "text", spawn));
         let said = mistakes.into_tokens().to_string();
         assert_eq!(said.matches("compile_error").count(), 4, "{said}");
+    }
+
+    #[test]
+    fn an_option_that_is_nearly_right_is_taken_for_a_slip() {
+        let known = ["order", "timeout", "id", "spawn"];
+        assert_eq!(meant("timout", &known), Some("timeout"));
+        assert_eq!(meant("time_outs", &known), Some("timeout"));
+        assert_eq!(meant("oredr", &known), Some("order"));
+        assert_eq!(meant("di", &["id"]), None, "two letters of two");
+        assert_eq!(meant("priority", &known), None);
+        assert_eq!(meant("", &known), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::{
 
 use axum::{
     Router,
+    extract::Path,
     response::sse::{Event, Sse},
     routing::get,
 };
@@ -21,7 +22,7 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use sse_tower::{
     CloseReason, Emitters, EventId, History, Lag, LastEventId, SseEmitter, SseEvent, SseLayer,
-    test::{Cause, DEFAULT_DEADLINE, MAX_UNREAD, TestClient},
+    test::{Cause, DEFAULT_DEADLINE, MAX_UNREAD, SHOWN_REFUSALS, TestClient},
 };
 use tokio::time::Instant;
 use tower::service_fn;
@@ -104,7 +105,78 @@ async fn on_a_running_clock_a_deadline_ends_a_wait_as_well() {
     let client = of(&emitter).deadline(Duration::from_millis(10));
     let mut stream = client.open("/").await;
     let unmet = stream.next_event().result().await.unwrap_err();
-    assert!(unmet.to_string().ends_with("waits longer\nno event had come"), "{unmet}");
+    assert!(unmet.to_string().contains("within 10ms; `.within(..)` waits longer\n"), "{unmet}");
+}
+
+const NO_EVENT: &str = "expected the next event, but it did not come within 5s; `.within(..)` waits longer\n\
+                        no event had come\n";
+const UNHEARD: &str = "if a listener was to send it, see that `#[event_listener]` is on it, and that the event is \
+                       published in the context that `SseLayer` has";
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_comes_at_all_the_usual_reason_is_said() {
+    let emitter = SseEmitter::new();
+    let mut stream = of(&emitter).open("/").await;
+    let unmet = stream.next_event().result().await.unwrap_err();
+    assert_eq!(unmet.to_string(), format!("{NO_EVENT}{UNHEARD}"));
+    let unmet = stream.next_comment().result().await.unwrap_err();
+    assert!(unmet.to_string().ends_with("\nno event had come"), "of events alone: {unmet}");
+    emitter.try_send("one").unwrap();
+    stream.next_event().await;
+    let unmet = stream.next_event().result().await.unwrap_err();
+    assert!(unmet.to_string().ends_with("data \"one\""), "something did come: {unmet}");
+    emitter.complete();
+    let mut ended =
+        of(&SseEmitter::builder().timeout(Duration::from_secs(1)).build()).open("/").await;
+    let unmet = ended.next_event().result().await.unwrap_err();
+    assert!(
+        unmet.to_string().ends_with("no event had come\n  and the connection was over"),
+        "{unmet}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_client_was_refused_is_named_where_an_event_is_missing() {
+    let emitter = SseEmitter::new();
+    let pushed = emitter.clone();
+    let paid = async |_: sse_tower::ApplicationContext| "thank you";
+    let refuse =
+        async |Path(code): Path<u16>| (StatusCode::from_u16(code).unwrap(), "line 1\nline 2");
+    let app = Router::new()
+        .route("/push", get(async move || pushed))
+        .route("/paid/{order}", get(paid).post(paid))
+        .route("/refuse/{code}", get(refuse))
+        .route("/empty", get(async || StatusCode::BAD_REQUEST));
+    let client = TestClient::new(app);
+    let mut stream = client.open("/push").await;
+
+    assert_eq!(client.get("/refuse/200").await.status(), 200);
+    assert_eq!(client.get("/refuse/204").await.status(), 204);
+    let unmet = stream.next_event().result().await.unwrap_err();
+    assert_eq!(unmet.to_string(), format!("{NO_EVENT}{UNHEARD}"), "of those answered 2xx nothing");
+
+    assert_eq!(client.clone().post("/paid/7", "").await.status(), 500);
+    let paid = "meanwhile POST /paid/7 was answered 500 Internal Server Error: \
+                this request has no application context; \
+                add `.layer(SseLayer::new(context))` to the router, after its routes\n";
+    let unmet = stream.next_event().result().await.unwrap_err();
+    assert_eq!(unmet.to_string(), format!("{NO_EVENT}{paid}{UNHEARD}"));
+
+    let unmet = client.open("/nowhere").result().await.unwrap_err();
+    assert!(unmet.to_string().ends_with(paid.trim_end()), "also by the client's waits: {unmet}");
+
+    client.get("/empty").await;
+    for code in 401..400 + SHOWN_REFUSALS as u16 {
+        client.get(&format!("/refuse/{code}")).await;
+    }
+    let unmet = stream.ended().result().await.unwrap_err().to_string();
+    let named: Vec<_> = unmet.lines().filter(|line| line.starts_with("meanwhile")).collect();
+    assert_eq!(named.len(), SHOWN_REFUSALS, "the newest: {unmet}");
+    assert_eq!(named[0], "meanwhile GET /empty was answered 400 Bad Request");
+    assert_eq!(named[1], "meanwhile GET /refuse/401 was answered 401 Unauthorized: line 1");
+
+    emitter.try_send("at last").unwrap();
+    assert_eq!(stream.next_event().await.data, "at last", "a refusal alone fails nothing");
 }
 
 #[test]

@@ -37,6 +37,19 @@ fn a_component_that_nobody_gave() {
 }
 
 #[test]
+fn a_component_that_was_given_with_other_parameters() {
+    not_built(
+        ApplicationContext::bare()
+            .component(Till)
+            .component(Emitters::<u32>::new())
+            .component(Some(1_u64)),
+        "context is not wired, 1 fault found at wiring.rs:…:\n  \
+         - wiring.rs:…: `messages::wiring::Till::count` takes `Component<Emitters<u64>>`, \
+         but the context has an `Emitters<u32>`; take that one, or add the other by `.component(..)`",
+    );
+}
+
+#[test]
 fn a_component_that_was_given_in_an_arc() {
     not_built(
         ApplicationContext::bare()

@@ -55,6 +55,18 @@ pub enum ContextRejection {
         /// Rust's name of the type.
         component: &'static str,
     },
+    /// The context has a component of this generic type with other parameters.
+    #[error(
+        "the application context has no component `{}`, but an `{}`; take that one, or add the other by `.component(..)`",
+        readable_name(component),
+        readable_name(given)
+    )]
+    OtherParameters {
+        /// Rust's name of the type that the handler takes.
+        component: &'static str,
+        /// Rust's name of the type that the context has.
+        given: &'static str,
+    },
 }
 
 debug_with_causes!(ContextRejection);
@@ -65,7 +77,10 @@ impl ContextRejection {
         if context.component::<Arc<T>>().is_some() {
             return Self::ComponentInArc { component };
         }
-        Self::NoComponent { component }
+        match context.components().namesake(component) {
+            Some(given) => Self::OtherParameters { component, given },
+            None => Self::NoComponent { component },
+        }
     }
 
     /// The program's mistake, so it is in the program's log and not only in what the client gets.

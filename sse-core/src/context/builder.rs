@@ -173,7 +173,7 @@ impl ContextBuilder {
                     second: it.given_at,
                 });
             } else {
-                components.add(it.type_id, it.component);
+                components.add(it.type_id, it.type_name, it.component);
             }
         }
 

@@ -59,29 +59,42 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Component<T> {
     }
 }
 
-/// The components of one context.
+/// The components of one context, each with Rust's name of its type.
 #[derive(Default)]
-pub(crate) struct Components(TypeMap<Arc<dyn Any + Send + Sync>>);
+pub(crate) struct Components(TypeMap<(&'static str, Arc<dyn Any + Send + Sync>)>);
 
 impl Components {
     /// False if there is one of that type already.
-    pub(super) fn add(&mut self, type_id: TypeId, component: Arc<dyn Any + Send + Sync>) -> bool {
+    pub(super) fn add(
+        &mut self,
+        type_id: TypeId,
+        type_name: &'static str,
+        component: Arc<dyn Any + Send + Sync>,
+    ) -> bool {
         match self.0.entry(type_id) {
             std::collections::hash_map::Entry::Occupied(_) => false,
             std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(component);
+                place.insert((type_name, component));
                 true
             }
         }
     }
 
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Component<T>> {
-        let component = Arc::clone(self.0.get(&TypeId::of::<T>())?);
+        let component = Arc::clone(&self.0.get(&TypeId::of::<T>())?.1);
         component.downcast().ok().map(Component)
     }
 
     pub(crate) fn contains(&self, type_id: TypeId) -> bool {
         self.0.contains_key(&type_id)
+    }
+
+    /// The name of a component that differs from `type_name` in its parameters alone, as
+    /// `Emitters<u32>` does from `Emitters<u64>`. The first by name, if there are several.
+    pub(crate) fn namesake(&self, type_name: &str) -> Option<&'static str> {
+        let generic = type_name.split_once('<')?.0;
+        let alike = |name: &&str| name.split_once('<').is_some_and(|it| it.0 == generic);
+        self.0.values().map(|(name, _)| *name).filter(alike).min()
     }
 }
 

@@ -270,6 +270,11 @@ impl ApplicationContext {
         self.0.components.get()
     }
 
+    #[cfg(feature = "axum")]
+    pub(crate) fn components(&self) -> &Components {
+        &self.0.components
+    }
+
     /// Waits until everything is over that was started and that nobody waits for: listeners
     /// declared `spawn`, publications that were detached or whose caller has gone, publications that
     /// are being awaited elsewhere, and all that these have published.
@@ -447,7 +452,8 @@ impl ApplicationContext {
                     published_at = %published_at,
                     "event has no listener; {}",
                     if self.0.linked {
-                        "if one is written, name its crate in `listeners_from!`"
+                        "if one is written, put `#[event_listener]` on it, or add it by `.listener(..)` or \
+                         `context.on`; if it is in another crate, name that in `listeners_from!`"
                     } else {
                         "a bare context hears what is added by `.listener(..)`"
                     }

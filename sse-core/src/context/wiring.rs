@@ -103,6 +103,23 @@ pub enum WiringFault {
         /// Where that is written.
         declared_at: Place,
     },
+    /// A listener or an endpoint takes a component of a generic type that was given with other
+    /// parameters.
+    #[error(
+        "{declared_at}: `{taken_by}` takes `Component<{}>`, but the context has an `{}`; take that one, or add the other by `.component(..)`",
+        readable_name(component),
+        readable_name(given)
+    )]
+    OtherParameters {
+        /// Rust's name of the type that is taken.
+        component: &'static str,
+        /// Rust's name of the type that was given.
+        given: &'static str,
+        /// The listener's id or path, or the endpoint's path.
+        taken_by: String,
+        /// Where that is written.
+        declared_at: Place,
+    },
     /// Two components of one type were given.
     #[error(
         "{second}: component `{}` was given before, at {first}; wrap one of the two in a type of its own",
@@ -220,7 +237,10 @@ impl WiringFault {
         if components.contains((component.arc_id)()) {
             return Self::ComponentInArc { component: name, taken_by, declared_at };
         }
-        Self::MissingComponent { component: name, taken_by, declared_at }
+        match components.namesake(name) {
+            Some(given) => Self::OtherParameters { component: name, given, taken_by, declared_at },
+            None => Self::MissingComponent { component: name, taken_by, declared_at },
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use sse_tower_core::BoxError;
 use tower_service::Service;
 
-use super::{Cause, DEFAULT_DEADLINE, MAX_UNREAD, TestStream, Wait};
+use super::{Cause, DEFAULT_DEADLINE, MAX_UNREAD, TestStream, Wait, refusals::Refusals};
 
 pub(super) type TestBody = UnsyncBoxBody<Bytes, BoxError>;
 pub(super) type Answer = Result<Response<TestBody>, BoxError>;
@@ -50,6 +50,7 @@ pub(super) type Dial = Box<dyn Fn(Parts) -> BoxFuture<Answer> + Send>;
 pub struct TestClient<B = Full<Bytes>> {
     service: Arc<dyn Ask<B>>,
     deadline: Duration,
+    refusals: Refusals,
 }
 
 impl TestClient {
@@ -86,7 +87,11 @@ impl<B: Default + Send + 'static> TestClient<B> {
         S::Future: Send,
         R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
     {
-        Self { service: Arc::new(Mutex::new(service)), deadline: DEFAULT_DEADLINE }
+        Self {
+            service: Arc::new(Mutex::new(service)),
+            deadline: DEFAULT_DEADLINE,
+            refusals: Refusals::default(),
+        }
     }
 
     /// Uses this deadline for each wait, also of its streams, instead of [`DEFAULT_DEADLINE`].
@@ -134,7 +139,8 @@ impl<B: Default + Send + 'static> TestClient<B> {
 
     fn open_if(&self, request: http::Result<Request<B>>) -> Wait<'static, TestStream> {
         let (deadline, service) = (self.deadline, self.service.clone());
-        Wait::new(stream_of(&request), deadline, String::new, async move {
+        let (refusals, shown) = (self.refusals.clone(), self.refusals.clone());
+        Wait::new(stream_of(&request), deadline, move || shown.report(), async move {
             let (mut parts, body) = request.map_err(Cause::BadRequest)?.into_parts();
             super::stream::as_event_source(&mut parts);
             let request = Request::from_parts(parts.clone(), body);
@@ -143,11 +149,14 @@ impl<B: Default + Send + 'static> TestClient<B> {
                 let request = Request::from_parts(parts, B::default());
                 service.ask(request)
             });
-            Ok(TestStream::new(parts, again, response, deadline))
+            Ok(TestStream::new(parts, again, response, deadline, refusals))
         })
     }
 
     /// The whole response to a `GET`: a payment's callback, say. Not for streams that do not end.
+    ///
+    /// A response other than 2xx is no failure, for a test may want one; waits of this client and
+    /// its streams that fail later name the last [`SHOWN_REFUSALS`](super::SHOWN_REFUSALS) of them.
     ///
     /// # Panics
     /// Where it is awaited, if the service fails or the response does not end in time. No status is
@@ -200,22 +209,30 @@ impl<B: Default + Send + 'static> TestClient<B> {
 
     fn send_if(&self, request: http::Result<Request<B>>) -> Wait<'static, Response<String>> {
         let service = self.service.clone();
+        let (refusals, shown) = (self.refusals.clone(), self.refusals.clone());
         let expected = match &request {
-            Ok(request) => format!("the response to {} {}", request.method(), request.uri()),
+            Ok(request) => format!("the response to {}", name_of(request)),
             Err(_) => "a response".to_owned(),
         };
-        Wait::new(expected, self.deadline, String::new, async move {
+        Wait::new(expected, self.deadline, move || shown.report(), async move {
             let request = request.map_err(Cause::BadRequest)?;
-            whole(service.ask(request).await.map_err(Cause::Service)?).await
+            let name = name_of(&request);
+            let response = whole(service.ask(request).await.map_err(Cause::Service)?).await?;
+            refusals.note(&name, &response);
+            Ok(response)
         })
     }
 }
 
 fn stream_of<B>(request: &http::Result<Request<B>>) -> String {
     match request {
-        Ok(request) => format!("an event stream at {} {}", request.method(), request.uri()),
+        Ok(request) => format!("an event stream at {}", name_of(request)),
         Err(_) => "an event stream".to_owned(),
     }
+}
+
+fn name_of<B>(request: &Request<B>) -> String {
+    format!("{} {}", request.method(), request.uri())
 }
 
 /// The response, if it is an event stream.
@@ -284,7 +301,11 @@ where
 
 impl<B> Clone for TestClient<B> {
     fn clone(&self) -> Self {
-        Self { service: self.service.clone(), deadline: self.deadline }
+        Self {
+            service: self.service.clone(),
+            deadline: self.deadline,
+            refusals: self.refusals.clone(),
+        }
     }
 }
 

@@ -52,7 +52,8 @@
 //! |---|---|
 //! | the next event | [`stream.next_event().await`](TestStream::next_event) |
 //! | no event for others | [`stream.silent_for(time).await`](TestStream::silent_for) |
-//! | the end, and why | [`stream.ended().await`](TestStream::ended), [`stream.rest().await`](TestStream::rest) for what comes before it |
+//! | the end, why, and no event before it | [`stream.ended().await`](TestStream::ended) |
+//! | all events up to the end | [`stream.rest().await`](TestStream::rest) |
 //! | a client that drops and comes back | [`disconnect`](TestStream::disconnect), [`reconnect`](TestStream::reconnect) |
 //! | a client that does not read | [`stop_reading`](TestStream::stop_reading) |
 //! | a refusal, a 204 | [`.result()`](Wait::result) of what would open a stream, then [`Unmet::status`] |
@@ -72,6 +73,7 @@ mod event;
 mod parser;
 mod publish;
 mod recorder;
+mod refusals;
 mod standstill;
 mod stream;
 mod unmet;
@@ -81,6 +83,7 @@ pub use client::TestClient;
 pub use event::ReceivedEvent;
 pub use publish::{Published, publish};
 pub use recorder::{MAX_RECORDED_EVENTS, Recorder};
+pub use refusals::SHOWN_REFUSALS;
 pub use standstill::MAX_STANDSTILL;
 pub use stream::{MAX_COMMENTS, MAX_UNREAD, SHOWN_EVENTS, Stalled, TestStream};
 pub use unmet::{Cause, Unmet};

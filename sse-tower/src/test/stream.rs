@@ -16,6 +16,7 @@ use super::{
     Cause, ReceivedEvent, Wait,
     client::{Dial, TestBody, event_stream},
     parser::{Item, Parser},
+    refusals::Refusals,
 };
 
 /// How many pieces of a body one wait reads, and how many events a stream keeps unread: 65 536. One
@@ -28,6 +29,10 @@ pub const MAX_COMMENTS: usize = 1024;
 
 /// How many of the events that came before a failure are shown: the last 16.
 pub const SHOWN_EVENTS: usize = 16;
+
+/// Why no event comes at all, most often.
+const UNHEARD: &str = "if a listener was to send it, see that `#[event_listener]` is on it, and that the event is \
+                       published in the context that `SseLayer` has";
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -70,6 +75,8 @@ pub struct TestStream {
     retry: Option<Duration>,
     reason: Arc<Mutex<Option<CloseReason>>>,
     came: Arc<Mutex<Came>>,
+    /// The client's.
+    refusals: Refusals,
 }
 
 /// The last events of a stream, for those who read why a test failed.
@@ -86,6 +93,7 @@ impl TestStream {
         dial: Dial,
         response: Response<TestBody>,
         deadline: Duration,
+        refusals: Refusals,
     ) -> Self {
         let last = request.headers.get(LAST_EVENT_ID).map(HeaderValue::as_bytes);
         let last_event_id = String::from_utf8_lossy(last.unwrap_or_default()).into_owned();
@@ -103,6 +111,7 @@ impl TestStream {
             retry: None,
             reason: Arc::default(),
             came: Arc::default(),
+            refusals,
         };
         stream.connected(response);
         stream
@@ -140,10 +149,9 @@ impl TestStream {
     /// # }
     /// ```
     pub fn next_event(&mut self) -> Wait<'_, ReceivedEvent> {
-        self.wait(
-            "the next event",
-            |stream| async move { stream.event().await?.ok_or(Cause::Ended) },
-        )
+        self.wait_or("the next event", Some(UNHEARD), |stream| async move {
+            stream.event().await?.ok_or(Cause::Ended)
+        })
     }
 
     /// The next comment, such as `:` of a keep-alive. Events that come before it are kept for
@@ -176,7 +184,10 @@ impl TestStream {
         })
     }
 
-    /// All events that are left, up to the end of the stream; at most [`MAX_UNREAD`].
+    /// Collects all events that are left, up to the end of the stream; at most [`MAX_UNREAD`].
+    ///
+    /// It may find any number of events. [`ended`](Self::ended) fails at the first, and says why
+    /// the stream ended; after `rest` it does so too.
     ///
     /// # Panics
     /// Where it is awaited, if the stream does not end in time.
@@ -207,8 +218,12 @@ impl TestStream {
         })
     }
 
-    /// The end of the stream, with no event before it: how it ended, as the program sees it. `None`
-    /// for a stream that is no [`SseEmitter`](crate::SseEmitter): of those nobody knows.
+    /// Expects the end of the stream and no further event before it: how it ended, as the program
+    /// sees it. `None` for a stream that is no [`SseEmitter`](crate::SseEmitter): of those nobody
+    /// knows.
+    ///
+    /// Events that the test has not read yet are further ones: where any may come before the end,
+    /// take them with [`rest`](Self::rest) first, which collects them.
     ///
     /// # Panics
     /// Where it is awaited, if an event comes, or no end in time.
@@ -384,9 +399,29 @@ impl TestStream {
     where
         F: Future<Output = Result<T, Cause>> + Send + 'a,
     {
+        self.wait_or(expected, None, work)
+    }
+
+    /// `silent` is said where no event had come, and yet the stream was open.
+    fn wait_or<'a, T, F>(
+        &'a mut self,
+        expected: impl Into<String>,
+        silent: Option<&'static str>,
+        work: impl FnOnce(&'a mut Self) -> F,
+    ) -> Wait<'a, T>
+    where
+        F: Future<Output = Result<T, Cause>> + Send + 'a,
+    {
         self.left_to_read = MAX_UNREAD;
-        let (deadline, came) = (self.deadline, self.came.clone());
-        Wait::new(expected, deadline, move || lock(&came).to_string(), work(self))
+        let (deadline, came, refusals) = (self.deadline, self.came.clone(), self.refusals.clone());
+        let report = move || {
+            let came = lock(&came);
+            let silent = silent.filter(|_| came.count == 0 && !came.ended);
+            let lines =
+                [came.to_string(), refusals.report(), silent.unwrap_or_default().to_owned()];
+            lines.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("\n")
+        };
+        Wait::new(expected, deadline, report, work(self))
     }
 
     /// The next event for the test; `None` at the end.
