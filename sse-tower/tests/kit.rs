@@ -119,7 +119,7 @@ async fn where_nothing_comes_at_all_the_usual_reason_is_said() {
     let mut stream = of(&emitter).open("/").await;
     let unmet = stream.next_event().result().await.unwrap_err();
     assert_eq!(unmet.to_string(), format!("{NO_EVENT}{UNHEARD}"));
-    let unmet = stream.next_comment().result().await.unwrap_err();
+    let unmet = stream.ended().result().await.unwrap_err();
     assert!(unmet.to_string().ends_with("\nno event had come"), "of events alone: {unmet}");
     emitter.try_send("one").unwrap();
     stream.next_event().await;

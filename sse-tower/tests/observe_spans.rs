@@ -8,7 +8,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, routing::get};
-use sse_tower::{ApplicationEvent, Emitters, SseLayer, test::TestClient};
+use sse_tower::{ApplicationContext, ApplicationEvent, Emitters, SseLayer, test::TestClient};
 use tracing::{
     field::{Field, Visit},
     span,
@@ -37,7 +37,8 @@ impl Visit for Values {
 
 impl tracing::Subscriber for Spans {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "sse_tower" && metadata.is_span()
+        let is_warning = *metadata.level() == tracing::Level::WARN;
+        metadata.target() == "sse_tower" && (metadata.is_span() || is_warning)
     }
     fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
         let mut notes = self.0.lock().unwrap();
@@ -62,7 +63,11 @@ impl tracing::Subscriber for Spans {
         true
     }
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, _: &tracing::Event<'_>) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut text = Values(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().lines.push(text.0);
+    }
     fn enter(&self, id: &span::Id) {
         let mut notes = self.0.lock().unwrap();
         let name = notes.names[id.into_u64() as usize - 1];
@@ -87,6 +92,7 @@ async fn what_happens_can_be_followed() {
     let _subscribed = tracing::subscriber::set_default(spans.clone());
     each_stream_is_a_span_that_says_how_it_ended(&spans).await;
     from_the_publication_to_its_listener_to_what_it_sends(&spans).await;
+    an_event_that_nobody_hears_says_how_a_listener_is_added(&spans);
 }
 
 struct Paid;
@@ -119,6 +125,21 @@ async fn from_the_publication_to_its_listener_to_what_it_sends(spans: &Spans) {
             "send opens in listener",
         ]
     );
+}
+
+fn an_event_that_nobody_hears_says_how_a_listener_is_added(spans: &Spans) {
+    let linked = ApplicationContext::builder().build().unwrap();
+    spans.0.lock().unwrap().lines.clear();
+    linked.publish_event(Paid).detach();
+    let lines = spans.0.lock().unwrap().lines.clone();
+    let [line] = lines.iter().filter(|it| it.contains("no listener")).collect::<Vec<_>>()[..]
+    else {
+        panic!("{lines:?}");
+    };
+    let expected = " message=event has no listener; if one is written, put `#[event_listener]` on it, \
+                    or add it by `.listener(..)` or `context.on`; if it is in another crate, \
+                    name that in `listeners_from!` event=Paid";
+    assert!(line.starts_with(expected), "{line}");
 }
 
 async fn each_stream_is_a_span_that_says_how_it_ended(spans: &Spans) {

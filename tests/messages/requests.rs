@@ -10,8 +10,8 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use http_body_util::BodyExt as _;
 use sse_tower::{
-    ApplicationContext, ApplicationEvent, Component, Limits, Listener, Publisher, SseEmitter,
-    SseLayer,
+    ApplicationContext, ApplicationEvent, Component, Emitters, Limits, Listener, Publisher,
+    SseEmitter, SseLayer,
 };
 use tower::ServiceExt as _;
 
@@ -78,6 +78,13 @@ async fn a_component_that_the_context_does_not_have() {
         ask(app(in_arc)).await,
         "500 the application context has no component `messages::requests::Till`, \
          but an `Arc<messages::requests::Till>`; add it by `.shared_component(..)`"
+    );
+    let app = Router::new().route("/push", get(|_: Component<Emitters<u64>>| async {}));
+    let others = ApplicationContext::bare().component(Emitters::<u32>::new()).build().unwrap();
+    assert_eq!(
+        ask(app.layer(SseLayer::new(others))).await,
+        "500 the application context has no component `Emitters<u64>`, but `Emitters<u32>`; \
+         take that one, or add the other by `.component(..)`"
     );
 }
 

@@ -45,7 +45,7 @@ fn a_component_that_was_given_with_other_parameters() {
             .component(Some(1_u64)),
         "context is not wired, 1 fault found at wiring.rs:…:\n  \
          - wiring.rs:…: `messages::wiring::Till::count` takes `Component<Emitters<u64>>`, \
-         but the context has an `Emitters<u32>`; take that one, or add the other by `.component(..)`",
+         but the context has `Emitters<u32>`; take that one, or add the other by `.component(..)`",
     );
 }
 

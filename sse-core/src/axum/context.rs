@@ -57,7 +57,7 @@ pub enum ContextRejection {
     },
     /// The context has a component of this generic type with other parameters.
     #[error(
-        "the application context has no component `{}`, but an `{}`; take that one, or add the other by `.component(..)`",
+        "the application context has no component `{}`, but `{}`; take that one, or add the other by `.component(..)`",
         readable_name(component),
         readable_name(given)
     )]

@@ -106,7 +106,7 @@ pub enum WiringFault {
     /// A listener or an endpoint takes a component of a generic type that was given with other
     /// parameters.
     #[error(
-        "{declared_at}: `{taken_by}` takes `Component<{}>`, but the context has an `{}`; take that one, or add the other by `.component(..)`",
+        "{declared_at}: `{taken_by}` takes `Component<{}>`, but the context has `{}`; take that one, or add the other by `.component(..)`",
         readable_name(component),
         readable_name(given)
     )]
