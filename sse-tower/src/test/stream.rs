@@ -186,8 +186,8 @@ impl TestStream {
 
     /// Collects all events that are left, up to the end of the stream; at most [`MAX_UNREAD`].
     ///
-    /// It may find any number of events. [`ended`](Self::ended) fails at the first, and says why
-    /// the stream ended; after `rest` it does so too.
+    /// There may be any number of them, also none. [`ended`](Self::ended) fails at the first, and
+    /// says why the stream ended; it says so after `rest`, too.
     ///
     /// # Panics
     /// Where it is awaited, if the stream does not end in time.
