@@ -58,6 +58,13 @@ impl Sent {
     }
 }
 
+impl Sent {
+    /// Why it was not sent.
+    pub(crate) fn into_error(self) -> Option<SendError> {
+        self.outcome?.err()
+    }
+}
+
 impl Future for Sent {
     type Output = Result<Receipt, SendError>;
 
