@@ -90,7 +90,7 @@ pub(crate) struct Inner {
     runtime: Option<Handle>,
     unheard: AtomicU64,
     on_unheard: Vec<builder::UnheardHook>,
-    wires: Vec<builder::Wire>,
+    wires: Vec<checks::Wire>,
     events: Vec<EventRef>,
     linked: bool,
     #[cfg(feature = "test-util")]
