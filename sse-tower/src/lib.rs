@@ -127,6 +127,7 @@
 //! | how a server with open streams ends | [`guide::shutdown`] |
 //! | nginx and others; headers and timeouts; HTTP/2 and the six connections; the direct path | [`guide::proxies`] |
 //! | what more than one process means | [`guide::nodes`] |
+//! | what is said against event buses, and what this one does about it | [`guide::bus`] |
 //! | what each name in Spring is called here | [`guide::spring`] |
 //! | testing what you push, without sockets and on paused time | [`sse_tower::test`][kit] |
 //!
