@@ -94,8 +94,8 @@
 //! sse-tower = { version = "0.1", features = ["test-util"] }
 //! ```
 //!
-//! Before it is on a registry both lines name a checkout's folder: `path = "…/sse-tower"` for
-//! `version = "0.1"`.
+//! Before it is on a registry both lines say `path = "CHECKOUT/sse-tower"` instead of the version, with the
+//! place of a checkout.
 //!
 //! A page that connects after the callback gets its event all the same, one that was away gets what
 //! it missed, and one that has everything is told not to come back. That is what
