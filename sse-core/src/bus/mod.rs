@@ -60,6 +60,7 @@ pub use listener::{ComponentRef, Declaration};
 pub use prepared::{Held, Prepared, Wired};
 
 // For the context.
+pub(crate) use answer::Answer;
 #[cfg(feature = "test-util")]
 pub(crate) use event::EventDescription;
 pub(crate) use event::{readable_name, short_name};

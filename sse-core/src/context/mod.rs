@@ -8,6 +8,7 @@ mod graph;
 mod lifecycle;
 mod linked;
 mod publisher;
+mod sent;
 mod subscription;
 #[cfg(feature = "test-util")]
 mod tap;
