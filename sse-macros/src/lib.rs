@@ -214,6 +214,10 @@ pub fn event_listener(attribute: TokenStream, item: TokenStream) -> TokenStream 
 
 /// Makes a handler an event stream, with the stream's options written beside it.
 ///
+/// A plain axum handler that returns an `SseEmitter` needs none of this. It is for stream options beside the
+/// handler (`timeout`, `keep_alive`, `retry`), for endpoints that are collected by their `path` instead of routed
+/// by hand, and for a handler that takes its emitter and writes the events itself.
+///
 /// The function stays an ordinary axum handler, for `get(push)`. It returns `SseEmitter` or
 /// `Result<SseEmitter, impl IntoResponse>`:
 ///

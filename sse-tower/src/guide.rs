@@ -8,6 +8,7 @@
 //! | how a server with open streams ends | [`shutdown`] |
 //! | what nginx and others do to streams; HTTP/2; six connections | [`proxies`] |
 //! | what more than one process means | [`nodes`] |
+//! | what is said against event buses, and what this one does about it | [`bus`] |
 //! | what a name in Spring is called here, and what differs | [`spring`] |
 
 use crate::*;
@@ -26,6 +27,9 @@ pub mod proxies {}
 
 #[doc = include_str!("../docs/nodes.md")]
 pub mod nodes {}
+
+#[doc = include_str!("../docs/bus.md")]
+pub mod bus {}
 
 #[doc = include_str!("../docs/spring.md")]
 pub mod spring {}

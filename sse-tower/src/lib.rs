@@ -1,6 +1,6 @@
 //! Server push for axum and tower: a handler returns an [`SseEmitter`], somewhere else an event is
-//! [published](ApplicationContext::publish_event), and a listener that owns the
-//! [connections](Emitters) sends to the right one.
+//! [published](ApplicationContext::publish_event), and a [listener](macro@event_listener) sends to the
+//! right [connections](Emitters).
 //!
 //! It is for pages that wait for something: a payment, a delivery, a build, a message, the next words
 //! of a model. A browser opens `new EventSource(url)`, which is plain HTTP and comes back by itself; what
@@ -15,47 +15,44 @@
 //! use axum::{Router, extract::Path, routing::{get, post}};
 //! use sse_tower::{
 //!     ApplicationContext, ApplicationEvent, Component, Emitters, LastEventId, PublishError,
-//!     SseEmitter, SseLayer, WiringError, component, event_listener,
+//!     SseEmitter, SseLayer, WiringError, event_listener,
 //! };
 //!
 //! #[derive(ApplicationEvent)]
-//! struct Paid {
+//! struct Payment {
 //!     order: u64,
+//!     state: String,
 //! }
 //!
-//! #[derive(Default)]
-//! struct Pages {
-//!     emitters: Emitters<u64>,
-//! }
-//!
-//! #[component]
-//! impl Pages {
-//!     #[event_listener]
-//!     async fn tell(&self, event: &Paid) {
-//!         self.emitters.send(&event.order, "paid");
-//!         self.emitters.complete(&event.order);
+//! // Connections by order: those that wait for this one get the event.
+//! #[event_listener]
+//! fn tell(event: &Payment, pages: Component<Emitters<u64>>) {
+//!     pages.send(&event.order, event.state.as_str());
+//!     if event.state == "paid" {
+//!         pages.complete(&event.order); // nothing follows
 //!     }
 //! }
 //!
 //! // What the page asks for: `new EventSource("/push/7")`.
 //! async fn push(
-//!     Path(order): Path<u64>, last: LastEventId, pages: Component<Pages>,
+//!     Path(order): Path<u64>, last: LastEventId, pages: Component<Emitters<u64>>,
 //! ) -> SseEmitter {
-//!     pages.emitters.connect(order, last)
+//!     pages.connect(order, last)
 //! }
 //!
 //! // What the payment provider calls.
 //! async fn callback(
-//!     Path(order): Path<u64>, context: ApplicationContext,
+//!     Path((order, state)): Path<(u64, String)>, context: ApplicationContext,
 //! ) -> Result<(), PublishError> {
-//!     context.publish_event(Paid { order }).await.map(drop)
+//!     context.publish_event(Payment { order, state }).await?;
+//!     Ok(())
 //! }
 //!
 //! fn app() -> Result<(Router, ApplicationContext), WiringError> {
-//!     let context = ApplicationContext::builder().component(Pages::default()).build()?;
+//!     let context = ApplicationContext::builder().component(Emitters::<u64>::default()).build()?;
 //!     let app = Router::new()
 //!         .route("/push/{order}", get(push))
-//!         .route("/callback/{order}", post(callback))
+//!         .route("/callback/{order}/{state}", post(callback))
 //!         .layer(SseLayer::new(context.clone()));
 //!     Ok((app, context))
 //! }
@@ -69,14 +66,21 @@
 //! }
 //!
 //! #[tokio::test]
-//! async fn the_page_hears_of_its_payment_and_is_told_to_stay_away() {
-//!     let client = sse_tower::test::TestClient::new(app().unwrap().0);
+//! async fn a_page_that_was_away_gets_what_it_missed() -> Result<(), WiringError> {
+//!     let client = sse_tower::test::TestClient::new(app()?.0);
 //!     let mut page = client.open("/push/7").await;
-//!     assert_eq!(client.post("/callback/7", "").await.status(), 200);
+//!     assert_eq!(client.post("/callback/7/scanned", "").await.status(), 200);
+//!     assert_eq!(page.next_event().await.data, "scanned");
+//!
+//!     page.disconnect();
+//!     assert_eq!(client.post("/callback/7/paid", "").await.status(), 200);
+//!     page.reconnect().await; // with the `Last-Event-ID` of "scanned", as a browser does
 //!     assert_eq!(page.next_event().await.data, "paid");
 //!     page.ended().await;
+//!
 //!     let again = page.reconnect().result().await.unwrap_err();
-//!     assert_eq!(again.status().unwrap(), 204);
+//!     assert_eq!(again.status().unwrap(), 204); // all seen: a browser stays away now
+//!     Ok(())
 //! }
 //! ```
 //!
@@ -90,8 +94,19 @@
 //! sse-tower = { version = "0.1", features = ["test-util"] }
 //! ```
 //!
+//! Before it is on a registry both lines say `path = "CHECKOUT/sse-tower"` instead of the version, with the
+//! place of a checkout.
+//!
 //! A page that connects after the callback gets its event all the same, one that was away gets what
-//! it missed, and one that has everything is told not to come back.
+//! it missed, and one that has everything is told not to come back. That is what
+//! [`complete`](Emitters::complete) is for: leave it out if more events follow, since after it sends to the
+//! key are [refused](SendError::Closed) until [`forget`](Emitters::forget) reopens it.
+//!
+//! [`Emitters`] are a component by themselves; [`#[component]`](macro@component) makes listeners of the
+//! methods of a struct of your own. They also work without context and layer, as `State` or captured by a
+//! closure, with ids, history, keep-alive and all: the [kit's page][kit] begins with such a program. The bus
+//! and [`Component`] need the context; limits, leases, the drain and the header that keeps nginx from buffering
+//! need [`SseLayer`].
 //!
 //! # When not to use it
 //!
@@ -112,6 +127,7 @@
 //! | how a server with open streams ends | [`guide::shutdown`] |
 //! | nginx and others; headers and timeouts; HTTP/2 and the six connections; the direct path | [`guide::proxies`] |
 //! | what more than one process means | [`guide::nodes`] |
+//! | what is said against event buses, and what this one does about it | [`guide::bus`] |
 //! | what each name in Spring is called here | [`guide::spring`] |
 //! | testing what you push, without sockets and on paused time | [`sse_tower::test`][kit] |
 //!
@@ -128,7 +144,8 @@
 //!
 //! * One event on the wire: [`SseEvent`]. One connection: [`SseEmitter`]. Many, by key:
 //!   [`Emitters`].
-//! * The bus: [`ApplicationContext`], [`component`], [`event_listener`].
+//! * The bus: [`ApplicationContext`], [`#[event_listener]`](macro@event_listener),
+//!   [`#[component]`](macro@component).
 //! * In front of it all: [`SseLayer`] with [`Limits`], [`Refusal`] and [`Lease`]; it works for event
 //!   streams of others too, such as axum's own `Sse`.
 //! * Leaving without losing: [`serve`], or [`ApplicationContext::drain_on`] under another server;

@@ -121,3 +121,16 @@ fn a_callback_that_panics_is_logged() {
         "ERROR callback of an emitter panicked; the next ones run panic=\"the till is empty\""
     );
 }
+
+#[test]
+fn what_was_not_sent_is_logged_for_those_who_do_not_look() {
+    listen();
+    let keys = Emitters::<u64>::new();
+    keys.complete(&7);
+    drop(keys.send(&7, "late"));
+    assert_eq!(
+        logged(),
+        "WARN event was not sent: stream is closed (completed); send before `complete`, or reopen a \
+         key of `Emitters` with `forget` sent_at=connections.rs:…"
+    );
+}

@@ -14,8 +14,8 @@
 //! | `call`, `answer`, `outcome`, `error` | what a listener knows, returns, and how it fails |
 //! | `scope`, `tasks`, `transaction` | depth and cycles; work that outlives its caller; commits |
 //!
-//! What is said against event buses, and what this one does about it, is in `docs/bus.md`, which is
-//! part of the page of [`ApplicationContext`](crate::ApplicationContext).
+//! What is said against event buses, and what this one does about it, is a chapter of
+//! `sse-tower`'s guide.
 
 mod answer;
 mod by_hand;
@@ -60,6 +60,7 @@ pub use listener::{ComponentRef, Declaration};
 pub use prepared::{Held, Prepared, Wired};
 
 // For the context.
+pub(crate) use answer::Answer;
 #[cfg(feature = "test-util")]
 pub(crate) use event::EventDescription;
 pub(crate) use event::{readable_name, short_name};

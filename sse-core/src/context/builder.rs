@@ -9,12 +9,12 @@ use std::{
 
 use super::{
     ApplicationContext, Components, ContextStarted, Inner, OpenStreams, Unheard, WiringError,
-    WiringFault, checks,
+    WiringFault,
+    checks::{self, Wire},
     linked::{LinkedEvent, LinkedListener},
 };
 use crate::bus::{
-    AnySlot, Binder, EventRef, Listener, Profile, Registered, Slots, Sources, Tasks, TypeMap,
-    publish,
+    AnySlot, Binder, EventRef, Listener, Registered, Slots, Sources, Tasks, TypeMap, publish,
 };
 
 type Place = &'static Location<'static>;
@@ -48,12 +48,6 @@ struct Given {
     type_name: &'static str,
     component: Arc<dyn Any + Send + Sync>,
     given_at: Place,
-}
-
-/// One listener, and what it says that it publishes.
-pub(super) struct Wire {
-    pub(super) profile: Arc<Profile>,
-    pub(super) publishes: Vec<EventRef>,
 }
 
 impl ContextBuilder {

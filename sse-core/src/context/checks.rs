@@ -4,10 +4,15 @@ use std::{any::TypeId, collections::HashMap, sync::Arc};
 
 use super::{
     WiringFault,
-    builder::Wire,
     linked::{EndpointInfo, LinkedCrate, LinkedEvent, LinkedListener, crate_of},
 };
 use crate::bus::{AnySlot, EventRef, Profile, Sources, TypeMap, Wired, arrange};
+
+/// One listener, and what it says that it publishes.
+pub(super) struct Wire {
+    pub(super) profile: Arc<Profile>,
+    pub(super) publishes: Vec<EventRef>,
+}
 
 pub(super) fn synchronous_options(profile: &Profile, wired: &Wired, faults: &mut Vec<WiringFault>) {
     if wired.is_async() {

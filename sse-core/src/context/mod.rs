@@ -8,6 +8,7 @@ mod graph;
 mod lifecycle;
 mod linked;
 mod publisher;
+mod sent;
 mod subscription;
 #[cfg(feature = "test-util")]
 mod tap;
@@ -52,7 +53,6 @@ pub use wiring::{WiringError, WiringFault};
 /// listener that is linked into the program; [`bare`](Self::bare) takes nothing but what it is given,
 /// which is what tests and a second context in one process want.
 ///
-///
 /// ```
 /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Emitters, Listener};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -70,7 +70,6 @@ pub use wiring::{WiringError, WiringFault};
 /// assert_eq!(outcome.ran(), 1);
 /// # Ok(()) }
 /// ```
-#[doc = include_str!("../../docs/bus.md")]
 #[derive(Clone)]
 pub struct ApplicationContext(pub(crate) Arc<Inner>);
 
@@ -89,7 +88,7 @@ pub(crate) struct Inner {
     runtime: Option<Handle>,
     unheard: AtomicU64,
     on_unheard: Vec<builder::UnheardHook>,
-    wires: Vec<builder::Wire>,
+    wires: Vec<checks::Wire>,
     events: Vec<EventRef>,
     linked: bool,
     #[cfg(feature = "test-util")]
@@ -139,7 +138,9 @@ impl ApplicationContext {
     /// Publishes `event` to its listeners.
     ///
     /// Synchronous listeners run before this returns, in order, up to the first that is asynchronous
-    /// or fails; see [`Publication`] for the rest. It never blocks and never panics for a listener.
+    /// or fails; awaiting the [`Publication`] runs the rest and says who failed, dropping it without
+    /// awaiting lets the rest run in a task of its own, whose failures are only logged. It never blocks
+    /// and never panics for a listener.
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
@@ -185,21 +186,28 @@ impl ApplicationContext {
 
     /// Adds a synchronous listener until the [`Subscription`] is dropped.
     ///
+    /// Keep the `Subscription`, or say [`.forever()`](Subscription::forever): in a statement of its own,
+    /// or bound to `_`, it is dropped there, and the listener hears nothing.
+    ///
     /// Publications that have begun do not reach it. Adding one copies the list of the event's
     /// listeners; for thousands of receivers use [`Emitters`](crate::Emitters).
     ///
     /// ```
-    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, SseEmitter};
     /// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let context = ApplicationContext::bare().build()?;
-    /// let (tell, told) = std::sync::mpsc::channel();
-    /// let subscription = context.on(move |paid: &Paid| tell.send(paid.amount));
-    /// context.publish_event(Paid { amount: 100 }).await?;
-    /// assert_eq!(told.recv(), Ok(100));
+    /// let emitter = SseEmitter::new(); // one connection, which hears of payments while it is open
+    /// let page = emitter.clone();
+    /// let subscription = context.on(move |paid: &Paid| page.try_send(paid.amount.to_string()));
+    /// emitter.on_completion(move |_| drop(subscription)); // kept until then
     ///
-    /// drop(subscription);
+    /// assert_eq!(context.publish_event(Paid { amount: 100 }).await?.ran(), 1);
+    /// drop(emitter.into_stream()); // the client has gone
     /// assert_eq!(context.publish_event(Paid { amount: 200 }).await?.ran(), 0);
+    ///
+    /// context.on(|paid: &Paid| println!("paid: {}", paid.amount)).forever();
+    /// assert_eq!(context.publish_event(Paid { amount: 300 }).await?.ran(), 1);
     /// # Ok(()) }
     /// ```
     #[track_caller]

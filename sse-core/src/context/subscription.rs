@@ -9,7 +9,8 @@ use std::{
 use super::{ApplicationContext, Inner, WiringError, WiringFault, checks};
 use crate::bus::{AnySlot, Binder, Listener, Profile, Registered, arrange};
 
-/// Keeps a listener that was added to a running context. Dropping it removes the listener.
+/// Keeps a listener that was added to a running context. Dropping it removes the listener: hold it
+/// for as long as the listener is to hear, or say [`.forever()`](Self::forever).
 ///
 /// A call that has begun goes on; publications that have begun still reach it. It holds neither the
 /// context nor its components alive.

@@ -1,6 +1,6 @@
 //! The handle that programs hold.
 
-use std::{borrow::Borrow, fmt, hash::Hash};
+use std::{borrow::Borrow, fmt, hash::Hash, panic::Location};
 
 use super::{
     EmittersBuilder, LastEventId, Sent,
@@ -168,6 +168,7 @@ impl<K: Key> Emitters<K> {
     /// # drop(page);
     /// # Ok(()) }
     /// ```
+    #[track_caller]
     pub fn send<Q>(&self, key: &Q, event: impl IntoEvent) -> Sent
     where
         K: Borrow<Q>,
@@ -175,7 +176,9 @@ impl<K: Key> Emitters<K> {
     {
         let event = event.into_event();
         let send = |event| observe::send_span().run(|| self.hub().send(key, event));
-        Sent::ready(event.map_err(Into::into).and_then(send).inspect(observe::sent))
+        let (outcome, here) = (event.map_err(Into::into).and_then(send), Location::caller());
+        let outcome = outcome.inspect(observe::sent);
+        Sent::ready(outcome.inspect_err(|error| observe::not_sent(error, here)))
     }
 
     /// Sends `event` to every connection, whatever its keys, with one id. Keys that nobody is

@@ -31,7 +31,10 @@ pub struct Receipt {
 
 /// The outcome of a send, to be awaited or not: the work is done by the call.
 ///
-/// In memory it is ready at once, so a synchronous listener may simply call `send` and drop this.
+/// In memory it is ready at once, so a synchronous listener may simply call `send` and drop this, or
+/// return it: an event that is none is a failure of the listener then, a key that is complete is not.
+/// What was not sent is logged as a warning, with the place (feature `tracing`), since most programs
+/// do not look here.
 ///
 /// # Cancel safety
 /// Cancel safe. Dropping it undoes nothing.
@@ -55,6 +58,13 @@ pub struct Sent {
 impl Sent {
     pub(super) const fn ready(outcome: Result<Receipt, SendError>) -> Self {
         Self { outcome: Some(outcome) }
+    }
+}
+
+impl Sent {
+    /// Why it was not sent.
+    pub(crate) fn into_error(self) -> Option<SendError> {
+        self.outcome?.err()
     }
 }
 

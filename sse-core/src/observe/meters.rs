@@ -50,6 +50,14 @@ pub(crate) fn sent(receipt: &crate::Receipt) {
     event_sent(receipt.receivers);
 }
 
+/// One event was not sent. Most programs do not look at that, so the log tells of it.
+pub(crate) fn not_sent(error: &crate::SendError, sent_at: &std::panic::Location<'_>) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", %sent_at, "event was not sent: {error}");
+    #[cfg(not(feature = "tracing"))]
+    let _ = (error, sent_at);
+}
+
 /// One event was handed to `receivers` streams.
 pub(crate) fn event_sent(receivers: usize) {
     #[cfg(feature = "metrics")]
