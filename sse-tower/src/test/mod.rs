@@ -7,7 +7,7 @@
 //!
 //! # A first test
 //!
-//! The program, all of it, and its test:
+//! A program without a context, shorter than the one on the crate page, and its test:
 //!
 //! ```standalone_crate
 //! use axum::{Router, extract::Path, routing::{get, post}};
