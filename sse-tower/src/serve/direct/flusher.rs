@@ -120,6 +120,8 @@ where
         pin!(order);
         let mut rung = Vec::new();
         let mut quiet_since = Instant::now();
+        // Since others had theirs. Over rounds too: a few lanes may be busy all the time.
+        let mut turns = 0;
         loop {
             // Orders first: a server may be busy all the time.
             select! {
@@ -130,11 +132,13 @@ where
             let slice = if quiet_since.elapsed() < REST { SMALL_SLICE } else { LARGE_SLICE };
             self.seat_arrivals();
             self.door.row.take(&mut rung);
-            for (number, lane) in rung.drain(..).enumerate() {
-                if number % slice == slice - 1 {
+            for lane in rung.drain(..) {
+                self.turn(lane);
+                turns += 1;
+                if turns >= slice {
+                    turns = 0;
                     yield_now().await;
                 }
-                self.turn(lane);
             }
             quiet_since = Instant::now();
         }
