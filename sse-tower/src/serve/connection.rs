@@ -84,8 +84,10 @@ where
         let service = WithPeer::new(service, peer.clone(), Some(Arc::clone(&handover)));
         let served = self.http1(io, &mut orders, service, || handover.take());
         if let Some((io, read, body)) = served.await {
-            let (io, mut ahead) = io.into_inner().into_inner();
-            ahead.extend_from_slice(&read);
+            let (io, unread) = io.into_inner().into_inner();
+            // What hyper has read too much came before what it has not read at all. Mostly neither
+            // is there, and the lane holds no buffer for it.
+            let ahead = [&read[..], &unread].concat();
             let connected = Connected { io, ahead, peer, permit };
             flushers.take(Lane::new(connected, body, self.back.clone()));
         }

@@ -69,13 +69,12 @@ where
             let flusher = Flusher {
                 door: Arc::clone(door),
                 lanes: Slab::new(),
-                orders: orders.clone(),
                 leaving: false,
                 idle_timeout: settings.header_timeout,
                 chunker: Chunker::default(),
             };
             // What a flusher may do at once is bounded here, by slices; not by operations.
-            tokio::spawn(unconstrained(flusher.run()));
+            tokio::spawn(unconstrained(flusher.run(orders.clone())));
         }
         Self { doors, next: AtomicUsize::new(0) }
     }
@@ -91,7 +90,6 @@ where
 struct Flusher<I, B, P> {
     door: Arc<Door<I, B, P>>,
     lanes: Slab<Box<Seat<I, B, P>>>,
-    orders: Orders,
     leaving: bool,
     /// How long a client may take for its next request.
     idle_timeout: Duration,
@@ -109,8 +107,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes>,
 {
-    async fn run(mut self) {
-        let mut orders = self.orders.clone();
+    async fn run(mut self, mut orders: Orders) {
         while self.flush_until(orders.next()).await == Order::Leave {
             self.leave();
         }
