@@ -45,11 +45,14 @@
 
 #![deny(missing_docs)]
 
+mod boxed;
 mod bus;
-mod causes;
+mod component;
 mod context;
+mod drain;
 mod emitter;
 mod emitters;
+mod error_chain;
 mod event;
 #[cfg(feature = "http")]
 mod http;
@@ -95,20 +98,21 @@ pub use bus::{
     ApplicationEvent, EventMeta, EventType, Failure, Inject, IntoListenerError, Listener,
     ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked, ListenerTimedOut,
     MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase,
-    Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement, Transaction,
-    TransactionFull, TransactionNeeded,
+    Publication, PublicationId, PublishError, Publisher, RepublishedTooDeep, Settlement,
+    Subscription, Transaction, TransactionFull, TransactionNeeded, Unheard,
 };
 
 // The context.
 #[cfg(feature = "axum")]
 pub use axum::ContextRejection;
+pub use component::Component;
 pub use context::{
-    ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
-    Publisher, Subscription, Unheard, WiringError, WiringFault,
+    ApplicationContext, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
+    WiringError, WiringFault,
 };
 
 // Leaving.
-pub use context::{
+pub use drain::{
     Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
     StreamOrder,
 };

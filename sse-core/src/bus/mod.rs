@@ -17,56 +17,36 @@
 //! What is said against event buses, and what this one does about it, is a chapter of
 //! `sse-tower`'s guide.
 
-mod answer;
-mod by_hand;
-mod call;
-mod error;
-mod event;
-mod inject;
-mod listener;
-mod observed;
-mod order;
-mod outcome;
-mod prepared;
-mod publication;
-mod rest;
-mod run;
-mod scope;
-mod slot;
-mod tasks;
-mod transaction;
+pub(crate) mod declare;
+pub(crate) mod event;
+pub(crate) mod listener;
+pub(crate) mod listeners;
+pub(crate) mod plans;
+pub(crate) mod profile;
+pub(crate) mod publish;
+pub(crate) mod state;
+#[cfg(feature = "test-util")]
+pub(crate) mod tap;
+pub(crate) mod tasks;
+pub(crate) mod unheard;
 
-pub use answer::{IntoListenerError, ListenerOutput};
-pub use call::{EventMeta, PublicationId};
-pub use error::{
+pub use declare::{
+    Inject, IntoListenerError, Listener, ListenerBuilder, ListenerOutput, Publisher, Subscription,
+};
+pub use event::{ApplicationEvent, EventMeta, EventType, PublicationId};
+pub use listener::{
     Failure, ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep,
     TransactionNeeded,
 };
-pub use event::{ApplicationEvent, EventType};
-pub use inject::Inject;
-pub use listener::{Listener, ListenerBuilder, Phase};
-pub use outcome::{Outcome, PublishError};
-pub use publication::Publication;
-pub use scope::MAX_PUBLICATION_DEPTH;
+pub use profile::Phase;
+pub use publish::{
+    MAX_PUBLICATION_DEPTH, MAX_TRANSACTION_EVENTS, Outcome, Publication, PublishError, Settlement,
+    Transaction, TransactionFull,
+};
 pub use tasks::MAX_SPAWNED_LISTENERS;
-pub use transaction::{MAX_TRANSACTION_EVENTS, Settlement, Transaction, TransactionFull};
+pub use unheard::Unheard;
 
 // For generated code.
-pub use answer::caught;
-pub use call::{Call, OwnedCall};
-pub use event::EventRef;
-pub use inject::{Binder, here};
-pub use listener::{ComponentRef, Declaration};
-pub use prepared::{Held, Prepared, Wired};
-
-// For the context.
-pub(crate) use answer::Answer;
-#[cfg(feature = "test-util")]
-pub(crate) use event::EventDescription;
-pub(crate) use event::{readable_name, short_name};
-pub(crate) use listener::Profile;
-pub(crate) use order::arrange;
-pub(crate) use publication::publish;
-pub(crate) use run::first_time;
-pub(crate) use slot::{AnySlot, Plain, Registered, Slot, Slots, Sources, TypeMap};
-pub(crate) use tasks::Tasks;
+pub use declare::{Binder, Declaration, EventRef, here};
+pub use listener::{Call, Handler, MaybeShared, OwnedCall, caught};
+pub use listeners::ErasedHandler;

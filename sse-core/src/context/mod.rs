@@ -2,49 +2,35 @@
 
 mod builder;
 mod checks;
-mod component;
 mod drain;
 mod graph;
+mod inject;
 mod lifecycle;
 mod linked;
-mod publisher;
 mod sent;
-mod subscription;
+mod subscribe;
 #[cfg(feature = "test-util")]
 mod tap;
 mod wiring;
 
-use std::{
-    any::{Any, TypeId},
-    fmt,
-    future::Future,
-    panic::Location,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+use std::{fmt, future::Future, panic::Location, sync::Arc};
+
+use crate::{
+    bus::{
+        declare::{Listener, ListenerOutput, Publisher, Subscription},
+        event::{ApplicationEvent, short_name},
+        publish::{Publication, Transaction, publish},
+        state::Bus,
     },
-};
-
-use tokio::runtime::Handle;
-
-use crate::bus::{
-    AnySlot, ApplicationEvent, EventRef, Listener, ListenerOutput, Plain, Profile, Publication,
-    Slot, Slots, Sources, Tasks, Transaction, TypeMap, first_time, publish, short_name,
+    component::Component,
+    drain::OpenStreams,
 };
 
 pub use builder::ContextBuilder;
-pub use component::Component;
-pub(crate) use component::Components;
-pub use drain::{
-    Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
-    StreamOrder,
-};
 pub use lifecycle::{ContextClosed, ContextDraining, ContextStarted};
 pub use linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener};
-pub use publisher::Publisher;
-pub use subscription::Subscription;
 #[cfg(feature = "test-util")]
-pub use tap::{Tap, Tapped, event_label, tap};
+pub use tap::tap;
 pub use wiring::{WiringError, WiringFault};
 
 /// The components, the listeners and the bus of a program.
@@ -71,38 +57,9 @@ pub use wiring::{WiringError, WiringFault};
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct ApplicationContext(pub(crate) Arc<Inner>);
-
-pub(crate) struct Inner {
-    /// Events known when the context was built. Never changes, hence no lock.
-    slots: Slots,
-    /// Events that were first seen later: at most one entry for each event type of the program.
-    late: RwLock<TypeMap<Arc<dyn AnySlot>>>,
-    fixed: Sources,
-    /// Listeners added since. Its lock is taken before that of `late`.
-    subscribed: Mutex<Sources>,
-    components: Components,
-    tasks: Tasks,
+pub struct ApplicationContext {
+    bus: Bus,
     streams: OpenStreams,
-    /// The runtime that the context was built in.
-    runtime: Option<Handle>,
-    unheard: AtomicU64,
-    on_unheard: Vec<builder::UnheardHook>,
-    wires: Vec<checks::Wire>,
-    events: Vec<EventRef>,
-    linked: bool,
-    #[cfg(feature = "test-util")]
-    taps: tap::Taps,
-}
-
-/// An event that nobody heard.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Unheard {
-    /// The event's name, else Rust's name of its type without the path.
-    pub event: String,
-    /// Where it was published.
-    pub published_at: &'static Location<'static>,
 }
 
 impl ApplicationContext {
@@ -157,13 +114,13 @@ impl ApplicationContext {
     #[track_caller]
     #[inline(always)]
     pub fn publish_event<E: ApplicationEvent>(&self, event: E) -> Publication<E> {
-        publish(self, event, Location::caller())
+        publish(&self.bus, event, Location::caller())
     }
 
     /// A handle that publishes one type of event.
     #[must_use]
     pub fn publisher<E: ApplicationEvent>(&self) -> Publisher<E> {
-        Publisher::new(self.clone())
+        Publisher::new(self.bus.clone())
     }
 
     /// Begins a transaction: its events wait for the commit.
@@ -181,7 +138,7 @@ impl ApplicationContext {
     /// ```
     #[track_caller]
     pub fn transaction(&self) -> Transaction {
-        Transaction::new(self.clone(), Location::caller())
+        Transaction::new(self.bus.clone(), Location::caller())
     }
 
     /// Adds a synchronous listener until the [`Subscription`] is dropped.
@@ -275,12 +232,11 @@ impl ApplicationContext {
     /// ```
     #[must_use]
     pub fn component<T: Send + Sync + 'static>(&self) -> Option<Component<T>> {
-        self.0.components.get()
+        self.bus.components().get()
     }
 
-    #[cfg(feature = "axum")]
-    pub(crate) fn components(&self) -> &Components {
-        &self.0.components
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
     }
 
     /// Waits until everything is over that was started and that nobody waits for: listeners
@@ -310,13 +266,13 @@ impl ApplicationContext {
     /// # Ok(()) }
     /// ```
     pub async fn settled(&self) {
-        self.0.tasks.settled().await;
+        self.bus.tasks().settled().await;
     }
 
     /// How many publications and spawned listeners [`settled`](Self::settled) would wait for.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.0.tasks.running()
+        self.bus.tasks().running()
     }
 
     /// How many events were published so far that nobody heard.
@@ -333,7 +289,7 @@ impl ApplicationContext {
     /// ```
     #[must_use]
     pub fn unheard(&self) -> u64 {
-        self.0.unheard.load(Ordering::Relaxed)
+        self.bus.unheard().count()
     }
 
     /// Checks what `build()` cannot know to be a mistake, for one test of the program: that every
@@ -357,9 +313,9 @@ impl ApplicationContext {
     /// ```
     #[track_caller]
     pub fn assert_wired(&self) {
-        let mut faults = checks::supertypes(&self.0.wires, &self.0.events);
-        if self.0.linked {
-            faults.extend(checks::endpoints(&self.0.components, |_| true));
+        let mut faults = checks::supertypes(self.bus.nodes(), self.bus.events());
+        if self.bus.is_linked() {
+            faults.extend(checks::endpoints(self.bus.components(), |_| true));
         }
         let checked = WiringError::check(faults, Location::caller());
         assert!(checked.is_ok(), "{}", checked.err().map(|it| it.to_string()).unwrap_or_default());
@@ -375,102 +331,14 @@ impl ApplicationContext {
     /// ```
     #[must_use]
     pub fn streams(&self) -> &OpenStreams {
-        &self.0.streams
+        &self.streams
     }
 
     /// For `sse-tower`: what the endpoints lack that it is about to route.
     #[doc(hidden)]
     #[must_use]
     pub fn faults_of_collected_endpoints(&self) -> Vec<WiringFault> {
-        checks::endpoints(&self.0.components, |it| it.path.is_some())
-    }
-
-    pub(crate) fn tasks(&self) -> &Tasks {
-        &self.0.tasks
-    }
-
-    pub(crate) fn runtime(&self) -> Option<&Handle> {
-        self.0.runtime.as_ref()
-    }
-
-    /// Every listener, also those that were added since.
-    fn profiles(&self) -> Vec<Arc<Profile>> {
-        let subscribed = self.0.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
-        let wires = self.0.wires.iter().map(|it| Arc::clone(&it.profile));
-        let since = subscribed.by_event.values().flatten().map(|it| Arc::clone(&it.profile));
-        wires.chain(since).collect()
-    }
-
-    /// See [`Slot::plain`].
-    #[inline]
-    pub(crate) fn plain<E: ApplicationEvent>(&self) -> Option<&[Plain<E>]> {
-        self.0.slots.get::<E>()?.plain()
-    }
-
-    /// Runs `f` with the place of `E` in this context. No lock is held while it runs.
-    #[inline]
-    pub(crate) fn with_slot<E: ApplicationEvent, R>(&self, f: impl FnOnce(&Slot<E>) -> R) -> R {
-        match self.0.slots.get::<E>() {
-            Some(slot) => f(slot),
-            None => f(&self.late_slot()),
-        }
-    }
-
-    /// Of an event that was not known when the context was built.
-    #[cold]
-    fn late_slot<E: ApplicationEvent>(&self) -> Arc<Slot<E>> {
-        let known = |late: &TypeMap<Arc<dyn AnySlot>>| {
-            let slot: Arc<dyn Any + Send + Sync> = late.get(&TypeId::of::<E>())?.clone();
-            slot.downcast::<Slot<E>>().ok()
-        };
-        if let Some(slot) = known(&self.0.late.read().unwrap_or_else(PoisonError::into_inner)) {
-            return slot;
-        }
-        // Before the locks: it asks the program what the event is.
-        let slot = Arc::new(Slot::<E>::new(&self.0.fixed));
-        let subscribed = self.0.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut late = self.0.late.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = known(&late) {
-            return slot;
-        }
-        drop(slot.refresh(&self.0.fixed, &subscribed));
-        late.insert(TypeId::of::<E>(), slot.clone());
-        slot
-    }
-
-    /// Nobody hears the event.
-    #[cold]
-    pub(crate) fn unheard_event<E: ApplicationEvent>(
-        &self,
-        slot: &Slot<E>,
-        published_at: &'static Location<'static>,
-    ) {
-        if slot.description.optional {
-            return;
-        }
-        self.0.unheard.fetch_add(1, Ordering::Relaxed);
-        let first = first_time(&slot.warned);
-        if first || !self.0.on_unheard.is_empty() {
-            let unheard = Unheard { event: slot.description.label(), published_at };
-            #[cfg(feature = "tracing")]
-            if first {
-                tracing::warn!(
-                    target: "sse_tower",
-                    event = %unheard.event,
-                    published_at = %published_at,
-                    "event has no listener; {}",
-                    if self.0.linked {
-                        "if one is written, put `#[event_listener]` on it, or add it by `.listener(..)` or \
-                         `context.on`; if it is in another crate, name that in `listeners_from!`"
-                    } else {
-                        "a bare context hears what is added by `.listener(..)`"
-                    }
-                );
-            }
-            for hook in &self.0.on_unheard {
-                hook(&unheard);
-            }
-        }
+        checks::endpoints(self.bus.components(), |it| it.path.is_some())
     }
 
     fn log(&self) {
@@ -478,17 +346,17 @@ impl ApplicationContext {
         {
             tracing::info!(
                 target: "sse_tower",
-                listeners = self.0.wires.len(),
-                events = self.0.events.len(),
+                listeners = self.bus.nodes().len(),
+                events = self.bus.events().len(),
                 "context built"
             );
-            for wire in &self.0.wires {
+            for node in self.bus.nodes() {
                 tracing::debug!(
                     target: "sse_tower",
-                    listener = wire.profile.label(),
-                    event = %wire.profile.event.label(),
-                    order = wire.profile.order,
-                    declared_at = %wire.profile.declared_at,
+                    listener = node.profile.label(),
+                    event = %node.profile.event.label(),
+                    order = node.profile.order,
+                    declared_at = %node.profile.declared_at,
                     "event listener"
                 );
             }
@@ -498,10 +366,11 @@ impl ApplicationContext {
 
 impl fmt::Debug for ApplicationContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let events: Vec<_> = self.0.events.iter().map(|it| short_name((it.type_name)())).collect();
+        let events: Vec<_> =
+            self.bus.events().iter().map(|it| short_name(it.type_name())).collect();
         f.debug_struct("ApplicationContext")
-            .field("components", &self.0.components)
-            .field("listeners", &self.0.wires.len())
+            .field("components", self.bus.components())
+            .field("listeners", &self.bus.nodes().len())
             .field("events", &events)
             .finish_non_exhaustive()
     }

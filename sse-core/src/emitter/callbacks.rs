@@ -44,7 +44,7 @@ impl Turnstile {
             let over = catch_unwind(AssertUnwindSafe(job));
             #[cfg(feature = "tracing")]
             if let Err(panic) = &over {
-                let panic = crate::causes::panic_message(&**panic);
+                let panic = crate::error_chain::panic_message(&**panic);
                 tracing::error!(target: "sse_tower", panic, "callback of an emitter panicked; the next ones run");
             }
             drop(over);

@@ -280,7 +280,7 @@ impl Conn {
         #[cfg(feature = "tracing")]
         tracing::warn!(
             target: "sse_tower",
-            error = %crate::causes::WithCauses(&*error),
+            error = %crate::error_chain::ErrorChain(&*error),
             "stream was completed with an error"
         );
         self.end_with(CloseReason::Failed, None, Some(error));

@@ -1,0 +1,260 @@
+//! Running listeners in order, up to the first that has to be waited for.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+};
+
+use super::{
+    outcome::Counts,
+    plan::{Entry, Plain, Plan},
+    scope::Origin,
+};
+use crate::{
+    boxed::{BoxError, BoxFuture},
+    bus::{
+        event::EventMeta,
+        listener::{
+            Answer, Call, Failure, ListenerPanicked, ListenerTimedOut, MaybeShared, More,
+            TransactionNeeded, guarded, guarded_poll,
+        },
+        profile::{Phase, Profile},
+        state::Bus,
+        tasks::InFlight,
+    },
+};
+
+/// Which of an event's listeners are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Published outside of a transaction.
+    Now,
+    BeforeCommit,
+    /// A transaction's event is delivered: listeners without a phase, and those after the commit.
+    Commit,
+    Rollback,
+    Completion,
+}
+
+impl Stage {
+    /// Whether listeners without a phase run.
+    #[inline]
+    pub(crate) fn is_delivery(self) -> bool {
+        matches!(self, Self::Now | Self::Commit)
+    }
+}
+
+enum Verdict {
+    Due,
+    /// It will never run for this publication, and that is as it should be.
+    Skipped,
+    /// Another stage is its own.
+    NotNow,
+    Misplaced(Phase),
+}
+
+fn verdict(profile: &Profile, stage: Stage) -> Verdict {
+    match (stage, profile.phase) {
+        (Stage::Now | Stage::Commit, None)
+        | (Stage::BeforeCommit, Some(Phase::BeforeCommit))
+        | (Stage::Commit, Some(Phase::AfterCommit))
+        | (Stage::Rollback, Some(Phase::AfterRollback))
+        | (Stage::Completion, Some(Phase::AfterCompletion)) => Verdict::Due,
+        (Stage::Now, Some(_)) if profile.fallback => Verdict::Due,
+        // What was never in a transaction is never rolled back.
+        (Stage::Now, Some(Phase::AfterRollback)) => Verdict::Skipped,
+        (Stage::Now, Some(phase)) => Verdict::Misplaced(phase),
+        _ => Verdict::NotNow,
+    }
+}
+
+/// Why running stopped.
+pub(crate) enum Suspended {
+    /// Every listener was seen to.
+    End,
+    /// A listener failed; `next` is to follow if the publisher wants to go on.
+    Failed { next: usize },
+    /// A listener returned events whose asynchronous listeners come before `next`.
+    Children { next: usize, pending: Vec<BoxFuture<Vec<Failure>>> },
+    /// The asynchronous listener `at` is due.
+    Async { at: usize },
+}
+
+/// One publication at one stage.
+pub(crate) struct Run<'a, E> {
+    pub(crate) bus: &'a Bus,
+    pub(crate) plan: &'a Arc<Plan<E>>,
+    pub(crate) event: &'a MaybeShared<E>,
+    pub(crate) meta: &'a EventMeta,
+    pub(crate) stage: Stage,
+}
+
+impl<E: Send + Sync + 'static> Run<'_, E> {
+    /// Runs listeners from `from` on. The caller has entered the publication's scope.
+    pub(crate) fn from(&self, from: usize, counts: &mut Counts) -> Suspended {
+        let mut at = from;
+        // One for the whole run, since entering it for each listener would cost as much as calling one.
+        match guarded(|| self.advance(&mut at, counts)) {
+            Ok(suspended) => self.at_end(suspended),
+            Err(panicked) => self.panicked(at, panicked, counts),
+        }
+    }
+
+    /// Goes on after the plain listener `at`.
+    pub(crate) fn resume(
+        &self,
+        at: usize,
+        stopped: Result<Box<More>, ListenerPanicked>,
+        counts: &mut Counts,
+    ) -> Suspended {
+        match stopped {
+            Err(panicked) => self.panicked(at, panicked, counts),
+            Ok(more) => {
+                let pending = counts.settle_more(*more);
+                match self.settled(at, pending, counts) {
+                    Some(suspended) => self.at_end(suspended),
+                    None => self.from(at + 1, counts),
+                }
+            }
+        }
+    }
+
+    fn panicked(&self, at: usize, panicked: ListenerPanicked, counts: &mut Counts) -> Suspended {
+        if let Some(entry) = self.plan.entries.get(at) {
+            counts.failures.push(Failure::new(&entry.profile, self.meta, None, panicked));
+        }
+        self.at_end(Suspended::Failed { next: at + 1 })
+    }
+
+    fn at_end(&self, suspended: Suspended) -> Suspended {
+        match suspended {
+            Suspended::Failed { next } if next >= self.plan.entries.len() => Suspended::End,
+            suspended => suspended,
+        }
+    }
+
+    fn advance(&self, at: &mut usize, counts: &mut Counts) -> Suspended {
+        while let Some(entry) = self.plan.entries.get(*at) {
+            if let Some(suspended) = self.step(*at, entry, counts) {
+                return suspended;
+            }
+            *at += 1;
+        }
+        Suspended::End
+    }
+
+    /// One listener. `None`: go on.
+    fn step(&self, at: usize, entry: &Entry<E>, counts: &mut Counts) -> Option<Suspended> {
+        match verdict(&entry.profile, self.stage) {
+            Verdict::Due => {}
+            Verdict::NotNow => return None,
+            Verdict::Skipped => {
+                counts.skipped += 1;
+                return None;
+            }
+            Verdict::Misplaced(phase) => {
+                let error = TransactionNeeded { phase };
+                counts.failures.push(Failure::new(&entry.profile, self.meta, None, error));
+                return Some(Suspended::Failed { next: at + 1 });
+            }
+        }
+        if !entry.wants(self.event) {
+            counts.skipped += 1;
+            return None;
+        }
+        let call = Call { bus: self.bus, meta: self.meta, listener: &entry.profile };
+        match entry.call(self.event, &call) {
+            Some(answer) if answer.is_plain() => {
+                counts.ran += 1;
+                None
+            }
+            Some(answer) => {
+                let pending = counts.settle(answer);
+                self.settled(at, pending, counts)
+            }
+            None if self.spawn(entry, &call) => {
+                counts.spawned += 1;
+                None
+            }
+            None => Some(Suspended::Async { at }),
+        }
+    }
+
+    fn settled(
+        &self,
+        at: usize,
+        pending: Vec<BoxFuture<Vec<Failure>>>,
+        counts: &Counts,
+    ) -> Option<Suspended> {
+        if !pending.is_empty() {
+            Some(Suspended::Children { next: at + 1, pending })
+        } else if counts.failures.is_empty() {
+            None
+        } else {
+            Some(Suspended::Failed { next: at + 1 })
+        }
+    }
+
+    /// Starts a listener in a task of its own; false if it is not declared so, or there are too many.
+    fn spawn(&self, entry: &Entry<E>, call: &Call<'_>) -> bool {
+        let MaybeShared::Shared(event) = self.event else { return false };
+        if !entry.profile.spawn {
+            return false;
+        }
+        let Some(in_flight) = InFlight::spawned(self.bus.tasks()) else { return false };
+        let event = MaybeShared::Shared(Arc::clone(event));
+        let Some(mut running) = entry.start(event, call.to_owned()) else { return false };
+        let origin = Origin::current(self.meta.event_id);
+        let (profile, meta) = (Arc::clone(&entry.profile), *self.meta);
+        self.bus.tasks().hand_over(Box::pin(async move {
+            let polled = poll_fn(|cx| {
+                let poll = || Pin::new(&mut running).poll(cx).map(|(_event, answer)| answer);
+                origin.within(|| guarded_poll(poll))
+            });
+            let answer = match profile.timeout {
+                Some(timeout) => match tokio::time::timeout(timeout, polled).await {
+                    Ok(answer) => answer.map_err(BoxError::from),
+                    Err(_) => Err(ListenerTimedOut { timeout }.into()),
+                },
+                None => polled.await.map_err(BoxError::from),
+            };
+            match answer {
+                Ok(answer) => {
+                    for child in answer.into_more().map(|more| more.pending).into_iter().flatten() {
+                        child.await;
+                    }
+                }
+                // Making it is what logs it.
+                Err(error) => drop(Failure::new(&profile, &meta, None, error)),
+            }
+            drop(in_flight);
+        }));
+        true
+    }
+}
+
+/// Calls plain listeners up to the first that has something to say. Those after it are `left`.
+///
+/// What [`Run`] does, for plans in which there is nothing to ask: most of them, and the whole cost of
+/// publishing to them is here.
+#[inline]
+pub(crate) fn run_plain<E>(
+    left: &mut std::slice::Iter<'_, Plain<E>>,
+    bus: &Bus,
+    meta: &EventMeta,
+    event: &E,
+) -> Answer {
+    let Some(mut listener) = left.next() else { return Answer::RAN };
+    let mut call = Call { bus, meta, listener: &listener.profile };
+    // It asks for another after the call, not before: most events have one.
+    loop {
+        let answer = listener.call(event, &call);
+        if !answer.is_plain() {
+            return answer;
+        }
+        let Some(next) = left.next() else { return Answer::RAN };
+        listener = next;
+        call.listener = &listener.profile;
+    }
+}
