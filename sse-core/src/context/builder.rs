@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    ApplicationContext, checks,
+    application_context::ApplicationContext,
+    checks,
     inject::ContextStreams,
     lifecycle::{ContextClosed, ContextDraining, ContextStarted},
     linked::{LinkedEvent, LinkedListener},
@@ -59,8 +60,39 @@ struct Given {
     given_at: Place,
 }
 
+impl ApplicationContext {
+    /// A context that takes every annotated listener that is linked into the program.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, WiringError};
+    /// # struct Mailer;
+    /// let context = ApplicationContext::builder().component(Mailer).build()?;
+    /// assert!(context.component::<Mailer>().is_some());
+    /// # Ok::<(), WiringError>(())
+    /// ```
+    pub fn builder() -> ContextBuilder {
+        ContextBuilder::new(true)
+    }
+
+    /// A context that takes nothing but what it is given: a component comes with its own annotated
+    /// methods, and `.listener(..)` adds one listener.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = ApplicationContext::bare().build()?; // of one test
+    /// let outcome = context.publish_event(Paid).await?;
+    /// assert_eq!(outcome.ran(), 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn bare() -> ContextBuilder {
+        ContextBuilder::new(false)
+    }
+}
+
 impl ContextBuilder {
-    pub(super) fn new(linked: bool) -> Self {
+    fn new(linked: bool) -> Self {
         Self { linked, components: Vec::new(), listeners: Vec::new(), on_unheard: Vec::new() }
     }
 
@@ -228,11 +260,34 @@ impl ContextBuilder {
         let on_unheard = self.on_unheard;
         let linked = self.linked;
         let parts = BusParts { plans, fixed, components, on_unheard, nodes, events, linked };
-        let context = ApplicationContext { bus: Bus::new(parts), streams };
-        context.log();
+        let context = ApplicationContext::new(Bus::new(parts), streams);
+        log(context.bus());
         // Whoever wants to know hears it; whoever fails has said so in the log.
         publish(context.bus(), ContextStarted, built_at).detach();
         Ok(context)
+    }
+}
+
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+fn log(bus: &Bus) {
+    #[cfg(feature = "tracing")]
+    {
+        tracing::info!(
+            target: "sse_tower",
+            listeners = bus.nodes().len(),
+            events = bus.events().len(),
+            "context built"
+        );
+        for node in bus.nodes() {
+            tracing::debug!(
+                target: "sse_tower",
+                listener = node.profile.label(),
+                event = %node.profile.event.label(),
+                order = node.profile.order,
+                declared_at = %node.profile.declared_at,
+                "event listener"
+            );
+        }
     }
 }
 

@@ -1,10 +1,11 @@
-//! The checks of `build()`, each on its own.
+//! The checks of `build()` and of `assert_wired()`, each on its own.
 
-use std::{any::TypeId, collections::HashMap, sync::Arc};
+use std::{any::TypeId, collections::HashMap, panic::Location, sync::Arc};
 
 use super::{
+    application_context::ApplicationContext,
     linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener, crate_of},
-    wiring::WiringFault,
+    wiring::{WiringError, WiringFault},
 };
 use crate::{
     bus::{
@@ -130,7 +131,7 @@ pub(super) fn cycles(
 }
 
 /// Listeners of trait objects that no known event has.
-pub(super) fn supertypes(nodes: &[ListenerNode], events: &[EventKey]) -> Vec<WiringFault> {
+fn supertypes(nodes: &[ListenerNode], events: &[EventKey]) -> Vec<WiringFault> {
     let known: Vec<TypeId> = events.iter().flat_map(EventKey::supertypes).collect();
     nodes
         .iter()
@@ -145,10 +146,7 @@ pub(super) fn supertypes(nodes: &[ListenerNode], events: &[EventKey]) -> Vec<Wir
 }
 
 /// Endpoints that take a component which the context does not have.
-pub(super) fn endpoints(
-    components: &Components,
-    which: impl Fn(&EndpointInfo) -> bool,
-) -> Vec<WiringFault> {
+fn endpoints(components: &Components, which: impl Fn(&EndpointInfo) -> bool) -> Vec<WiringFault> {
     let mut faults = Vec::new();
     for endpoint in inventory::iter::<EndpointInfo>.into_iter().filter(|it| which(it)) {
         let mut needs = EndpointNeeds::default();
@@ -160,4 +158,42 @@ pub(super) fn endpoints(
         }
     }
     faults
+}
+
+impl ApplicationContext {
+    /// Checks what `build()` cannot know to be a mistake, for one test of the program: that every
+    /// annotated endpoint finds its components, and that each trait that a listener hears is
+    /// declared by some event.
+    ///
+    /// # Panics
+    /// With the whole list, each with file and line, if something is wrong.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, WiringError};
+    /// # fn context() -> Result<ApplicationContext, WiringError> { ApplicationContext::builder().build() }
+    /// # /*
+    /// #[test]
+    /// fn everything_finds_what_it_takes() {
+    /// # */
+    ///     context().unwrap().assert_wired();
+    /// # /*
+    /// }
+    /// # */
+    /// ```
+    #[track_caller]
+    pub fn assert_wired(&self) {
+        let mut faults = supertypes(self.bus().nodes(), self.bus().events());
+        if self.bus().is_linked() {
+            faults.extend(endpoints(self.bus().components(), |_| true));
+        }
+        let checked = WiringError::check(faults, Location::caller());
+        assert!(checked.is_ok(), "{}", checked.err().map(|it| it.to_string()).unwrap_or_default());
+    }
+
+    /// For `sse-tower`: what the endpoints lack that it is about to route.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn faults_of_collected_endpoints(&self) -> Vec<WiringFault> {
+        endpoints(self.bus().components(), |it| it.path.is_some())
+    }
 }

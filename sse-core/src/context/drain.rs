@@ -5,7 +5,7 @@ use std::future::Future;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    ApplicationContext,
+    application_context::ApplicationContext,
     lifecycle::{ContextClosed, ContextDraining},
 };
 use crate::{

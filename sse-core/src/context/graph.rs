@@ -3,7 +3,7 @@
 use std::{any::TypeId, collections::HashMap, fmt::Write as _};
 
 use super::{
-    ApplicationContext,
+    application_context::ApplicationContext,
     linked::{EndpointInfo, EndpointNeeds},
 };
 use crate::bus::event::EventKey;

@@ -1,6 +1,6 @@
 //! A listener may take the context that it runs in.
 
-use super::ApplicationContext;
+use super::application_context::ApplicationContext;
 use crate::{
     bus::{
         declare::{Binder, Inject},
@@ -19,6 +19,6 @@ impl Inject<'_> for ApplicationContext {
         binder.component::<ContextStreams>().map(|streams| streams.0.clone())
     }
     fn give(streams: &OpenStreams, call: &Call<'_>) -> Self {
-        Self { bus: call.bus.clone(), streams: streams.clone() }
+        Self::new(call.bus.clone(), streams.clone())
     }
 }

@@ -1,6 +1,6 @@
 //! Feature `test-util`: seeing everything that is published in one context, heard or not.
 
-use super::ApplicationContext;
+use super::application_context::ApplicationContext;
 use crate::bus::tap::{Tap, Tapped};
 
 /// Calls `hook` with each event of `context` before its listeners run: whoever published it, and
