@@ -7,9 +7,7 @@
 use std::{
     any::Any,
     fmt,
-    future::Future,
     ops::Deref,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -41,6 +39,7 @@ pub enum MaybeShared<E> {
 
 impl<E> MaybeShared<E> {
     /// The event in an `Arc`.
+    #[inline]
     pub(crate) fn into_shared(self) -> Arc<E> {
         match self {
             Self::Owned(event) => Arc::new(event),
@@ -131,6 +130,7 @@ impl<E> HandlerFn<E> {
 
     /// Starts an asynchronous listener; `None` for one that has to be called, and for one that needs
     /// a share where there is none.
+    #[inline]
     pub(crate) fn start(&self, event: MaybeShared<E>, call: OwnedCall) -> Option<Running<E>> {
         match (self, event) {
             (Self::AsyncRef(f), event) => Some(Running::ByRef(f.start(event, call))),
@@ -158,7 +158,7 @@ where
     }
 }
 
-/// An asynchronous listener that runs: a future of its answer, and of the event if it gives it back.
+/// An asynchronous listener that runs.
 ///
 /// The listener's own future, of whatever type that is: another box around it would be another
 /// allocation for each call.
@@ -166,18 +166,31 @@ pub(crate) enum Running<E> {
     ByRef(BoxFuture<(MaybeShared<E>, Answer)>),
     Shared(BoxFuture<Answer>),
     /// With something around it.
-    #[cfg_attr(not(any(feature = "metrics", feature = "tracing")), allow(dead_code))]
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
     Instrumented(BoxFuture<(Option<MaybeShared<E>>, Answer)>),
 }
 
-impl<E> Future for Running<E> {
-    type Output = (Option<MaybeShared<E>>, Answer);
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Self::ByRef(f) => f.as_mut().poll(cx).map(|(event, answer)| (Some(event), answer)),
-            Self::Shared(f) => f.as_mut().poll(cx).map(|answer| (None, answer)),
-            Self::Instrumented(f) => f.as_mut().poll(cx),
+impl<E> Running<E> {
+    /// Polls the listener for its answer. One that was lent the event puts it back into `event`.
+    #[inline]
+    pub(crate) fn poll(
+        &mut self,
+        event: &mut Option<MaybeShared<E>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Answer> {
+        match self {
+            Self::Shared(future) => future.as_mut().poll(cx),
+            Self::ByRef(future) => future.as_mut().poll(cx).map(|(lent, answer)| {
+                *event = Some(lent);
+                answer
+            }),
+            #[cfg(any(feature = "metrics", feature = "tracing"))]
+            Self::Instrumented(future) => future.as_mut().poll(cx).map(|(lent, answer)| {
+                if lent.is_some() {
+                    *event = lent;
+                }
+                answer
+            }),
         }
     }
 }

@@ -36,6 +36,12 @@ pub(crate) fn started<E: Send + Sync + 'static>(
     profile: &Profile,
     running: Running<E>,
 ) -> Running<E> {
+    let mut running = running;
+    let followed = async move {
+        let mut event = None;
+        let answer = std::future::poll_fn(|cx| running.poll(&mut event, cx)).await;
+        (event, answer)
+    };
     let run = ListenerRun::new(profile.label());
-    Running::Instrumented(Box::pin(run.follow(running, |(_, answer)| answer.is_failed())))
+    Running::Instrumented(Box::pin(run.follow(followed, |(_, answer)| answer.is_failed())))
 }

@@ -44,6 +44,7 @@ impl<E: Send + Sync + 'static> Entry<E> {
     }
 
     /// See [`HandlerFn::start`].
+    #[inline]
     pub(crate) fn start(&self, event: MaybeShared<E>, call: OwnedCall) -> Option<Running<E>> {
         let running = self.function.start(event, call)?;
         Some(instrument::started(&self.profile, running))

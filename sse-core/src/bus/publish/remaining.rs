@@ -177,14 +177,10 @@ impl<E: Send + Sync + 'static> Remaining<E> {
                 Poll::Ready(true)
             }
             Step::Listener(listener) => {
-                let poll = || Pin::new(listener).poll(cx);
+                let event = &mut self.event;
+                let poll = || listener.poll(event, cx);
                 let answer = match self.origin.within(|| guarded_poll(poll)) {
-                    Poll::Ready(Ok((event, answer))) => {
-                        if event.is_some() {
-                            self.event = event;
-                        }
-                        Ok(answer)
-                    }
+                    Poll::Ready(Ok(answer)) => Ok(answer),
                     Poll::Ready(Err(panicked)) => Err(BoxError::from(panicked)),
                     Poll::Pending => {
                         let Some(deadline) = &mut self.deadline else { return Poll::Pending };
@@ -199,6 +195,7 @@ impl<E: Send + Sync + 'static> Remaining<E> {
         }
     }
 
+    #[inline]
     fn listener_is_over(&mut self, answer: Result<Answer, BoxError>, counts: &mut Counts) {
         self.deadline = None;
         let listener = std::mem::replace(&mut self.step, Step::Idle);
@@ -225,6 +222,7 @@ impl<E: Send + Sync + 'static> Remaining<E> {
         self.plan.entries.get(self.next.checked_sub(1)?)
     }
 
+    #[inline]
     fn start(&mut self, at: usize, counts: &Counts) {
         self.step = Step::Idle;
         let Some(entry) = self.plan.entries.get(at) else { return };
@@ -233,10 +231,8 @@ impl<E: Send + Sync + 'static> Remaining<E> {
             Some(MaybeShared::Shared(event)) => Some(MaybeShared::Shared(Arc::clone(event))),
             _ => self.event.take(),
         };
-        let running = event.and_then(|event| entry.start(event, call));
+        let Some(running) = event.and_then(|event| entry.start(event, call)) else { return };
         self.deadline = entry.profile.timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
-        if let Some(running) = running {
-            self.step = Step::Listener(running);
-        }
+        self.step = Step::Listener(running);
     }
 }

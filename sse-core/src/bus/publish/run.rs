@@ -1,10 +1,6 @@
 //! Running listeners in order, up to the first that has to be waited for.
 
-use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{future::poll_fn, sync::Arc};
 
 use super::{
     outcome::Counts,
@@ -145,6 +141,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
     }
 
     /// One listener. `None`: go on.
+    #[inline]
     fn step(&self, at: usize, entry: &Entry<E>, counts: &mut Counts) -> Option<Suspended> {
         match verdict(&entry.profile, self.stage) {
             Verdict::Due => {}
@@ -173,7 +170,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
                 let pending = counts.settle(answer);
                 self.settled(at, pending, counts)
             }
-            None if self.spawn(entry, &call) => {
+            None if entry.profile.spawn && self.spawn(entry, &call) => {
                 counts.spawned += 1;
                 None
             }
@@ -196,12 +193,10 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
         }
     }
 
-    /// Starts a listener in a task of its own; false if it is not declared so, or there are too many.
+    /// Starts a listener in a task of its own; false where there are too many.
+    #[inline(never)]
     fn spawn(&self, entry: &Entry<E>, call: &Call<'_>) -> bool {
         let MaybeShared::Shared(event) = self.event else { return false };
-        if !entry.profile.spawn {
-            return false;
-        }
         let Some(in_flight) = InFlight::spawned(self.bus.tasks()) else { return false };
         let event = MaybeShared::Shared(Arc::clone(event));
         let Some(mut running) = entry.start(event, call.to_owned()) else { return false };
@@ -209,8 +204,8 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
         let (profile, meta) = (Arc::clone(&entry.profile), *self.meta);
         self.bus.tasks().hand_over(Box::pin(async move {
             let polled = poll_fn(|cx| {
-                let poll = || Pin::new(&mut running).poll(cx).map(|(_event, answer)| answer);
-                origin.within(|| guarded_poll(poll))
+                // An event that was lent is dropped in here, where a panic of its destructor is caught.
+                origin.within(|| guarded_poll(|| running.poll(&mut None, cx)))
             });
             let answer = match profile.timeout {
                 Some(timeout) => match tokio::time::timeout(timeout, polled).await {
