@@ -1,4 +1,27 @@
-//! The context: components, listeners, the publisher, and the drain.
+//! The context of a program: a bus, the components, the streams that are open.
+//!
+//! # In which order
+//!
+//! [`build`](ContextBuilder::build) collects components, finds listeners (those given, then those that
+//! attributes left in the binary), binds each to what it takes, and checks all of it: everything that
+//! is wrong is in one [`WiringError`], with file and line. Only then is there a bus; [`ContextStarted`]
+//! is the first event on it. A [`drain`](ApplicationContext::drain) is the end: [`ContextDraining`], then
+//! the goodbye to each stream, then what is still under way, then [`ContextClosed`].
+//!
+//! # What may be relied on
+//!
+//! * A context that was built is complete: no listener fails for want of a component.
+//! * Components never change while it lives; listeners come and go by `on` and `subscribe`, which check
+//!   what `build` checks.
+//! * A context dies with its last handle and its last work under way. Listeners that take it keep none
+//!   alive, and neither do subscriptions.
+//!
+//! # What may not
+//!
+//! * That what the linker left out is found: a crate that is named nowhere is not in the program.
+//!   `listeners_from!` names it.
+//! * That two contexts of one program share anything. They do not, but for components that were given
+//!   to both.
 
 mod application_context;
 mod builder;
