@@ -85,34 +85,35 @@ impl Tasks {
 }
 
 /// While it lives, its bus is not settled.
-pub(crate) struct InFlight {
-    tasks: Arc<Tasks>,
-    spawned: bool,
-}
+pub(crate) struct InFlight(Arc<Tasks>);
 
 impl InFlight {
     pub(crate) fn new(tasks: &Arc<Tasks>) -> Self {
         tasks.running.fetch_add(1, Ordering::AcqRel);
-        Self { tasks: Arc::clone(tasks), spawned: false }
-    }
-
-    /// For a spawned listener; nothing where [`MAX_SPAWNED_LISTENERS`] are under way.
-    pub(crate) fn spawned(tasks: &Arc<Tasks>) -> Option<Self> {
-        if !tasks.take_place() {
-            return None;
-        }
-        let mut in_flight = Self::new(tasks);
-        in_flight.spawned = true;
-        Some(in_flight)
+        Self(Arc::clone(tasks))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.spawned {
-            self.tasks.give_place_back();
-        }
-        self.tasks.end();
+        self.0.end();
+    }
+}
+
+/// [`InFlight`] of a spawned listener, with its place among [`MAX_SPAWNED_LISTENERS`].
+pub(crate) struct SpawnedInFlight(InFlight);
+
+impl SpawnedInFlight {
+    /// `None` where all places are taken.
+    pub(crate) fn new(tasks: &Arc<Tasks>) -> Option<Self> {
+        tasks.take_place().then(|| Self(InFlight::new(tasks)))
+    }
+}
+
+impl Drop for SpawnedInFlight {
+    fn drop(&mut self) {
+        // Before the task is over: who waits for that finds the place free.
+        self.0.0.give_place_back();
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         },
         profile::{Phase, Profile},
         state::Bus,
-        tasks::InFlight,
+        tasks::SpawnedInFlight,
     },
 };
 
@@ -197,7 +197,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
     #[inline(never)]
     fn spawn(&self, entry: &Entry<E>, call: &Call<'_>) -> bool {
         let MaybeShared::Shared(event) = self.event else { return false };
-        let Some(in_flight) = InFlight::spawned(self.bus.tasks()) else { return false };
+        let Some(in_flight) = SpawnedInFlight::new(self.bus.tasks()) else { return false };
         let event = MaybeShared::Shared(Arc::clone(event));
         let Some(mut running) = entry.start(event, call.to_owned()) else { return false };
         let origin = Origin::current(self.meta.event_id);
