@@ -75,3 +75,26 @@ impl Profile {
             || self.name.strip_suffix(target).is_some_and(|path| path.ends_with("::"))
     }
 }
+
+#[cfg(test)]
+impl Profile {
+    /// A listener of which nothing is said but its name, in a module of the same name.
+    #[track_caller]
+    pub(crate) fn test(name: &'static str, event: EventKey) -> Self {
+        Self {
+            name,
+            module: name,
+            id: None,
+            declared_at: Location::caller(),
+            event,
+            owner: None,
+            order: 0,
+            before: &[],
+            after: &[],
+            timeout: None,
+            spawn: false,
+            phase: None,
+            fallback: false,
+        }
+    }
+}

@@ -29,6 +29,8 @@
 //! * A publication that is held without being polled does not go on, and `settled()` does not wait for it.
 //! * Events live in memory: a process that dies has lost what remained.
 
+#[cfg(test)]
+mod fixture;
 mod outcome;
 mod plan;
 mod plan_cell;

@@ -127,3 +127,82 @@ impl<E> Plain<E> {
         instrument::call(&self.profile, || (self.function)(event, call), Answer::is_failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{
+        super::fixture::{Audited, Heard, Paid, by_type, plan, profile, registered, with},
+        *,
+    };
+    use crate::bus::{event::EventKey, profile::Phase};
+
+    fn names(plan: &Plan<Paid>) -> Vec<&'static str> {
+        plan.entries.iter().map(|entry| entry.profile.name).collect()
+    }
+
+    #[test]
+    fn listeners_of_the_event_and_of_its_traits_are_in_one_order() {
+        let heard = Heard::default();
+        let mut of_trait = profile("b");
+        of_trait.event = EventKey::supertype::<dyn Audited>();
+        let handler = Handler::<dyn Audited>::by_ref(|event, _| {
+            assert_eq!(event.amount(), 7);
+            Answer::RAN
+        });
+        let of_trait = Registered { profile: Arc::new(of_trait), handler: handler.erase() };
+        let plan = plan(vec![of_trait, heard.plain("c"), heard.plain("a")]);
+        assert_eq!(names(&plan), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn subscribed_listeners_take_their_place_among_the_others() {
+        let heard = Heard::default();
+        let fixed = by_type(vec![heard.plain("c"), heard.plain("a")]);
+        let subscribed = by_type(vec![heard.plain("b")]);
+        assert_eq!(names(&Plan::new(&fixed, Some(&subscribed), &[])), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_plan_is_plain_only_if_there_is_nothing_to_ask_of_any_listener() {
+        let heard = Heard::default();
+        let plain = || heard.plain("plain");
+        assert_eq!(plan(vec![plain(), heard.plain("b")]).plain().len(), 2);
+        let by_ref = || Handler::by_ref(|_: &Paid, _| Answer::RAN);
+        for other in [
+            registered("condition", by_ref().when(|paid| paid.0 > 0), |_| ()),
+            with(heard.plain("phase"), |it| it.phase = Some(Phase::AfterCommit)),
+            registered("shared", Handler::shared(|_: Arc<Paid>, _| Answer::RAN), |_| ()),
+            heard.lent("async"),
+        ] {
+            let name = other.profile.name;
+            assert!(plan(vec![plain(), other]).plain().is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_event_is_shared_only_if_somebody_keeps_it() {
+        let heard = Heard::default();
+        assert!(!plan(vec![heard.plain("a"), heard.lent("b")]).shared);
+        let shared = registered("shared", Handler::shared(|_: Arc<Paid>, _| Answer::RAN), |_| ());
+        let future = Handler::future(|_: Arc<Paid>, _| Box::pin(std::future::ready(Answer::RAN)));
+        for keeps in [
+            shared,
+            registered("future", future, |_| ()),
+            with(heard.lent("spawned"), |it| it.spawn = true),
+            with(heard.lent("timed"), |it| it.timeout = Some(Duration::from_secs(1))),
+        ] {
+            let name = keeps.profile.name;
+            assert!(plan(vec![heard.plain("a"), keeps]).shared, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_a_timeout_needs_a_clock() {
+        let heard = Heard::default();
+        assert!(!plan(vec![heard.plain("a"), heard.lent("b")]).timed);
+        let timed = with(heard.lent("timed"), |it| it.timeout = Some(Duration::from_secs(1)));
+        assert!(plan(vec![timed]).timed);
+    }
+}

@@ -236,3 +236,98 @@ impl<E: Send + Sync + 'static> Remaining<E> {
         self.step = Step::Listener(running);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, time::Duration};
+
+    use super::{
+        super::fixture::{Heard, Paid, bus, meta, plan, registered, with},
+        *,
+    };
+    use crate::bus::{event::describe, listener::Handler, listeners::Registered};
+
+    /// A publication of which nothing has run, as its first listener is asynchronous.
+    fn remaining(listeners: Vec<Registered>) -> (Remaining<Paid>, Counts) {
+        let (bus, plan, meta) = (bus(Vec::new()), plan(listeners), meta());
+        let event = MaybeShared::Owned(Paid(7));
+        let event = if plan.shared { MaybeShared::Shared(event.into_shared()) } else { event };
+        let origin = Origin::current(meta.event_id);
+        let suspended = Suspended::Async { at: 0 };
+        let remaining = Remaining::new(&bus, plan, event, origin, Stage::Now, suspended);
+        (remaining, Counts::new(meta, describe::<Paid>))
+    }
+
+    async fn finish((mut remaining, mut counts): (Remaining<Paid>, Counts)) -> Counts {
+        poll_fn(|cx| remaining.poll(&mut counts, cx)).await;
+        counts
+    }
+
+    fn hanging(name: &'static str) -> Registered {
+        let handler = Handler::lent(|_, _| Box::pin(std::future::pending()));
+        registered(name, handler, |it| it.timeout = Some(Duration::from_secs(5)))
+    }
+
+    #[tokio::test]
+    async fn nothing_runs_before_it_is_polled_and_then_all_in_order() {
+        let heard = Heard::default();
+        let left = remaining(vec![heard.lent("a"), heard.plain("b"), heard.lent("c")]);
+        assert!(heard.names().is_empty());
+        let counts = finish(left).await;
+        assert_eq!((heard.names(), counts.ran), (vec!["a", "b", "c"], 3));
+    }
+
+    #[tokio::test]
+    async fn a_failure_stops_nobody_unless_it_was_asked_for() {
+        for (stop_at_first, names, not_run) in
+            [(false, vec!["a", "b", "c", "d"], 0), (true, vec!["a", "b"], 2)]
+        {
+            let heard = Heard::default();
+            let listeners =
+                vec![heard.lent("a"), heard.failing("b"), heard.plain("c"), heard.lent("d")];
+            let (mut left, counts) = remaining(listeners);
+            left.stop_at_first = stop_at_first;
+            let counts = finish((left, counts)).await;
+            assert_eq!((heard.names(), counts.not_run), (names, not_run));
+            assert_eq!(counts.failures.len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_is_stopped_at_its_timeout_and_the_next_has_its_turn() {
+        let heard = Heard::default();
+        let begun = tokio::time::Instant::now();
+        let counts = finish(remaining(vec![hanging("a"), heard.plain("b")])).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+        assert_eq!((heard.names(), counts.ran), (vec!["b"], 1));
+        let failure = &counts.failures[0];
+        assert!(failure.listener == "a" && failure.source.is::<ListenerTimedOut>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_is_for_one_listener_and_not_for_those_after_it() {
+        let heard = Heard::default();
+        let slow = Handler::lent(|event, _| {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                (event, Answer::RAN)
+            })
+        });
+        let in_time = with(heard.lent("a"), |it| it.timeout = Some(Duration::from_secs(5)));
+        let counts = finish(remaining(vec![in_time, registered("b", slow, |_| ())])).await;
+        assert_eq!((counts.ran, counts.failures.len()), (2, 0));
+    }
+
+    #[tokio::test]
+    async fn its_bus_is_not_settled_from_its_first_poll_to_its_end() {
+        let heard = Heard::default();
+        let (mut left, mut counts) = remaining(vec![hanging("a"), heard.plain("b")]);
+        let tasks = Arc::clone(left.tasks());
+        assert_eq!(tasks.running(), 0);
+        let polled = poll_fn(|cx| Poll::Ready(left.poll(&mut counts, cx))).await;
+        assert!(polled.is_pending());
+        assert_eq!(tasks.running(), 1);
+        drop(left);
+        assert_eq!(tasks.running(), 0);
+    }
+}

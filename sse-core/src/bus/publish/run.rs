@@ -253,3 +253,106 @@ pub(crate) fn run_plain<E>(
         call.listener = &listener.profile;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::fixture::{Heard, Paid, bus, meta, plan, registered, with},
+        *,
+    };
+    use crate::bus::{event::describe, listener::Handler, listeners::Registered};
+
+    fn run(listeners: Vec<Registered>, stage: Stage, from: usize) -> (Suspended, Counts) {
+        let (bus, plan, meta) = (bus(Vec::new()), plan(listeners), meta());
+        let mut counts = Counts::new(meta, describe::<Paid>);
+        let event = MaybeShared::Owned(Paid(7));
+        let run = Run { bus: &bus, plan: &plan, event: &event, meta: &meta, stage };
+        (run.from(from, &mut counts), counts)
+    }
+
+    #[test]
+    fn listeners_run_in_order_up_to_the_first_that_has_to_be_waited_for() {
+        let heard = Heard::default();
+        let listeners = vec![heard.plain("a"), heard.lent("b"), heard.plain("c")];
+        let (suspended, counts) = run(listeners, Stage::Now, 0);
+        assert!(matches!(suspended, Suspended::Async { at: 1 }));
+        assert_eq!((heard.names(), counts.ran), (vec!["a"], 1));
+    }
+
+    #[test]
+    fn a_failure_suspends_and_says_who_would_be_next() {
+        let heard = Heard::default();
+        let listeners = vec![heard.plain("a"), heard.failing("b"), heard.plain("c")];
+        let (suspended, counts) = run(listeners, Stage::Now, 0);
+        assert!(matches!(suspended, Suspended::Failed { next: 2 }));
+        assert_eq!((counts.ran, counts.failures.len()), (1, 1));
+        assert_eq!(counts.failures[0].listener, "b");
+    }
+
+    #[test]
+    fn a_failure_of_the_last_one_is_the_end() {
+        let heard = Heard::default();
+        let (suspended, _) = run(vec![heard.plain("a"), heard.failing("b")], Stage::Now, 1);
+        assert!(matches!(suspended, Suspended::End));
+        assert_eq!(heard.names(), ["b"]);
+    }
+
+    #[test]
+    #[allow(clippy::panic)]
+    fn a_panic_is_a_failure_of_the_listener_that_panicked() {
+        let heard = Heard::default();
+        let panics = Handler::by_ref(|_: &Paid, _| -> Answer { panic!("oh") });
+        let listeners = vec![heard.plain("a"), registered("b", panics, |_| ()), heard.plain("c")];
+        let (suspended, counts) = run(listeners, Stage::Now, 0);
+        assert!(matches!(suspended, Suspended::Failed { next: 2 }));
+        assert_eq!(counts.failures[0].listener, "b");
+        assert!(counts.failures[0].source.is::<ListenerPanicked>());
+    }
+
+    #[test]
+    fn a_listener_whose_condition_does_not_hold_is_skipped() {
+        let heard = Heard::default();
+        let large = Handler::by_ref(|_: &Paid, _| Answer::RAN).when(|paid| paid.0 > 1000);
+        let (suspended, counts) =
+            run(vec![registered("a", large, |_| ()), heard.plain("b")], Stage::Now, 0);
+        assert!(matches!(suspended, Suspended::End));
+        assert_eq!((counts.skipped, counts.ran), (1, 1));
+    }
+
+    #[test]
+    fn each_stage_runs_its_own_phases_and_no_others() {
+        use Phase::{AfterCommit, AfterCompletion, AfterRollback, BeforeCommit};
+        for (stage, expected) in [
+            (Stage::BeforeCommit, vec!["before"]),
+            (Stage::Commit, vec!["commit", "none"]),
+            (Stage::Rollback, vec!["rollback"]),
+            (Stage::Completion, vec!["completion"]),
+        ] {
+            let heard = Heard::default();
+            let phase = |name, phase| with(heard.plain(name), |it| it.phase = Some(phase));
+            let listeners = vec![
+                phase("before", BeforeCommit),
+                phase("commit", AfterCommit),
+                phase("completion", AfterCompletion),
+                heard.plain("none"),
+                phase("rollback", AfterRollback),
+            ];
+            let (_, counts) = run(listeners, stage, 0);
+            assert_eq!(heard.names(), expected, "{stage:?}");
+            assert!(counts.failures.is_empty() && counts.skipped == 0, "{stage:?}");
+        }
+    }
+
+    #[test]
+    fn outside_of_a_transaction_a_phase_is_a_failure_unless_it_is_a_rollback_or_falls_back() {
+        let heard = Heard::default();
+        let commit = |it: &mut Profile| it.phase = Some(Phase::AfterCommit);
+        let (_, counts) = run(vec![with(heard.plain("a"), commit)], Stage::Now, 0);
+        assert!(counts.failures[0].source.is::<TransactionNeeded>());
+        let rollback = with(heard.plain("b"), |it| it.phase = Some(Phase::AfterRollback));
+        assert_eq!(run(vec![rollback], Stage::Now, 0).1.skipped, 1);
+        assert!(heard.names().is_empty());
+        let fallback = with(with(heard.plain("c"), commit), |it| it.fallback = true);
+        assert_eq!(run(vec![fallback], Stage::Now, 0).1.ran, 1);
+    }
+}
