@@ -210,7 +210,7 @@ async fn failure_names_three_places_and_keeps_the_typed_error() {
     let line = line!() + 1;
     let error = context.publish_event(Paid { amount: 13 }).await.unwrap_err();
     let [failure] = error.failures() else { panic!("{error:?}") };
-    assert_eq!(failure.listener, "declared::Counter::count");
+    assert_eq!(failure.listener, "macro_output::Counter::count");
     assert_eq!(failure.published_at.line(), line);
     assert_eq!(failure.failed_at.file(), file!());
     assert!(failure.failed_at.line() < failure.declared_at.line());

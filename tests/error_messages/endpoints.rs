@@ -22,10 +22,10 @@ fn what_they_take_has_to_be_in_the_context() {
     says(
         &endpoints::<()>(&context).unwrap_err(),
         "context is not wired, 2 faults found at endpoints.rs:…:\n  \
-         - endpoints.rs:…: `/push` takes `Component<messages::endpoints::Desk>`, \
+         - endpoints.rs:…: `/push` takes `Component<error_messages::endpoints::Desk>`, \
          which is missing; add `.component(..)` to the context\n  \
-         - endpoints.rs:…: endpoint `messages::endpoints::push` takes the state \
-         `messages::endpoints::Till`, which is no component of the context; \
+         - endpoints.rs:…: endpoint `error_messages::endpoints::push` takes the state \
+         `error_messages::endpoints::Till`, which is no component of the context; \
          add `.component(..)` with one",
     );
 }
@@ -53,7 +53,7 @@ async fn one_whose_body_panics_is_named() {
     emitter.cancellation().cancelled().await;
     assert_eq!(
         logged(),
-        "WARN stream was completed with an error error=endpoint `messages::endpoints::panics` panicked"
+        "WARN stream was completed with an error error=endpoint `error_messages::endpoints::panics` panicked"
     );
 }
 
@@ -63,7 +63,7 @@ fn one_whose_body_has_no_runtime_is_named() {
     drop(futures_util::FutureExt::now_or_never(panics(SseEmitter::new())));
     assert_eq!(
         logged(),
-        "WARN stream was completed with an error error=endpoint `messages::endpoints::panics` \
+        "WARN stream was completed with an error error=endpoint `error_messages::endpoints::panics` \
          takes its emitter, so its body needs a tokio runtime; serve it within one"
     );
 }

@@ -69,15 +69,15 @@ async fn a_component_that_the_context_does_not_have() {
     let without = ApplicationContext::bare().build().unwrap();
     assert_eq!(
         ask(app(without)).await,
-        "500 the application context has no component `messages::requests::Till`; \
+        "500 the application context has no component `error_messages::requests::Till`; \
          add `.component(..)` where it is built"
     );
     assert!(logged().starts_with("ERROR request is answered 500 method=GET path=\"/push\" error="));
     let in_arc = ApplicationContext::bare().component(Arc::new(Till)).build().unwrap();
     assert_eq!(
         ask(app(in_arc)).await,
-        "500 the application context has no component `messages::requests::Till`, \
-         but an `Arc<messages::requests::Till>`; add it by `.shared_component(..)`"
+        "500 the application context has no component `error_messages::requests::Till`, \
+         but an `Arc<error_messages::requests::Till>`; add it by `.shared_component(..)`"
     );
     let app = Router::new().route("/push", get(|_: Component<Emitters<u64>>| async {}));
     let others = ApplicationContext::bare().component(Emitters::<u32>::new()).build().unwrap();

@@ -1,4 +1,4 @@
-//! The nine mistakes of the posts that this project began with. Each has a test that fails where it
+//! The nine mistakes of the programs that this project began with. Each has a test that fails where it
 //! is made again; here are those that no program of the examples can show, and these are elsewhere:
 //!
 //! | mistake | shown by |

@@ -31,7 +31,7 @@ fn a_component_that_nobody_gave() {
     not_built(
         ApplicationContext::bare().component(Till),
         "context is not wired, 1 fault found at wiring.rs:…:\n  \
-         - wiring.rs:…: `messages::wiring::Till::count` takes `Component<Emitters<u64>>`, \
+         - wiring.rs:…: `error_messages::wiring::Till::count` takes `Component<Emitters<u64>>`, \
          which is missing; add `.component(..)` to the context",
     );
 }
@@ -44,7 +44,7 @@ fn a_component_that_was_given_with_other_parameters() {
             .component(Emitters::<u32>::new())
             .component(Some(1_u64)),
         "context is not wired, 1 fault found at wiring.rs:…:\n  \
-         - wiring.rs:…: `messages::wiring::Till::count` takes `Component<Emitters<u64>>`, \
+         - wiring.rs:…: `error_messages::wiring::Till::count` takes `Component<Emitters<u64>>`, \
          but the context has `Emitters<u32>`; take that one, or add the other by `.component(..)`",
     );
 }
@@ -56,8 +56,8 @@ fn a_component_that_was_given_in_an_arc() {
             .component(Arc::new(Till))
             .listener(Listener::on_component(|_: &Till, _: &Paid| ()).id("till")),
         "context is not wired, 1 fault found at wiring.rs:…:\n  \
-         - wiring.rs:…: `till` takes `Component<messages::wiring::Till>`, \
-         but the context has an `Arc<messages::wiring::Till>`; add it by `.shared_component(..)`",
+         - wiring.rs:…: `till` takes `Component<error_messages::wiring::Till>`, \
+         but the context has an `Arc<error_messages::wiring::Till>`; add it by `.shared_component(..)`",
     );
 }
 
@@ -82,8 +82,8 @@ fn two_of_what_there_is_one_of() {
          - wiring.rs:…: listener id `mail` is taken by the listener at wiring.rs:…; \
          give one of the two another id\n  \
          - event name `mail.sent` is used twice: \
-         messages::wiring::two_of_what_there_is_one_of::Posted at wiring.rs:…, and \
-         messages::wiring::two_of_what_there_is_one_of::Sent at wiring.rs:…; give one of them another name or version",
+         error_messages::wiring::two_of_what_there_is_one_of::Posted at wiring.rs:…, and \
+         error_messages::wiring::two_of_what_there_is_one_of::Sent at wiring.rs:…; give one of them another name or version",
     );
 }
 
@@ -120,7 +120,7 @@ fn a_listener_that_comes_too_late_for_its_component() {
     says(
         &context.subscribe(late).unwrap_err(),
         "context is not wired, 1 fault found at wiring.rs:…:\n  \
-         - wiring.rs:…: `late` takes `Component<messages::wiring::Till>`, which is missing; \
+         - wiring.rs:…: `late` takes `Component<error_messages::wiring::Till>`, which is missing; \
          add `.component(..)` to the context",
     );
 }

@@ -1,10 +1,10 @@
-//! From hyper to a lane: the body leaves first, and the socket once everything before it is written.
+//! `DetachSlot`: how a stream leaves hyper. Its body goes first, its socket once everything before it is written.
 
 use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -17,73 +17,73 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::check::response_fits;
+use crate::lock::lock;
 
-/// What the service, the body and the socket of one HTTP/1.1 connection know together.
-pub(in crate::serve) struct Handover<B> {
+/// What the service, the body and the socket of one HTTP/1.1 connection share.
+pub(in crate::serve) struct DetachSlot<B> {
     /// The body of the present response, once it has to wait.
     waiting: Mutex<Option<Pin<Box<B>>>>,
-    signs: Arc<Signs>,
+    state: Arc<DetachState>,
 }
 
+/// How far a detaching has come.
 #[derive(Debug, Default)]
-pub(in crate::serve) struct Signs {
+pub(in crate::serve) struct DetachState {
     /// A body is waiting.
     waits: AtomicBool,
     /// And everything before it is written.
     flushed: AtomicBool,
 }
 
-impl<B: Body> Handover<B> {
+impl<B: Body> DetachSlot<B> {
     pub(in crate::serve) fn new() -> Arc<Self> {
-        Arc::new(Self { waiting: Mutex::new(None), signs: Arc::default() })
+        Arc::new(Self { waiting: Mutex::new(None), state: Arc::default() })
     }
 
-    pub(in crate::serve) fn signs(&self) -> Arc<Signs> {
-        Arc::clone(&self.signs)
+    pub(in crate::serve) fn state(&self) -> Arc<DetachState> {
+        Arc::clone(&self.state)
     }
 
     /// The body, when hyper has nothing left to do.
     pub(in crate::serve) fn take(&self) -> Option<Pin<Box<B>>> {
-        if !self.signs.flushed.load(Ordering::Acquire) {
+        if !self.state.flushed.load(Ordering::Acquire) {
             return None;
         }
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.waiting).take()
     }
 
-    fn leave(&self, body: Pin<Box<B>>) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
-        self.signs.waits.store(true, Ordering::Release);
+    fn put(&self, body: Pin<Box<B>>) {
+        *lock(&self.waiting) = Some(body);
+        self.state.waits.store(true, Ordering::Release);
     }
 }
 
 pin_project! {
     /// A response's body as hyper sees it.
-    #[project = HandedProj]
-    pub(in crate::serve) enum Handed<B> {
+    #[project = DetachableProj]
+    pub(in crate::serve) enum DetachableBody<B> {
         /// It stays with hyper.
         Kept { #[pin] body: B },
         /// It leaves when it first has to wait.
-        Leaving { body: Option<Pin<Box<B>>>, handover: Arc<Handover<B>> },
+        Leaving { body: Option<Pin<Box<B>>>, slot: Arc<DetachSlot<B>> },
     }
 }
 
-impl<B: Body> Handed<B> {
+impl<B: Body> DetachableBody<B> {
     /// The body of this response leaves if it may, and where there is somewhere to go.
     pub(in crate::serve) fn of(
         response: Response<B>,
-        handover: Option<&Arc<Handover<B>>>,
+        slot: Option<&Arc<DetachSlot<B>>>,
     ) -> Response<Self> {
-        match handover.filter(|_| response_fits(&response)) {
-            Some(handover) => response.map(|body| Self::Leaving {
-                body: Some(Box::pin(body)),
-                handover: Arc::clone(handover),
-            }),
+        match slot.filter(|_| response_fits(&response)) {
+            Some(slot) => response
+                .map(|body| Self::Leaving { body: Some(Box::pin(body)), slot: Arc::clone(slot) }),
             None => response.map(|body| Self::Kept { body }),
         }
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Handed<B> {
+impl<B: Body<Data = Bytes>> Body for DetachableBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -92,14 +92,14 @@ impl<B: Body<Data = Bytes>> Body for Handed<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project() {
-            HandedProj::Kept { body } => body.poll_frame(cx),
-            HandedProj::Leaving { body, handover } => {
+            DetachableProj::Kept { body } => body.poll_frame(cx),
+            DetachableProj::Leaving { body, slot } => {
                 let Some(mut leaving) = body.take() else { return Poll::Pending };
                 let poll = leaving.as_mut().poll_frame(cx);
                 match poll {
                     // hyper is woken if it is ready before everything is flushed, finds nothing
                     // here, and goes on flushing.
-                    Poll::Pending => handover.leave(leaving),
+                    Poll::Pending => slot.put(leaving),
                     Poll::Ready(_) => *body = Some(leaving),
                 }
                 poll
@@ -127,16 +127,16 @@ impl<B: Body<Data = Bytes>> Body for Handed<B> {
 pin_project! {
     /// A socket that notices when everything before a waiting body is written: hyper flushes it then, and
     /// not before.
-    pub(in crate::serve) struct Attended<I> {
+    pub(in crate::serve) struct FlushWatch<I> {
         #[pin]
         io: I,
-        signs: Arc<Signs>,
+        state: Arc<DetachState>,
     }
 }
 
-impl<I> Attended<I> {
-    pub(in crate::serve) fn new(io: I, signs: Arc<Signs>) -> Self {
-        Self { io, signs }
+impl<I> FlushWatch<I> {
+    pub(in crate::serve) fn new(io: I, state: Arc<DetachState>) -> Self {
+        Self { io, state }
     }
 
     pub(in crate::serve) fn into_inner(self) -> I {
@@ -144,7 +144,7 @@ impl<I> Attended<I> {
     }
 }
 
-impl<I: AsyncRead> AsyncRead for Attended<I> {
+impl<I: AsyncRead> AsyncRead for FlushWatch<I> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -154,7 +154,7 @@ impl<I: AsyncRead> AsyncRead for Attended<I> {
     }
 }
 
-impl<I: AsyncWrite> AsyncWrite for Attended<I> {
+impl<I: AsyncWrite> AsyncWrite for FlushWatch<I> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -178,8 +178,8 @@ impl<I: AsyncWrite> AsyncWrite for Attended<I> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
         let poll = this.io.poll_flush(cx);
-        if matches!(poll, Poll::Ready(Ok(()))) && this.signs.waits.load(Ordering::Acquire) {
-            this.signs.flushed.store(true, Ordering::Release);
+        if matches!(poll, Poll::Ready(Ok(()))) && this.state.waits.load(Ordering::Acquire) {
+            this.state.flushed.store(true, Ordering::Release);
         }
         poll
     }

@@ -1,4 +1,4 @@
-//! Endpoints that are collected instead of routed by hand: `#[sse_endpoint(path = "/push")]`.
+//! `endpoints`: a router of the endpoints that name a path, `#[sse_endpoint(path = "/push")]`.
 //!
 //! A collected endpoint brings its own state: a `Router` has one type of state, a program with several
 //! modules often more. So each route takes its states out of the context when it is mounted, and the result
@@ -7,7 +7,6 @@
 use std::any::type_name;
 use std::future::Future;
 use std::panic::Location;
-use std::pin::Pin;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,7 +16,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
 
-use crate::{ApplicationContext, WiringError, WiringFault};
+use sse_tower_core::{ApplicationContext, WiringError, WiringFault};
+
+use crate::boxed::BoxFuture;
 
 /// A router with every linked endpoint that names a path.
 ///
@@ -168,13 +169,13 @@ impl States<'_> {
 
 /// One request on its way to an endpoint.
 #[derive(Debug)]
-pub struct Call<S> {
+pub struct EndpointCall<S> {
     parts: Parts,
     body: Body,
     state: S,
 }
 
-impl<S: Send + Sync> Call<S> {
+impl<S: Send + Sync> EndpointCall<S> {
     /// An argument that needs the head of the request only.
     ///
     /// A boxed future, here and below, because an `async fn` would repeat its bound at the `.await`: two errors
@@ -203,7 +204,7 @@ impl<S: Send + Sync> Call<S> {
 }
 
 /// An argument, or the extractor's rejection as a response.
-type Extracted<'a, T> = Pin<Box<dyn Future<Output = Result<T, Response>> + Send + 'a>>;
+type Extracted<'a, T> = BoxFuture<'a, Result<T, Response>>;
 
 /// What the handler gives, as a response.
 ///
@@ -214,13 +215,13 @@ pub fn respond(answer: impl IntoResponse) -> Result<Response, Response> {
     Ok(answer.into_response())
 }
 
-/// A route whose handler takes its arguments out of a [`Call`]; `None` where the state is missing.
+/// A route whose handler takes its arguments out of a [`EndpointCall`]; `None` where the state is missing.
 ///
 /// Not axum's `Handler`: its one bound over all arguments would be a second error beside the one at the argument.
 pub fn mount<S, H, F>(method: MethodFilter, state: Option<S>, handler: H) -> Option<MethodRouter>
 where
     S: Clone + Send + Sync + 'static,
-    H: Fn(Call<S>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(EndpointCall<S>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response, Response>> + Send + 'static,
 {
     let state = state?;
@@ -228,7 +229,7 @@ where
         // HEAD asks what GET would say; a stream opened for it would have no reader.
         let call = (request.method() != Method::HEAD).then(|| {
             let (parts, body) = request.into_parts();
-            handler(Call { parts, body, state })
+            handler(EndpointCall { parts, body, state })
         });
         async move {
             match call {

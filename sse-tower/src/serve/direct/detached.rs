@@ -1,4 +1,4 @@
-//! One connection on the direct path.
+//! `Detached`: one connection on the direct path, a socket and the stream that goes to it.
 
 use std::{
     io,
@@ -17,9 +17,9 @@ use tokio::{
 };
 
 use super::{
-    super::connected::{Back, Connected},
-    bell::{Bell, Heard, Wakers},
+    super::connected::{Connected, ReturnSender},
     chunk::{Chunker, Unsent},
+    ready_queue::{ConnWaker, Readiness, Wakers},
 };
 
 /// How many frames of one stream are written before others have their turn. A stream gives out all
@@ -31,11 +31,11 @@ const FRAMES: usize = 8;
 const AHEAD: usize = 512;
 
 /// A socket, and the body that goes to it.
-pub(in crate::serve) struct Lane<I, B, P> {
+pub(in crate::serve) struct Detached<I, B, P> {
     connected: Connected<I, P>,
     state: State<B>,
     /// Where the connection goes when the body is over.
-    back: Back<I, P>,
+    return_sender: ReturnSender<I, P>,
 }
 
 enum State<B> {
@@ -48,61 +48,67 @@ enum State<B> {
     Idle { _until: Box<Timer> },
 }
 
-impl<I, B, P> Lane<I, B, P> {
+impl<I, B, P> Detached<I, B, P> {
     /// The body begins where it is, in the middle of a chunked response, and has never been polled
-    /// with a lane's waker.
+    /// with a connection's waker.
     pub(in crate::serve) fn new(
         connected: Connected<I, P>,
         body: Pin<Box<B>>,
-        back: Back<I, P>,
+        return_sender: ReturnSender<I, P>,
     ) -> Self {
-        Self { connected, state: State::Streams { body, unsent: None }, back }
+        Self { connected, state: State::Streams { body, unsent: None }, return_sender }
     }
 }
 
-/// What became of a lane at its turn.
+/// How far a connection has come when it was polled.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It rings when there is more.
-    Waits,
+pub(super) enum Progress {
+    /// It wakes its waker when there is more.
+    Pending,
     /// It has more, and others were waiting.
     HasMore,
     /// The body is over, and written.
     Done,
     /// After the end of the body the client has said something more.
-    Speaks,
+    NextRequest,
     /// The client has left or takes too long, or the body failed: nothing is to be saved.
-    Gone,
+    Closed,
 }
 
-impl<I, B, P> Lane<I, B, P>
+impl<I, B, P> Detached<I, B, P>
 where
     I: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes>,
 {
     /// Writes what there is.
-    pub(super) fn turn(&mut self, heard: Heard, wakers: &Wakers, chunker: &mut Chunker) -> Turn {
-        let Self { connected: Connected { io, ahead, .. }, state, .. } = self;
-        if heard.readable && has_left(io, ahead, &mut Context::from_waker(&wakers.reading)) {
-            return Turn::Gone;
+    pub(super) fn poll_once(
+        &mut self,
+        readiness: Readiness,
+        wakers: &Wakers,
+        chunker: &mut Chunker,
+    ) -> Progress {
+        let Self { connected: Connected { io, read_ahead, .. }, state, .. } = self;
+        if readiness.readable && has_left(io, read_ahead, &mut Context::from_waker(&wakers.reading))
+        {
+            return Progress::Closed;
         }
         let mut cx = Context::from_waker(&wakers.stream);
         match state {
             State::Streams { body, unsent } => {
                 match stream(io, body.as_mut(), unsent, &mut cx, chunker) {
-                    Turn::Done if !ahead.is_empty() => Turn::Speaks,
-                    turn => turn,
+                    Progress::Done if !read_ahead.is_empty() => Progress::NextRequest,
+                    progress => progress,
                 }
             }
-            State::Idle { .. } if !ahead.is_empty() => Turn::Speaks,
-            State::Idle { .. } if heard.late => Turn::Gone,
-            State::Idle { .. } => Turn::Waits,
+            State::Idle { .. } if !read_ahead.is_empty() => Progress::NextRequest,
+            State::Idle { .. } if readiness.late => Progress::Closed,
+            State::Idle { .. } => Progress::Pending,
         }
     }
 
     /// Waits for the next request.
-    pub(super) fn idle(&mut self, bell: &Arc<Bell>, timeout: Duration) {
-        let late: Arc<dyn Tick> = Arc::clone(bell) as _;
+    pub(super) fn idle(&mut self, waker: &Arc<ConnWaker>, timeout: Duration) {
+        let late: Arc<dyn Tick> = Arc::clone(waker) as _;
         let mut until = Timer::new(Arc::downgrade(&late));
         if let Some(at) = Instant::now().checked_add(timeout) {
             until.set(at);
@@ -117,7 +123,7 @@ where
     /// The client speaks HTTP again.
     pub(super) fn give_back(self) {
         // If nobody takes it the server is gone, and the connection with it.
-        let _ = self.back.send(self.connected);
+        let _ = self.return_sender.send(self.connected);
     }
 }
 
@@ -127,7 +133,7 @@ fn stream<I, B>(
     unsent: &mut Option<Box<Unsent>>,
     cx: &mut Context<'_>,
     chunker: &mut Chunker,
-) -> Turn
+) -> Progress
 where
     I: AsyncWrite + Unpin,
     B: Body<Data = Bytes>,
@@ -135,20 +141,20 @@ where
     if let Some(rest) = unsent.take() {
         let is_last = rest.is_last();
         let written = rest.write(io, cx);
-        if let Some(turn) = after(is_last, written, unsent) {
-            return turn;
+        if let Some(progress) = after(is_last, written, unsent) {
+            return progress;
         }
     }
     for _ in 0..FRAMES {
         let frame = match body.as_mut().poll_frame(cx) {
             Poll::Pending => {
                 return match Pin::new(io).poll_flush(cx) {
-                    Poll::Ready(Err(_)) => Turn::Gone,
-                    Poll::Ready(Ok(())) | Poll::Pending => Turn::Waits,
+                    Poll::Ready(Err(_)) => Progress::Closed,
+                    Poll::Ready(Ok(())) | Poll::Pending => Progress::Pending,
                 };
             }
             Poll::Ready(None) => None,
-            Poll::Ready(Some(Err(_))) => return Turn::Gone,
+            Poll::Ready(Some(Err(_))) => return Progress::Closed,
             // Trailers that no header has announced are not written.
             Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
         };
@@ -160,11 +166,11 @@ where
             Some(frame) => chunker.write(frame, is_last, io, cx),
             None => Box::new(Unsent::end()).write(io, cx),
         };
-        if let Some(turn) = after(is_last, written, unsent) {
-            return turn;
+        if let Some(progress) = after(is_last, written, unsent) {
+            return progress;
         }
     }
-    Turn::HasMore
+    Progress::HasMore
 }
 
 /// What a write means, unless that the stream may go on.
@@ -172,21 +178,25 @@ fn after(
     is_last: bool,
     written: io::Result<Option<Box<Unsent>>>,
     unsent: &mut Option<Box<Unsent>>,
-) -> Option<Turn> {
+) -> Option<Progress> {
     match written {
-        Ok(None) => is_last.then_some(Turn::Done),
+        Ok(None) => is_last.then_some(Progress::Done),
         Ok(rest) => {
             *unsent = rest;
-            Some(Turn::Waits)
+            Some(Progress::Pending)
         }
-        Err(_) => Some(Turn::Gone),
+        Err(_) => Some(Progress::Closed),
     }
 }
 
 /// Reads what the client has to say: one that says something is still there, and is listened to
 /// when the stream is over.
-fn has_left<I: AsyncRead + Unpin>(io: &mut I, ahead: &mut Vec<u8>, cx: &mut Context<'_>) -> bool {
-    if !ahead.is_empty() {
+fn has_left<I: AsyncRead + Unpin>(
+    io: &mut I,
+    read_ahead: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+) -> bool {
+    if !read_ahead.is_empty() {
         return false;
     }
     let mut room = [0; AHEAD];
@@ -194,7 +204,7 @@ fn has_left<I: AsyncRead + Unpin>(io: &mut I, ahead: &mut Vec<u8>, cx: &mut Cont
     match Pin::new(io).poll_read(cx, &mut buffer) {
         Poll::Pending => false,
         Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-            *ahead = buffer.filled().to_vec();
+            *read_ahead = buffer.filled().to_vec();
             false
         }
         Poll::Ready(_) => true,

@@ -27,7 +27,7 @@ struct Pages {
     opened: mpsc::Sender<SseEmitter>,
 }
 
-/// As the posts do: an emitter is made, and put in by its id.
+/// As those programs do: an emitter is made, and put in by its id.
 async fn push(Query(asked): Query<Asked>, State(pages): State<Pages>) -> SseEmitter {
     let emitter = SseEmitter::builder().timeout(TIMEOUT).build();
     pages.emitters.insert(asked.id, &emitter);
