@@ -45,6 +45,7 @@
 
 #![deny(missing_docs)]
 
+pub mod backplane;
 mod bus;
 mod causes;
 mod context;
