@@ -7,17 +7,19 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CloseReason, SendError, TrySendError,
-    callbacks::{Job, Turnstile},
+    SendError, TrySendError,
+    callbacks::{Callback, CallbackQueue},
     lifecycle::Lifecycle,
-    queue::{FIRST, LAST, Queue, Queued},
-    settings::{KeepAlive, Settings},
+    queue::{Queue, Queued},
+    settings::{ConnSettings, KeepAlive},
 };
 use crate::{
-    IntoEvent, SseEvent, Tick,
-    emitters::{Feed, Tallies, Tally, clock},
+    close_reason::CloseReason,
+    event::{IntoEvent, SseEvent},
+    log::{Cursor, Offset, ReceiverCount, ReceiverCounts, clock},
     observe,
     sync::{Arc, AtomicU32, Mutex, Ordering, lock},
+    timer::Tick,
 };
 
 /// Something that can go wrong in the program.
@@ -40,23 +42,23 @@ pub(crate) struct Conn {
     bits: AtomicU32,
     waker: Mutex<Option<Waker>>,
     state: Mutex<State>,
-    callbacks: Turnstile,
+    callbacks: CallbackQueue,
 }
 
 struct State {
     lifecycle: Lifecycle,
     /// While ending: shared events after this offset are not written.
-    until: u64,
+    until: Offset,
     queue: Queue,
     /// Logs to follow that the stream has not taken over yet.
-    feeds: Vec<Box<dyn Feed>>,
+    cursors: Vec<Box<dyn Cursor>>,
     /// How many followed logs are not complete.
-    open_feeds: usize,
+    open_logs: usize,
     has_followed: bool,
     /// Where this connection counts as one that takes events.
-    tallies: Tallies,
-    settings: Settings,
-    answer: Answer,
+    counts: ReceiverCounts,
+    settings: ConnSettings,
+    response: IntoResponseState,
     hooks: Hooks,
     signals: Option<Arc<Signals>>,
 }
@@ -73,7 +75,7 @@ struct Hooks {
 
 #[derive(Default)]
 struct OtherHooks {
-    timeout: Vec<Job>,
+    timeout: Vec<Callback>,
     error: Vec<OnError>,
 }
 
@@ -90,7 +92,7 @@ pub(crate) struct Signals {
 
 /// What an emitter becomes when it is returned from a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum IntoResponseState {
     Stream,
     /// Everything was said: the client need not come back.
     NoContent,
@@ -100,32 +102,32 @@ pub(crate) enum Answer {
 
 /// What the stream takes over at once.
 pub(crate) struct Update {
-    pub(crate) feeds: Vec<Box<dyn Feed>>,
+    pub(crate) cursors: Vec<Box<dyn Cursor>>,
     /// Set once the connection is ending: shared events up to here are still written.
-    pub(crate) until: Option<u64>,
+    pub(crate) until: Option<Offset>,
     /// The offset of the first queued event, if those taken before have to be written first.
-    pub(crate) queued: Option<u64>,
+    pub(crate) queued: Option<Offset>,
 }
 
 impl Conn {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: ConnSettings) -> Self {
         Self {
             bits: AtomicU32::new(STATE),
             waker: Mutex::new(None),
             state: Mutex::new(State {
                 lifecycle: Lifecycle::Open,
-                until: 0,
+                until: Offset::FIRST,
                 queue: Queue::default(),
-                feeds: Vec::new(),
-                open_feeds: 0,
+                cursors: Vec::new(),
+                open_logs: 0,
                 has_followed: false,
-                tallies: Tallies::default(),
+                counts: ReceiverCounts::default(),
                 settings,
-                answer: Answer::Stream,
+                response: IntoResponseState::Stream,
                 hooks: Hooks::default(),
                 signals: None,
             }),
-            callbacks: Turnstile::default(),
+            callbacks: CallbackQueue::default(),
         }
     }
 
@@ -173,12 +175,12 @@ impl Conn {
     pub(crate) fn take_queue(&self, out: &mut VecDeque<Queued>) -> Update {
         let (update, signals) = {
             let mut state = lock(&self.state);
-            if out.front().is_none_or(|event| event.offset == LAST) {
+            if out.front().is_none_or(|event| event.offset == Offset::LAST) {
                 state.queue.move_to(out);
             }
             let until = state.lifecycle.closed().map(|_| state.until);
-            let (feeds, queued) = (std::mem::take(&mut state.feeds), state.queue.first());
-            (Update { feeds, until, queued }, state.signals.clone())
+            let (cursors, queued) = (std::mem::take(&mut state.cursors), state.queue.first());
+            (Update { cursors, until, queued }, state.signals.clone())
         };
         if let Some(signals) = signals {
             signals.room.notify_waiters();
@@ -186,7 +188,7 @@ impl Conn {
         update
     }
 
-    pub(crate) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> ConnSettings {
         lock(&self.state).settings
     }
 
@@ -201,7 +203,7 @@ impl Conn {
             }
         }
         self.callbacks.run();
-        self.begin_end(CloseReason::TimedOut, None);
+        self.close(CloseReason::TimedOut, None);
     }
 
     /// Nothing more will be written. Callbacks run here, unless they run elsewhere at this moment.
@@ -210,13 +212,13 @@ impl Conn {
             let mut state = lock(&self.state);
             let Some(reason) = state.lifecycle.finish(everything_was_written) else { return };
             self.bits.fetch_or(CLOSED, Ordering::AcqRel);
-            let tallies = state.tallies.close();
+            let counts = state.counts.close();
             state.queue = Queue::default();
             let hooks = std::mem::take(&mut state.hooks);
             let completion = hooks.completion;
             self.callbacks
-                .add(completion.into_iter().map(|hook| Box::new(move || hook(reason)) as Job));
-            let left = (std::mem::take(&mut state.feeds), tallies);
+                .add(completion.into_iter().map(|hook| Box::new(move || hook(reason)) as Callback));
+            let left = (std::mem::take(&mut state.cursors), counts);
             (left, hooks.others, state.signals.clone())
         };
         *lock(&self.waker) = None;
@@ -226,7 +228,7 @@ impl Conn {
             signals.closed.cancel();
             signals.room.notify_waiters();
             let signals = Arc::clone(signals);
-            self.callbacks.add([Box::new(move || signals.over.cancel()) as Job]);
+            self.callbacks.add([Box::new(move || signals.over.cancel()) as Callback]);
         }
         self.callbacks.run();
     }
@@ -234,26 +236,26 @@ impl Conn {
     // What the program does.
 
     /// Takes no more events; the stream ends once what is queued was written.
-    pub(crate) fn begin_end(&self, reason: CloseReason, farewell: Option<SseEvent>) -> bool {
-        self.end_with(reason, farewell, None)
+    pub(crate) fn close(&self, reason: CloseReason, last: Option<SseEvent>) -> bool {
+        self.close_with(reason, last, None)
     }
 
-    fn end_with(
+    fn close_with(
         &self,
         reason: CloseReason,
-        farewell: Option<SseEvent>,
+        last: Option<SseEvent>,
         error: Option<BoxError>,
     ) -> bool {
-        let (signals, tallies) = {
+        let (signals, counts) = {
             let mut state = lock(&self.state);
-            if !state.lifecycle.begin_end(reason) {
+            if !state.lifecycle.close(reason) {
                 return false;
             }
             self.bits.fetch_or(CLOSED, Ordering::AcqRel);
-            let tallies = state.tallies.close();
+            let counts = state.counts.close();
             state.until = clock::last();
-            if let Some(farewell) = farewell {
-                state.queue.push(Queued { offset: LAST, frame: farewell.encode(), id: None });
+            if let Some(last) = last {
+                state.queue.push(Queued { offset: Offset::LAST, frame: last.encode(), id: None });
             }
             if let Some(error) = error {
                 let error = Arc::new(error);
@@ -261,12 +263,12 @@ impl Conn {
                 let hooks = others.map(|others| std::mem::take(&mut others.error));
                 self.callbacks.add(hooks.into_iter().flatten().map(|hook| {
                     let error = Arc::clone(&error);
-                    Box::new(move || hook(&error)) as Job
+                    Box::new(move || hook(&error)) as Callback
                 }));
             }
-            (state.signals.clone(), tallies)
+            (state.signals.clone(), counts)
         };
-        drop(tallies);
+        drop(counts);
         self.callbacks.run();
         if let Some(signals) = signals {
             signals.closed.cancel();
@@ -283,21 +285,21 @@ impl Conn {
             error = %crate::causes::WithCauses(&*error),
             "stream was completed with an error"
         );
-        self.end_with(CloseReason::Failed, None, Some(error));
+        self.close_with(CloseReason::Failed, None, Some(error));
     }
 
     /// Every sending handle was dropped.
-    pub(crate) fn handles_gone(&self) {
-        let (taken, fed) = {
+    pub(crate) fn senders_dropped(&self) {
+        let (taken, follows) = {
             let state = lock(&self.state);
-            (state.answer == Answer::Taken, state.open_feeds > 0)
+            (state.response == IntoResponseState::Taken, state.open_logs > 0)
         };
         if !taken {
             // It never became a response, and nobody is left who could make it one.
             self.finish(false);
-        } else if !fed {
+        } else if !follows {
             // Nothing can come any more.
-            self.begin_end(CloseReason::Completed, None);
+            self.close(CloseReason::Completed, None);
         }
     }
 
@@ -308,7 +310,7 @@ impl Conn {
             if let Some(reason) = state.lifecycle.closed() {
                 return Err(TrySendError::Closed { event, reason });
             }
-            let Settings { capacity_events, capacity_bytes, .. } = state.settings;
+            let ConnSettings { capacity_events, capacity_bytes, .. } = state.settings;
             if !state.queue.has_room(event.encoded_len(), capacity_events, capacity_bytes) {
                 return Err(TrySendError::Full(event));
             }
@@ -360,13 +362,13 @@ impl Conn {
         if lifecycle.over().is_some() {
             // Behind the callbacks that may still run.
             let signals = Arc::clone(&signals);
-            self.callbacks.add([Box::new(move || signals.over.cancel()) as Job]);
+            self.callbacks.add([Box::new(move || signals.over.cancel()) as Callback]);
             self.callbacks.run();
         }
         signals
     }
 
-    pub(crate) fn on_timeout(&self, hook: Job) {
+    pub(crate) fn on_timeout(&self, hook: Callback) {
         let mut state = lock(&self.state);
         if state.lifecycle.over().is_none() {
             state.hooks.others.get_or_insert_default().timeout.push(hook);
@@ -393,7 +395,7 @@ impl Conn {
             };
             reason
         };
-        self.callbacks.add([Box::new(move || hook(reason)) as Job]);
+        self.callbacks.add([Box::new(move || hook(reason)) as Callback]);
         self.callbacks.run();
     }
 
@@ -420,33 +422,33 @@ impl Conn {
     }
 
     /// Becomes a response: once.
-    pub(crate) fn take(&self) -> Answer {
+    pub(crate) fn take(&self) -> IntoResponseState {
         let mut state = lock(&self.state);
-        std::mem::replace(&mut state.answer, Answer::Taken)
+        std::mem::replace(&mut state.response, IntoResponseState::Taken)
     }
 
     // What the logs do.
 
-    /// Follows a log; the stream hears of it by the next `notify(STATE)`. Gives the feed back if
-    /// the connection is over.
+    /// Follows a log; the stream hears of it by the next `notify(STATE)`. Gives the cursor back
+    /// if the connection is over.
     pub(crate) fn follow(
         &self,
-        feed: Box<dyn Feed>,
-        tally: Arc<dyn Tally>,
-    ) -> Result<(), Box<dyn Feed>> {
+        cursor: Box<dyn Cursor>,
+        count: Arc<dyn ReceiverCount>,
+    ) -> Result<(), Box<dyn Cursor>> {
         let mut state = lock(&self.state);
         if state.lifecycle.over().is_some() {
-            return Err(feed);
+            return Err(cursor);
         }
         if state.lifecycle.closed().is_none() {
-            state.tallies.open(tally);
+            state.counts.open(count);
         }
-        if state.feeds.is_empty() {
+        if state.cursors.is_empty() {
             // Most follow one log, and there are many of them.
-            state.feeds.reserve_exact(1);
+            state.cursors.reserve_exact(1);
         }
-        state.feeds.push(feed);
-        state.open_feeds += 1;
+        state.cursors.push(cursor);
+        state.open_logs += 1;
         state.has_followed = true;
         Ok(())
     }
@@ -457,45 +459,45 @@ impl Conn {
     }
 
     /// A followed log is complete. With the last of them the connection is.
-    pub(crate) fn feed_completed(&self) {
+    pub(crate) fn log_completed(&self) {
         let last = {
             let mut state = lock(&self.state);
-            state.open_feeds = state.open_feeds.saturating_sub(1);
-            state.open_feeds == 0
+            state.open_logs = state.open_logs.saturating_sub(1);
+            state.open_logs == 0
         };
         if last {
-            self.begin_end(CloseReason::Completed, None);
+            self.close(CloseReason::Completed, None);
         }
     }
 
     /// A followed log that was complete is so no more.
-    pub(crate) fn feed_reopened(&self) {
-        lock(&self.state).open_feeds += 1;
+    pub(crate) fn log_reopened(&self) {
+        lock(&self.state).open_logs += 1;
     }
 
     /// Queues something that the library says, whatever the capacity, before or after the shared
     /// events that there are.
-    pub(crate) fn say(&self, frame: Bytes, first: bool) {
+    pub(crate) fn send_control(&self, frame: Bytes, first: bool) {
         {
             let mut state = lock(&self.state);
-            let offset = if first { FIRST } else { clock::next() };
+            let offset = if first { Offset::FIRST } else { clock::next() };
             state.queue.push(Queued { offset, frame, id: None });
         }
         self.notify(STATE);
     }
 
     /// There is nothing to say to this client, now or later, unless it is a response already, has
-    /// got something of its own, or follows more than `feeds` logs.
-    pub(crate) fn no_content(&self, feeds: usize) -> bool {
+    /// got something of its own, or follows more than `logs` logs.
+    pub(crate) fn no_content(&self, logs: usize) -> bool {
         {
             let mut state = lock(&self.state);
-            let alone = state.open_feeds <= feeds && state.queue.is_empty();
-            if state.answer != Answer::Stream || !alone {
+            let alone = state.open_logs <= logs && state.queue.is_empty();
+            if state.response != IntoResponseState::Stream || !alone {
                 return false;
             }
-            state.answer = Answer::NoContent;
+            state.response = IntoResponseState::NoContent;
         }
-        self.begin_end(CloseReason::Completed, None)
+        self.close(CloseReason::Completed, None)
     }
 }
 

@@ -6,7 +6,13 @@ use super::{
     EmittersBuilder, LastEventId, Sent,
     hub::{Hub, Key},
 };
-use crate::{CloseReason, EventId, IntoEvent, SseEmitter, observe, sync::Arc};
+use crate::{
+    close_reason::CloseReason,
+    emitter::SseEmitter,
+    event::{EventId, IntoEvent},
+    observe,
+    sync::Arc,
+};
 
 /// Connections by key, with a shared log for each key.
 ///
@@ -177,7 +183,7 @@ impl<K: Key> Emitters<K> {
         let event = event.into_event();
         let send = |event| observe::send_span().run(|| self.hub().send(key, event));
         let (outcome, here) = (event.map_err(Into::into).and_then(send), Location::caller());
-        let outcome = outcome.inspect(observe::sent);
+        let outcome = outcome.inspect(|receipt| observe::event_sent(receipt.receivers));
         Sent::ready(outcome.inspect_err(|error| observe::not_sent(error, here)))
     }
 
@@ -199,7 +205,12 @@ impl<K: Key> Emitters<K> {
     pub fn send_all(&self, event: impl IntoEvent) -> Sent {
         let event = event.into_event();
         let send = |event| observe::send_span().run(|| self.hub().send_all(event));
-        Sent::ready(event.map_err(Into::into).map(send).inspect(observe::sent))
+        Sent::ready(
+            event
+                .map_err(Into::into)
+                .map(send)
+                .inspect(|receipt| observe::event_sent(receipt.receivers)),
+        )
     }
 
     /// Nothing comes after what was sent to `key`. Connections get what they have not read yet, then

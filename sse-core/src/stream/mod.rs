@@ -1,5 +1,7 @@
 //! The receiving half of a connection: what a body polls.
 
+mod lag;
+mod merge;
 mod output;
 mod reader;
 mod timing;
@@ -14,7 +16,11 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use self::reader::Reader;
-use crate::{emitter::Conn, observe, sync::Arc};
+use crate::{
+    emitter::{Conn, IntoResponseState, SseEmitter},
+    observe,
+    sync::Arc,
+};
 
 /// One connection, seen from the body; it is the body.
 ///
@@ -42,6 +48,39 @@ use crate::{emitter::Conn, observe, sync::Arc};
 pub struct EventStream {
     /// `None` at the end.
     reader: Option<Box<Reader>>,
+}
+
+impl SseEmitter {
+    /// The receiving half, for a server or a test that polls it. An emitter has one: a second
+    /// call, on whichever clone, gives a stream that is at its end.
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::pin::pin};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let emitter = SseEmitter::new();
+    /// let mut stream = pin!(emitter.clone().into_stream());
+    /// emitter.send("hello").await.unwrap();
+    /// assert_eq!(stream.next().await.unwrap(), "data:hello\n\n");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn into_stream(self) -> EventStream {
+        self.open().1
+    }
+
+    /// The receiving half, and what kind of response it belongs to.
+    pub(crate) fn open(self) -> (IntoResponseState, EventStream) {
+        let response = self.conn().take();
+        let stream = match response {
+            IntoResponseState::Stream => EventStream::new(Arc::clone(self.conn())),
+            IntoResponseState::NoContent => {
+                self.conn().finish(true);
+                EventStream::ended()
+            }
+            IntoResponseState::Taken => EventStream::ended(),
+        };
+        (response, stream)
+    }
 }
 
 impl EventStream {
