@@ -522,3 +522,102 @@ impl fmt::Debug for Conn {
         f.debug_struct("Conn").field("lifecycle", &self.lifecycle()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering as StdOrdering},
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, StdOrdering::Relaxed);
+        }
+    }
+
+    fn conn() -> Conn {
+        Conn::new(ConnSettings::default())
+    }
+
+    fn frames(out: &VecDeque<Queued>) -> Vec<&[u8]> {
+        out.iter().map(|queued| &*queued.frame).collect()
+    }
+
+    #[test]
+    fn several_events_cost_one_wake_up_until_the_stream_looks() {
+        let (conn, wakes) = (conn(), Arc::new(Wakes::default()));
+        conn.register(&Arc::clone(&wakes).into());
+        conn.take_bits();
+        assert!(conn.notify(SHARED) && conn.notify(SHARED) && conn.notify(STATE));
+        assert_eq!(wakes.0.load(StdOrdering::Relaxed), 1);
+        assert_eq!(conn.take_bits(), SHARED | STATE);
+        conn.notify(SHARED);
+        assert_eq!(wakes.0.load(StdOrdering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_closed_connection_takes_no_event_and_keeps_its_first_reason() {
+        let conn = conn();
+        assert!(conn.close(CloseReason::TimedOut, None));
+        assert!(!conn.close(CloseReason::Completed, None));
+        assert!(!conn.notify(SHARED));
+        let refused = conn.try_send("late");
+        assert!(matches!(refused, Err(TrySendError::Closed { reason: CloseReason::TimedOut, .. })));
+    }
+
+    #[test]
+    fn what_is_queued_keeps_the_place_at_which_it_came() {
+        let conn = conn();
+        conn.try_send("first").unwrap();
+        let between = clock::next();
+        conn.try_send("second").unwrap();
+        conn.close(CloseReason::Completed, Some(SseEvent::data("last")));
+        let mut out = VecDeque::new();
+        let update = conn.take_queue(&mut out);
+        assert_eq!(frames(&out), [&b"data:first\n\n"[..], b"data:second\n\n", b"data:last\n\n"]);
+        assert!(out[0].offset < between && between < out[1].offset);
+        assert_eq!(out[2].offset, Offset::LAST);
+        assert!(update.until.is_some_and(|until| until >= out[1].offset));
+    }
+
+    #[test]
+    fn the_queue_is_taken_over_once_what_was_taken_before_is_written() {
+        let conn = conn();
+        conn.try_send("first").unwrap();
+        let mut out = VecDeque::new();
+        assert!(conn.take_queue(&mut out).queued.is_none());
+        conn.try_send("second").unwrap();
+        assert!(conn.take_queue(&mut out).queued.is_some());
+        assert_eq!(frames(&out), [b"data:first\n\n"]);
+        out.clear();
+        assert!(conn.take_queue(&mut out).queued.is_none());
+        assert_eq!(frames(&out), [b"data:second\n\n"]);
+    }
+
+    #[test]
+    fn a_client_with_something_of_its_own_is_not_sent_away() {
+        let (one, other) = (conn(), conn());
+        one.try_send("hello").unwrap();
+        assert!(!one.no_content(0));
+        assert_eq!(one.take(), IntoResponseState::Stream);
+        assert!(other.no_content(0));
+        assert_eq!(other.take(), IntoResponseState::NoContent);
+        assert_eq!(other.take(), IntoResponseState::Taken);
+    }
+
+    #[test]
+    fn without_senders_a_response_ends_and_what_never_was_one_is_over() {
+        let (response, forgotten) = (conn(), conn());
+        response.take();
+        response.senders_dropped();
+        assert_eq!(response.lifecycle(), Lifecycle::Ending(CloseReason::Completed));
+        forgotten.senders_dropped();
+        assert_eq!(forgotten.lifecycle(), Lifecycle::Over(CloseReason::ClientGone));
+    }
+}

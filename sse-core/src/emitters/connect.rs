@@ -248,3 +248,106 @@ struct Opening {
     /// All its keys are complete.
     complete: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::{
+        emitter::IntoResponseState,
+        emitters::hub::Config,
+        event::{EventId, SseEvent},
+    };
+
+    fn hub() -> Arc<Hub<u8>> {
+        Hub::new(Config::default())
+    }
+
+    fn send(hub: &Hub<u8>, key: u8) -> EventId {
+        hub.send(&key, SseEvent::data("x")).map(|receipt| receipt.id).unwrap()
+    }
+
+    fn from(id: EventId) -> LastEventId {
+        LastEventId::from(id)
+    }
+
+    /// What a connection is told, besides the events.
+    fn told(emitter: &SseEmitter) -> String {
+        let mut queued = VecDeque::new();
+        emitter.conn().take_queue(&mut queued);
+        let frames = queued.iter().flat_map(|queued| queued.frame.to_vec()).collect();
+        String::from_utf8(frames).unwrap()
+    }
+
+    #[test]
+    fn a_position_of_this_life_is_resumed_from_in_silence() {
+        let hub = hub();
+        let (seen, _) = (send(&hub, 7), send(&hub, 7));
+        assert_eq!(told(&hub.connect([7], &from(seen))), "");
+    }
+
+    #[test]
+    fn a_position_that_was_not_reached_yet_means_nothing_here() {
+        let hub = hub();
+        let ahead = Position::new(hub.watermark().get() + 1);
+        let told = told(&hub.connect([7], &from(hub.id_at(ahead))));
+        assert_eq!(told, "event:stream-reset\ndata:{\"reason\":\"epoch\"}\n\n");
+    }
+
+    #[test]
+    fn a_position_of_another_life_means_nothing_here() {
+        let (here, elsewhere) = (hub(), hub());
+        let told = told(&here.connect([7], &from(elsewhere.position())));
+        assert!(told.contains("\"epoch\""), "{told}");
+    }
+
+    #[test]
+    fn an_own_id_is_resumed_from_where_it_was_used_once() {
+        let hub = hub();
+        let event = || SseEvent::builder().id("own").data("x").build().unwrap();
+        hub.send(&7, event()).unwrap();
+        let own = EventId::from_static("own");
+        assert_eq!(told(&hub.connect([7], &from(own.clone()))), "");
+        hub.send(&7, event()).unwrap();
+        assert!(told(&hub.connect([7], &from(own))).contains("\"unknown\""));
+    }
+
+    #[test]
+    fn one_key_given_twice_is_one_connection() {
+        let hub = hub();
+        let emitter = hub.connect([7, 8, 7, 7], &LastEventId::default());
+        assert_eq!(hub.connections(), 2);
+        hub.insert(7, &emitter);
+        assert_eq!(hub.connections(), 2);
+    }
+
+    #[test]
+    fn too_many_keys_are_refused_politely() {
+        let hub: Arc<Hub<usize>> = Hub::new(Config::default());
+        let emitter = hub.connect(0..=MAX_KEYS_PER_CONNECTION, &LastEventId::default());
+        assert!(emitter.is_closed() && hub.connections() == 0);
+        assert!(told(&emitter).contains("\"refused\""));
+    }
+
+    #[test]
+    fn the_second_of_two_is_told_to_stay_away_for_a_day() {
+        let config = Config { one_per_key: Some(Second::Refused), ..Config::default() };
+        let hub: Arc<Hub<u8>> = Hub::new(config);
+        let first = hub.connect([7], &LastEventId::default());
+        let second = hub.connect([7], &LastEventId::default());
+        assert!(!first.is_closed() && second.is_closed());
+        assert!(told(&second).starts_with("retry:86400000\n"));
+    }
+
+    #[test]
+    fn whoever_has_seen_all_of_a_complete_key_need_not_come_back() {
+        let hub = hub();
+        let last = send(&hub, 7);
+        hub.complete(&7);
+        let seen = hub.connect([7], &from(last));
+        assert_eq!(seen.conn().take(), IntoResponseState::NoContent);
+        let fresh = hub.connect([7], &LastEventId::default());
+        assert_eq!(fresh.conn().take(), IntoResponseState::Stream);
+    }
+}

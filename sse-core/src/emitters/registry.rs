@@ -312,3 +312,104 @@ fn is_current<K>(idle: &Idle<K>) -> bool {
     let log = lock(&idle.topic.log);
     log.readers() == 0 && log.is_empty() && log.last_position() == idle.last
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        emitter::ConnSettings,
+        log::{History, Offset, RECORD_COST, clock},
+    };
+
+    fn record(at: Instant) -> Record {
+        let offset: Offset = clock::next();
+        Record {
+            offset,
+            position: offset.into(),
+            frame: Bytes::from_static(b"data:x\n\n"),
+            name: None,
+            own_id: None,
+            at,
+        }
+    }
+
+    fn send(registry: &mut Registry<u8>, key: u8, bounds: &Bounds, at: Instant) {
+        let topic = registry.get_or_create(key);
+        registry.append(&topic, record(at), bounds);
+    }
+
+    fn join(registry: &mut Registry<u8>, key: u8) -> (Arc<Topic<u8>>, ReaderId) {
+        let topic = registry.get_or_create(key);
+        let id = {
+            let mut log = lock(&topic.log);
+            let end = log.end();
+            log.join(Arc::new(Conn::new(ConnSettings::default())), end)
+        };
+        registry.joined();
+        (topic, id)
+    }
+
+    #[test]
+    fn the_oldest_of_any_key_goes_when_all_together_are_too_many() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let bounds = Bounds { total_events: 2, ..Bounds::default() };
+        [1, 2, 3].iter().for_each(|key| send(&mut registry, *key, &bounds, now));
+        let kept = [1, 2, 3].map(|key| !lock(&registry.get_or_create(key).log).is_empty());
+        assert_eq!(kept, [false, true, true]);
+        assert_eq!(registry.events, 2);
+    }
+
+    #[test]
+    fn bytes_of_all_keys_are_bounded_with_the_cost_of_each_record() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let one = RECORD_COST + 8;
+        let bounds = Bounds { total_bytes: 2 * one, ..Bounds::default() };
+        [1, 2, 3].iter().for_each(|key| send(&mut registry, *key, &bounds, now));
+        assert_eq!((registry.events, registry.bytes), (2, 2 * one));
+    }
+
+    #[test]
+    fn a_key_without_connection_and_history_is_forgotten_in_time() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let bounds = Bounds { history: History::none(), ..Bounds::default() };
+        send(&mut registry, 7, &bounds, now);
+        registry.sweep(&bounds, now + MEMORY_AGE - Duration::from_millis(1));
+        assert!(registry.get(&7).is_some(), "it is remembered where it ended");
+        registry.sweep(&bounds, now + MEMORY_AGE);
+        assert!(registry.get(&7).is_none());
+        assert!(registry.forgotten > Position::NONE);
+    }
+
+    #[test]
+    fn a_key_that_never_had_anything_is_forgotten_with_its_last_connection() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let (topic, id) = join(&mut registry, 7);
+        registry.leave(&topic, id, &Bounds::default(), now);
+        assert!(registry.get(&7).is_none());
+        assert_eq!((registry.connections(), registry.forgotten), (0, Position::NONE));
+    }
+
+    #[test]
+    fn a_forgotten_key_with_connections_stays_without_its_history() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let (topic, _) = join(&mut registry, 7);
+        send(&mut registry, 7, &Bounds::default(), now);
+        registry.forget(&topic);
+        assert!(registry.get(&7).is_some_and(|known| Arc::ptr_eq(known, &topic)));
+        assert_eq!((registry.events, registry.bytes), (0, 0));
+    }
+
+    #[test]
+    fn the_next_sweep_is_when_the_oldest_is_too_old_and_never_at_once() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let bounds = Bounds::default();
+        assert_eq!(registry.next_sweep(&bounds, now), None);
+        send(&mut registry, 7, &bounds, now);
+        let age = bounds.history.age;
+        assert_eq!(registry.next_sweep(&bounds, now), Some(now + age));
+        let late = now + 2 * age;
+        assert_eq!(registry.next_sweep(&bounds, late), Some(late + PAUSE));
+    }
+}

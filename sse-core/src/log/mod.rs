@@ -67,6 +67,8 @@ use readers::Readers;
 pub(crate) use readers::{ReaderId, Snapshot};
 pub(crate) use reading::READ_BYTES;
 pub(crate) use receivers::{ReceiverCount, ReceiverCounts};
+#[cfg(test)]
+pub(crate) use record::RECORD_COST;
 pub(crate) use record::{After, Change, Missed, Overtaken, Piece, Record, Seq, Until};
 
 use crate::{event::EventId, sync::Arc};

@@ -252,3 +252,175 @@ impl Drop for Reader {
         self.conn.finish(false);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{
+        close_reason::CloseReason,
+        emitter::{ConnSettings, SHARED},
+        event::EventId,
+        log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},
+    };
+
+    /// A log, and the one reader it has.
+    struct OneLog {
+        log: Arc<Mutex<Log<()>>>,
+        id: ReaderId,
+    }
+
+    impl OneLog {
+        fn log(&self) -> std::sync::MutexGuard<'_, Log<()>> {
+            crate::sync::lock_std(&self.log)
+        }
+    }
+
+    impl Cursor for OneLog {
+        fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
+            if !quiet() || self.log().is_overtaken(self.id) {
+                return Read::Careful;
+            }
+            self.log().read(self.id, until).map_or(Read::Nothing, Read::Piece)
+        }
+
+        fn overtaken(&mut self) -> Option<Overtaken> {
+            self.log().overtaken(self.id)
+        }
+
+        fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
+            self.log().peek(self.id, until, budget)
+        }
+
+        fn advance_past(&mut self, position: Position) {
+            self.log().advance_past(self.id, position);
+        }
+
+        fn newest_by_name(&mut self, until: Until) -> (Vec<Record>, u64) {
+            self.log().newest_by_name(self.id, until)
+        }
+
+        fn source(&self) -> Source {
+            Source::of(&*self.log)
+        }
+
+        fn watermark(&self) -> Position {
+            Position::LAST
+        }
+
+        fn sync_watermark(&self) {}
+
+        fn start(&self) -> Position {
+            Position::NONE
+        }
+
+        fn record_own_id(&self, _: &EventId, _: Position) {}
+
+        fn lag(&self) -> Lag {
+            Lag::Gap
+        }
+    }
+
+    impl ReceiverCount for OneLog {
+        fn opened(&self) {}
+        fn closed(&self) {}
+    }
+
+    struct Setup {
+        conn: Arc<Conn>,
+        reader: Reader,
+        log: Arc<Mutex<Log<()>>>,
+    }
+
+    impl Setup {
+        fn new() -> Self {
+            let conn = Arc::new(Conn::new(ConnSettings::default()));
+            let log = Arc::new(Mutex::new(Log::new(Position::NONE)));
+            let id = {
+                let mut log = crate::sync::lock_std(&log);
+                let end = log.end();
+                log.join(Arc::new(()), end)
+            };
+            let cursor = |id| OneLog { log: Arc::clone(&log), id };
+            assert!(conn.follow(Box::new(cursor(id)), Arc::new(cursor(id))).is_ok());
+            let reader = Reader::new(Arc::clone(&conn));
+            Self { conn, reader, log }
+        }
+
+        fn append(&self, text: &str) {
+            let offset = clock::next();
+            let record = Record {
+                offset,
+                position: offset.into(),
+                frame: SseEvent::data(text).encode(),
+                name: None,
+                own_id: None,
+                at: Instant::now(),
+            };
+            crate::sync::lock_std(&self.log).append(record, &Bounds::default());
+            self.conn.notify(SHARED);
+        }
+
+        /// The data of all events that one poll gives out, as any body's poll does.
+        fn poll(&mut self) -> Option<String> {
+            let mut cx = Context::from_waker(Waker::noop());
+            if self.reader.is_idle(&cx) {
+                return None;
+            }
+            let bytes = match self.reader.poll_shared(&cx) {
+                Some(bytes) => bytes,
+                None => match self.reader.poll(&mut cx) {
+                    Poll::Ready(bytes) => bytes?,
+                    Poll::Pending => return None,
+                },
+            };
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
+            Some(data.collect::<Vec<_>>().join(" "))
+        }
+    }
+
+    #[test]
+    fn all_that_waits_comes_at_once_and_then_nothing() {
+        let mut setup = Setup::new();
+        assert_eq!(setup.poll(), None);
+        setup.append("a");
+        setup.append("b");
+        assert_eq!(setup.poll().unwrap(), "a b");
+        assert_eq!(setup.poll(), None);
+    }
+
+    #[test]
+    fn an_own_event_comes_in_its_place_among_the_shared_ones() {
+        let mut setup = Setup::new();
+        setup.poll();
+        setup.append("a");
+        setup.conn.try_send("own").unwrap();
+        setup.append("b");
+        assert_eq!(setup.poll().unwrap(), "a own b");
+    }
+
+    #[test]
+    fn what_came_before_the_end_comes_with_it_and_nothing_after() {
+        let mut setup = Setup::new();
+        setup.poll();
+        setup.append("before");
+        setup.conn.close(CloseReason::Completed, Some(SseEvent::data("farewell")));
+        setup.append("after");
+        assert_eq!(setup.poll().unwrap(), "before farewell");
+        assert!(setup.reader.is_at_end());
+    }
+
+    #[test]
+    fn a_reader_that_was_overtaken_is_told_before_it_reads_on() {
+        let mut setup = Setup::new();
+        setup.poll();
+        (0..=Bounds::default().history.events.max(Bounds::default().backlog_events))
+            .for_each(|n| setup.append(&n.to_string()));
+        let all = setup.poll().unwrap();
+        assert!(all.starts_with("{\"reason\":\"lagged\",\"missed\":1} 1 2 "), "{all}");
+    }
+}
