@@ -5,10 +5,33 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use crate::sync::{Mutex, lock};
+use super::error::BoxError;
+use crate::{
+    close_reason::CloseReason,
+    sync::{Mutex, lock},
+};
 
 /// One callback, with its argument.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
+
+/// What `on_error` was given.
+pub(super) type OnError = Box<dyn FnOnce(&BoxError) + Send>;
+/// What `on_completion` was given.
+pub(super) type OnCompletion = Box<dyn FnOnce(CloseReason) + Send>;
+
+/// The callbacks of one connection, until their time comes.
+#[derive(Default)]
+pub(super) struct Hooks {
+    pub(super) completion: Vec<OnCompletion>,
+    /// Few connections have any of these.
+    pub(super) others: Option<Box<OtherHooks>>,
+}
+
+#[derive(Default)]
+pub(super) struct OtherHooks {
+    pub(super) timeout: Vec<Callback>,
+    pub(super) error: Vec<OnError>,
+}
 
 /// Callbacks whose time has come. One thread runs them all, so that they never overlap and never
 /// change places, whichever threads they come from.

@@ -6,6 +6,9 @@ use crate::{
     event::{InvalidEvent, SseEvent},
 };
 
+/// Something that can go wrong in the program.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why [`SseEmitter::send`](crate::SseEmitter::send) or [`Emitters::send`](crate::Emitters::send)
 /// did not take an event.
 ///

@@ -39,11 +39,10 @@ mod sender;
 mod settings;
 
 pub use builder::SseEmitterBuilder;
-pub use conn::BoxError;
 pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK};
 pub use control::{StreamControl, StreamHandle};
 pub use endpoint::{Configure, Ending, EndpointOptions, beside};
-pub use error::{SendError, TrySendError};
+pub use error::{BoxError, SendError, TrySendError};
 pub(crate) use queue::Queued;
 pub use sender::SseEmitter;
 pub(crate) use settings::ConnSettings;
