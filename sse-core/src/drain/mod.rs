@@ -19,10 +19,12 @@
 //! Not to be relied on: that a stream is gone when it was told to go. Ending it is the work of whoever
 //! carries it, and what is open at the deadline is left to the server.
 
+mod handle;
 mod open;
 mod plan;
 mod run;
 
+pub use handle::StreamHandle;
 pub use open::{DrainPhase, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError, StreamOrder};
 pub use plan::Drain;
 pub use run::Draining;

@@ -8,11 +8,8 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
-use crate::{
-    emitter::{CloseReason, StreamHandle},
-    observe,
-    sync::lock_std as lock,
-};
+use super::handle::StreamHandle;
+use crate::{close_reason::CloseReason, observe, sync::lock_std as lock};
 
 /// How many streams one context keeps open. The next one is refused, as by a limit.
 pub const MAX_OPEN_STREAMS: usize = 1 << 20;

@@ -2,6 +2,8 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use crate::spread::jittered;
+
 /// How a context leaves: how many streams are told goodbye a second, when their clients come back,
 /// and how long all of it may take.
 ///
@@ -95,7 +97,7 @@ impl Drain {
     /// A moment out of the retry range.
     pub(super) fn jittered_retry(&self) -> Duration {
         let (low, high) = self.retry;
-        low + high.saturating_sub(low).mul_f64(fastrand::f64())
+        jittered(low, high)
     }
 
     /// How many streams each slice takes, and the time from one slice to the next, when `open`

@@ -13,7 +13,7 @@ use super::{
     open::{OpenStreams, StreamOrder},
     plan::Drain,
 };
-use crate::{boxed::BoxFuture, emitter::CloseReason, event::bye, observe};
+use crate::{boxed::BoxFuture, close_reason::CloseReason, event::bye, observe};
 
 impl OpenStreams {
     /// Ends every open stream: each is told goodbye (`stream-bye` with a jittered `retry`) in its

@@ -11,9 +11,9 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    close_reason::CloseReason,
     context::ApplicationContext,
-    drain::{Drain, DrainPhase, OpenStream, OpenStreams, RegisterError, StreamOrder},
-    emitter::{CloseReason, StreamHandle},
+    drain::{Drain, DrainPhase, OpenStream, OpenStreams, RegisterError, StreamHandle, StreamOrder},
     event::SseEvent,
     sync::lock_std as lock,
 };
