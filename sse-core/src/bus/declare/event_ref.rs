@@ -9,12 +9,14 @@ use crate::bus::{
     publish::PlanCell,
 };
 
+type MakePlan = fn(&ListenersByType) -> Arc<dyn AnyPlan>;
+
 /// What a listener hears, without its type: an event, or a trait that events are declared to have.
 #[derive(Clone, Copy)]
 pub struct EventRef {
     pub(crate) key: EventKey,
     /// Makes the plan of the event; a trait object has none of its own.
-    plan: Option<fn(&ListenersByType) -> Arc<dyn AnyPlan>>,
+    plan: Option<MakePlan>,
 }
 
 impl EventRef {

@@ -326,7 +326,7 @@ impl<E: ApplicationEvent> Publication<E> {
                 return self.poll_counts(cx);
             }
             State::Detailed(Detailed::Open { counts, remaining }) => {
-                ready!(remaining.poll(counts, cx))
+                ready!(remaining.poll(counts, cx));
             }
             State::Detailed(Detailed::HandedOver { counts, meta }) => {
                 let counts = ready!(Pin::new(counts).poll(cx)).unwrap_or_else(|_| {
