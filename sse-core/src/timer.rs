@@ -1,4 +1,5 @@
-//! Time for many streams at once: one task a runtime, no timer for each connection.
+//! Timers for many streams: one queue and one task for each runtime, no timer of tokio's for each
+//! connection.
 
 use std::{
     collections::BTreeMap,
@@ -19,12 +20,12 @@ const SLICE: usize = 256;
 
 /// Something that wants to be called when its time has come.
 pub trait Tick: Send + Sync + 'static {
-    /// Called from the pulse's task at or soon after the instant that was set. Must not block; a
+    /// Called from the task of the runtime's timers at or soon after the instant that was set. Must not block; a
     /// stream marks that its time has come and wakes its task.
     fn tick(&self, now: Instant);
 }
 
-/// One appointment with the pulse of the runtime it was set on. Dropping it cancels.
+/// One entry in the queue of timers of the runtime it was set on. Dropping it cancels.
 ///
 /// All timers of a runtime share one task, which sleeps until the earliest of them and ends when
 /// there is none: a timer costs a map entry, and nothing while it waits.
@@ -73,7 +74,7 @@ impl Timer {
         }
     }
 
-    /// Is an appointment made, be it past?
+    /// Is it set, be it to an instant that is past?
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.set.is_some()
@@ -82,9 +83,9 @@ impl Timer {
     /// Calls nobody.
     pub fn clear(&mut self) {
         if let Some((runtime, key)) = self.set.take()
-            && let Some(pulse) = lock(&PULSES).iter_mut().find(|pulse| pulse.runtime == runtime)
+            && let Some(queue) = lock(&QUEUES).iter_mut().find(|queue| queue.runtime == runtime)
         {
-            pulse.due.remove(&key);
+            queue.due.remove(&key);
         }
     }
 }
@@ -101,8 +102,8 @@ impl fmt::Debug for Timer {
     }
 }
 
-/// The appointments of one runtime, in order. Bounded by the number of live [`Timer`]s.
-struct Pulse {
+/// The timers of one runtime, by their deadlines. Bounded by the number of live [`Timer`]s.
+struct TimerQueue {
     runtime: Id,
     due: BTreeMap<Key, Weak<dyn Tick>>,
     serial: u64,
@@ -110,29 +111,29 @@ struct Pulse {
 }
 
 /// One entry for each runtime that has timers. Only map operations happen under this lock.
-static PULSES: Mutex<Vec<Pulse>> = Mutex::new(Vec::new());
+static QUEUES: Mutex<Vec<TimerQueue>> = Mutex::new(Vec::new());
 
 fn insert(runtime: &Handle, at: Instant, target: Weak<dyn Tick>) -> Key {
-    let mut pulses = lock(&PULSES);
+    let mut queues = lock(&QUEUES);
     let index =
-        pulses.iter().position(|pulse| pulse.runtime == runtime.id()).unwrap_or_else(|| {
+        queues.iter().position(|queue| queue.runtime == runtime.id()).unwrap_or_else(|| {
             let earlier = Arc::new(Notify::new());
-            pulses.push(Pulse {
+            queues.push(TimerQueue {
                 runtime: runtime.id(),
                 due: BTreeMap::new(),
                 serial: 0,
                 earlier: Arc::clone(&earlier),
             });
-            runtime.spawn(beat(Entry(runtime.id()), earlier));
-            pulses.len() - 1
+            runtime.spawn(run(Entry(runtime.id()), earlier));
+            queues.len() - 1
         });
-    let pulse = &mut pulses[index];
-    pulse.serial += 1;
-    let key = (at, pulse.serial);
-    let first = pulse.due.first_key_value().is_none_or(|(earliest, _)| key < *earliest);
-    pulse.due.insert(key, target);
+    let queue = &mut queues[index];
+    queue.serial += 1;
+    let key = (at, queue.serial);
+    let first = queue.due.first_key_value().is_none_or(|(earliest, _)| key < *earliest);
+    queue.due.insert(key, target);
     if first {
-        pulse.earlier.notify_one();
+        queue.earlier.notify_one();
     }
     key
 }
@@ -142,7 +143,7 @@ struct Entry(Id);
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        lock(&PULSES).retain(|pulse| pulse.runtime != self.0);
+        lock(&QUEUES).retain(|queue| queue.runtime != self.0);
     }
 }
 
@@ -153,11 +154,11 @@ enum Next {
     Leave,
 }
 
-async fn beat(entry: Entry, earlier: Arc<Notify>) {
+async fn run(entry: Entry, earlier: Arc<Notify>) {
     loop {
         match next(&entry, Instant::now()) {
             Next::Leave => return,
-            // Either the time has come or an earlier appointment was made: look again.
+            // Either the deadline has come or an earlier one was added: look again.
             Next::Sleep(at) => drop(timeout_at(at, earlier.notified()).await),
             Next::Call(targets) => {
                 let now = Instant::now();
@@ -171,15 +172,15 @@ async fn beat(entry: Entry, earlier: Arc<Notify>) {
 }
 
 fn next(entry: &Entry, now: Instant) -> Next {
-    let mut pulses = lock(&PULSES);
-    let Some(index) = pulses.iter().position(|pulse| pulse.runtime == entry.0) else {
+    let mut queues = lock(&QUEUES);
+    let Some(index) = queues.iter().position(|queue| queue.runtime == entry.0) else {
         return Next::Leave;
     };
-    let due = &mut pulses[index].due;
+    let due = &mut queues[index].due;
     match due.first_key_value() {
         None => {
             // Under the lock, so that nobody adds to an entry whose task has left.
-            pulses.swap_remove(index);
+            queues.swap_remove(index);
             Next::Leave
         }
         Some((&(at, _), _)) if at > now => Next::Sleep(at),
@@ -240,7 +241,7 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(10)).await;
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         let id = Handle::current().id();
-        assert!(lock(&PULSES).iter().all(|pulse| pulse.runtime != id));
+        assert!(lock(&QUEUES).iter().all(|queue| queue.runtime != id));
     }
 
     #[tokio::test(start_paused = true)]
@@ -265,7 +266,7 @@ mod tests {
             let id = runtime.handle().id();
             runtime.block_on(async { timer.set(Instant::now() + Duration::from_secs(60)) });
             drop(runtime);
-            assert!(lock(&PULSES).iter().all(|pulse| pulse.runtime != id));
+            assert!(lock(&QUEUES).iter().all(|queue| queue.runtime != id));
         }
     }
 }
