@@ -1,6 +1,6 @@
 //! What an event type is called, and what else is said of it: plain data.
 
-/// The part of an [`EventType`] that does not depend on the type.
+/// The part of an `EventType` that does not depend on the type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventDescription {
     pub(crate) type_name: &'static str,

@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn what_nothing_tells_apart_runs_in_the_order_of_registration() {
         let twin = listener("a", |it| it.module = "m");
-        let other = Profile { name: "b", ..(*twin).clone() };
+        let other = Profile { name: "b", ..*twin };
         assert_order(&[Arc::new(other), twin], &["b", "a"]);
     }
 

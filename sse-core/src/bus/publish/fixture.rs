@@ -92,7 +92,7 @@ pub(super) fn registered(
 
 /// The listener, declared otherwise.
 pub(super) fn with(listener: Registered, declare: impl FnOnce(&mut Profile)) -> Registered {
-    let mut profile = (*listener.profile).clone();
+    let mut profile = *listener.profile;
     declare(&mut profile);
     Registered { profile: Arc::new(profile), handler: listener.handler }
 }
