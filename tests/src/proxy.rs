@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::Mutex;
 
+use crate::group::Group;
 use crate::{Result, eventually};
 
 /// How often to start it: somebody may take the port before it does.
@@ -24,7 +24,7 @@ static STARTING: Mutex<()> = Mutex::const_new(());
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    child: Child,
+    program: Group,
     folder: TempDir,
 }
 
@@ -81,20 +81,19 @@ impl Proxy {
             argument.replace("{port}", &port.to_string()).replace("{}", &file)
         });
         let output = File::create(&log)?;
-        let child = Command::new(command)
-            .args(arguments)
-            .env("HOME", folder.path())
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| format!("{command}: {error}; `tests/run proxies` installs it"))?;
-        let mut this = Self { address: (Ipv4Addr::LOCALHOST, port).into(), child, folder };
+        let program = Group::spawn(
+            Command::new(command)
+                .args(arguments)
+                .env("HOME", folder.path())
+                .current_dir(folder.path())
+                .stdin(Stdio::null())
+                .stdout(output.try_clone()?)
+                .stderr(output),
+            "proxies",
+        )?;
+        let mut this = Self { address: (Ipv4Addr::LOCALHOST, port).into(), program, folder };
         let up = async || {
-            if let Some(status) = this.child.try_wait()? {
+            if let Some(status) = this.program.ended()? {
                 return Ok(Ok(Err(format!("{status}, {}", fs::read_to_string(&log)?))));
             }
             let connected = TcpStream::connect(this.address).await;
@@ -114,14 +113,5 @@ impl Proxy {
     /// What it said, on either output.
     pub fn log(&self) -> Result<String> {
         Ok(fs::read_to_string(self.folder.path().join("log"))?)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let group = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        if let Some(group) = group {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
     }
 }
