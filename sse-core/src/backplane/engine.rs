@@ -1,0 +1,119 @@
+//! The contract of an engine.
+
+use std::{fmt, future::Future, pin::Pin};
+
+use super::{Answer, Batch, EngineError, Epoch, Feed, Head, Position, Queue, Record, Topic};
+
+/// What an engine's calls return.
+///
+/// The call has begun, and its place among other calls is fixed, when the method returns, not when this is first
+/// polled. Dropping it cancels nothing half way: what was begun is done, and only its answer is lost.
+pub type EngineFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send + 'a>>;
+
+/// How far a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The store's epoch.
+    pub epoch: Epoch,
+    /// The newest position that it gave, in any topic; [`Position::ZERO`] if none.
+    pub position: Position,
+}
+
+/// What is wanted of one topic.
+#[derive(Clone, Debug)]
+pub struct Want {
+    /// Which topic.
+    pub topic: Topic,
+    /// Only events after this position; [`Position::ZERO`] for all.
+    pub after: Position,
+    /// At most so many, the newest.
+    pub events: usize,
+    /// At most so many bytes of bodies, the newest; always the newest event, whatever its size.
+    pub bytes: usize,
+}
+
+/// A topic as it stood at one moment.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// Which topic.
+    pub topic: Topic,
+    /// Its head; `None` if the store knows nothing of it (any more).
+    pub head: Option<Head>,
+    /// Its newest events that are kept and were wanted, oldest first: [`Change::Event`](super::Change::Event) alone.
+    pub records: Vec<Record>,
+    /// No event of a topic without a head has a later position than this: what the store has forgotten ends here.
+    pub forgotten: Position,
+    /// The epoch of all this.
+    pub epoch: Epoch,
+}
+
+/// A store that several processes share, or that survives one.
+///
+/// Small and without decisions: it gives positions, keeps what [`Keep`](super::Keep) says, and tells what it
+/// stored. What a history is, who is told of a gap, when to try again: all of that is decided by its caller.
+/// The suite in `backplane::contract` (feature `test-util`) is what an engine must pass.
+///
+/// # What the caller guarantees
+/// [`start`](Self::start) is called once and has succeeded before anything else is called. Batches of one node do not
+/// overlap. Everything else may be called at any time from any thread of the runtime on which `start` was called.
+///
+/// # What the engine guarantees
+/// * **One order.** Positions rise over all topics of the namespace, in the order in which changes become visible:
+///   who sees one in a load, a mark or the feed can see every one before it. Never used again, whatever the clock does.
+/// * **Time.** Each call ends within about three seconds, with [`Unavailable`](super::EngineErrorKind::Unavailable) if the store did not
+///   answer. A connection that was silent for so long is replaced.
+/// * **The feed** stays alive by itself: a connection that breaks or goes silent is replaced, with
+///   [`Broke`](super::FeedItem::Broke) as soon as that is known and [`Whole`](super::FeedItem::Whole) when all topics are followed again.
+/// * **The epoch** is made where it is missing, by whatever writes first, and is with every record, mark and load.
+/// * **After [`close`](Self::close)** every call answers [`Closed`](super::EngineErrorKind::Closed), and the feed is silent.
+pub trait Engine: Send + Sync + fmt::Debug + 'static {
+    /// Connects, and begins to feed. Makes what the store needs (schema, scripts, stream) if it is not there.
+    ///
+    /// # Errors
+    /// [`Refused`](super::EngineErrorKind::Refused) with what to do about it, or `Unavailable` while the store is away.
+    fn start(&self, feed: Feed) -> EngineFuture<'_, Mark>;
+
+    /// Stores a batch: all of it or nothing. One answer for each entry, in order.
+    ///
+    /// A batch with the number that was stored last for its node is not stored again: its answers are those of the
+    /// first time, also after a restart of the store. A lower number is `Superseded`. Retention is applied to the
+    /// topics of the batch here or in the background.
+    fn append(&self, batch: Batch) -> EngineFuture<'_, Vec<Answer>>;
+
+    /// The newest part of some topics, in one round trip, answered by the primary. Each topic is as it stood at one moment:
+    /// its records end at its head's newest event. One `Loaded` for each `Want`, in order.
+    fn load(&self, wants: Vec<Want>) -> EngineFuture<'_, Vec<Loaded>>;
+
+    /// From when this resolves, every later change of these topics comes through the feed. Following twice is following once.
+    fn follow(&self, topics: Vec<Topic>) -> EngineFuture<'_, ()>;
+
+    /// Their changes need not come any more. Takes its place in the order of `follow` calls.
+    fn unfollow(&self, topics: Vec<Topic>);
+
+    /// How far the store is; and the same through the feed, as [`FeedItem::Mark`](super::FeedItem::Mark), with that position or a later one. Both a barrier and
+    /// the test whether the feed can still hear.
+    fn mark(&self) -> EngineFuture<'_, Mark>;
+
+    /// The feed did not bring a mark in time: connect it anew.
+    fn restart_feed(&self);
+
+    /// Topics whose head is later than `after`, with their [`Head::last`]; in rising positions, at most `limit`. Asked from time to
+    /// time, to find changes that the feed lost without knowing.
+    ///
+    /// The default finds none, which is right for a store whose feed cannot lose without saying so.
+    fn changed(&self, after: Position, limit: usize) -> EngineFuture<'_, Vec<(Topic, Position)>> {
+        let _ = (after, limit);
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// The queue for listeners that survive the process, if this engine has one.
+    fn queue(&self) -> Option<&dyn Queue> {
+        None
+    }
+
+    /// What there is to say of how long the store keeps its word, in one sentence, for the log and for people.
+    fn durability(&self) -> &'static str;
+
+    /// Ends connections and tasks. What was begun is finished first.
+    fn close(&self) -> EngineFuture<'_, ()>;
+}

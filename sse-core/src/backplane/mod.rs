@@ -1,0 +1,37 @@
+//! What carries events between processes: the seam for engines.
+//!
+//! A key's log stays what it is; the engine only fills it. A process hands a change to its engine, and what
+//! the engine's feed brings back, in the engine's order, is appended to the same logs on every process that
+//! follows the key. So nothing reaches a client before the engine has it, not on the publishing process
+//! either, and replay and live stay one read.
+//!
+//! ```text
+//! send ─▶ Engine::append ─▶ the engine's log ─▶ Feed ─▶ log of the key on each following process ─▶ readers
+//! ```
+//!
+//! * [`Engine`] is the contract: append, load, follow, a feed, a mark. It encodes nothing and decides nothing.
+//! * [`record`] has what passes through it: [`Batch`], [`Entry`], [`Change`], [`Answer`], [`Record`], [`Head`].
+//! * [`Queue`] is the second half, which an engine may leave out: events for listeners that survive the process.
+//!
+//! The store gives positions, never a process: they rise over all topics of one namespace, so one number
+//! resumes a stream on any set of keys. The [`Epoch`] is the store's and changes when it lost its past.
+
+mod engine;
+mod error;
+mod feed;
+mod position;
+mod queue;
+mod record;
+
+pub use engine::{Engine, EngineFuture, Loaded, Mark, Want};
+pub use error::{EngineError, EngineErrorKind};
+pub use feed::{Feed, FeedItem};
+pub use position::{Epoch, Position};
+pub use queue::{
+    Beat, Claim, Claimed, DeadLetter, DeadReason, Deliveries, Delivery, EventKind, Fence, Letters,
+    ListenerState, ListenerStats, Queue, QueuedEvent, Registration, Since, Steer, Verdict,
+};
+pub use record::{
+    Answer, Batch, Change, Entry, Head, Keep, MAX_RECORD_BYTES, MAX_TOPIC_BYTES, NodeId, Record,
+    Topic, TopicTooLong,
+};
