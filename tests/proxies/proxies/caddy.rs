@@ -30,3 +30,14 @@ async fn a_client_that_leaves_is_known_as_the_table_says() -> Result {
 async fn while_the_program_is_away_a_browser_is_told_what_the_table_says() -> Result {
     CADDY.a_program_that_is_away_is_told_as_the_table_says().await
 }
+
+#[tokio::test]
+async fn compression_of_everything_leaves_streams_alone() -> Result {
+    CADDY
+        .compression_leaves_streams_alone(|text| {
+            let everything =
+                "encode gzip {\nminimum_length 1\nmatch {\nheader Content-Type *\n}\n}\n";
+            text.replace("handle /push*", &format!("{everything}handle /push*"))
+        })
+        .await
+}
