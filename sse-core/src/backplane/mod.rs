@@ -11,6 +11,7 @@
 //!
 //! * [`Engine`] is the contract: append, load, follow, a feed, a mark. It encodes nothing and decides nothing.
 //! * [`record`] has what passes through it: [`Batch`], [`Entry`], [`Change`], [`Answer`], [`Record`], [`Head`].
+//! * [`memory`] is the reference: a store in this process.
 //! * [`Queue`] is the second half, which an engine may leave out: events for listeners that survive the process.
 //!
 //! The store gives positions, never a process: they rise over all topics of one namespace, so one number
@@ -19,6 +20,7 @@
 mod engine;
 mod error;
 mod feed;
+pub mod memory;
 mod position;
 mod queue;
 mod record;
