@@ -20,6 +20,8 @@
 mod engine;
 mod error;
 mod feed;
+#[cfg(feature = "ledger")]
+pub mod ledger;
 pub mod memory;
 mod position;
 mod queue;

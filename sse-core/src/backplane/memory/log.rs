@@ -23,7 +23,8 @@ const LOOKED_AT: usize = 64;
 
 /// Everything that the store knows.
 #[derive(Clone, Debug)]
-pub(super) struct Log {
+#[cfg_attr(feature = "ledger", derive(serde::Serialize, serde::Deserialize))]
+pub(in crate::backplane) struct Log {
     epoch: Epoch,
     last: Position,
     /// Given before this store began, in a life that it does not remember.
@@ -39,14 +40,14 @@ pub(super) struct Log {
 }
 
 /// What an append did.
-pub(super) struct Appended {
-    pub(super) answers: Vec<Answer>,
+pub(in crate::backplane) struct Appended {
+    pub(in crate::backplane) answers: Vec<Answer>,
     /// What became visible, in rising positions. Empty for a batch that was stored before.
-    pub(super) records: Vec<Record>,
+    pub(in crate::backplane) records: Vec<Record>,
 }
 
 impl Log {
-    pub(super) fn new(epoch: Epoch) -> Self {
+    pub(in crate::backplane) fn new(epoch: Epoch) -> Self {
         Self {
             epoch,
             last: Position::ZERO,
@@ -60,11 +61,15 @@ impl Log {
         }
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    pub(in crate::backplane) fn mark(&self) -> Mark {
         Mark { epoch: self.epoch, position: self.last }
     }
 
-    pub(super) fn append(&mut self, batch: &Batch, now: u64) -> Result<Appended, EngineError> {
+    pub(in crate::backplane) fn append(
+        &mut self,
+        batch: &Batch,
+        now: u64,
+    ) -> Result<Appended, EngineError> {
         match self.batches.look(batch.node, batch.number) {
             Seen::New => {}
             Seen::Repeated(answers) => {
@@ -152,7 +157,7 @@ impl Log {
         self.forgotten = self.forgotten.max(topic.head.newest);
     }
 
-    pub(super) fn load(&self, want: &Want) -> Loaded {
+    pub(in crate::backplane) fn load(&self, want: &Want) -> Loaded {
         let topic = self.topics.get(&want.topic);
         Loaded {
             topic: want.topic.clone(),
@@ -163,7 +168,11 @@ impl Log {
         }
     }
 
-    pub(super) fn changed(&self, after: Position, limit: usize) -> Vec<(Topic, Position)> {
+    pub(in crate::backplane) fn changed(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Vec<(Topic, Position)> {
         let later = self.by_last.range(Position::new(after.get().saturating_add(1))..);
         later.take(limit).map(|(position, topic)| (topic.clone(), *position)).collect()
     }
