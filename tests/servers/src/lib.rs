@@ -8,9 +8,11 @@
 
 mod child;
 mod nats;
+mod relay;
 
 pub use child::{Child, Signal, find, free_port, wanted};
 pub use nats::Nats;
+pub use relay::Relay;
 
 /// Whatever went wrong while starting a store.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
