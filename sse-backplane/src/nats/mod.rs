@@ -1,7 +1,7 @@
 //! The engine `nats://`: JetStream, with every node a replica.
 //!
 //! A namespace is one stream, and what it holds are *commands*: a node's batch is one message. Each node reads all of
-//! them, in the stream's order, and applies them to a [`Ledger`](sse_tower_core::backplane::ledger::Ledger) of its own. So the answer
+//! them, in the stream's order, and applies them to a [`Ledger`](sse_tower_core::backplane::replicated::Ledger) of its own. So the answer
 //! to a batch (stored, repeated, closed) is what applying it gave, the same on every node, and a load is a look into memory. No
 //! message is all there is of a key, which is why a key needs no subject of its own: nothing in a key can be a wildcard.
 //!

@@ -20,8 +20,8 @@
 mod engine;
 mod error;
 mod feed;
-#[cfg(feature = "ledger")]
-pub mod ledger;
+#[cfg(feature = "replicated")]
+pub mod replicated;
 pub mod memory;
 mod position;
 mod queue;

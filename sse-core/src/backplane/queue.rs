@@ -12,7 +12,7 @@ use super::{EngineFuture, NodeId, Position};
 
 /// A type of event as it travels: its name and the version of its body.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "ledger", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct EventKind {
     /// The name from `#[event(name = "..")]`.
     pub name: Arc<str>,
@@ -22,7 +22,7 @@ pub struct EventKind {
 
 /// An event that waits for listeners. The engine does not look into its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "ledger", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct QueuedEvent {
     /// What it is.
     pub kind: EventKind,

@@ -23,7 +23,7 @@ const LOOKED_AT: usize = 64;
 
 /// Everything that the store knows.
 #[derive(Clone, Debug)]
-#[cfg_attr(feature = "ledger", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::backplane) struct Log {
     epoch: Epoch,
     last: Position,

@@ -29,7 +29,7 @@ pub use batches::MAX_NODES;
 pub use engine::MemoryEngine;
 #[cfg(any(test, feature = "test-util"))]
 pub use faults::{Faults, Mend, NodeFaults, Snapshot};
-#[cfg(feature = "ledger")]
+#[cfg(feature = "replicated")]
 pub(super) use log::Log;
 pub use log::{MAX_BYTES, MAX_TOPICS};
 pub use node::{MAX_FEED_BYTES, MAX_FEED_ITEMS};

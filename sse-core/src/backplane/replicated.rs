@@ -1,4 +1,4 @@
-//! A whole store as a value: for engines whose store is only a log of commands that every node reads. Feature `ledger`.
+//! A whole store as a value: for engines whose store is only a log of commands that every node reads. Feature `replicated`.
 //!
 //! Nodes that apply the same commands in the same order have the same ledger, so what one command was answered is
 //! known without asking anybody: each node finds it out by itself. It is the state machine of the engine `memory:`.
