@@ -9,7 +9,7 @@ use std::{
 
 use sse_tower_core::backplane::{
     Answer, Batch, Change, Engine, EngineError, EngineFuture, Feed, Loaded, MAX_RECORD_BYTES, Mark,
-    Position, Topic, Want, ledger::Command,
+    Position, Topic, Want, replicated::Command,
 };
 use tokio::{
     runtime::Handle,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sse_tower_core::backplane::{
     Epoch,
-    ledger::{Applied, Command, Ledger},
+    replicated::{Applied, Command, Ledger},
 };
 
 use super::wire::{self, Part, Request};

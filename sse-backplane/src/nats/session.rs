@@ -10,7 +10,7 @@ use async_nats::jetstream::{self, Context, consumer::push, stream::Stream};
 use futures_util::StreamExt;
 use sse_tower_core::backplane::{
     Answer, EngineError, EngineErrorKind, Epoch, Feed, FeedItem, Mark, Record, Topic,
-    ledger::{Applied, Command},
+    replicated::{Applied, Command},
 };
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},

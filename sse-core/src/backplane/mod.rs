@@ -23,12 +23,12 @@ pub mod contract;
 mod engine;
 mod error;
 mod feed;
-#[cfg(feature = "replicated")]
-pub mod replicated;
 pub mod memory;
 mod position;
 mod queue;
 mod record;
+#[cfg(feature = "replicated")]
+pub mod replicated;
 
 pub use engine::{Engine, EngineFuture, Loaded, Mark, Want};
 pub use error::{EngineError, EngineErrorKind};

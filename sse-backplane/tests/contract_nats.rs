@@ -1,0 +1,37 @@
+//! The engine on NATS keeps the contract of engines, on a real server.
+
+#![cfg(feature = "nats")]
+
+use std::sync::Arc;
+
+use engine_servers::{Nats, wanted};
+use sse_tower_backplane::nats::connect;
+use sse_tower_core::backplane::{Engine, contract::Harness};
+
+struct OnNats(Nats);
+
+impl Harness for OnNats {
+    async fn fresh() -> Self {
+        Self(Nats::start().await.unwrap())
+    }
+
+    async fn engine(&self) -> Arc<dyn Engine> {
+        Arc::new(connect(&self.0.url(), "contract").await.unwrap())
+    }
+
+    async fn restart(&mut self) -> bool {
+        self.0.restart().await.unwrap();
+        true
+    }
+}
+
+mod on_a_server {
+    use super::OnNats;
+
+    sse_tower_core::engine_contract!(OnNats);
+}
+
+#[test]
+fn which_engines_are_exercised_is_said() {
+    println!("nats: {}", if wanted("nats") { "exercised" } else { "left out by SSE_TEST_ENGINES" });
+}
