@@ -212,6 +212,10 @@ pub(super) async fn run(
                 }
                 if std::mem::take(&mut broken) {
                     shared.put(FeedItem::Whole);
+                    // Whoever loads now may find another epoch: this says so.
+                    if let Some(mark) = shared.look(|replica| replica.ledger.mark()) {
+                        shared.put(FeedItem::Mark(mark));
+                    }
                 }
                 session.read(messages).await
             }
