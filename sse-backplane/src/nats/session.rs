@@ -52,6 +52,8 @@ struct Inner {
     replica: Option<Replica>,
     followed: HashSet<Topic>,
     pending: HashMap<u64, oneshot::Sender<Answers>>,
+    /// The past was lost and nobody said so yet: what is stored now goes with it.
+    lost: bool,
     number: u64,
 }
 
@@ -155,6 +157,7 @@ impl Shared {
         records.retain(|record| inner.followed.contains(&record.topic));
         step.records = records;
         if step.own {
+            let answers = if inner.lost { Err(silent()) } else { answers };
             step.answer = inner.pending.remove(&request.number).zip(Some(answers));
         }
         Ok(step)
@@ -268,6 +271,7 @@ impl Session<'_> {
         }
         if let Some(from) = lost {
             self.renew(from, &mut messages).await?;
+            shared.lock().lost = false;
         }
         Ok(messages)
     }
@@ -297,8 +301,13 @@ impl Session<'_> {
         });
         let epoch = replica.ledger.mark().epoch;
         shared.applied.send_replace(replica.applied);
-        shared.lock().replica = Some(replica);
-        Ok((hole || shorter).then_some(epoch))
+        let lost = hole || shorter;
+        {
+            let mut inner = shared.lock();
+            inner.replica = Some(replica);
+            inner.lost = lost;
+        }
+        Ok(lost.then_some(epoch))
     }
 
     /// Tells all nodes, through the stream, that the past was lost.
