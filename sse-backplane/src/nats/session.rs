@@ -102,6 +102,13 @@ impl Shared {
         self.lock().replica.as_ref().map(look)
     }
 
+    /// The epoch whose past was lost, if an attempt to say so came to nothing.
+    fn not_told(&self) -> Option<Epoch> {
+        let inner = self.lock();
+        let replica = inner.replica.as_ref().filter(|_| inner.lost);
+        replica.map(|replica| replica.ledger.mark().epoch)
+    }
+
     /// The messages of a command, and where its answer comes.
     pub(super) fn ask(
         &self,
@@ -259,7 +266,8 @@ impl Session<'_> {
                 Some(known) => stream::continues(&stream, &info, known).await?,
                 None => false,
             };
-            let lost = if goes_on { None } else { self.begin_anew(&stream, known).await? };
+            let lost =
+                if goes_on { shared.not_told() } else { self.begin_anew(&stream, known).await? };
             Ok::<_, EngineError>((stream, info.state.last_sequence, lost))
         });
         let (stream, last, lost) = limit.await.map_err(|_| silent())??;
