@@ -46,21 +46,24 @@
 #![deny(missing_docs)]
 
 pub mod backplane;
+mod boxed;
 mod bus;
-mod causes;
+mod close_reason;
+mod component;
 mod context;
+mod drain;
 mod emitter;
 mod emitters;
+mod error_chain;
 mod event;
 #[cfg(feature = "http")]
 mod http;
+mod log;
 pub mod observe;
-mod pulse;
+mod spread;
 mod stream;
 mod sync;
-
-#[cfg(all(test, sse_loom))]
-mod model;
+mod timer;
 
 #[cfg(feature = "axum")]
 mod axum;
@@ -75,43 +78,49 @@ pub use event::{
 };
 
 // One connection.
+pub use boxed::BoxError;
+pub use close_reason::CloseReason;
 pub use emitter::{
-    BoxError, CloseReason, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE,
-    SendError, SseEmitter, SseEmitterBuilder, StreamControl, StreamHandle, TrySendError,
+    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, SendError, SseEmitter,
+    SseEmitterBuilder, StreamControl, TrySendError,
 };
 pub use stream::EventStream;
 
 // Many connections.
 pub use emitters::{
+    Emitters, EmittersBuilder, Key, LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE, MEMORY_KEYS,
+    Receipt, Second, Sent,
+};
+pub use log::{
     DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
-    Emitters, EmittersBuilder, History, Key, Lag, LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE,
-    MEMORY_KEYS, Receipt, Second, Sent,
+    History, Lag,
 };
 
 // Time for many streams at once.
-pub use pulse::{Tick, Timer};
+pub use timer::{Tick, Timer};
 
 // Application events.
 pub use bus::{
     ApplicationEvent, EventMeta, EventType, Failure, Inject, IntoListenerError, Listener,
     ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked, ListenerTimedOut,
     MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase,
-    Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement, Transaction,
-    TransactionFull, TransactionNeeded,
+    Publication, PublicationId, PublishError, Publisher, RepublishedTooDeep, Settlement,
+    Subscription, Transaction, TransactionFull, TransactionNeeded, Unheard,
 };
 
 // The context.
 #[cfg(feature = "axum")]
 pub use axum::ContextRejection;
+pub use component::Component;
 pub use context::{
-    ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
-    Publisher, Subscription, Unheard, WiringError, WiringFault,
+    ApplicationContext, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
+    WiringError, WiringFault,
 };
 
 // Leaving.
-pub use context::{
+pub use drain::{
     Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
-    StreamOrder,
+    StreamHandle, StreamOrder,
 };
 
 /// The program of the README compiles as it stands there.

@@ -1,4 +1,4 @@
-//! `SseService`: what happens to a request.
+//! `SseService`: looks at a request before its handler does.
 
 use std::{
     sync::Arc,
@@ -11,7 +11,12 @@ use http_body::Body;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::{ResponseBody, ResponseFuture, admission::Ticket, layer::Settings};
+use crate::{
+    admission::{Ticket, allow, origin},
+    body::ResponseBody,
+    future::ResponseFuture,
+    settings::LayerSettings,
+};
 
 /// A service under [`SseLayer`](crate::SseLayer).
 ///
@@ -35,11 +40,11 @@ use crate::{ResponseBody, ResponseFuture, admission::Ticket, layer::Settings};
 #[derive(Clone, Debug)]
 pub struct SseService<S> {
     inner: S,
-    settings: Arc<Settings>,
+    settings: Arc<LayerSettings>,
 }
 
 impl<S> SseService<S> {
-    pub(crate) fn new(inner: S, settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(inner: S, settings: Arc<LayerSettings>) -> Self {
         Self { inner, settings }
     }
 
@@ -87,12 +92,15 @@ where
         let event_source = settings.refusal.is_for_event_source(&head);
         if event_source && let Some(why) = settings.closed_to(&keys) {
             // Nothing else than a stream can come of this request, so its handler need not run.
-            return ResponseFuture::refused(settings.refusal.answer(true, why));
+            let mut answer = settings.refusal.answer(true, why);
+            allow(origin(head.headers()).as_ref(), answer.headers_mut());
+            return ResponseFuture::refused(answer);
         }
         let ticket = Ticket {
             settings: settings.clone(),
             keys,
             event_source,
+            origin: origin(head.headers()),
             lease: settings.lease.as_ref().and_then(|of| of(&head)),
             since: Instant::now(),
         };

@@ -9,7 +9,8 @@ use std::{
 
 use sse_tower_core::backplane::{
     Answer, Batch, Change, Engine, EngineError, EngineFuture, Feed, Loaded, MAX_RECORD_BYTES, Mark,
-    Position, Topic, Want, replicated::Command,
+    Position, Queue, Topic, Want,
+    replicated::{Applied, Command},
 };
 use tokio::{
     runtime::Handle,
@@ -53,7 +54,7 @@ impl NatsEngine {
     }
 
     /// Runs a call to its end, whoever still waits for it.
-    fn call<T, F>(
+    pub(super) fn call<T, F>(
         &self,
         call: impl FnOnce(Arc<Shared>, mpsc::UnboundedSender<MarkAsked>) -> F,
     ) -> EngineFuture<'_, T>
@@ -105,23 +106,9 @@ impl Engine for NatsEngine {
             return Box::pin(std::future::ready(Err(error)));
         }
         self.call(|shared, _marks| async move {
-            let (messages, mut pending) = shared.ask(&Command::Append(batch))?;
-            let mut stored = Vec::with_capacity(messages.len());
-            for message in messages {
-                let publish = shared.context.publish(shared.names.subject.clone(), message);
-                stored.push(publish.await.map_err(super::stream::unavailable)?);
-            }
-            let refused = async {
-                for stored in stored {
-                    if let Err(error) = stored.await {
-                        return super::stream::unavailable(error);
-                    }
-                }
-                std::future::pending().await
-            };
-            tokio::select! {
-                answers = pending.answer() => answers,
-                error = refused => Err(error),
+            match shared.run(&Command::Append(batch)).await? {
+                Applied::Appended { answers, .. } => answers,
+                other => Err(strange(&other)),
             }
         })
     }
@@ -165,6 +152,10 @@ impl Engine for NatsEngine {
         })
     }
 
+    fn queue(&self) -> Option<&dyn Queue> {
+        Some(self)
+    }
+
     fn durability(&self) -> &'static str {
         "NATS syncs to disk every two minutes unless `sync_interval` says otherwise: what was stored since is lost if \
          the machine loses power"
@@ -204,4 +195,9 @@ fn unfit(change: &Change) -> Option<EngineError> {
         }
         _ => None,
     }
+}
+
+/// An answer of another kind than the question.
+pub(super) fn strange(answer: &dyn fmt::Debug) -> EngineError {
+    EngineError::refused(format!("the store answered something else: {answer:?}"))
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sse_tower_core::backplane::{
     Epoch,
-    replicated::{Applied, Command, Ledger},
+    replicated::{Applied, Command, ReplicatedStore},
 };
 
 use super::wire::{self, Part, Request};
@@ -19,7 +19,7 @@ const MAX_PARTIAL: usize = 1_024;
 /// A node's copy of a namespace.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Replica {
-    pub(super) ledger: Ledger,
+    pub(super) ledger: ReplicatedStore,
     /// When the stream that it follows was created, in nanoseconds since 1970: another time is another stream.
     pub(super) created: i128,
     /// The sequence number of the last message that was applied.
@@ -48,7 +48,7 @@ impl Replica {
         // The same for all nodes that begin with an empty stream, and another one for another stream.
         let epoch = (created / 1_000) as u64 & ((1 << 48) - 1);
         Self {
-            ledger: Ledger::new(Epoch::new(epoch.max(1))),
+            ledger: ReplicatedStore::new(Epoch::new(epoch.max(1))),
             created,
             applied: 0,
             at: 0,

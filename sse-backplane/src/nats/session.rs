@@ -7,9 +7,10 @@ use std::{
 };
 
 use async_nats::jetstream::{self, Context, consumer::push, stream::Stream};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use sse_tower_core::backplane::{
-    Answer, EngineError, EngineErrorKind, Epoch, Feed, FeedItem, Mark, Record, Topic,
+    EngineError, EngineErrorKind, Epoch, Feed, FeedItem, Mark, Record, Topic,
     replicated::{Applied, Command},
 };
 use tokio::{
@@ -30,8 +31,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// After how many messages the ledger is copied and the stream's beginning deleted, by the node that sent the last of them.
 const COPY_EVERY: u64 = 20_000;
 
-/// What a command was answered.
-type Answers = Result<Vec<Answer>, EngineError>;
+/// What a command was answered: `Appended` or `Queue`.
+pub(super) type Outcome = Result<Applied, EngineError>;
 
 /// What the task and the calls share.
 pub(super) struct Shared {
@@ -51,7 +52,7 @@ pub(super) struct Shared {
 struct Inner {
     replica: Option<Replica>,
     followed: HashSet<Topic>,
-    pending: HashMap<u64, oneshot::Sender<Answers>>,
+    pending: HashMap<u64, oneshot::Sender<Outcome>>,
     /// The past was lost and nobody said so yet: what is stored now goes with it.
     lost: bool,
     number: u64,
@@ -102,6 +103,33 @@ impl Shared {
         self.lock().replica.as_ref().map(look)
     }
 
+    /// The same for what needs it as its own, and changes nothing all the same.
+    pub(super) fn look_into<T>(&self, look: impl FnOnce(&mut Replica) -> T) -> Option<T> {
+        self.lock().replica.as_mut().map(look)
+    }
+
+    /// Stores a command, and waits for what it was answered.
+    pub(super) async fn run(&self, command: &Command) -> Outcome {
+        let (messages, mut pending) = self.ask(command)?;
+        let mut stored = Vec::with_capacity(messages.len());
+        for message in messages {
+            let publish = self.context.publish(self.names.subject.clone(), message);
+            stored.push(publish.await.map_err(stream::unavailable)?);
+        }
+        let refused = async {
+            for stored in stored {
+                if let Err(error) = stored.await {
+                    return stream::unavailable(error);
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            outcome = pending.answer() => outcome,
+            error = refused => Err(error),
+        }
+    }
+
     /// The epoch whose past was lost, if an attempt to say so came to nothing.
     fn not_told(&self) -> Option<Epoch> {
         let inner = self.lock();
@@ -110,10 +138,7 @@ impl Shared {
     }
 
     /// The messages of a command, and where its answer comes.
-    pub(super) fn ask(
-        &self,
-        command: &Command,
-    ) -> Result<(Vec<bytes::Bytes>, Pending<'_>), EngineError> {
+    fn ask(&self, command: &Command) -> Result<(Vec<Bytes>, Pending<'_>), EngineError> {
         let bytes = postcard::to_stdvec(command).map_err(|error| {
             EngineError::refused("this cannot be written down").with_source(error)
         })?;
@@ -160,12 +185,22 @@ impl Shared {
         let mut step = Step { applied: sequence, epoch: Some(epoch), ..Step::default() };
         let Some(Done { request, applied }) = done else { return Ok(step) };
         step.own = request.origin == self.origin;
-        let Applied::Appended { answers, mut records } = applied else { return Ok(step) };
-        records.retain(|record| inner.followed.contains(&record.topic));
-        step.records = records;
+        let applied = match applied {
+            Applied::Appended { answers, mut records, rings } => {
+                records.retain(|record| inner.followed.contains(&record.topic));
+                step.records = records;
+                step.rings = rings;
+                Applied::Appended { answers, records: Vec::new(), rings }
+            }
+            Applied::Queue { answer, rings } => {
+                step.rings = rings;
+                Applied::Queue { answer, rings }
+            }
+            _ => return Ok(step),
+        };
         if step.own {
-            let answers = if inner.lost { Err(silent()) } else { answers };
-            step.answer = inner.pending.remove(&request.number).zip(Some(answers));
+            let outcome = if inner.lost { Err(silent()) } else { Ok(applied) };
+            step.answer = inner.pending.remove(&request.number).zip(Some(outcome));
         }
         Ok(step)
     }
@@ -177,19 +212,21 @@ struct Step {
     applied: u64,
     epoch: Option<Epoch>,
     records: Vec<Record>,
-    answer: Option<(oneshot::Sender<Answers>, Answers)>,
+    /// Something may be due in the queue.
+    rings: bool,
+    answer: Option<(oneshot::Sender<Outcome>, Outcome)>,
     own: bool,
 }
 
 /// An answer that is waited for; forgotten when nobody does any more.
-pub(super) struct Pending<'a> {
+struct Pending<'a> {
     shared: &'a Shared,
     number: u64,
-    answer: oneshot::Receiver<Answers>,
+    answer: oneshot::Receiver<Outcome>,
 }
 
 impl Pending<'_> {
-    pub(super) async fn answer(&mut self) -> Answers {
+    async fn answer(&mut self) -> Outcome {
         (&mut self.answer).await.unwrap_or_else(|_| Err(closed()))
     }
 }
@@ -373,6 +410,9 @@ impl Session<'_> {
         let step = shared.apply(message)?;
         if let Some(epoch) = step.epoch.filter(|_| !step.records.is_empty()) {
             shared.put(FeedItem::Records { epoch, records: step.records });
+        }
+        if step.rings {
+            shared.put(FeedItem::Bell);
         }
         if let Some((waiting, answer)) = step.answer {
             // Whoever asked may have given up.

@@ -1,16 +1,20 @@
 //! A whole store as a value: for engines whose store is only a log of commands that every node reads. Feature `replicated`.
 //!
-//! Nodes that apply the same commands in the same order have the same ledger, so what one command was answered is
+//! Nodes that apply the same commands in the same order have the same store, so what one command was answered is
 //! known without asking anybody: each node finds it out by itself. It is the state machine of the engine `memory:`.
-//! A ledger can be written down and read again by serde, so that a node need not begin with the first command.
+//! A store can be written down and read again by serde, so that a node need not begin with the first command.
 
 use serde::{Deserialize, Serialize};
 
+use std::{sync::Arc, time::Duration};
+
 use super::{
-    Answer, Batch, EngineError, Epoch, Loaded, Mark, Position, Record, Topic, Want, memory::Log,
+    Answer, Batch, Beat, Claim, Claimed, DeadLetter, EngineError, Epoch, Fence, Letters,
+    ListenerStats, Loaded, Mark, NodeId, Position, Record, Registration, Steer, Topic, Verdict,
+    Want, memory::Log,
 };
 
-/// What changes a ledger.
+/// What changes a store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Command {
@@ -23,6 +27,46 @@ pub enum Command {
         /// The new one.
         to: Epoch,
     },
+    /// Something that changes the [`Queue`](super::Queue).
+    Queue(QueueCommand),
+}
+
+/// The calls of a [`Queue`](super::Queue) that change it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each is the method of its name")]
+pub enum QueueCommand {
+    Register(Vec<Registration>),
+    Claim { node: NodeId, claims: Vec<Claim> },
+    Settle(Vec<(Fence, Verdict)>),
+    Beat { node: NodeId, lease: Duration },
+    Reap { again: Duration },
+    Leave(NodeId),
+    Revive { listener: Arc<str>, letters: Letters },
+    Discard { listener: Arc<str>, letters: Letters },
+    // A look that deletes what it finds too old.
+    Dead { listener: Arc<str>, after: u64, limit: usize },
+    Steer { listener: Arc<str>, how: Steer },
+}
+
+/// What a [`QueueCommand`] was answered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum QueueAnswer {
+    /// It is done, and there is nothing to say.
+    Done,
+    /// What a claim gave.
+    Claimed(Claimed),
+    /// Which verdicts were not stale.
+    Settled(Vec<bool>),
+    /// What became of the lease.
+    Beat(Beat),
+    /// So many entries or letters.
+    Count(usize),
+    /// Whether the listener is known.
+    Known(bool),
+    /// Dead letters.
+    Dead(Vec<DeadLetter>),
 }
 
 /// What a command did.
@@ -35,6 +79,15 @@ pub enum Applied {
         answers: Result<Vec<Answer>, EngineError>,
         /// Empty for a batch that was there before.
         records: Vec<Record>,
+        /// Something came into the queue.
+        rings: bool,
+    },
+    /// The queue's answer, and whether something may be due in it now.
+    Queue {
+        /// What it was.
+        answer: Result<QueueAnswer, EngineError>,
+        /// There may be something to claim.
+        rings: bool,
     },
     /// The epoch is another one now, or it was not the one that was meant.
     Renewed,
@@ -43,20 +96,20 @@ pub enum Applied {
 /// Everything that a store knows.
 ///
 /// ```
-/// use sse_tower_core::backplane::{Epoch, Position, ledger::{Applied, Command, Ledger}};
+/// use sse_tower_core::backplane::{Epoch, Position, ledger::{Applied, Command, ReplicatedStore}};
 ///
-/// let mut ledger = Ledger::new(Epoch::new(7));
+/// let mut store = ReplicatedStore::new(Epoch::new(7));
 /// let renew = Command::Renew { from: Epoch::new(7), to: Epoch::new(8) };
-/// assert!(matches!(ledger.apply(&renew, 1_000), Applied::Renewed));
-/// assert_eq!(ledger.mark().epoch, Epoch::new(8));
-/// assert_eq!(ledger.mark().position, Position::ZERO);
+/// assert!(matches!(store.apply(&renew, 1_000), Applied::Renewed));
+/// assert_eq!(store.mark().epoch, Epoch::new(8));
+/// assert_eq!(store.mark().position, Position::ZERO);
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Ledger {
+pub struct ReplicatedStore {
     log: Log,
 }
 
-impl Ledger {
+impl ReplicatedStore {
     /// An empty one.
     #[must_use]
     pub fn new(epoch: Epoch) -> Self {
@@ -73,8 +126,14 @@ impl Ledger {
     pub fn apply(&mut self, command: &Command, now: u64) -> Applied {
         match command {
             Command::Append(batch) => match self.log.append(batch, now) {
-                Ok(done) => Applied::Appended { answers: Ok(done.answers), records: done.records },
-                Err(error) => Applied::Appended { answers: Err(error), records: Vec::new() },
+                Ok(done) => Applied::Appended {
+                    answers: Ok(done.answers),
+                    records: done.records,
+                    rings: done.queued,
+                },
+                Err(error) => {
+                    Applied::Appended { answers: Err(error), records: Vec::new(), rings: false }
+                }
             },
             Command::Renew { from, to } => {
                 if self.mark().epoch == *from {
@@ -82,7 +141,62 @@ impl Ledger {
                 }
                 Applied::Renewed
             }
+            Command::Queue(command) => self.queue(command, now),
         }
+    }
+
+    fn queue(&mut self, command: &QueueCommand, now: u64) -> Applied {
+        let mut ledger = self.log.ledger(now);
+        let (answer, rings) = match command {
+            QueueCommand::Register(listeners) => {
+                (ledger.register(listeners).map(|()| QueueAnswer::Done), true)
+            }
+            QueueCommand::Claim { node, claims } => {
+                (ledger.claim(*node, claims).map(QueueAnswer::Claimed), false)
+            }
+            QueueCommand::Settle(verdicts) => {
+                let waits = |(_, verdict): &(Fence, Verdict)| {
+                    matches!(verdict, Verdict::Released | Verdict::Failed { .. })
+                };
+                let rings = verdicts.iter().any(waits);
+                (ledger.settle(verdicts).map(QueueAnswer::Settled), rings)
+            }
+            QueueCommand::Beat { node, lease } => {
+                (ledger.beat(*node, *lease).map(QueueAnswer::Beat), false)
+            }
+            QueueCommand::Reap { again } => (ledger.reap(*again).map(QueueAnswer::Count), true),
+            QueueCommand::Leave(node) => (ledger.leave(*node).map(QueueAnswer::Count), true),
+            QueueCommand::Revive { listener, letters } => {
+                (ledger.revive(listener, *letters).map(QueueAnswer::Count), true)
+            }
+            QueueCommand::Discard { listener, letters } => {
+                (ledger.discard(listener, *letters).map(QueueAnswer::Count), false)
+            }
+            QueueCommand::Dead { listener, after, limit } => {
+                (ledger.dead(listener, *after, *limit).map(QueueAnswer::Dead), false)
+            }
+            QueueCommand::Steer { listener, how } => {
+                (ledger.steer(listener, *how).map(QueueAnswer::Known), matches!(how, Steer::Resume))
+            }
+        };
+        let nothing = matches!(answer, Err(_) | Ok(QueueAnswer::Count(0)));
+        Applied::Queue { answer, rings: rings && !nothing }
+    }
+
+    /// Every event name that some listener hears, at `now`. Changes nothing.
+    ///
+    /// # Errors
+    /// A row cannot be read.
+    pub fn heard(&mut self, now: u64) -> Result<Vec<Arc<str>>, EngineError> {
+        self.log.ledger(now).heard()
+    }
+
+    /// How all listeners stand at `now`. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`heard`](Self::heard).
+    pub fn stats(&mut self, now: u64) -> Result<Vec<ListenerStats>, EngineError> {
+        self.log.ledger(now).stats()
     }
 
     /// The newest part of a topic.

@@ -2,24 +2,13 @@
 
 use std::{fmt, time::Duration};
 
-use super::{CloseReason, Conn};
-use crate::{SseEvent, sync::Arc};
-
-#[cfg(sse_loom)]
-type Weak<T> = Arc<T>;
-#[cfg(not(sse_loom))]
-use std::sync::Weak;
-
-/// A running stream that a drain, a lease or a limit may have to end.
-///
-/// Implemented by [`StreamControl`] for streams of this crate, and by `sse-tower` for any other
-/// body that it carries.
-pub trait StreamHandle: Send + Sync + 'static {
-    /// Ends the stream: what is queued is written, then `farewell`, then the end.
-    ///
-    /// Returns at once. A stream that has ended or is ending already stays as it is.
-    fn end(&self, reason: CloseReason, farewell: Option<SseEvent>);
-}
+use super::Conn;
+use crate::{
+    close_reason::CloseReason,
+    drain::StreamHandle,
+    event::SseEvent,
+    sync::{Arc, Weak},
+};
 
 /// A handle on one running [`EventStream`](crate::EventStream), for whoever carries it. It does
 /// not keep the connection alive.
@@ -39,24 +28,12 @@ pub struct StreamControl {
 }
 
 impl StreamControl {
-    #[cfg(not(sse_loom))]
     pub(crate) fn new(conn: &Arc<Conn>) -> Self {
         Self { conn: Arc::downgrade(conn) }
     }
 
-    #[cfg(sse_loom)]
-    pub(crate) fn new(conn: &Arc<Conn>) -> Self {
-        Self { conn: Arc::clone(conn) }
-    }
-
-    #[cfg(not(sse_loom))]
     fn conn(&self) -> Option<Arc<Conn>> {
         self.conn.upgrade()
-    }
-
-    #[cfg(sse_loom)]
-    fn conn(&self) -> Option<Arc<Conn>> {
-        Some(Arc::clone(&self.conn))
     }
 
     /// Uses `interval` between keep-alive comments unless the emitter was built with its own.
@@ -93,7 +70,7 @@ impl StreamControl {
 impl StreamHandle for StreamControl {
     fn end(&self, reason: CloseReason, farewell: Option<SseEvent>) {
         if let Some(conn) = self.conn() {
-            conn.begin_end(reason, farewell);
+            conn.close(reason, farewell);
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Why an event was not queued.
 
-use super::CloseReason;
-use crate::{InvalidEvent, SseEvent, causes::debug_with_causes};
+use crate::{
+    close_reason::CloseReason,
+    error_chain::debug_with_causes,
+    event::{InvalidEvent, SseEvent},
+};
 
 /// Why [`SseEmitter::send`](crate::SseEmitter::send) or [`Emitters::send`](crate::Emitters::send)
 /// did not take an event.

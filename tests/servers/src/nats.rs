@@ -38,20 +38,22 @@ impl Nats {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(options: &[&str]) -> Result<Self, Error> {
-        let folder = TempDir::with_prefix("nats-")?;
-        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let mut folder = TempDir::with_prefix("nats-")?;
+        let mut options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let mut said = String::new();
         for _ in 0..5 {
             // Known before it starts, so that it is the same after a restart.
             let port = free_port()?;
             let child = spawn(folder.path(), port, &options)?;
-            let mut server = Self { child, port, folder, options: options.clone() };
+            let mut server = Self { child, port, folder, options };
             if server.ready().await? {
                 return Ok(server);
             }
-            let Self { folder: kept, .. } = server;
-            return Err(format!("nats-server in {} ended at once", kept.path().display()).into());
+            // Somebody took the port since.
+            said = server.child.log();
+            Self { folder, options, .. } = server;
         }
-        Err("no port for nats-server".into())
+        Err(format!("nats-server ended at once: {said}").into())
     }
 
     /// Where it listens: `127.0.0.1:4222`.

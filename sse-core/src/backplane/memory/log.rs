@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
+    super::ledger::{Ledger, MemoryRows},
     batches::{Batches, Seen},
     topic::TopicLog,
 };
@@ -17,6 +18,9 @@ pub const MAX_TOPICS: usize = 1_048_576;
 /// So many bytes of bodies are kept, 256 MiB; then the topic that did not change longest is forgotten.
 pub const MAX_BYTES: usize = 256 * 1024 * 1024;
 
+/// So many bytes of events wait in the queue, 256 MiB; then the oldest expire.
+pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
+
 /// So many topics are looked at with each call because something of them may be too old. More than one call makes, so
 /// that the store does not grow.
 const LOOKED_AT: usize = 64;
@@ -26,9 +30,7 @@ const LOOKED_AT: usize = 64;
 #[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub(in crate::backplane) struct Log {
     epoch: Epoch,
-    last: Position,
-    /// Given before this store began, in a life that it does not remember.
-    given: Position,
+    positions: Positions,
     topics: HashMap<Topic, TopicLog>,
     /// The topics by their newest change.
     by_last: BTreeMap<Position, Topic>,
@@ -37,6 +39,24 @@ pub(in crate::backplane) struct Log {
     batches: Batches,
     forgotten: Position,
     bytes: usize,
+    queue: MemoryRows,
+}
+
+/// Where positions come from.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
+struct Positions {
+    last: Position,
+    /// Given before this store began, in a life that it does not remember.
+    given: Position,
+}
+
+impl Positions {
+    fn next(&mut self, now: u64) -> Position {
+        let given = self.last.max(self.given).get();
+        self.last = Position::new(now.max(given.saturating_add(1)));
+        self.last
+    }
 }
 
 /// What an append did.
@@ -44,25 +64,27 @@ pub(in crate::backplane) struct Appended {
     pub(in crate::backplane) answers: Vec<Answer>,
     /// What became visible, in rising positions. Empty for a batch that was stored before.
     pub(in crate::backplane) records: Vec<Record>,
+    /// Something came into the queue.
+    pub(in crate::backplane) queued: bool,
 }
 
 impl Log {
     pub(in crate::backplane) fn new(epoch: Epoch) -> Self {
         Self {
             epoch,
-            last: Position::ZERO,
-            given: Position::ZERO,
+            positions: Positions::default(),
             topics: HashMap::new(),
             by_last: BTreeMap::new(),
             by_look: BTreeSet::new(),
             batches: Batches::default(),
             forgotten: Position::ZERO,
             bytes: 0,
+            queue: MemoryRows::default(),
         }
     }
 
     pub(in crate::backplane) fn mark(&self) -> Mark {
-        Mark { epoch: self.epoch, position: self.last }
+        Mark { epoch: self.epoch, position: self.positions.last }
     }
 
     pub(in crate::backplane) fn append(
@@ -73,7 +95,11 @@ impl Log {
         match self.batches.look(batch.node, batch.number) {
             Seen::New => {}
             Seen::Repeated(answers) => {
-                return Ok(Appended { answers: answers.to_vec(), records: Vec::new() });
+                return Ok(Appended {
+                    answers: answers.to_vec(),
+                    records: Vec::new(),
+                    queued: false,
+                });
             }
             Seen::Superseded => {
                 return Err(EngineError::new(
@@ -85,14 +111,27 @@ impl Log {
         batch.entries.iter().try_for_each(storable)?;
         let mut answers = Vec::with_capacity(batch.entries.len());
         let mut records = Vec::with_capacity(batch.entries.len());
+        let mut queued = false;
         for entry in batch.entries.iter() {
+            if let Change::Enqueue(event) = &entry.change {
+                let position = self.positions.next(now);
+                self.ledger(now).enqueue(position, event)?;
+                answers.push(Answer::Stored(position));
+                queued = true;
+                continue;
+            }
             let (answer, record) = self.store(entry, now);
             answers.push(answer);
             records.extend(record);
         }
         self.batches.remember(batch.node, batch.number, answers.clone());
         self.sweep(now);
-        Ok(Appended { answers, records })
+        Ok(Appended { answers, records, queued })
+    }
+
+    /// The queue, at this time.
+    pub(in crate::backplane) fn ledger(&mut self, now: u64) -> Ledger<'_, MemoryRows> {
+        Ledger::new(&mut self.queue, now, self.positions.last, MAX_QUEUE_BYTES)
     }
 
     fn store(&mut self, entry: &Entry, now: u64) -> (Answer, Option<Record>) {
@@ -101,9 +140,7 @@ impl Log {
         if let Some(answer) = topic.refuse(change) {
             return (answer, None);
         }
-        let given = self.last.max(self.given).get();
-        let position = Position::new(now.max(given.saturating_add(1)));
-        self.last = position;
+        let position = self.positions.next(now);
         let (before, previous) = (topic.head, topic.head.newest);
         let (look, bytes) = (topic.look, topic.bytes());
         topic.apply(change, *keep, position, now);
@@ -182,20 +219,16 @@ impl Log {
 impl Log {
     /// Gives no position up to this one.
     pub(super) fn never_below(&mut self, given: Position) {
-        self.given = given;
+        self.positions.given = given;
     }
 }
 
 /// Whether this store takes the entry.
 fn storable(entry: &Entry) -> Result<(), EngineError> {
-    match &entry.change {
-        Change::Event { body, .. } if body.len() > MAX_RECORD_BYTES => Err(EngineError::refused(
-            format!("an event of {} bytes is more than {MAX_RECORD_BYTES}", body.len()),
-        )),
-        Change::Enqueue(_) => Err(EngineError::new(
-            EngineErrorKind::Unsupported,
-            "this engine has no queue for listeners",
-        )),
+    match entry.change.bytes() {
+        bytes if bytes > MAX_RECORD_BYTES => Err(EngineError::refused(format!(
+            "a record of {bytes} bytes is more than {MAX_RECORD_BYTES}"
+        ))),
         _ => Ok(()),
     }
 }
