@@ -1,12 +1,12 @@
 //! What a node does with an engine, as little of it as can tell whether the engine kept its word: publishers that try again
 //! until they know, and readers that follow, load and join, and notice every hole, repetition and wrong order.
 
-#![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
 
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -108,7 +108,8 @@ impl Load {
                         let twice = stored.entry(topic).or_default().insert(position, body);
                         assert_eq!(twice, None);
                     }
-                    tokio::task::yield_now().await;
+                    // A rate at which a debug build can also read again what it missed for seconds.
+                    sleep(Duration::from_millis(2)).await;
                 }
                 stored
             }));
@@ -170,7 +171,15 @@ impl Reader {
             known: Known { epoch: Some(mark.epoch), ..Known::default() },
             broken: false,
         };
-        let task = tokio::spawn(async move {
+        // As a node does, to know how far the store is.
+        let probed = engine.clone();
+        let probe = async move {
+            loop {
+                sleep(Duration::from_secs(1)).await;
+                let _ = probed.mark().await;
+            }
+        };
+        let read = async move {
             reading.load().await;
             while let Some(item) = items.recv().await {
                 reading.take(item).await;
@@ -179,6 +188,9 @@ impl Reader {
                 }
                 told.send_replace(reading.known.clone());
             }
+        };
+        let task = tokio::spawn(async move {
+            tokio::join!(probe, read);
         });
         Self { engine, known, task }
     }
