@@ -7,9 +7,11 @@
 #![deny(missing_docs)]
 
 mod child;
+mod redis;
 mod relay;
 
 pub use child::{Child, Signal, find, free_port, wanted};
+pub use redis::Redis;
 pub use relay::Relay;
 
 /// Whatever went wrong while starting a store.
