@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     decode,
     error::{explain, silent},
-    link::{Backoff, CONNECT},
+    link::{Backoff, CONNECT, Link},
     settings::Settings,
     witness::Witness,
 };
@@ -51,6 +51,8 @@ pub(super) struct Hearing {
     name: Arc<str>,
     feed: Feed,
     witness: Arc<Witness>,
+    /// The node's other connections, which are asked when this one goes silent.
+    links: [Arc<Link>; 2],
     asks: mpsc::UnboundedReceiver<Ask>,
     topics: HashMap<Box<str>, Topic>,
     /// Those who wait until their topics are followed, by the number of their wish.
@@ -102,10 +104,11 @@ impl Hearing {
         name: Arc<str>,
         feed: Feed,
         witness: Arc<Witness>,
+        links: [Arc<Link>; 2],
         asks: mpsc::UnboundedReceiver<Ask>,
     ) -> Self {
         let (topics, waiting) = (HashMap::new(), HashMap::new());
-        Self { settings, name, feed, witness, asks, topics, waiting, wishes: 0 }
+        Self { settings, name, feed, witness, links, asks, topics, waiting, wishes: 0 }
     }
 
     /// Hears until it is closed.
@@ -118,6 +121,9 @@ impl Hearing {
                 return;
             }
             self.feed.put(FeedItem::Broke);
+            for link in self.links.clone() {
+                tokio::spawn(async move { link.check().await });
+            }
             // At once if it held for a while: mostly it was this connection alone.
             let wait = if begun.elapsed() > PING {
                 backoff = Backoff::new();
@@ -323,8 +329,8 @@ impl Heard<'_> {
 
     fn flush(&mut self) {
         let records = std::mem::take(&mut self.records);
-        if let (Some(epoch), Some(last)) = (self.epoch, records.last()) {
-            self.witness.change(epoch, &last.topic, last.position);
+        if let (Some(epoch), false) = (self.epoch, records.is_empty()) {
+            self.witness.heard(epoch, &records);
             self.feed.put(FeedItem::Records { epoch, records });
         }
     }

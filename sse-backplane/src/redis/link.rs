@@ -26,6 +26,8 @@ pub(super) const ANSWER: Duration = Duration::from_secs(2);
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// So long a call may take in all, with waiting for a connection.
 pub(super) const CALL: Duration = Duration::from_millis(2_900);
+/// So long a connection may take for an answer while others are silent.
+const SUSPECTED: Duration = Duration::from_secs(1);
 /// So many commands wait for the socket at once; those after them wait for their turn.
 const COMMANDS: usize = 1_024;
 
@@ -146,7 +148,13 @@ impl Link {
     pub(super) async fn command(&self, command: &Cmd, deadline: Instant) -> Result<Value, Failed> {
         let (generation, mut connection) = self.up(deadline).await?;
         let till = deadline.min(Instant::now() + ANSWER);
-        match timeout_at(till, send(&mut connection, command)).await {
+        let answer = tokio::select! {
+            biased;
+            answer = timeout_at(till, send(&mut connection, command)) => answer,
+            // Somebody else found it dead.
+            () = self.replaced(generation) => return Err(Failed::Silent),
+        };
+        match answer {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => {
                 if is_broken(&error) {
@@ -159,6 +167,24 @@ impl Link {
                 Err(Failed::Silent)
             }
         }
+    }
+
+    /// Ends when this connection is not the link's any more. A closed link's connection still is.
+    async fn replaced(&self, dead: u64) {
+        let gone = |state: &State| match state {
+            State::Up { generation, .. } => *generation != dead,
+            State::Connecting => true,
+            State::Closed => false,
+        };
+        let mut state = self.state.subscribe();
+        if state.wait_for(gone).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Another connection of this node went silent: asks whether this one is still there, for a shorter time than a call has.
+    pub(super) async fn check(&self) {
+        let _ = self.command(&cmd("PING"), Instant::now() + SUSPECTED).await;
     }
 
     async fn up(&self, deadline: Instant) -> Result<(u64, Connection), Failed> {

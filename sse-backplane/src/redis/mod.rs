@@ -185,7 +185,9 @@ impl Engine for RedisEngine {
             })?;
             let (asks, asked) = mpsc::unbounded_channel();
             let (feed_name, feed_witness) = (name.clone(), witness.clone());
-            let hearing = Hearing::new(self.settings.clone(), feed_name, feed, feed_witness, asked);
+            let links = [stores.clone(), loads.clone()];
+            let hearing =
+                Hearing::new(self.settings.clone(), feed_name, feed, feed_witness, links, asked);
             let runtime = Handle::current();
             let running = Running { runtime, found, name, stores, loads, asks, witness };
             if let Err(running) = self.running.set(running) {

@@ -2,7 +2,9 @@
 
 use std::sync::Mutex;
 
-use sse_tower_core::backplane::{Answer, Batch, Change, Epoch, Mark, Position, Topic};
+use sse_tower_core::backplane::{
+    Answer, Batch, Change, Epoch, Mark, NodeId, Position, Record, Topic,
+};
 
 use super::{lock, script::Call};
 
@@ -13,11 +15,13 @@ use super::{lock, script::Call};
 #[derive(Debug, Default)]
 pub(super) struct Witness(Mutex<Known>);
 
+/// Three things, since others may have written before this node is asked: then the store's newest position is later again, but the
+/// event is still missing, and so is the batch.
 #[derive(Debug, Default)]
 struct Known {
     mark: Option<Mark>,
-    /// A topic with its newest change, since the store's counter rises again after a loss and a topic's head does not.
-    change: Option<(Topic, Position)>,
+    event: Option<(Topic, Position)>,
+    batch: Option<(NodeId, u64)>,
 }
 
 impl Known {
@@ -26,10 +30,13 @@ impl Known {
             Some(known) if known.epoch == mark.epoch => {
                 known.position = known.position.max(mark.position);
             }
-            known => {
-                *known = Some(mark);
-                self.change = None;
-            }
+            _ => *self = Self { mark: Some(mark), event: None, batch: None },
+        }
+    }
+
+    fn event(&mut self, topic: &Topic, position: Position) {
+        if self.event.as_ref().is_none_or(|(_, newest)| *newest < position) {
+            self.event = Some((topic.clone(), position));
         }
     }
 }
@@ -40,27 +47,34 @@ impl Witness {
         lock(&self.0).advance(mark);
     }
 
-    /// The store has this change.
-    pub(super) fn change(&self, epoch: Epoch, topic: &Topic, position: Position) {
+    /// The store has these changes.
+    pub(super) fn heard(&self, epoch: Epoch, records: &[Record]) {
+        let Some(last) = records.last() else { return };
+        let newest = records.iter().rev().find(|r| matches!(r.change, Change::Event { .. }));
         let mut known = lock(&self.0);
-        known.advance(Mark { epoch, position });
-        if known.change.as_ref().is_none_or(|(_, newest)| *newest < position) {
-            known.change = Some((topic.clone(), position));
+        known.advance(Mark { epoch, position: last.position });
+        if let Some(event) = newest {
+            known.event(&event.topic, event.position);
         }
     }
 
     /// The store gave these answers to this batch.
     pub(super) fn stored(&self, epoch: Epoch, batch: &Batch, answers: &[Answer]) {
-        let stored =
-            batch.entries.iter().zip(answers).rev().find_map(|(entry, answer)| match answer {
-                // What goes to the queue is in no topic's head.
-                Answer::Stored(at) if !matches!(entry.change, Change::Enqueue(_)) => {
-                    Some((&entry.topic, *at))
-                }
-                _ => None,
-            });
-        if let Some((topic, position)) = stored {
-            self.change(epoch, topic, position);
+        let stored = batch.entries.iter().zip(answers).rev();
+        let mut stored = stored.filter_map(|(entry, answer)| match answer {
+            Answer::Stored(at) => Some((entry, *at)),
+            _ => None,
+        });
+        let mut known = lock(&self.0);
+        if let Some((entry, position)) = stored.next() {
+            known.advance(Mark { epoch, position });
+            let mut all = std::iter::once((entry, position)).chain(stored);
+            if let Some((entry, at)) = all.find(|(e, _)| matches!(e.change, Change::Event { .. })) {
+                known.event(&entry.topic, at);
+            }
+        }
+        if known.mark.is_some_and(|mark| mark.epoch == epoch) {
+            known.batch = Some((batch.node, batch.number));
         }
     }
 
@@ -69,10 +83,15 @@ impl Witness {
         let known = lock(&self.0);
         let (epoch, seen) =
             known.mark.map_or((0, 0), |mark| (mark.epoch.get(), mark.position.get()));
-        let (topic, at) = match &known.change {
+        let (topic, event) = match &known.event {
             Some((topic, position)) => (topic.as_str(), position.get()),
             None => ("", 0),
         };
-        call.arg(Epoch::random().get()).arg(epoch).arg(seen).arg(topic).arg(at)
+        let (node, number) = match known.batch {
+            Some((node, number)) => (node.to_string(), number),
+            None => (String::new(), 0),
+        };
+        let call = call.arg(Epoch::random().get()).arg(epoch).arg(seen);
+        call.arg(topic).arg(event).arg(node).arg(number)
     }
 }
