@@ -24,3 +24,9 @@ impl Harness for OnRedis {
 }
 
 sse_tower_core::engine_contract!(OnRedis);
+
+mod queue {
+    use super::OnRedis;
+
+    sse_tower_core::queue_contract!(OnRedis);
+}
