@@ -1,10 +1,8 @@
 //! The engine on NATS keeps the contract of engines, on a real server.
 
-#![cfg(feature = "nats")]
-
 use std::sync::Arc;
 
-use engine_servers::{Nats, wanted};
+use engine_servers::Nats;
 use sse_tower_backplane::nats::connect;
 use sse_tower_core::backplane::{Engine, contract::Harness};
 
@@ -25,13 +23,10 @@ impl Harness for OnNats {
     }
 }
 
-mod on_a_server {
+sse_tower_core::engine_contract!(OnNats);
+
+mod queue {
     use super::OnNats;
 
-    sse_tower_core::engine_contract!(OnNats);
-}
-
-#[test]
-fn which_engines_are_exercised_is_said() {
-    println!("nats: {}", if wanted("nats") { "exercised" } else { "left out by SSE_TEST_ENGINES" });
+    sse_tower_core::queue_contract!(OnNats);
 }

@@ -1,8 +1,6 @@
 //! A real NATS server that is killed, frozen, cut off, and robbed of what it knew: nothing that was stored is lost, doubled or
 //! out of order, or a new epoch says so; and it is over in less than six seconds.
 
-#![cfg(feature = "nats")]
-
 mod oracle;
 
 use std::{

@@ -8,10 +8,12 @@
 
 mod child;
 mod nats;
+mod redis;
 mod relay;
 
 pub use child::{Child, Signal, find, free_port, wanted};
 pub use nats::Nats;
+pub use redis::Redis;
 pub use relay::Relay;
 
 /// Whatever went wrong while starting a store.

@@ -17,7 +17,7 @@ pub async fn many_nodes_have_one_order<H: Harness>(harness: H) {
     const NODES: usize = 4;
     const BATCHES: usize = 40;
     let topics: Vec<_> = (0..5).map(|index| topic(&format!("order{index}"))).collect();
-    // All of them follow before the first stores: each hears everything.
+    // All of them follow before the first one appends.
     let mut following = Vec::new();
     for _ in 0..NODES {
         following.push(Node::following(&harness, &topics).await);
