@@ -6,7 +6,8 @@ pub use inventory::submit;
 pub use crate::{
     bus::{
         ApplicationEvent, Binder, Call, Declaration, ErasedHandler, EventRef, EventType, Handler,
-        Inject, Listener, ListenerOutput, MaybeShared, OwnedCall, Phase, caught, here,
+        Inject, Listener, ListenerOutput, MaybeShared, OwnedCall, Phase, ScheduledRun, Timetable,
+        caught, here,
     },
     component::{Component, ComponentRef},
     context::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener},

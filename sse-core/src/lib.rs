@@ -60,6 +60,7 @@ mod event;
 mod http;
 mod log;
 pub mod observe;
+mod schedule;
 mod spread;
 mod stream;
 mod sync;
@@ -107,6 +108,10 @@ pub use bus::{
     Publication, PublicationId, PublishError, Publisher, RepublishedTooDeep, Settlement,
     Subscription, Transaction, TransactionFull, TransactionNeeded, Unheard,
 };
+
+// By the clock.
+pub use bus::ScheduledRun;
+pub use schedule::{Schedule, ScheduleBuilder};
 
 // The context.
 #[cfg(feature = "axum")]

@@ -217,6 +217,9 @@ pub use sse_tower_core::{
     TransactionFull, TransactionNeeded,
 };
 
+// By the clock.
+pub use sse_tower_core::{Schedule, ScheduleBuilder, ScheduledRun};
+
 // The context.
 #[cfg(feature = "axum")]
 pub use sse_tower_core::ContextRejection;

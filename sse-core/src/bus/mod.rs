@@ -49,6 +49,7 @@ pub(crate) mod listeners;
 pub(crate) mod plans;
 pub(crate) mod profile;
 pub(crate) mod publish;
+pub(crate) mod scheduled;
 pub(crate) mod state;
 #[cfg(feature = "test-util")]
 pub(crate) mod tap;
@@ -68,6 +69,7 @@ pub use publish::{
     MAX_PUBLICATION_DEPTH, MAX_TRANSACTION_EVENTS, Outcome, Publication, PublishError, Settlement,
     Transaction, TransactionFull,
 };
+pub use scheduled::{ScheduledRun, Timetable};
 pub use tasks::MAX_SPAWNED_LISTENERS;
 pub use unheard::Unheard;
 

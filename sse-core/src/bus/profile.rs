@@ -2,7 +2,7 @@
 
 use std::{fmt, panic::Location, time::Duration};
 
-use super::event::EventKey;
+use super::{event::EventKey, scheduled::Timetable};
 use crate::component::ComponentRef;
 
 /// When a listener of a transaction's events runs. See [`Transaction`](crate::Transaction).
@@ -60,6 +60,8 @@ pub(crate) struct Profile {
     pub(crate) spawn: bool,
     pub(crate) phase: Option<Phase>,
     pub(crate) fallback: bool,
+    /// Of a scheduled function: when it runs.
+    pub(crate) timetable: Option<Timetable>,
 }
 
 impl Profile {
@@ -95,6 +97,7 @@ impl Profile {
             spawn: false,
             phase: None,
             fallback: false,
+            timetable: None,
         }
     }
 }

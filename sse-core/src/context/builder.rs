@@ -26,6 +26,7 @@ use crate::{
     },
     component::{Components, TypeMap},
     drain::OpenStreams,
+    schedule::{self, Schedule, Times},
 };
 
 type Place = &'static Location<'static>;
@@ -154,6 +155,20 @@ impl ContextBuilder {
         self
     }
 
+    /// Gives the context a function that runs by the clock, from `build()` until the drain. One that is annotated
+    /// with `#[scheduled]` is found as listeners are.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, Schedule, WiringError}, std::time::Duration};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), WiringError> {
+    /// let hourly = Schedule::every(Duration::from_secs(60 * 60)).run(|| async { println!("an hour") });
+    /// let context = ApplicationContext::bare().schedule(hourly).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn schedule(self, schedule: Schedule) -> Self {
+        self.listener(schedule.0)
+    }
+
     /// Calls `hook` for each event that nobody hears. Any number of hooks; it runs in the call that
     /// publishes, and must not panic.
     ///
@@ -219,6 +234,7 @@ impl ContextBuilder {
         let mut fixed = ListenersByType::default();
         let mut nodes = Vec::new();
         let mut events = Vec::new();
+        let mut schedules = Vec::new();
         for listener in find_listeners(self.linked, self.listeners, &components) {
             let profile = listener.profile();
             let mut binder = Binder::new(&components);
@@ -230,6 +246,16 @@ impl ContextBuilder {
             let publishes = binder.publishes.iter().map(|it| it.key).collect();
             events.extend(binder.publishes.into_iter().chain([listener.event()]));
             nodes.push(ListenerNode { profile: Arc::clone(&profile), publishes });
+            if let Some(table) = profile.timetable {
+                match Times::new(&table) {
+                    Ok(times) => schedules.push((Arc::clone(&profile), table, times)),
+                    Err(reason) => faults.push(WiringFault::WrongSchedule {
+                        function: profile.label(),
+                        reason,
+                        declared_at: profile.declared_at,
+                    }),
+                }
+            }
             if let Some(handler) = handler {
                 checks::synchronous_options(&profile, &handler, &mut faults);
                 fixed.add(Registered { profile, handler });
@@ -264,6 +290,9 @@ impl ContextBuilder {
         log(context.bus());
         // Whoever wants to know hears it; whoever fails has said so in the log.
         publish(context.bus(), ContextStarted, built_at).detach();
+        for (profile, table, times) in schedules {
+            schedule::begin(context.bus(), context.streams(), profile, table, times);
+        }
         Ok(context)
     }
 }

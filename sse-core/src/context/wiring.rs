@@ -90,6 +90,16 @@ pub enum WiringFault {
         /// Where that is written.
         declared_at: Place,
     },
+    /// A scheduled function's time cannot be read.
+    #[error("{declared_at}: `{function}` is scheduled at no time: {reason}")]
+    WrongSchedule {
+        /// Its id or path.
+        function: &'static str,
+        /// What is wrong, and what to write.
+        reason: String,
+        /// Where that is written.
+        declared_at: Place,
+    },
     /// A listener or an endpoint takes a component that was given as an `Arc`, which is another type.
     #[error(
         "{declared_at}: `{taken_by}` takes `Component<{0}>`, but the context has an `Arc<{0}>`; add it by `.shared_component(..)`",

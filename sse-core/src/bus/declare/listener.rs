@@ -8,6 +8,7 @@ use crate::{
         listener::{Condition, Handler},
         listeners::ErasedHandler,
         profile::{Phase, Profile},
+        scheduled::Timetable,
     },
     component::ComponentRef,
 };
@@ -47,6 +48,7 @@ impl Declaration {
             spawn: false,
             phase: None,
             fallback: false,
+            timetable: None,
         };
         Self { profile, event, bind }
     }
@@ -104,6 +106,13 @@ impl Declaration {
     #[must_use]
     pub const fn fallback(mut self) -> Self {
         self.profile.fallback = true;
+        self
+    }
+
+    /// Makes it a scheduled function.
+    #[must_use]
+    pub const fn timetable(mut self, timetable: Timetable) -> Self {
+        self.profile.timetable = Some(timetable);
         self
     }
 
@@ -232,6 +241,12 @@ impl<E: ?Sized + 'static> ListenerBuilder<E> {
     ) -> Self {
         let Declaration { profile, event, .. } = declaration;
         Self { profile, event, condition: None, bind: Box::new(bind) }
+    }
+
+    /// Makes it a scheduled function.
+    pub(crate) fn timetable(mut self, timetable: Timetable) -> Self {
+        self.profile.timetable = Some(timetable);
+        self
     }
 
     /// A stable name, which no other listener of the context may have.

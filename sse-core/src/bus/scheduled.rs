@@ -1,0 +1,112 @@
+//! When a scheduled function runs, and the event that it hears then. Plain data.
+
+use std::time::Duration;
+
+use super::event::{ApplicationEvent, EventType};
+
+/// A scheduled function is a listener of these: one that is meant for it runs it, and all others pass it by.
+///
+/// Published by the context's schedule alone; a tap or a listener of one's own sees each run begin.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, Schedule, ScheduledRun, Listener};
+/// # use std::{sync::Arc, time::Duration};
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+/// let context = ApplicationContext::bare()
+///     .schedule(Schedule::every(Duration::from_secs(5)).id("report").run(|| async {}))
+///     .listener(Listener::on(move |run: &ScheduledRun| drop(tell.send(run.name().to_owned()))))
+///     .build()?;
+/// # told.recv().await;
+/// assert_eq!(told.recv().await.as_deref(), Some("report"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ScheduledRun {
+    pub(crate) name: &'static str,
+    pub(crate) target: Target,
+}
+
+impl ScheduledRun {
+    /// The function's id, or its path.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// Whether the function at this path is meant.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_for(&self, declared: &'static str) -> bool {
+        self.target == Target::Declared(declared)
+    }
+}
+
+impl ApplicationEvent for ScheduledRun {
+    fn event_type() -> EventType<Self> {
+        EventType::new().name("context.scheduled-run").optional()
+    }
+}
+
+/// Which function a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The path of an annotated one.
+    Declared(&'static str),
+    /// The number of one that was made by hand.
+    ByHand(u64),
+}
+
+/// What `#[scheduled]` says: static data only.
+#[derive(Clone, Copy, Debug)]
+pub struct Timetable {
+    pub(crate) when: When,
+    pub(crate) initial_delay: Duration,
+    pub(crate) target: Target,
+}
+
+/// When it runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum When {
+    /// Each time that so much has passed since the first run began.
+    Every(Duration),
+    /// So long after the last run ended.
+    Delay(Duration),
+    /// At the times of a cron expression, in a time zone of the IANA database or UTC.
+    Cron { expression: &'static str, zone: Option<&'static str> },
+}
+
+impl Timetable {
+    const fn of(when: When, declared: &'static str) -> Self {
+        Self { when, initial_delay: Duration::ZERO, target: Target::Declared(declared) }
+    }
+
+    /// Every so many milliseconds, for the function at path `declared`.
+    #[must_use]
+    pub const fn every_millis(millis: u64, declared: &'static str) -> Self {
+        Self::of(When::Every(Duration::from_millis(millis)), declared)
+    }
+
+    /// So many milliseconds after the last run ended.
+    #[must_use]
+    pub const fn delay_millis(millis: u64, declared: &'static str) -> Self {
+        Self::of(When::Delay(Duration::from_millis(millis)), declared)
+    }
+
+    /// At the times of a cron expression.
+    #[must_use]
+    pub const fn cron(
+        expression: &'static str,
+        zone: Option<&'static str>,
+        declared: &'static str,
+    ) -> Self {
+        Self::of(When::Cron { expression, zone }, declared)
+    }
+
+    /// The first run is so many milliseconds later.
+    #[must_use]
+    pub const fn initial_delay_millis(mut self, millis: u64) -> Self {
+        self.initial_delay = Duration::from_millis(millis);
+        self
+    }
+}
