@@ -20,6 +20,7 @@ pub use crate::emitter::{Configure, Ending, EndpointOptions, beside};
 pub use crate::{
     event::KEEP_ALIVE_COMMENT,
     spread::{A_DAY, at_most, jittered},
+    timer::later,
 };
 
 #[cfg(feature = "test-util")]

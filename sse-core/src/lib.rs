@@ -77,10 +77,10 @@ pub use event::{
 // One connection.
 pub use close_reason::CloseReason;
 pub use emitter::{
-    BoxError, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, SendError,
-    SseEmitter, SseEmitterBuilder, StreamControl, StreamHandle, TrySendError,
+    BoxError, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, MIN_KEEP_ALIVE,
+    SendError, SseEmitter, SseEmitterBuilder, StreamControl, StreamHandle, TrySendError,
 };
-pub use stream::EventStream;
+pub use stream::{EventStream, StreamFailed};
 
 // Many connections.
 pub use emitters::{

@@ -287,3 +287,35 @@ async fn axums_own_sse_is_kept_alive_and_drained() {
     assert!(bye.starts_with(b"retry:"));
     drain.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_order_mark_behind_a_comment_is_dropped_however_it_is_split() {
+    let whole = "\u{feff}data:x\n\n".as_bytes();
+    for (first, second) in (1..whole.len()).flat_map(|a| (a..whole.len()).map(move |b| (a, b))) {
+        let (sender, body) = frames();
+        let mut body = through(&common::context(), stream(body)).await.into_body();
+        assert_eq!(next(&mut body).await.unwrap(), ":\n\n");
+        for piece in [&whole[..first], &whole[first..second], &whole[second..]] {
+            sender.send(Frame::data(Bytes::copy_from_slice(piece))).unwrap();
+        }
+        drop(sender);
+        assert_eq!(common::text(body).await, "data:x\n\n", "split at {first} and {second}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_begins_as_a_mark_is_passed() {
+    let (sender, body) = frames();
+    let mut body = through(&common::context(), stream(body)).await.into_body();
+    assert_eq!(next(&mut body).await.unwrap(), ":\n\n");
+    let said = "\u{fee0}data:x\n\n".as_bytes();
+    for byte in said {
+        sender.send(Frame::data(Bytes::copy_from_slice(&[*byte]))).unwrap();
+    }
+    drop(sender);
+    let mut got = Vec::new();
+    while let Some(bytes) = next(&mut body).await {
+        got.extend_from_slice(&bytes);
+    }
+    assert_eq!(got, said);
+}

@@ -46,4 +46,6 @@ pub use error::{BoxError, SendError, TrySendError};
 pub(crate) use queue::Queued;
 pub use sender::SseEmitter;
 pub(crate) use settings::ConnSettings;
-pub use settings::{DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE};
+pub use settings::{
+    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, MIN_KEEP_ALIVE,
+};

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::{output::Output, timing::Timing};
 use crate::{
+    close_reason::CloseReason,
     emitter::{Conn, Queued, STATE, TICK},
     event::{KEEP_ALIVE_COMMENT, SseEvent},
     log::{Cursor, Offset, Position, Read},
@@ -61,6 +62,11 @@ impl Reader {
 
     pub(super) fn is_at_end(&self) -> bool {
         self.at_end
+    }
+
+    /// Whether the program ended the connection with an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
 
     /// Is there nothing to do but wait? A server polls three times for each event: this is one
@@ -261,7 +267,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        close_reason::CloseReason,
         emitter::{ConnSettings, SHARED},
         event::EventId,
         log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},

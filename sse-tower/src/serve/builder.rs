@@ -42,8 +42,12 @@ use crate::boxed::BoxFuture;
 /// is accepted any more, what is in flight is finished, and `serve` returns, at the drain's deadline
 /// at the latest. A second signal makes it return at once.
 ///
-/// Streams of a service without [`SseLayer`](crate::SseLayer) are not known to the context: they are
-/// cut at the deadline.
+/// A stream of an [`SseEmitter`](crate::SseEmitter) is drained also if its route came after the
+/// [`SseLayer`](crate::SseLayer), or if there is none. An event stream that others made is known to the context by the
+/// layer alone: without it, it is cut at the deadline.
+///
+/// Code of the program that blocks its thread (a listener of `ContextDraining`, an `on_completion`) delays what is
+/// behind it, and not the deadline.
 ///
 /// # Errors
 /// Those of the listener's sockets that will not pass by waiting; that there is no tokio runtime. A
@@ -203,7 +207,7 @@ impl<L, S> Serve<L, S> {
     /// How long a client may take for the head of its request and for the TLS handshake, instead of
     /// [`DEFAULT_HEADER_TIMEOUT`](Self::DEFAULT_HEADER_TIMEOUT). Then its connection is closed.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.header_timeout = timeout;
+        self.settings.header_timeout = timeout.min(settings::MAX_HEADER_TIMEOUT);
         self
     }
 
