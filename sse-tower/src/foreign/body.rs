@@ -30,6 +30,8 @@ use crate::admission::Permit;
 /// always ready would never end otherwise.
 pub(crate) const MAX_LAST_FRAMES: usize = 1024;
 
+/// What opens a stream that has nothing to say yet, and keeps a silent one alive.
+const COMMENT: Bytes = KEEP_ALIVE_COMMENT;
 /// A byte-order mark, which counts for nothing at the beginning of a stream (WHATWG HTML, section 9.2.6).
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -141,7 +143,7 @@ impl<B: Body<Data = Bytes>> Foreign<B> {
                     }
                     // The rest of the event is still to come; a deadline is the drain's.
                     Some(_) => Poll::Pending,
-                    None => state.poll_keep_alive(cx).map(|bytes| Some(Ok(Frame::data(bytes)))),
+                    None => state.poll_comment(cx).map(|bytes| Some(Ok(Frame::data(bytes)))),
                 };
             }
         };
@@ -200,7 +202,13 @@ impl State {
         if seen == 0 { bytes } else { [&BOM[..seen], &bytes].concat().into() }
     }
 
-    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+    /// What to write where the inner body has nothing: at the beginning, and after a silence.
+    fn poll_comment(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        if self.start == Start::Silent && !self.control.is_encoded() {
+            self.start = Start::Commented(0);
+            self.last_write = Instant::now();
+            return Poll::Ready(COMMENT);
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             let due = later(self.last_write, self.interval);
@@ -212,10 +220,7 @@ impl State {
             self.timer.as_mut().reset(later(now, self.interval));
             if self.between_events() && !self.control.is_encoded() {
                 self.last_write = now;
-                if self.start == Start::Silent {
-                    self.start = Start::Commented(0);
-                }
-                return Poll::Ready(KEEP_ALIVE_COMMENT);
+                return Poll::Ready(COMMENT);
             }
         }
         Poll::Pending

@@ -2,10 +2,10 @@
 
 use super::{CLOSED, Conn, IntoResponseState, STATE, Signals};
 use crate::{
+    boxed::BoxError,
     close_reason::CloseReason,
     emitter::{
         callbacks::{Callback, OnCompletion, OnError},
-        error::BoxError,
         queue::{Queue, Queued},
     },
     event::{SseEvent, bye},
@@ -103,7 +103,7 @@ impl Conn {
         #[cfg(feature = "tracing")]
         tracing::warn!(
             target: "sse_tower",
-            error = %crate::causes::WithCauses(&*error),
+            error = %crate::error_chain::ErrorChain(&*error),
             "stream was completed with an error"
         );
         let last = bye(CloseReason::Failed, None);
