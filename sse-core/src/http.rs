@@ -59,6 +59,19 @@ impl SseEmitter {
     }
 }
 
+/// Said once in a process: a program that wants it so wants it for all its streams.
+#[cfg(feature = "tracing")]
+fn warn_once() {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            target: "sse_tower",
+            "an event stream is sent that no `SseLayer` knows of: no limit counts it, and no drain ends it; \
+             put `.layer(SseLayer::new(context))` after the last `.route`, `.nest` and `.merge`"
+        );
+    });
+}
+
 impl Body for EventStream {
     type Data = Bytes;
     type Error = StreamFailed;
@@ -67,6 +80,10 @@ impl Body for EventStream {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StreamFailed>>> {
+        #[cfg(feature = "tracing")]
+        if self.begins_unknown() {
+            warn_once();
+        }
         match ready!(self.poll_bytes(cx)) {
             Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             None => self.poll_failure(cx).map(|failed| failed.map(Err)),

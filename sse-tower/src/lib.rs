@@ -254,6 +254,9 @@ pub use sse_tower_macros::{ApplicationEvent, component, event_listener, sse_endp
 pub mod __private {
     pub use sse_tower_core::{__private::*, SseEmitter};
 
+    #[cfg(feature = "serve")]
+    pub use crate::serve::Servable;
+
     #[cfg(feature = "axum")]
     pub use crate::routes::{EndpointCall, Route, States, mount, respond};
     #[cfg(feature = "axum")]

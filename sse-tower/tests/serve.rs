@@ -544,3 +544,32 @@ async fn any_duration_is_one_that_a_server_can_be_run_with() {
         }
     }
 }
+
+#[tokio::test]
+async fn under_axums_server_a_client_that_never_reads_is_gone_after_the_user_timeout() {
+    let context = common::context();
+    let emitters = sse_tower::Emitters::<u8>::new();
+    let all = emitters.clone();
+    let app = Router::new()
+        .route(
+            "/push",
+            get(move |last: sse_tower::LastEventId| async move { all.connect(1, last) }),
+        )
+        .layer(SseLayer::new(context.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    SocketOptions::new().user_timeout(Duration::from_secs(1)).prepare(&listener).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(axum::serve(listener, app).into_future());
+    let mut stalled = Wire::event_source(address, "/push").await;
+    stalled.until("\r\n\r\n").await;
+    common::open(&context, 1).await;
+    let text = "x".repeat(100_000);
+    let gone = async {
+        while !context.streams().is_empty() {
+            emitters.send(&1, text.as_str()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("it is given up");
+    server.abort();
+}

@@ -27,7 +27,7 @@ use crate::{
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use sse_tower_core::{ApplicationContext, Component, Emitters};
+/// # use sse_tower_core::{ApplicationContext, Component, Emitters};
 ///
 /// // Both are extractors, as is `Publisher<E>`; the layer gives the request its context.
 /// async fn online(context: ApplicationContext, users: Component<Emitters<u64>>) -> String {

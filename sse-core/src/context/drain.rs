@@ -8,7 +8,9 @@ use std::{
 };
 
 use tokio::{
+    runtime::Handle,
     sync::oneshot,
+    task::{JoinHandle, spawn_blocking},
     time::{Instant, timeout_at},
 };
 
@@ -147,9 +149,11 @@ impl ApplicationContext {
             }
         };
         let began = Instant::now();
-        let closing = tokio::spawn(listeners);
+        let closing = elsewhere(listeners).await;
         let _ = timeout_at(deadline.max(began + FIRST_PART), begins).await;
-        let _ = timeout_at(deadline, closing).await;
+        if let Some(closing) = closing {
+            let _ = timeout_at(deadline, closing).await;
+        }
         self.streams().advance(DrainPhase::Closed);
     }
 }
@@ -160,5 +164,14 @@ const FIRST_PART: Duration = Duration::from_millis(100);
 /// Runs code of the program until it is through, but waits no longer than `deadline`. In a task of its own, so that
 /// code which blocks its thread holds up neither the drain nor its clock; after the deadline it goes on alone.
 async fn beside(work: impl Future<Output = ()> + Send + 'static, deadline: Instant) {
-    let _ = timeout_at(deadline, tokio::spawn(work)).await;
+    if let Some(task) = elsewhere(work).await {
+        let _ = timeout_at(deadline, task).await;
+    }
+}
+
+/// Spawns from a thread that is no worker of the runtime. A task that is spawned by a worker is that worker's next,
+/// and wakes no other; if it blocks, nobody may be left who looks at the clock.
+async fn elsewhere(work: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
+    let runtime = Handle::current();
+    spawn_blocking(move || runtime.spawn(work)).await.ok()
 }

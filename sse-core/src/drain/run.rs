@@ -7,7 +7,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep_until, timeout_at},
+};
 
 use super::{
     open::{OpenStreams, StreamOrder},
@@ -46,11 +49,11 @@ impl OpenStreams {
         }
     }
 
-    /// Ends these streams in a task of their own: a callback of the program that blocks its thread holds up those
-    /// behind it in its slice, and not the drain.
+    /// Ends these streams where code may block: a callback of the program that does so holds up those behind it in
+    /// its slice, and not the drain.
     fn end_slice(&self, drain: Drain, slice: Vec<u64>) {
         let streams = self.clone();
-        tokio::spawn(async move {
+        spawn_blocking(move || {
             for number in &slice {
                 if let Some(handle) = streams.handle(*number) {
                     let farewell = bye(CloseReason::Drained, Some(drain.jittered_retry()));

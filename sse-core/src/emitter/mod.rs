@@ -41,7 +41,7 @@ mod settings;
 pub use builder::SseEmitterBuilder;
 pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK};
 pub use control::StreamControl;
-pub use endpoint::{Configure, Ending, EndpointOptions, beside};
+pub use endpoint::{Configure, Ending, EndpointOptions, IntoStreamError, beside};
 pub use error::{SendError, TrySendError};
 pub(crate) use queue::Queued;
 pub use sender::SseEmitter;

@@ -39,6 +39,8 @@ pub(crate) struct ConnSettings {
     pub(crate) retry: Option<Duration>,
     pub(crate) capacity_events: usize,
     pub(crate) capacity_bytes: usize,
+    /// A layer or a server knows of the stream, so a drain ends it.
+    pub(crate) carried: bool,
 }
 
 impl Default for ConnSettings {
@@ -49,6 +51,7 @@ impl Default for ConnSettings {
             retry: None,
             capacity_events: DEFAULT_CAPACITY_EVENTS,
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
+            carried: false,
         }
     }
 }

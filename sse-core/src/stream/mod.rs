@@ -163,6 +163,12 @@ impl EventStream {
         poll
     }
 
+    /// Whether the response is about to begin, and nobody who leads a drain knows of it.
+    #[cfg(all(feature = "http", feature = "tracing"))]
+    pub(crate) fn begins_unknown(&self) -> bool {
+        matches!(&self.state, State::Open(reader) if reader.begins_unknown())
+    }
+
     /// After the last item: whether the stream failed, for those who can tell that a body is not complete.
     #[cfg(feature = "http")]
     pub(crate) fn poll_failure(&mut self, cx: &mut Context<'_>) -> Poll<Option<StreamFailed>> {

@@ -56,6 +56,12 @@ impl Reader {
         }
     }
 
+    /// Whether the response is about to begin, and nobody who leads a drain knows of it.
+    #[cfg(all(feature = "http", feature = "tracing"))]
+    pub(super) fn begins_unknown(&self) -> bool {
+        self.timing.is_none() && !self.conn.settings().carried
+    }
+
     pub(super) fn is_ending(&self) -> bool {
         self.until != NOT_ENDING
     }

@@ -10,6 +10,7 @@ use std::sync::{
 pub(super) struct Activity {
     in_flight: AtomicUsize,
     streams: AtomicUsize,
+    uploads: AtomicUsize,
 }
 
 impl Activity {
@@ -22,6 +23,11 @@ impl Activity {
     pub(super) fn streams(&self) -> bool {
         self.streams.load(Ordering::Acquire) > 0
     }
+
+    /// Whether the body of a request may still be coming in.
+    pub(super) fn uploads(&self) -> bool {
+        self.uploads.load(Ordering::Acquire) > 0
+    }
 }
 
 /// One request, until its response's body is dropped.
@@ -29,12 +35,15 @@ impl Activity {
 pub(super) struct InFlight {
     activity: Arc<Activity>,
     streams: bool,
+    uploads: bool,
 }
 
 impl InFlight {
-    pub(super) fn new(activity: &Arc<Activity>) -> Self {
+    /// A request, which has a body or has none.
+    pub(super) fn new(activity: &Arc<Activity>, uploads: bool) -> Self {
         activity.in_flight.fetch_add(1, Ordering::AcqRel);
-        Self { activity: Arc::clone(activity), streams: false }
+        activity.uploads.fetch_add(usize::from(uploads), Ordering::AcqRel);
+        Self { activity: Arc::clone(activity), streams: false, uploads }
     }
 
     /// Its response is an event stream.
@@ -51,6 +60,7 @@ impl Drop for InFlight {
         if self.streams {
             self.activity.streams.fetch_sub(1, Ordering::AcqRel);
         }
+        self.activity.uploads.fetch_sub(usize::from(self.uploads), Ordering::AcqRel);
         self.activity.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -208,7 +208,9 @@ where
                 Poll::Pending => match taken() {
                     Some(taken) => Poll::Ready(Ok(taken)),
                     // hyper does not look for the end of a client that has said something more.
-                    None if activity.streams() && watch.poll_gone(cx) => Poll::Ready(Err(())),
+                    None if activity.streams() && watch.poll_gone(activity.uploads(), cx) => {
+                        Poll::Ready(Err(()))
+                    }
                     None => Poll::Pending,
                 },
             });

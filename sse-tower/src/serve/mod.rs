@@ -34,7 +34,7 @@ mod socket;
 mod tls;
 mod watched;
 
-pub use builder::{Serve, serve};
+pub use builder::{Servable, Serve, serve};
 pub use listener::SocketListener;
 pub use signal::shutdown_signal;
 pub use socket::SocketOptions;

@@ -90,10 +90,10 @@ where
             context: self.host.context.clone(),
             event_source: admission::is_from_event_source(request.method(), request.headers()),
             origin: admission::origin(request.headers()),
-            is_whole: request.body().is_end_stream() && request.method() != Method::CONNECT,
         };
         let slot = self.slot.clone().filter(|_| request_fits(&request));
-        let in_flight = Some(InFlight::new(&self.activity));
+        let uploads = !request.body().is_end_stream() || request.method() == Method::CONNECT;
+        let in_flight = Some(InFlight::new(&self.activity, uploads));
         #[cfg(feature = "axum")]
         request.extensions_mut().insert(axum::extract::ConnectInfo(self.peer.clone()));
         #[cfg(not(feature = "axum"))]
@@ -115,8 +115,6 @@ pub(super) struct Asked {
     context: ApplicationContext,
     event_source: bool,
     origin: Option<HeaderValue>,
-    /// Nothing of the request is still to come.
-    is_whole: bool,
 }
 
 impl Asked {
@@ -166,7 +164,7 @@ where
         if let Err(refusal) = asked.admit(&mut response) {
             return Poll::Ready(Ok(refusal.map(DetachableBody::whole)));
         }
-        if asked.is_whole && headers::is_event_stream(response.headers()) {
+        if headers::is_event_stream(response.headers()) {
             in_flight.streams();
         }
         Poll::Ready(Ok(DetachableBody::of(response, slot.as_ref(), in_flight)))

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::read_ahead::poll_gone;
+use super::read_ahead::{MAX_READ_AHEAD, poll_gone};
 use crate::lock::lock;
 
 struct Socket<I> {
@@ -52,10 +52,21 @@ impl<I> Watch<I> {
 }
 
 impl<I: AsyncRead + Unpin> Watch<I> {
-    /// Whether the client has left; wakes the task when there is something new to see.
-    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> bool {
+    /// Whether the client has left; wakes the task when there is something new to see. What it says while it
+    /// `uploads` is hyper's to ask for.
+    pub(super) fn poll_gone(&self, uploads: bool, cx: &mut Context<'_>) -> bool {
         let socket = &mut *lock(&self.0);
-        poll_gone(&mut socket.io, &mut socket.read_ahead, cx)
+        let before = socket.read_ahead.len();
+        if uploads && before > MAX_READ_AHEAD {
+            return false;
+        }
+        let gone = poll_gone(&mut socket.io, &mut socket.read_ahead, cx);
+        let more = socket.read_ahead.len();
+        if uploads && more > before {
+            // hyper may wait for just this.
+            cx.waker().wake_by_ref();
+        }
+        gone && !(uploads && more > MAX_READ_AHEAD)
     }
 }
 

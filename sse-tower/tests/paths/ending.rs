@@ -315,3 +315,28 @@ on_both! {
         server.over().await;
     }
 }
+
+on_both! {
+    async fn a_client_that_has_posted_something_and_leaves_is_noticed_at_once(path) {
+        let post = |router: Router| {
+            let stream = |text: String| async move {
+                let emitter = SseEmitter::new();
+                emitter.try_send(text).unwrap();
+                let kept = emitter.clone();
+                tokio::spawn(async move { kept.closed().await });
+                emitter
+            };
+            router.route("/post", axum::routing::post(stream))
+        };
+        let layer = |l: sse_tower::SseLayer| l.keep_alive(HOUR);
+        let app = path.start_with(Emitters::new(), post, layer, |s| s).await;
+        for said in SAID {
+            let head = "POST /post HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello";
+            let mut client = common::Wire::send(app.server.address, head).await;
+            client.until("data:hello\n").await;
+            client.say(said).await;
+            client.reset();
+            common::open(&app.context, 0).await;
+        }
+    }
+}
