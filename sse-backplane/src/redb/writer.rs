@@ -183,3 +183,109 @@ pub(super) fn now() -> u64 {
 pub(super) fn ended() -> EngineError {
     EngineError::unavailable("the thread of the file has ended")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc as std_mpsc};
+
+    use sse_tower_core::backplane::{
+        Answer, Batch, Change, Engine, Entry, Feed, Keep, NodeId, Position, Topic,
+    };
+
+    use super::*;
+    use crate::redb::RedbStore;
+
+    const KEEP: Keep = Keep { events: 10, bytes: 1_000, age: std::time::Duration::from_secs(60) };
+
+    fn batch(number: u64) -> Batch {
+        let topic = Topic::new("topic").unwrap();
+        let change = Change::Event { body: number.to_string().into(), once: None };
+        let entries = [Entry { topic, change, keep: KEEP }].into();
+        Batch { node: NodeId::new(1), number, entries }
+    }
+
+    /// Has the thread wait until what this returns is dropped: what comes meanwhile is one group.
+    fn hold(writer: &Writer) -> std_mpsc::Sender<()> {
+        let (go, waits) = std_mpsc::channel::<()>();
+        let (runs, running) = std_mpsc::channel();
+        let waits = Mutex::new(waits);
+        drop(writer.call(move |_, _| {
+            runs.send(()).ok();
+            waits.lock().unwrap().recv().ok();
+            Ok(())
+        }));
+        running.recv().unwrap();
+        go
+    }
+
+    #[tokio::test]
+    async fn a_call_that_cannot_be_done_takes_nobody_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = RedbStore::open(folder.path().join("events.redb"), "test").unwrap();
+        let writer = &store.0.writer;
+        let go = hold(writer);
+        let append = |number| writer.call(move |log, _| Ok(log.append(&batch(number))?.answers));
+        let (first, late, refused) = (append(2), append(1), {
+            writer.call(|log, _| {
+                log.append(&batch(3))?;
+                Err::<(), _>(EngineError::refused("no"))
+            })
+        });
+        let last = append(4);
+        drop(go);
+        let stored = |answers: Vec<Answer>| match answers[..] {
+            [Answer::Stored(position)] => position,
+            _ => panic!("{answers:?}"),
+        };
+        let first = stored(first.await.unwrap().unwrap());
+        let late = late.await.unwrap().unwrap_err();
+        assert_eq!(late.kind(), EngineErrorKind::Superseded);
+        assert_eq!(refused.await.unwrap().unwrap_err().to_string(), "no");
+        let last = stored(last.await.unwrap().unwrap());
+        assert!(first > Position::ZERO && last > first);
+        let want = sse_tower_core::backplane::Want {
+            topic: Topic::new("topic").unwrap(),
+            after: Position::ZERO,
+            events: 9,
+            bytes: 999,
+        };
+        let loaded = store.0.file.read(|rows| RowLog::load(rows, &[want])).unwrap();
+        let positions: Vec<_> = loaded[0].records.iter().map(|record| record.position).collect();
+        assert_eq!(positions, [first, last], "and the third was undone");
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_of_the_disk_the_file_is_opened_again_and_nodes_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = RedbStore::open(folder.path().join("events.redb"), "test").unwrap();
+        let engine = store.engine();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let feed = heard.clone();
+        engine.start(Feed::new(move |item| feed.lock().unwrap().push(item))).await.unwrap();
+        engine.append(batch(1)).await.unwrap();
+        let failed = store.0.writer.call(|log, _| {
+            log.append(&batch(2))?;
+            Err::<(), _>(EngineError::unavailable("the disk failed"))
+        });
+        let error = failed.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), EngineErrorKind::Unavailable);
+        assert!(matches!(heard.lock().unwrap()[..], [FeedItem::Broke, FeedItem::Whole]));
+        engine.append(batch(2)).await.unwrap();
+        assert_eq!(engine.append(batch(1)).await.unwrap_err().kind(), EngineErrorKind::Superseded);
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_the_file_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = RedbStore::open(folder.path().join("events.redb"), "test").unwrap();
+        let writer = &store.0.writer;
+        let go = hold(writer);
+        let calls: Vec<_> = (0..MAX_WAITING).map(|_| writer.call(|_, _| Ok(()))).collect();
+        let over = writer.call(|_, _| Ok(())).await.unwrap().unwrap_err();
+        assert_eq!(over.to_string(), "too many calls wait for the file");
+        drop(go);
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+    }
+}
