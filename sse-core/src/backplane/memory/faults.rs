@@ -114,7 +114,7 @@ impl Faults {
     /// The lease of a node ran out, whatever it says: what it holds can be reaped.
     pub fn expire_lease(&self, node: NodeId) {
         // Rows in memory can all be read.
-        drop(self.0.queue(|ledger| ledger.expire(node), |()| false));
+        drop(self.0.queue(|queue| queue.expire(node), |()| false));
     }
 
     fn each(&self, fault: impl Fn(&NodeFaults)) {
