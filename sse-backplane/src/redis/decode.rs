@@ -71,12 +71,12 @@ fn event(topic: &Topic, entry: Value) -> Option<Record> {
 fn head(text: &str) -> Option<Head> {
     let mut numbers = text.split(' ').map(|number| number.parse::<u64>().ok());
     let mut next = || numbers.next().flatten();
-    let newest = Position::new(next()?);
+    let (newest, last) = (Position::new(next()?), Position::new(next()?));
     let completed = Some(Position::new(next()?)).filter(|position| *position > Position::ZERO);
+    let (_stored, _stays) = (next()?, next()?);
     let disconnected = Position::new(next()?);
     let claimed = Some((Position::new(next()?), next()?)).filter(|(at, _)| *at > Position::ZERO);
-    let (_stored, _stays) = (next()?, next()?);
-    Some(Head { last: Position::new(next()?), newest, completed, disconnected, claimed })
+    Some(Head { last, newest, completed, disconnected, claimed })
 }
 
 /// What a topic's channel says: the epoch in a line, then records, each a line and what it counts in bytes.

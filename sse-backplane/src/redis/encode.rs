@@ -58,7 +58,7 @@ fn refuse(change: &Change) -> Result<(), EngineError> {
 
 fn change(call: Call, topic: usize, change: &Change) -> Result<Call, EngineError> {
     Ok(match change {
-        Change::Event { body, once: None } => call.arg(format!("E{topic}")).arg(&body[..]),
+        Change::Event { body, once: None } => call.arg(topic).arg(&body[..]),
         Change::Event { body, once: Some(once) } => {
             call.arg(format!("O{topic}")).arg(&body[..]).arg(&once[..])
         }

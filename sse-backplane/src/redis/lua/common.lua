@@ -23,6 +23,8 @@ local function open(candidate)
   local newest = call('ZREVRANGE', ns .. 'heads', 0, 0, 'WITHSCORES')
   local last = tonumber(newest[2] or 0)
   call('HSET', KEYS[1], 'epoch', candidate, 'last', text(last), 'floor', '0')
+  -- A long member keeps Redis from storing few topics as a list that is walked for each change. Nothing is at position zero.
+  call('ZADD', ns .. 'heads', 0, string.rep('-', 65))
   return candidate, last, '0'
 end
 
