@@ -47,11 +47,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         rates.push((grouped(&server).await?, bare(&client).await?));
     }
     report("sends/s, 64 in flight: engine, bare script", &rates);
-    let mut hops = Vec::new();
+    let (mut hops, mut stored_hops) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        hops.push((through_feed(&server).await?, bare_hop(&client).await?));
+        let feed = through_feed(&server).await?;
+        hops.push((feed, bare_hop(&client, false).await?));
+        stored_hops.push((feed, bare_hop(&client, true).await?));
     }
     report("microseconds from append to feed, PUBLISH to SUBSCRIBE (p50)", &hops);
+    report("the same, bare script to SUBSCRIBE (p50)", &stored_hops);
     Ok(())
 }
 
@@ -170,7 +173,8 @@ async fn through_feed(server: &Redis) -> Result<f64, Box<dyn std::error::Error>>
     Ok(took[took.len() / 2])
 }
 
-async fn bare_hop(client: &Client) -> Result<f64, Box<dyn std::error::Error>> {
+/// From `PUBLISH`, or from the bare script, to a subscriber.
+async fn bare_hop(client: &Client, stored: bool) -> Result<f64, Box<dyn std::error::Error>> {
     let (mut sink, mut stream) = client.get_async_pubsub().await?.split();
     sink.subscribe("{bare}:hop").await?;
     let (put, mut came) = mpsc::unbounded_channel::<Instant>();
@@ -181,11 +185,18 @@ async fn bare_hop(client: &Client) -> Result<f64, Box<dyn std::error::Error>> {
         }
     });
     let mut connection = connect(client).await?;
+    let name: String =
+        redis::cmd("SCRIPT").arg("LOAD").arg(BARE).query_async(&mut connection).await?;
     let (body, mut took) = (vec![b'x'; BODY], Vec::new());
     for _ in 0..HOPS {
         let begun = Instant::now();
-        let mut publish = redis::cmd("PUBLISH");
-        publish.arg("{bare}:hop").arg(&body);
+        let mut publish = redis::cmd(if stored { "EVALSHA" } else { "PUBLISH" });
+        if stored {
+            publish.arg(&name).arg(2).arg("{bare}:last").arg("{bare}:hop").arg(KEEP.events);
+        } else {
+            publish.arg("{bare}:hop");
+        }
+        publish.arg(&body);
         let (sent, heard) = tokio::join!(publish.query_async::<i64>(&mut connection), came.recv());
         sent?;
         took.push(heard.ok_or("no hop")?.duration_since(begun).as_secs_f64() * 1e6);

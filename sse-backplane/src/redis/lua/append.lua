@@ -1,7 +1,10 @@
 -- One batch: all of it or nothing, once. What can fail for reasons from outside (memory, a replica, a right) fails at
 -- the first write, before anything is written. Parallel arrays instead of a table for each topic: that is most of what it costs.
--- ARGV: epoch if there is none, node, number, how many topics; for each topic its name, events, bytes, and age in
--- microseconds; for each entry the topic's number, after a letter unless it is an event, and what its letter wants.
+-- ARGV: epoch if there is none, node, number, how many settings, how many topics; for each settings events, bytes, and age in
+-- microseconds; for each topic its name and the number of its settings; for each entry the topic's number, after a letter unless it
+-- is an event, and what its letter wants.
+-- Answers the epoch, the position of the first that was stored, and for each entry S, the position behind the one before; R with a
+-- position; or C.
 local node, number = ns .. 'node:' .. ARGV[2], tonumber(ARGV[3])
 local done = call('GET', node)
 if done then
@@ -14,12 +17,19 @@ if done then
 end
 
 local epoch, last = open(ARGV[1])
-local now, count = clock(), tonumber(ARGV[4])
+local now, settings, count = clock(), tonumber(ARGV[4]), tonumber(ARGV[5])
+local most, weighs, lives, keeps = {}, {}, {}, {}
+for i = 1, settings do
+  local at = 3 + i * 3
+  most[i], weighs[i], lives[i] = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+end
+local at = 6 + settings * 3
 local names, streams, newest, completed, stored, stays, lasts, rest = {}, {}, {}, {}, {}, {}, {}, {}
 local ends, changed = {}, {}
 for i = 1, count do
-  local name = ARGV[1 + i * 4]
-  names[i], streams[i] = name, ns .. 's:' .. name
+  local name = ARGV[at]
+  names[i], streams[i], keeps[i] = name, ns .. 's:' .. name, tonumber(ARGV[at + 1])
+  at = at + 2
 end
 -- As many at once as Lua's stack takes for sure.
 for from = 1, count, 1000 do
@@ -82,7 +92,7 @@ local function add_again(t, failed, id, ...)
 end
 
 local answers, kinds = {}, nil
-local at, entries = 5 + count * 4, 0
+local entries, first = 0, nil
 while ARGV[at] do
   local letter, t = 'E', tonumber(ARGV[at])
   if not t then
@@ -98,7 +108,7 @@ while ARGV[at] do
     before = call('GET', key)
   end
   if before then
-    answers[entries] = 'R' .. before
+    answers[entries] = 'R' .. before .. ';'
   elseif (body or letter == 'C') and completed[t] ~= '0' then
     answers[entries] = 'C'
   else
@@ -107,17 +117,17 @@ while ARGV[at] do
       last = now
     end
     local position = text(last)
-    answers[entries] = 'S' .. position
+    first = first or position
+    answers[entries] = 'S'
     if body then
-      local previous, size, settings, made = newest[t], #body, 1 + t * 4, nil
-      local events = ARGV[settings + 1]
+      local previous, size, keep, made = newest[t], #body, keeps[t], nil
+      local events, bytes, age = most[keep], weighs[keep], lives[keep]
       if once then
         made = redis.pcall('XADD', streams[t], 'MAXLEN', '~', events, position, 'p', previous, 'b', body, 'o', once)
         if type(made) == 'table' then
           add_again(t, made.err, position, 'p', previous, 'b', body, 'o', once)
         end
         -- Known for an hour after the event went, which it does a quarter of its age too late.
-        local age = tonumber(ARGV[settings + 3])
         call('SET', key, position, 'PX', text(math.ceil(age * 1.25 / 1000) + 3661000))
         say(t, 'O ' .. position .. ' ' .. previous .. ' ' .. size .. ' ' .. #once .. '\n' .. body .. once)
       else
@@ -128,7 +138,6 @@ while ARGV[at] do
         say(t, 'E ' .. position .. ' ' .. previous .. ' ' .. size .. '\n' .. body)
       end
       newest[t], stored[t] = position, stored[t] + size
-      local bytes, age = tonumber(ARGV[settings + 2]), tonumber(ARGV[settings + 3])
       if stored[t] > bytes * 1.25 then
         trim(t, bytes)
       end
@@ -176,7 +185,7 @@ for t = 1, count do
     scores[n + 1], scores[n + 2] = lasts[t], names[t]
     if ends[t] then
       local g = #goes
-      goes[g + 1], goes[g + 2] = text(now + math.ceil(tonumber(ARGV[4 + t * 4]) * 2.5) + 660000000), names[t]
+      goes[g + 1], goes[g + 2] = text(now + math.ceil(lives[keeps[t]] * 2.5) + 660000000), names[t]
     end
   end
   if #fields > 1000 or (t == count and #fields > 0) then
@@ -190,7 +199,7 @@ for t = 1, count do
   end
 end
 
-local answer = epoch .. ' ' .. table.concat(answers, ' ')
+local answer = epoch .. ' ' .. (first or '0') .. ' ' .. table.concat(answers)
 call('HSET', KEYS[1], 'last', text(last))
 call('SET', node, ARGV[3] .. ' ' .. answer, 'PX', 3600000)
 if kinds then

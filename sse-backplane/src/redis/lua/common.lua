@@ -1,10 +1,12 @@
 -- In front of every script. KEYS[1] is the hash with what the namespace has once; every other key has its hash tag.
--- Positions are whole numbers below 2^53, which Lua's numbers hold exactly; as text they need '%.0f'.
+-- Positions are whole numbers below 2^53, which Lua's numbers hold exactly; as text they need a format. '%d' is four times as quick,
+-- and right where the server's long has 64 bits.
 local ns = string.sub(KEYS[1], 1, -5)
-local call = redis.call
+local call, format = redis.call, string.format
+local digits = format('%d', 1099511627776) == '1099511627776' and '%d' or '%.0f'
 
 local function text(number)
-  return string.format('%.0f', number)
+  return format(digits, number)
 end
 
 -- Microseconds of the store's clock.
