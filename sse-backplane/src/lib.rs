@@ -5,5 +5,7 @@
 
 #![deny(missing_docs)]
 
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -1,5 +1,7 @@
 //! Redis keeps the contract of engines. On a real server, which each rule has for itself.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
+
 use std::sync::Arc;
 
 use engine_servers::Redis;

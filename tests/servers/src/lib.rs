@@ -7,10 +7,12 @@
 #![deny(missing_docs)]
 
 mod child;
+mod nats;
 mod redis;
 mod relay;
 
 pub use child::{Child, Signal, find, free_port, wanted};
+pub use nats::Nats;
 pub use redis::Redis;
 pub use relay::Relay;
 
