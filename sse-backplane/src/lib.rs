@@ -7,5 +7,7 @@
 
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(feature = "redb")]
+pub mod redb;
 #[cfg(feature = "redis")]
 pub mod redis;

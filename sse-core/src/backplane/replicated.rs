@@ -146,7 +146,7 @@ impl ReplicatedStore {
     }
 
     fn queue(&mut self, command: &QueueCommand, now: u64) -> Applied {
-        let mut ledger = self.log.ledger(now);
+        let mut ledger = self.log.queue(now);
         let (answer, rings) = match command {
             QueueCommand::Register(listeners) => {
                 (ledger.register(listeners).map(|()| QueueAnswer::Done), true)
@@ -188,7 +188,7 @@ impl ReplicatedStore {
     /// # Errors
     /// A row cannot be read.
     pub fn heard(&mut self, now: u64) -> Result<Vec<Arc<str>>, EngineError> {
-        self.log.ledger(now).heard()
+        self.log.queue(now).heard()
     }
 
     /// How all listeners stand at `now`. Changes nothing.
@@ -196,7 +196,7 @@ impl ReplicatedStore {
     /// # Errors
     /// As [`heard`](Self::heard).
     pub fn stats(&mut self, now: u64) -> Result<Vec<ListenerStats>, EngineError> {
-        self.log.ledger(now).stats()
+        self.log.queue(now).stats()
     }
 
     /// The newest part of a topic.

@@ -39,7 +39,8 @@ impl SseEmitterBuilder {
 
     /// Writes a comment when nothing was written for this long: at the latest then, and at the
     /// earliest after half of it, so that many connections do not beat together. Default:
-    /// [`DEFAULT_KEEP_ALIVE`](crate::DEFAULT_KEEP_ALIVE).
+    /// [`DEFAULT_KEEP_ALIVE`](crate::DEFAULT_KEEP_ALIVE); at least
+    /// [`MIN_KEEP_ALIVE`](crate::MIN_KEEP_ALIVE).
     ///
     /// ```
     /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::{pin::pin, time::Duration}};

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::{output::Output, timing::Timing};
 use crate::{
+    close_reason::CloseReason,
     emitter::{Conn, Queued, STATE, TICK},
     event::{KEEP_ALIVE_COMMENT, SseEvent},
     log::{Cursor, Offset, Position, Read},
@@ -55,12 +56,23 @@ impl Reader {
         }
     }
 
+    /// Whether the response is about to begin, and nobody who leads a drain knows of it.
+    #[cfg(all(feature = "http", feature = "tracing"))]
+    pub(super) fn begins_unknown(&self) -> bool {
+        self.timing.is_none() && !self.conn.settings().carried
+    }
+
     pub(super) fn is_ending(&self) -> bool {
         self.until != NOT_ENDING
     }
 
     pub(super) fn is_at_end(&self) -> bool {
         self.at_end
+    }
+
+    /// Whether the program ended the connection with an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
 
     /// Is there nothing to do but wait? A server polls three times for each event: this is one
@@ -263,7 +275,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        close_reason::CloseReason,
         emitter::{ConnSettings, SHARED},
         event::EventId,
         log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},

@@ -4,10 +4,10 @@ use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
 };
-use sse_tower_core::{CloseReason, bye, observe};
+use sse_tower_core::{__private::jittered, CloseReason, bye, observe};
 
 use super::limits::Scope;
 use crate::headers;
@@ -117,8 +117,7 @@ impl Refusal {
     }
 
     pub(crate) fn jittered_retry(&self) -> Duration {
-        let (low, high) = self.retry;
-        low + high.saturating_sub(low).mul_f64(fastrand::f64())
+        jittered(self.retry.0, self.retry.1)
     }
 
     pub(crate) fn answer(&self, event_source: bool, why: Why) -> Response<Bytes> {
@@ -172,11 +171,17 @@ impl fmt::Debug for Refusal {
 /// ```
 #[must_use]
 pub fn is_event_source(request: &Request<()>) -> bool {
-    let mut accepted = request.headers().get_all(ACCEPT).iter();
-    request.method() == Method::GET
-        && accepted.next().is_some_and(|value| headers::is_essence(value.as_bytes()))
+    is_from_event_source(request.method(), request.headers())
+}
+
+/// [`is_event_source`], of what is looked at.
+pub(crate) fn is_from_event_source(method: &Method, headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(ACCEPT).iter();
+    method == Method::GET
+        && accepted.next().is_some_and(|value| {
+            headers::is_essence(value.as_bytes()) && !value.as_bytes().contains(&b',')
+        })
         && accepted.next().is_none()
-        && !request.headers()[ACCEPT].as_bytes().contains(&b',')
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub struct DrainLast;
 
 /// In the extensions of a response that a layer has taken on: an outer layer leaves it alone.
 #[derive(Clone, Copy)]
-struct Admitted;
+pub(super) struct Admitted;
 
 /// What is known of a request while its handler runs.
 pub(crate) struct Ticket {
