@@ -2,10 +2,11 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote};
-use syn::{ImplItem, Item, ItemImpl, MacroDelimiter, Meta, MetaList, token};
+use syn::{Attribute, ImplItem, Item, ItemImpl, MacroDelimiter, Meta, MetaList, token};
 
 use crate::event_listener::{Listener, NAME, READ, Raw, options_of};
 use crate::mistakes::Mistakes;
+use crate::scheduled;
 use crate::tokens::{first_type_parameter, is_attribute};
 
 const ATTRIBUTE: &str = "`#[component]`";
@@ -59,8 +60,10 @@ fn check(block: &mut ItemImpl, mistakes: &mut Mistakes) -> Vec<Listener> {
             ImplItem::Type(ty) => &mut ty.attrs,
             _ => continue,
         };
-        let Some(at) = attrs.iter().position(|attr| is_attribute(attr, NAME)) else { continue };
+        let ours = |attr: &Attribute| is_attribute(attr, NAME) || is_attribute(attr, scheduled::NAME);
+        let Some(at) = attrs.iter().position(ours) else { continue };
         let attribute = attrs.remove(at);
+        let clock = is_attribute(&attribute, scheduled::NAME);
         let mut read = attribute.clone();
         read.meta = Meta::List(MetaList {
             path: attribute.path().clone(),
@@ -69,13 +72,21 @@ fn check(block: &mut ItemImpl, mistakes: &mut Mistakes) -> Vec<Listener> {
         });
         match item {
             ImplItem::Fn(method) => {
-                let raw = Raw::method(options_of(&attribute, mistakes), method);
-                listeners.extend(Listener::check(raw, mistakes));
+                listeners.extend(if clock {
+                    scheduled::method(&attribute, method, mistakes)
+                } else {
+                    let raw = Raw::method(options_of(&attribute, mistakes), method);
+                    Listener::check(raw, mistakes)
+                });
                 // What is left of it was reported above, as given twice.
-                method.attrs.retain(|attr| !is_attribute(attr, NAME));
+                let name = if clock { scheduled::NAME } else { NAME };
+                method.attrs.retain(|attr| !is_attribute(attr, name));
                 method.attrs.push(read);
             }
-            _ => mistakes.on(attribute, format!("`#[{NAME}]` goes on a method; move it to one")),
+            _ => {
+                let name = if clock { scheduled::NAME } else { NAME };
+                mistakes.on(attribute, format!("`#[{name}]` goes on a method; move it to one"));
+            }
         }
     }
     listeners

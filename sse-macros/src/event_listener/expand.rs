@@ -22,7 +22,7 @@ impl Listener {
         let id = format!("::{ident}");
         let declaration = self.declaration(&id, quote!(Self::__bind));
         let called = called_at(ident, self.answered_at().0);
-        let bind = self.bind(&quote!(#called), None);
+        let bind = self.bind(&id, &quote!(#called), None);
         quote! {
             #(#cfgs)*
             #[doc = #doc]
@@ -54,7 +54,7 @@ impl Listener {
         let declaration = without_self(self.declaration(&id, quote!(__bind)), this);
         let called = called_at(ident, self.answered_at().0);
         let path = quote_spanned!(called.span()=> <#this>::#called);
-        let bind = without_self(self.bind(&path, Some(this)), this);
+        let bind = without_self(self.bind(&id, &path, Some(this)), this);
         quote! {
             #(#cfgs)*
             const _: () = {
@@ -77,6 +77,7 @@ impl Listener {
         let event =
             quote_spanned!(located(ty.span())=> ::sse_tower::__private::EventRef::#kind::<#ty>());
         let settings = self.settings.expand();
+        let timetable = self.timetable.as_ref().map(|it| it.expand(id));
         quote! {
             ::sse_tower::__private::Declaration::new(
                 ::core::concat!(::core::module_path!(), #id),
@@ -86,6 +87,7 @@ impl Listener {
                 #bind,
             )
             #settings
+            #timetable
         }
     }
 
@@ -101,7 +103,7 @@ impl Listener {
     }
 
     /// Asks for everything before it gives up on anything, so that the start-up report is whole.
-    fn bind(&self, function: &TokenStream, this: Option<&Type>) -> TokenStream {
+    fn bind(&self, id: &str, function: &TokenStream, this: Option<&Type>) -> TokenStream {
         let component = this.map(component_of);
         let wanted: Vec<TokenStream> = component
             .into_iter()
@@ -125,6 +127,15 @@ impl Listener {
             names: &names,
         };
         let prepared = if self.asynchronous { call.asynchronous() } else { call.synchronous() };
+        let meant = self.timetable.is_some().then(|| {
+            quote! {
+                let __prepared = __prepared.when(
+                    |__run: &::sse_tower::__private::ScheduledRun| {
+                        __run.is_for(::core::concat!(::core::module_path!(), #id))
+                    },
+                );
+            }
+        });
         let condition = self.settings.condition.as_ref().map(|condition| {
             quote_spanned!(located(condition.span())=> let __prepared = __prepared.when(#condition);)
         });
@@ -257,13 +268,15 @@ impl Invocation<'_> {
         event: &TokenStream,
         given: &[TokenStream],
     ) -> TokenStream {
+        // A scheduled function does not take the run that it is called for.
+        let event = self.listener.timetable.is_none().then(|| quote!(#event,));
         match given {
             [this, rest @ ..] if self.method => {
-                let given = self.arguments(quote!(#this, #event #(, #rest)*));
+                let given = self.arguments(quote!(#this, #event #(#rest),*));
                 quote!(#function #given)
             }
             rest => {
-                let given = self.arguments(quote!(#event #(, #rest)*));
+                let given = self.arguments(quote!(#event #(#rest),*));
                 quote!(#function #given)
             }
         }

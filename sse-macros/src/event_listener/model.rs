@@ -7,6 +7,7 @@ use syn::{Attribute, Expr, LitStr, ReturnType};
 
 use super::raw::Raw;
 use super::signature::{self, Parameters};
+use crate::scheduled::Timetable;
 use crate::mistakes::Mistakes;
 use crate::options::Options;
 
@@ -27,6 +28,8 @@ pub(crate) struct Listener {
     pub(super) parameters: Parameters,
     pub(super) output: ReturnType,
     pub(super) settings: ListenerSettings,
+    /// Of a scheduled function: its timetable, for the path that it is given.
+    pub(super) timetable: Option<Timetable>,
 }
 
 /// What the attribute says.
@@ -56,6 +59,29 @@ impl Listener {
             parameters,
             output: raw.signature.output.clone(),
             settings,
+            timetable: None,
+        })
+    }
+}
+
+impl Listener {
+    /// A scheduled function: it takes no event, and what is injected alone.
+    pub(crate) fn scheduled(
+        raw: &Raw<'_>,
+        timetable: Option<Timetable>,
+        id: Option<LitStr>,
+        timeout: Option<Duration>,
+        mistakes: &mut Mistakes,
+    ) -> Option<Self> {
+        let parameters = signature::check(raw, mistakes)?;
+        Some(Self {
+            ident: raw.signature.ident.clone(),
+            cfgs: crate::tokens::cfgs(raw.attrs).into_iter().cloned().collect(),
+            asynchronous: raw.signature.asyncness.is_some(),
+            parameters,
+            output: raw.signature.output.clone(),
+            settings: ListenerSettings { id, timeout, ..ListenerSettings::default() },
+            timetable: Some(timetable?),
         })
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Raw<'a> {
     pub(super) signature: &'a Signature,
     /// Whether it is a method of a block under `#[component]`.
     pub(super) method: bool,
+    /// The attribute that it stands under: `event_listener`, or `scheduled`, whose functions take no event.
+    pub(super) name: &'static str,
 }
 
 pub(crate) fn options(attribute: TokenStream, mistakes: &mut Mistakes) -> Options {
@@ -42,11 +44,16 @@ pub(crate) fn options_of(attribute: &Attribute, mistakes: &mut Mistakes) -> Opti
 }
 
 impl<'a> Raw<'a> {
-    pub(super) fn free(options: Options, function: &'a ItemFn) -> Self {
-        Self { options, attrs: &function.attrs, signature: &function.sig, method: false }
+    pub(crate) fn free(options: Options, function: &'a ItemFn) -> Self {
+        Self { options, attrs: &function.attrs, signature: &function.sig, method: false, name: NAME }
+    }
+
+    /// The same under another attribute.
+    pub(crate) fn under(self, name: &'static str) -> Self {
+        Self { name, ..self }
     }
 
     pub(crate) fn method(options: Options, function: &'a ImplItemFn) -> Self {
-        Self { options, attrs: &function.attrs, signature: &function.sig, method: true }
+        Self { options, attrs: &function.attrs, signature: &function.sig, method: true, name: NAME }
     }
 }

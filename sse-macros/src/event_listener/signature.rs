@@ -2,7 +2,7 @@
 
 use syn::{FnArg, Receiver, ReceiverKind, Safety, Signature, Type};
 
-use super::raw::{ATTRIBUTE, Raw};
+use super::raw::Raw;
 use crate::mistakes::Mistakes;
 use crate::tokens::{
     argument_of, first_type_parameter, is_attribute, is_named, last_segment, sized_component,
@@ -34,8 +34,8 @@ pub(super) struct Parameters {
 pub(super) fn check(raw: &Raw<'_>, mistakes: &mut Mistakes) -> Option<Parameters> {
     let signature = raw.signature;
     qualifiers(signature, mistakes);
-    if let Some(second) = raw.attrs.iter().find(|attr| is_attribute(attr, super::raw::NAME)) {
-        mistakes.on(second, format!("{ATTRIBUTE} is given twice; write all options in one"));
+    if let Some(second) = raw.attrs.iter().find(|attr| is_attribute(attr, raw.name)) {
+        mistakes.on(second, format!("`#[{}]` is given twice; write all options in one", raw.name));
     }
     let mut inputs = signature.inputs.iter().peekable();
     if let Some(FnArg::Receiver(receiver)) = inputs.peek() {
@@ -55,6 +55,11 @@ pub(super) fn check(raw: &Raw<'_>, mistakes: &mut Mistakes) -> Option<Parameters
         FnArg::Typed(argument) => Some(&*argument.ty),
         FnArg::Receiver(_) => None,
     });
+    if raw.name != super::raw::NAME {
+        let ty = syn::parse_quote!(::sse_tower::__private::ScheduledRun);
+        let injected = inputs.filter_map(|ty| injected(ty, mistakes)).cloned().collect();
+        return Some(Parameters { event: Event { ty, shared: false }, injected });
+    }
     let Some(first) = inputs.next() else {
         mistakes.at(
             signature.ident.span(),
