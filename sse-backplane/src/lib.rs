@@ -4,3 +4,8 @@
 //! a room of its own here; none knows of another, and everything that decides is in `sse-tower-core`.
 
 #![deny(missing_docs)]
+
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "redis")]
+pub mod redis;
