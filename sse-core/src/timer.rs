@@ -22,7 +22,7 @@ const SLICE: usize = 256;
 /// As good as never, and yet an instant that can be reckoned with: thirty years.
 pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// `now + by`, or [`FAR`] from now where that is sooner: durations are the program's, and may be
+/// `now + by`, or thirty years from now where that is sooner: durations are the program's, and may be
 /// [`Duration::MAX`].
 pub fn later(now: Instant, by: Duration) -> Instant {
     // Far below what an instant can hold.

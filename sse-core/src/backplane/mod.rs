@@ -10,7 +10,7 @@
 //! ```
 //!
 //! * [`Engine`] is the contract: append, load, follow, a feed, a mark. It encodes nothing and decides nothing.
-//! * [`record`] has what passes through it: [`Batch`], [`Entry`], [`Change`], [`Answer`], [`Record`], [`Head`].
+//! * `record` has what passes through it: [`Batch`], [`Entry`], [`Change`], [`Answer`], [`Record`], [`Head`].
 //! * [`memory`] is the reference: a store in this process.
 //! * `contract` (feature `test-util`) is the suite that every engine passes.
 //! * [`Queue`] is the second half, which an engine may leave out: events for listeners that survive the process;

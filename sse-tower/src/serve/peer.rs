@@ -118,14 +118,13 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The response, if it may go out. A stream of ours that no layer has taken on is taken on here, so that the
-    /// drain ends it.
-    fn admit<B>(&self, response: &mut Response<B>) -> Result<(), Response<Bytes>> {
-        admission::adopt(&self.context, response).map_err(|why| {
-            let mut refusal = Refusal::new().answer(self.event_source, why);
-            admission::carry(response.headers(), self.origin.as_ref(), refusal.headers_mut());
-            refusal
-        })
+    /// Takes on a stream of ours that no layer has taken on, so that the drain ends it. The answer in its place, if it
+    /// cannot be.
+    fn refuse<B>(&self, response: &mut Response<B>) -> Option<Response<Bytes>> {
+        let why = admission::adopt(&self.context, response).err()?;
+        let mut refusal = Refusal::new().answer(self.event_source, why);
+        admission::carry(response.headers(), self.origin.as_ref(), refusal.headers_mut());
+        Some(refusal)
     }
 }
 
@@ -161,7 +160,7 @@ where
         let mut response = ready!(response.poll(cx))?;
         // `poll` after completion, which a future may answer as it likes.
         let Some(mut in_flight) = in_flight.take() else { return Poll::Pending };
-        if let Err(refusal) = asked.admit(&mut response) {
+        if let Some(refusal) = asked.refuse(&mut response) {
             return Poll::Ready(Ok(refusal.map(DetachableBody::whole)));
         }
         if headers::is_event_stream(response.headers()) {
