@@ -5,5 +5,9 @@
 
 #![deny(missing_docs)]
 
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "redb")]
 pub mod redb;
+#[cfg(feature = "redis")]
+pub mod redis;
