@@ -39,7 +39,7 @@ mod sender;
 mod settings;
 
 pub use builder::SseEmitterBuilder;
-pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK};
+pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK, never};
 pub use control::StreamControl;
 pub use endpoint::{Configure, Ending, EndpointOptions, beside};
 pub use error::{SendError, TrySendError};

@@ -57,6 +57,16 @@ impl Encoder {
         self.line(field, rest);
     }
 
+    /// What was written.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// As if these had been written.
+    pub(crate) fn from_bytes(fields: &[u8]) -> Self {
+        Self { buffer: BytesMut::from(fields) }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
     }
