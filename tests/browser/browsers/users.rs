@@ -1,7 +1,7 @@
 //! Users with several tabs.
 
 use serde_json::json;
-use sse_tower_tests::{Program, Relay, Result, in_chromium, request};
+use sse_tower_tests::{Program, Relay, Result, in_browsers, in_chromium, request};
 
 use crate::{fill, state};
 
@@ -44,7 +44,7 @@ async fn two_tabs_of_one_user_do_not_evict_each_other_for_ever() -> Result {
 
 #[tokio::test]
 async fn the_page_says_where_the_user_went_and_can_take_the_place_back() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let users = Program::start("users").await?;
         let mut tabs = Vec::new();
         for _ in 0..2 {
@@ -68,7 +68,7 @@ async fn the_page_says_where_the_user_went_and_can_take_the_place_back() -> Resu
 
 #[tokio::test]
 async fn the_page_sends_and_shows_true_and_false() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let users = Program::start("users").await?;
         let page = browser.open(&users.url("/")).await?;
         page.value::<Option<bool>>("document.getElementById('connect').requestSubmit()").await?;

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
-use sse_tower_tests::{Program, Result, in_chromium};
+use sse_tower_tests::{Program, Result, in_browsers};
 
 /// Each program with its options, what a person does at its page, and what is then to be seen there.
 const PAGES: [(&str, &[&str], &str, &str); 8] = [
@@ -48,7 +47,7 @@ const PAGES: [(&str, &[&str], &str, &str); 8] = [
 async fn every_page_fits_a_phone_and_takes_nothing_from_elsewhere() -> Result {
     // A folder for pictures of all pages, for whoever wants to look at them.
     let pictures = std::env::var_os("PAGE_PICTURES");
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         for (name, options, act, seen) in PAGES {
             let program = Program::start_with(name, options).await?;
             let page = browser.open(&program.url("/")).await?;
@@ -56,15 +55,16 @@ async fn every_page_fits_a_phone_and_takes_nothing_from_elsewhere() -> Result {
             page.value::<Option<bool>>(&format!("(() => {{ {act}; return null; }})()")).await?;
             page.until(seen, "({...document.body.dataset, text: document.body.innerText})").await?;
             for (width, mobile) in [(1100, false), (390, true)] {
-                let size = json!({
-                    "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": mobile
-                });
-                page.devtools("Emulation.setDeviceMetricsOverride", size).await?;
+                page.resize(width, mobile).await?;
                 let shown = "document.documentElement.scrollWidth";
-                page.until(&format!("innerWidth === {width}"), "innerWidth").await?;
-                assert_eq!(page.value::<u64>(shown).await?, width, "{name}");
+                let room = "document.documentElement.clientWidth";
+                let fits = format!("{shown} === {room}");
+                page.until(&fits, &format!("[{name:?}, {shown}, {room}]")).await?;
                 if let Some(folder) = &pictures {
-                    page.picture(&Path::new(folder).join(format!("{name}-{width}.png"))).await?;
+                    page.picture(
+                        &Path::new(folder).join(format!("{name}-{width}-{}.png", page.browser())),
+                    )
+                    .await?;
                 }
             }
             let foreign = "performance.getEntriesByType('resource')

@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, IntoResponse};
 use axum::{Router, routing::get};
 use sse_tower::{ApplicationContext, Emitters, LastEventId, Limits, Refusal, SseEmitter, SseLayer};
-use sse_tower_tests::{Connection, Relay, Result, Server, Tab, in_chromium};
+use sse_tower_tests::{Connection, Relay, Result, Server, Tab, in_browsers};
 
 const CONNECTING: u8 = 0;
 const OPEN: u8 = 1;
@@ -69,7 +69,7 @@ async fn heard(tab: &Tab<'_>, events: &[&str]) -> Result {
 
 #[tokio::test]
 async fn one_that_is_refused_politely_comes_back_by_itself_once_there_is_room() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let context = ApplicationContext::bare().build()?;
         let streams = Streams::default();
         let soon = Duration::from_millis(50)..=Duration::from_millis(150);
@@ -108,7 +108,7 @@ async fn again() -> impl IntoResponse {
 
 #[tokio::test]
 async fn a_204_stops_one_for_good() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let context = ApplicationContext::bare().build()?;
         let emitters = Emitters::builder().retry(Duration::from_millis(20)).build();
         let streams = Streams { emitters, ..Streams::default() };
@@ -138,7 +138,7 @@ async fn a_204_stops_one_for_good() -> Result {
 #[tokio::test]
 async fn six_tabs_of_one_origin_get_every_event_and_a_seventh_stream_waits_for_its_turn() -> Result
 {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let context = ApplicationContext::bare().build()?;
         let streams = Streams::default();
         let app = app(&streams).layer(SseLayer::new(context.clone()));

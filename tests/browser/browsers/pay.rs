@@ -1,7 +1,7 @@
 //! The payment page: a person looks at it, somebody else pays.
 
 use rustix::process::Signal;
-use sse_tower_tests::{Browser, Program, Relay, Result, Tab, in_chromium, request};
+use sse_tower_tests::{Browser, Program, Relay, Result, Tab, in_browsers, request};
 
 const STATE: &str = "document.body.dataset.state";
 
@@ -23,7 +23,7 @@ async fn provider_calls_back(pay: &Program, id: u64) -> Result {
 
 #[tokio::test]
 async fn a_waiting_page_shows_the_payment_without_a_reload() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let pay = Program::start("pay").await?;
         let page = open(browser, &pay, 123).await?;
         state(&page, "waiting").await?;
@@ -40,7 +40,7 @@ async fn a_waiting_page_shows_the_payment_without_a_reload() -> Result {
 
 #[tokio::test]
 async fn the_button_of_the_page_calls_the_callback() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let pay = Program::start("pay").await?;
         let page = browser.open(&pay.url("/")).await?;
         state(&page, "waiting").await?;
@@ -53,7 +53,7 @@ async fn the_button_of_the_page_calls_the_callback() -> Result {
 
 #[tokio::test]
 async fn a_payment_after_the_server_crashed_and_came_back_reaches_the_page() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let mut pay = Program::start("pay").await?;
         let page = open(browser, &pay, 7).await?;
         state(&page, "waiting").await?;
@@ -70,7 +70,7 @@ async fn a_payment_after_the_server_crashed_and_came_back_reaches_the_page() -> 
 
 #[tokio::test]
 async fn a_payment_after_the_server_was_restarted_reaches_the_page() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let mut pay = Program::start("pay").await?;
         let page = open(browser, &pay, 6).await?;
         state(&page, "waiting").await?;
@@ -87,7 +87,7 @@ async fn a_payment_after_the_server_was_restarted_reaches_the_page() -> Result {
 
 #[tokio::test]
 async fn a_payment_while_the_page_is_disconnected_reaches_it_when_it_is_back() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let mut pay = Program::start("pay").await?;
         let page = open(browser, &pay, 8).await?;
         state(&page, "waiting").await?;
@@ -103,7 +103,7 @@ async fn a_payment_while_the_page_is_disconnected_reaches_it_when_it_is_back() -
 
 #[tokio::test]
 async fn a_payment_before_the_page_was_opened_is_shown_at_once() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let pay = Program::start("pay").await?;
         provider_calls_back(&pay, 55).await?;
         let page = open(browser, &pay, 55).await?;
@@ -115,7 +115,7 @@ async fn a_payment_before_the_page_was_opened_is_shown_at_once() -> Result {
 
 #[tokio::test]
 async fn two_tabs_on_one_payment_both_learn_and_a_third_payment_does_not() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let pay = Program::start("pay").await?;
         let first = open(browser, &pay, 9).await?;
         let second = open(browser, &pay, 9).await?;
@@ -134,7 +134,7 @@ async fn two_tabs_on_one_payment_both_learn_and_a_third_payment_does_not() -> Re
 
 #[tokio::test]
 async fn the_browser_of_a_finished_payment_gets_204_and_dials_no_more() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let pay = Program::start("pay").await?;
         let network = Relay::to(pay.address()).await?;
         let page = format!("http://{}/?payRecordId=204", network.address());
@@ -155,7 +155,7 @@ async fn the_browser_of_a_finished_payment_gets_204_and_dials_no_more() -> Resul
 
 #[tokio::test]
 async fn a_payment_while_the_network_is_cut_reaches_the_page_when_it_is_mended() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let pay = Program::start("pay").await?;
         let network = Relay::to(pay.address()).await?;
         let page = format!("http://{}/?payRecordId=42", network.address());
@@ -172,16 +172,14 @@ async fn a_payment_while_the_network_is_cut_reaches_the_page_when_it_is_mended()
 
 #[tokio::test]
 async fn the_page_fits_a_phone_and_takes_nothing_from_elsewhere() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let pay = Program::start("pay").await?;
         let page = open(browser, &pay, 390).await?;
-        let phone = serde_json::json!({
-            "width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": true
-        });
-        page.devtools("Emulation.setDeviceMetricsOverride", phone).await?;
         state(&page, "waiting").await?;
-        let width = "document.documentElement.scrollWidth";
-        assert_eq!(page.value::<u64>(width).await?, 390);
+        page.resize(390, true).await?;
+        let shown = "document.documentElement.scrollWidth";
+        let room = "document.documentElement.clientWidth";
+        page.until(&format!("{shown} === {room}"), &format!("[{shown}, {room}]")).await?;
         let foreign = "performance.getEntriesByType('resource')
             .filter((entry) => new URL(entry.name).origin !== location.origin).map((entry) => entry.name)";
         assert_eq!(page.value::<Vec<String>>(foreign).await?, Vec::<String>::new());

@@ -1,12 +1,12 @@
 //! The ticker's page: counts two kinds of messages apart, and closes itself.
 
-use sse_tower_tests::{Program, Relay, Result, in_chromium};
+use sse_tower_tests::{Program, Relay, Result, in_browsers};
 
 use crate::state;
 
 #[tokio::test]
 async fn it_counts_plain_messages_and_me_events_apart_and_closes_at_three() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let ticker = Program::start_with("ticker", &["--every", "100ms"]).await?;
         let network = Relay::to(ticker.address()).await?;
         let page = browser.open(&format!("http://{}/", network.address())).await?;

@@ -1,12 +1,12 @@
 //! The door bell.
 
-use sse_tower_tests::{Program, Result, in_chromium};
+use sse_tower_tests::{Program, Result, in_browsers};
 
 use crate::state;
 
 #[tokio::test]
 async fn everyone_hears_it() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let bell = Program::start("tower-only").await?;
         let first = browser.open(&bell.url("/")).await?;
         let second = browser.open(&bell.url("/")).await?;

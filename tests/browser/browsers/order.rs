@@ -1,6 +1,6 @@
 //! The page of an order, here and at another origin.
 
-use sse_tower_tests::{Program, Relay, Result, Site, in_chromium, request};
+use sse_tower_tests::{Program, Relay, Result, Site, in_browsers, request};
 
 use crate::state;
 
@@ -12,7 +12,7 @@ async fn pay(order: &Program, id: u64) -> Result {
 
 #[tokio::test]
 async fn served_from_another_origin_it_learns_of_the_payment_and_closes_on_finish() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let order = Program::start("order").await?;
         let network = Relay::to(order.address()).await?;
         let site = Site::of_pages().await?;
@@ -35,7 +35,7 @@ async fn served_from_another_origin_it_learns_of_the_payment_and_closes_on_finis
 
 #[tokio::test]
 async fn its_button_pays_across_origins() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let order = Program::start("order").await?;
         let site = Site::of_pages().await?;
         let page = format!("{}/order.html?payid=1&server={}", site.origin(), order.url(""));
@@ -49,7 +49,7 @@ async fn its_button_pays_across_origins() -> Result {
 
 #[tokio::test]
 async fn served_by_the_program_it_talks_to_the_program() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let order = Program::start("order").await?;
         let page = browser.open(&order.url("/?payid=3")).await?;
         state(&page, "open").await?;
@@ -61,7 +61,7 @@ async fn served_by_the_program_it_talks_to_the_program() -> Result {
 
 #[tokio::test]
 async fn a_page_that_never_closes_its_stream_is_told_to_stop() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let order = Program::start("order").await?;
         let network = Relay::to(order.address()).await?;
         let site = Site::of_pages().await?;
@@ -80,7 +80,7 @@ async fn a_page_that_never_closes_its_stream_is_told_to_stop() -> Result {
 
 #[tokio::test]
 async fn a_payment_while_the_network_is_cut_is_not_lost() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let order = Program::start("order").await?;
         let network = Relay::to(order.address()).await?;
         let page = browser.open(&format!("http://{}/?payid=5", network.address())).await?;

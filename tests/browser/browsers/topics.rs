@@ -1,6 +1,6 @@
 //! The page of the topics: subscribe on the left, publish on the right.
 
-use sse_tower_tests::{Program, Result, Tab, in_chromium, request};
+use sse_tower_tests::{Program, Result, Tab, in_browsers, request};
 
 use crate::{fill, state};
 
@@ -16,7 +16,7 @@ const MESSAGES: &str =
 
 #[tokio::test]
 async fn what_is_published_on_the_right_appears_at_subscribers_of_that_topic() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let topics = Program::start("topics").await?;
         let reader = browser.open(&topics.url("/")).await?;
         subscribe(&reader, "天气 & more").await?;
@@ -37,7 +37,7 @@ async fn what_is_published_on_the_right_appears_at_subscribers_of_that_topic() -
 
 #[tokio::test]
 async fn what_others_write_never_runs_as_script() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let topics = Program::start("topics").await?;
         let page = browser.open(&topics.url("/")).await?;
         subscribe(&page, "news").await?;
@@ -67,7 +67,7 @@ async fn what_others_write_never_runs_as_script() -> Result {
 
 #[tokio::test]
 async fn a_second_subscription_ends_the_first() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let topics = Program::start("topics").await?;
         let page = browser.open(&topics.url("/")).await?;
         subscribe(&page, "a").await?;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::json;
-use sse_tower_tests::{Program, Relay, Result, Site, Tab, in_chromium};
+use sse_tower_tests::{Program, Relay, Result, Site, Tab, in_browsers, in_chromium};
 
 use crate::state;
 
@@ -35,7 +35,7 @@ async fn is_whole(page: &Tab<'_>) -> Result<Seen> {
 
 #[tokio::test]
 async fn across_origins_with_credentials_it_misses_nothing_over_its_timeouts() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let site = Site::of_pages().await?;
         let options = ["--every", "100ms", "--timeout", "1s", "--origin", &site.origin()];
         let feed = Program::start_with("feed", &options).await?;
@@ -53,7 +53,7 @@ async fn across_origins_with_credentials_it_misses_nothing_over_its_timeouts() -
 
 #[tokio::test]
 async fn a_page_of_another_origin_may_not_read() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let site = Site::of_pages().await?;
         let feed = Program::start_with("feed", &["--every", "50ms"]).await?;
         let page = format!("{}/feed.html?server={}", site.origin(), feed.url(""));
@@ -67,7 +67,7 @@ async fn a_page_of_another_origin_may_not_read() -> Result {
 
 #[tokio::test]
 async fn what_came_while_the_network_was_cut_is_caught_up() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let feed = Program::start_with("feed", &["--every", "100ms"]).await?;
         let network = Relay::to(feed.address()).await?;
         let page = browser.open(&format!("http://{}/", network.address())).await?;
@@ -112,7 +112,7 @@ async fn a_browser_that_is_offline_catches_up_when_it_is_online() -> Result {
 
 #[tokio::test]
 async fn a_server_that_was_stopped_and_started_again_is_followed_from_its_first_event() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let site = Site::of_pages().await?;
         let options = ["--every", "400ms", "--origin", &site.origin()];
         let mut feed = Program::start_with("feed", &options).await?;

@@ -1,6 +1,6 @@
 //! Notes between people who are logged in.
 
-use sse_tower_tests::{Program, Result, Tab, in_chromium};
+use sse_tower_tests::{Program, Result, Tab, in_browsers};
 
 use crate::{fill, state};
 
@@ -12,7 +12,7 @@ async fn log_in(page: &Tab<'_>, name: &str) -> Result {
 
 #[tokio::test]
 async fn a_note_appears_by_itself_as_text_and_log_out_ends_the_stream() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let app = Program::start("existing-axum").await?;
         // Two hosts, so that each has a session of its own in one browser.
         let ann = browser.open(&app.url("/")).await?;

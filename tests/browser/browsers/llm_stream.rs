@@ -1,6 +1,6 @@
 //! The page of the answers, with its connection cut.
 
-use sse_tower_tests::{Program, Relay, Result, in_chromium};
+use sse_tower_tests::{Program, Relay, Result, in_browsers};
 
 use crate::{fill, state};
 
@@ -8,7 +8,7 @@ const ANSWER: &str = "document.getElementById('answer').textContent";
 
 #[tokio::test]
 async fn an_answer_whose_connections_are_cut_is_whole_in_the_end() -> Result {
-    in_chromium(async |browser| {
+    in_browsers(async |browser| {
         let model = Program::start_with("llm-stream", &["--every", "80ms"]).await?;
         let network = Relay::to(model.address()).await?;
         let page = browser.open(&format!("http://{}/", network.address())).await?;
