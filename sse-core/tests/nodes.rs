@@ -59,6 +59,16 @@ fn none() -> LastEventId {
     LastEventId::default()
 }
 
+/// What comes next and is more than a comment.
+async fn next_event(stream: &mut EventStream) -> String {
+    loop {
+        let text = next(stream).await.unwrap();
+        if text != ":\n" {
+            return text;
+        }
+    }
+}
+
 async fn read(stream: &mut EventStream) -> Vec<String> {
     settle().await;
     data(&read_now(stream))
@@ -141,8 +151,8 @@ fn a_node_that_is_opened_without_a_runtime_has_one_of_its_own() {
     drop(a.send(&7, "paid"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let text = next(&mut stream.into_stream()).await.unwrap();
-        assert_eq!(data(&text), ["paid"]);
+        let mut stream = stream.into_stream();
+        assert_eq!(data(&next_event(&mut stream).await), ["paid"]);
         node.close().await;
         assert!(matches!(a.send(&7, "late").await, Err(SendError::Backplane { .. })));
     });
@@ -524,7 +534,7 @@ async fn a_connection_that_cannot_be_had_is_refused_politely_after_five_seconds(
     let began = Instant::now();
     let text = read_all(b.connect(7, none()).into_stream()).await;
     assert_eq!(began.elapsed(), MAX_WAIT);
-    assert!(text.starts_with("retry:") && text.contains(r#"{"reason":"refused"}"#), "{text}");
+    assert!(text.contains("retry:") && text.contains(r#"{"reason":"refused"}"#), "{text}");
     assert!(b.is_empty());
 }
 
@@ -724,7 +734,7 @@ async fn a_client_that_has_seen_everything_is_told_never_to_come_back() {
     settle().await;
     // The head is out before it is known.
     let mut stream = b.connect(7, last.clone().into()).into_stream();
-    assert_eq!(read_now(&mut stream), "");
+    assert_eq!(read_now(&mut stream), ":\n");
     let text = read_all(stream).await;
     assert!(text.starts_with("retry:86400000\nevent:stream-bye\n"), "{text}");
     // Known by now.
@@ -747,7 +757,7 @@ async fn two_thousand_keys_are_loaded_in_a_few_round_trips() {
     let began = Instant::now();
     let mut streams: Vec<_> = (0..2000).map(|key| b.connect(key, none()).into_stream()).collect();
     for stream in &mut streams {
-        assert_eq!(data(&next(stream).await.unwrap()), ["x"]);
+        assert_eq!(data(&next_event(stream).await), ["x"]);
     }
     assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
 }

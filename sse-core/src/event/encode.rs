@@ -69,7 +69,9 @@ impl Encoder {
 
     /// As if these had been written.
     pub(crate) fn from_bytes(fields: &[u8]) -> Self {
-        Self { buffer: BytesMut::from(fields) }
+        let takes_effect = |line: &[u8]| !line.starts_with(b":") && !line.starts_with(b"retry:");
+        let mut lines = fields.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        Self { buffer: BytesMut::from(fields), ends_blank: lines.any(takes_effect) }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -113,6 +113,8 @@ mod tests {
         assert_eq!(body.frame(|| id.clone()), event().encode_with_id("1.a.7"));
         assert_eq!(body.name, event().name().cloned());
         assert_eq!(body.into_event(), event());
+        let comment = SseEvent::comment("ping");
+        assert_eq!(decode(encode(&comment)).unwrap().into_event(), comment);
     }
 
     #[test]
