@@ -17,6 +17,11 @@
 
 #![deny(missing_docs)]
 
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "redis")]
+pub mod redis;
+
 mod open;
 mod redacted;
 

@@ -82,7 +82,7 @@ pub use boxed::BoxError;
 pub use close_reason::CloseReason;
 pub use emitter::{
     DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, SendError, SseEmitter,
-    SseEmitterBuilder, StreamControl, TrySendError,
+    MAX_HEAD_WAIT, SseEmitterBuilder, StreamControl, TrySendError,
 };
 pub use stream::EventStream;
 

@@ -176,6 +176,7 @@ mod boxed;
 mod foreign;
 mod future;
 #[cfg(doc)]
+pub mod backplane;
 pub mod guide;
 mod headers;
 mod layer;

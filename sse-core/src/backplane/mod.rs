@@ -30,6 +30,8 @@ pub mod memory;
 mod node;
 mod queue;
 mod record;
+#[cfg(feature = "replicated")]
+pub mod replicated;
 
 pub use engine::{Engine, EngineFuture, Loaded, Mark, Want};
 pub use error::{EngineError, EngineErrorKind};

@@ -17,8 +17,8 @@ use crate::{
 mod tests;
 
 impl ApplicationContext {
-    /// Whether the context takes new streams: `false` from the first moment of a drain. What a
-    /// readiness probe answers.
+    /// Whether the context takes new streams: `false` from the first moment of a drain, and while its
+    /// backplane is [down](crate::backplane::Health::Down). What a readiness probe answers.
     ///
     /// ```
     /// # use sse_tower_core::ApplicationContext;
@@ -30,6 +30,13 @@ impl ApplicationContext {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.streams().phase() == DrainPhase::Running
+            && self.backplane().is_none_or(|node| node.health().borrow().is_ready())
+    }
+
+    /// Whether a drain has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.streams().phase() != DrainPhase::Running
     }
 
     /// Leaves without losing: new streams are refused politely; those that are open are told
@@ -90,6 +97,8 @@ impl ApplicationContext {
         // time shortens what is left, but not by more than a quarter.
         let listeners = async { drop(self.publish_event(ContextDraining).await) };
         let _ = timeout_at(start + drain.longest() / 4, listeners).await;
+        // Last words go through the store before their streams end.
+        self.flush(start + drain.longest() / 4).await;
         let left = self.streams().say_goodbye(&drain, deadline).await;
         // What was started and that nobody waits for: a listener that ends a stream, say.
         let _ = timeout_at(deadline, self.settled()).await;
@@ -97,6 +106,14 @@ impl ApplicationContext {
         // Its listeners too have until the deadline, and at least their first, synchronous part.
         let listeners = async { drop(self.publish_event(ContextClosed).await) };
         let _ = timeout_at(deadline, listeners).await;
+        self.flush(deadline).await;
         self.streams().advance(DrainPhase::Closed);
+    }
+
+    /// Writes what the backplane has queued, until a deadline.
+    async fn flush(&self, deadline: Instant) {
+        if let Some(backplane) = self.backplane() {
+            let _ = timeout_at(deadline, backplane.flush()).await;
+        }
     }
 }

@@ -40,8 +40,8 @@ mod settings;
 
 pub use builder::SseEmitterBuilder;
 pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK, never};
-pub use control::StreamControl;
-pub use endpoint::{Configure, Ending, EndpointOptions, beside};
+pub use control::{MAX_HEAD_WAIT, StreamControl};
+pub use endpoint::{Configure, Ending, EndpointOptions, beside, decided};
 pub use error::{SendError, TrySendError};
 pub(crate) use queue::Queued;
 pub use sender::SseEmitter;

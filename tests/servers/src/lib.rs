@@ -7,8 +7,14 @@
 #![deny(missing_docs)]
 
 mod child;
+mod nats;
+mod redis;
+mod relay;
 
 pub use child::{Child, Signal, find, free_port, wanted};
+pub use nats::Nats;
+pub use redis::Redis;
+pub use relay::Relay;
 
 /// Whatever went wrong while starting a store.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
