@@ -11,7 +11,6 @@
 //! | what is said against event buses, and what this one does about it | [`bus`] |
 //! | what a name in Spring is called here, and what differs | [`spring`] |
 
-#[allow(unused_imports, reason = "the chapters link to it")]
 use crate::*;
 
 #[doc = include_str!("../docs/delivery.md")]

@@ -171,12 +171,12 @@
 #![deny(missing_docs)]
 
 mod admission;
+pub mod backplane;
 mod body;
 mod boxed;
 mod foreign;
 mod future;
 #[cfg(doc)]
-pub mod backplane;
 pub mod guide;
 mod headers;
 mod layer;
