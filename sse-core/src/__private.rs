@@ -15,7 +15,7 @@ pub use crate::{
 /// Everything that `item` collected, for `sse-tower`.
 pub use inventory::iter as linked;
 
-pub use crate::emitter::{Configure, Ending, EndpointOptions, IntoStreamError, beside};
+pub use crate::emitter::{Configure, Ending, EndpointOptions, IntoStreamError, beside, decided};
 
 /// What `sse-tower` does as this crate does it.
 pub use crate::{

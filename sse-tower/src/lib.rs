@@ -171,6 +171,7 @@
 #![deny(missing_docs)]
 
 mod admission;
+pub mod backplane;
 mod body;
 mod boxed;
 mod foreign;

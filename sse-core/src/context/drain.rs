@@ -27,8 +27,8 @@ use crate::{
 mod tests;
 
 impl ApplicationContext {
-    /// Whether the context takes new streams: `false` from the first moment of a drain. What a
-    /// readiness probe answers.
+    /// Whether the context takes new streams: `false` from the first moment of a drain, and while its
+    /// backplane is [down](crate::backplane::Health::Down). What a readiness probe answers.
     ///
     /// ```
     /// # use sse_tower_core::ApplicationContext;
@@ -40,6 +40,13 @@ impl ApplicationContext {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.streams().phase() == DrainPhase::Running
+            && self.backplane().is_none_or(|node| node.health().borrow().is_ready())
+    }
+
+    /// Whether a drain has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.streams().phase() != DrainPhase::Running
     }
 
     /// Ready when the context begins to leave; at once if it has. For what a program does in a loop beside its
@@ -134,6 +141,8 @@ impl ApplicationContext {
         let listeners = self.clone();
         let listeners = async move { drop(listeners.publish_event(ContextDraining).await) };
         beside(listeners, start + drain.time() / 4).await;
+        // Last words go through the store before their streams end.
+        self.flush(start + drain.time() / 4).await;
         let left = self.streams().say_goodbye(&drain, deadline).await;
         // What was started and that nobody waits for: a listener that ends a stream, say.
         let _ = timeout_at(deadline, self.settled()).await;
@@ -154,7 +163,15 @@ impl ApplicationContext {
         if let Some(closing) = closing {
             let _ = timeout_at(deadline, closing).await;
         }
+        self.flush(deadline).await;
         self.streams().advance(DrainPhase::Closed);
+    }
+
+    /// Writes what the backplane has queued, until a deadline.
+    async fn flush(&self, deadline: Instant) {
+        if let Some(backplane) = self.backplane() {
+            let _ = timeout_at(deadline, backplane.flush()).await;
+        }
     }
 }
 

@@ -39,9 +39,9 @@ mod sender;
 mod settings;
 
 pub use builder::SseEmitterBuilder;
-pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK};
-pub use control::StreamControl;
-pub use endpoint::{Configure, Ending, EndpointOptions, IntoStreamError, beside};
+pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK, never};
+pub use control::{MAX_HEAD_WAIT, StreamControl};
+pub use endpoint::{Configure, Ending, EndpointOptions, IntoStreamError, beside, decided};
 pub use error::{SendError, TrySendError};
 pub(crate) use queue::Queued;
 pub use sender::SseEmitter;

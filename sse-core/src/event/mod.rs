@@ -106,6 +106,16 @@ impl SseEvent {
         self.encoder.finish()
     }
 
+    /// The fields as they are on the wire, without the blank line that ends the event.
+    pub(crate) fn fields(&self) -> &[u8] {
+        self.encoder.as_bytes()
+    }
+
+    /// The event that had these fields.
+    pub(crate) fn from_fields(fields: &[u8], id: Option<EventId>, name: Option<EventName>) -> Self {
+        Self { encoder: Encoder::from_bytes(fields), id, name }
+    }
+
     /// How many bytes the event takes on the wire, without an id that is added later.
     #[must_use]
     pub fn encoded_len(&self) -> usize {

@@ -7,7 +7,7 @@ use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
 };
-use sse_tower_core::{__private::jittered, CloseReason, bye, observe};
+use sse_tower_core::{__private::jittered, ApplicationContext, CloseReason, bye, observe};
 
 use super::limits::Scope;
 use crate::headers;
@@ -41,6 +41,8 @@ type IsEventSource = Arc<dyn Fn(&Request<()>) -> bool + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
     Draining,
+    /// The backplane is down.
+    Backplane,
     Total,
     Key,
     Principal,
@@ -57,9 +59,15 @@ impl From<Scope> for Why {
 }
 
 impl Why {
+    /// Why this context, which is not ready, takes no streams.
+    pub(crate) fn not_ready(context: &ApplicationContext) -> Self {
+        if context.is_draining() { Self::Draining } else { Self::Backplane }
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Draining => "draining",
+            Self::Backplane => "backplane",
             Self::Total => "total",
             Self::Key => "key",
             Self::Principal => "principal",
@@ -132,6 +140,7 @@ impl Refusal {
         let seconds = retry.as_secs() + u64::from(retry.subsec_nanos() > 0);
         let mut response = Response::new(Bytes::from_static(match why {
             Why::Draining => b"this server is leaving; dial again\n",
+            Why::Backplane => b"this server cannot reach the others; dial again\n",
             Why::Total | Why::Key | Why::Principal => b"too many streams are open; dial later\n",
         }));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
