@@ -46,6 +46,7 @@
 #![deny(missing_docs)]
 
 pub mod backplane;
+mod backstop;
 mod bus;
 mod causes;
 mod close_reason;
@@ -57,6 +58,7 @@ mod event;
 mod http;
 mod log;
 pub mod observe;
+mod panics;
 mod spread;
 mod stream;
 mod sync;

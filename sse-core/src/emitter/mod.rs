@@ -43,7 +43,7 @@ pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK};
 pub use control::{StreamControl, StreamHandle};
 pub use endpoint::{Configure, Ending, EndpointOptions, beside};
 pub use error::{BoxError, SendError, TrySendError};
-pub(crate) use queue::Queued;
+pub(crate) use queue::{Kind, Queued};
 pub use sender::SseEmitter;
 pub(crate) use settings::ConnSettings;
 pub use settings::{DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE};

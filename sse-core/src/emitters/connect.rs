@@ -14,9 +14,8 @@ use super::{
 use crate::{
     close_reason::CloseReason,
     emitter::{Conn, STATE, SseEmitter},
-    event::{GapReason, bye, gap, id_alone, ready, reset},
-    log::{After, Cursor, Missed, Place, Position, Snapshot, Token},
-    observe,
+    event::{bye, ready, reset},
+    log::{After, Cursor, GAPS_APART, Missed, Overtaken, Place, Position, Snapshot, Token},
     spread::A_DAY,
     sync::{Arc, lock},
 };
@@ -46,7 +45,7 @@ impl<K: Key> Hub<K> {
                 distinct.push(key);
             }
             if distinct.len() > MAX_KEYS_PER_CONNECTION {
-                refuse(emitter.conn(), None);
+                refuse(emitter.conn(), last, None);
                 return emitter;
             }
         }
@@ -80,7 +79,7 @@ impl<K: Key> Hub<K> {
             registry.sweep(self.bounds(), now);
             if !self.is_admitted(&registry, &keys, &mut replaced) {
                 drop(registry);
-                refuse(conn, Some(A_DAY));
+                refuse(conn, last, Some(A_DAY));
                 return;
             }
             let opening = self.open(&mut registry, conn, keys, last, now);
@@ -91,7 +90,7 @@ impl<K: Key> Hub<K> {
             let farewell = bye(CloseReason::Replaced, Some(A_DAY));
             old.close(CloseReason::Replaced, Some(farewell));
         }
-        self.tell(conn, opening);
+        self.tell(conn, opening, last);
     }
 
     /// Is there room at these keys, and who has to go? Under the registry's lock, so that of two who
@@ -124,6 +123,7 @@ impl<K: Key> Hub<K> {
         let topics: Vec<_> = keys.into_iter().map(|key| registry.get_or_create(key)).collect();
         let (after, reset) = self.resume(&topics, last, watermark);
         let mut opening = Opening { missed: Missed::None, reset, ..Opening::default() };
+        let apart = if topics.len() == 1 { 1 } else { GAPS_APART };
         let complete = topics.iter().all(|topic| lock(&topic.log).completed().is_some());
         // After a reset a key that is complete says everything once more: nothing live will follow.
         let after = match after {
@@ -133,7 +133,7 @@ impl<K: Key> Hub<K> {
         for topic in topics {
             let (id, start, waits_from) = {
                 let mut log = lock(&topic.log);
-                let start = log.start(after, &self.bounds().history, now);
+                let start = log.start(after, &self.bounds().history, now, apart);
                 let waits_from = log.position_at(start.next);
                 let id = log.join(Arc::clone(conn), start.next);
                 if let Some(completed) = log.completed() {
@@ -144,10 +144,15 @@ impl<K: Key> Hub<K> {
             registry.joined();
             opening.missed = opening.missed.and(start.missed);
             opening.waiting += start.waiting;
-            // What is before the first that waits was seen, or is told of.
-            let start = waits_from.map_or(watermark, Position::before);
+            let missed = (start.missed != Missed::None)
+                .then(|| Box::new(Overtaken { missed: start.missed, positions: start.lost }));
+            let start = match after {
+                After::Position(position) if missed.is_some() => position,
+                // What is before the first that waits was seen.
+                _ => waits_from.map_or(watermark, Position::before),
+            };
             let count = Arc::clone(&topic) as _;
-            let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
+            let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start, missed };
             // Under the registry's lock, so that whoever completes the key next finds it counted.
             opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
         }
@@ -156,6 +161,9 @@ impl<K: Key> Hub<K> {
     }
 
     /// What a client has seen, from what it says; and whether that means nothing here.
+    ///
+    /// Nobody of another life has seen anything of this one: it gets the history. Of an id that
+    /// stands nowhere nobody knows what was seen.
     fn resume(
         &self,
         topics: &[Arc<Topic<K>>],
@@ -169,13 +177,9 @@ impl<K: Key> Hub<K> {
                 Some(token) if token.epoch == self.epoch && token.position <= watermark => {
                     (After::Position(token.position), None)
                 }
-                Some(_) => (After::Everything, Some("epoch")),
+                Some(_) => (After::Nothing, Some("epoch")),
                 None => {
-                    let own_ids = lock(&self.own_ids);
-                    let places = topics.iter().map(|topic| {
-                        let own = own_ids.find(&(topic.key.clone(), id.clone()));
-                        own.and(lock(&topic.log).find(id))
-                    });
+                    let places = topics.iter().map(|topic| lock(&topic.log).find(id));
                     match places.fold(Place::Nowhere, Place::and) {
                         Place::At(position) => (After::Position(position), None),
                         Place::Nowhere | Place::Several => (After::Everything, Some("unknown")),
@@ -186,7 +190,7 @@ impl<K: Key> Hub<K> {
     }
 
     /// Tells the connection what it has to know, outside every lock.
-    fn tell(&self, conn: &Arc<Conn>, opening: Opening) {
+    fn tell(&self, conn: &Arc<Conn>, opening: Opening, last: &LastEventId) {
         let told = opening.reset.is_some() || opening.missed != Missed::None;
         if opening.complete
             && opening.waiting == 0
@@ -195,42 +199,35 @@ impl<K: Key> Hub<K> {
         {
             return;
         }
-        if let Some(reason) = opening.reset {
-            conn.send_control(reset(reason).encode(), true);
-        }
-        match opening.missed {
-            Missed::None => {}
-            Missed::Some(missed) => {
-                observe::gap("history", Some(missed));
-                conn.send_control(gap(GapReason::History, Some(missed)).encode(), true);
-            }
-            Missed::Unknown => {
-                observe::gap("history", None);
-                conn.send_control(gap(GapReason::History, None).encode(), true);
-            }
+        match opening.reset {
+            Some(reason) => conn.send_control(reset(reason), true),
+            None => holds(conn, last),
         }
         drop(opening.unwanted);
         conn.notify(STATE);
         if self.config.ready_event {
-            conn.send_control(ready(opening.waiting, !told).encode(), false);
+            conn.send_control(ready(opening.waiting, !told), false);
         }
-        let completed = opening.completed.iter().copied().max();
-        if opening.complete
-            && told
-            && let Some(completed) = completed
-        {
-            // Moves the client's position to the end: with one that means nothing, or nothing
-            // certain, it would come back for ever. An id without data dispatches nothing.
-            let id = self.id_at(completed);
-            conn.send_control(id_alone(&id), false);
-        }
-        for _ in opening.completed {
-            conn.log_completed();
-        }
+        // Moves the client's position to the end: with one that means nothing, or nothing certain, it
+        // would come back for ever.
+        let end = opening.completed.iter().max().filter(|_| opening.complete && told);
+        conn.logs_completed(opening.completed.len(), end.map(|end| self.id_at(*end)));
     }
 }
 
-fn refuse(conn: &Conn, retry: Option<Duration>) {
+/// The client holds an id that the library did not give: what it says itself must leave it that.
+fn holds(conn: &Conn, last: &LastEventId) {
+    if let Seen::UpTo(id) = &last.0
+        && Token::parse(id.as_str()).is_none()
+    {
+        conn.client_holds(id.clone());
+    }
+}
+
+fn refuse(conn: &Conn, last: &LastEventId, retry: Option<Duration>) {
+    if let Seen::UpTo(id) = &last.0 {
+        conn.client_holds(id.clone());
+    }
     conn.close(CloseReason::Refused, Some(bye(CloseReason::Refused, retry)));
 }
 

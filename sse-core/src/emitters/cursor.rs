@@ -7,7 +7,7 @@ use super::{
     registry::Topic,
 };
 use crate::{
-    event::EventId,
+    event::{EventId, GapReason},
     log::{Cursor, Lag, Offset, Overtaken, Position, Read, ReaderId, Record, Source, Until},
     sync::{Arc, lock},
 };
@@ -19,19 +19,25 @@ pub(super) struct TopicCursor<K: Key> {
     pub(super) id: ReaderId,
     /// The position that its reader began after.
     pub(super) start: Position,
+    /// What was dropped before its reader came, until the client is told.
+    pub(super) missed: Option<Box<Overtaken>>,
 }
 
 impl<K: Key> Cursor for TopicCursor<K> {
     fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
         let mut log = lock(&self.topic.log);
-        if !quiet() || log.is_overtaken(self.id) {
+        if !quiet() || log.is_overtaken(self.id) || self.missed.is_some() {
             return Read::Careful;
         }
         log.read(self.id, until).map_or(Read::Nothing, Read::Piece)
     }
 
-    fn overtaken(&mut self) -> Option<Overtaken> {
-        lock(&self.topic.log).overtaken(self.id)
+    fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
+        if let Some(missed) = self.missed.take() {
+            return Some((GapReason::History, *missed));
+        }
+        let overtaken = lock(&self.topic.log).overtaken(self.id, apart)?;
+        Some((GapReason::Lagged, overtaken))
     }
 
     fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
@@ -63,8 +69,13 @@ impl<K: Key> Cursor for TopicCursor<K> {
         self.start
     }
 
-    fn record_own_id(&self, id: &EventId, position: Position) {
-        lock(&self.hub.own_ids).record(&self.topic.key, id, position);
+    fn next_position(&self) -> Option<Position> {
+        lock(&self.topic.log).next_position(self.id)
+    }
+
+    fn id_at(&self, position: Position) -> EventId {
+        let own = lock(&self.topic.log).own_id_at(position).cloned();
+        own.unwrap_or_else(|| self.hub.id_at(position))
     }
 
     fn lag(&self) -> Lag {

@@ -67,6 +67,12 @@ pub(super) struct Readers<T> {
 #[derive(Debug)]
 pub(crate) struct Snapshot<T>(Blocks<T>);
 
+impl<T> Clone for Snapshot<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<T> Readers<T> {
     pub(super) fn new() -> Self {
         Self { blocks: Blocks::NONE, cursors: Vec::new(), vacant: Vec::new() }

@@ -9,13 +9,21 @@ use super::{
     After, History, Joined, Log, Missed, Offset, Overtaken, Piece, Position, ReaderId, Record, Seq,
     Until, record::Start, retention::is_older,
 };
+use crate::event::EventId;
 
 /// How many bytes a reader takes at once, unless one event alone is larger.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 
 impl<T> Log<T> {
-    /// Where a reader begins that was at `after`.
-    pub(crate) fn start(&self, after: After, history: &History, now: Instant) -> Start {
+    /// Where a reader begins that was at `after`, and where at most `apart` of the newest stood that
+    /// it missed.
+    pub(crate) fn start(
+        &self,
+        after: After,
+        history: &History,
+        now: Instant,
+        apart: usize,
+    ) -> Start {
         let (next, missed) = match after {
             After::Everything => (self.end(), Missed::None),
             After::Nothing => (self.history_start(history, now), Missed::None),
@@ -23,7 +31,27 @@ impl<T> Log<T> {
                 (self.first.plus(self.seen(position)), self.dropped.after(position))
             }
         };
-        Start { next, waiting: self.end().since(next), missed }
+        let lost = match missed {
+            Missed::None => Vec::new(),
+            Missed::Some(count) => {
+                self.dropped.newest_of(apart.min(usize::try_from(count).unwrap_or(apart)))
+            }
+            Missed::Unknown => self.dropped.newest_of(apart),
+        };
+        Start { next, waiting: self.end().since(next), missed, lost }
+    }
+
+    /// Where the next record stands that waits for this reader.
+    pub(crate) fn next_position(&self, id: ReaderId) -> Option<Position> {
+        let (next, _) = self.next(id);
+        self.position_at(next)
+    }
+
+    /// The program's own id of the event at `position`, if that is here and has one.
+    pub(crate) fn own_id_at(&self, position: Position) -> Option<&EventId> {
+        let index = self.records.partition_point(|record| record.position < position);
+        let record = self.records.get(index).filter(|record| record.position == position);
+        record.and_then(|record| record.own_id.as_ref())
     }
 
     /// How many records are at or before `position`.
@@ -51,12 +79,18 @@ impl<T> Log<T> {
         self.readers.cursor(id) < self.first
     }
 
-    /// How many records were dropped before this reader came to them, once: its cursor moves on.
-    pub(crate) fn overtaken(&mut self, id: ReaderId) -> Option<Overtaken> {
+    /// What was dropped before this reader came to it, once: its cursor moves on. With the positions
+    /// of at most the newest `apart` of them.
+    pub(crate) fn overtaken(&mut self, id: ReaderId, apart: usize) -> Option<Overtaken> {
         let next = self.readers.cursor(id);
         (next < self.first).then(|| {
             self.readers.advance(id, self.first);
-            Overtaken { missed: self.first.since(next), position: self.dropped.newest() }
+            let missed = self.first.since(next);
+            let apart = apart.min(usize::try_from(missed).unwrap_or(apart));
+            Overtaken {
+                missed: Missed::Some(missed),
+                positions: self.dropped.newest_of(apart),
+            }
         })
     }
 
@@ -202,7 +236,7 @@ pub(super) mod tests {
     #[test]
     fn a_client_that_comes_for_the_first_time_begins_with_the_history() {
         let (log, now) = (log(1..=5), Instant::now());
-        let start = log.start(After::Nothing, &History::events(3), now);
+        let start = log.start(After::Nothing, &History::events(3), now, 1);
         assert_eq!((start.waiting, start.missed), (3, Missed::None));
         assert_eq!(log.position_at(start.next), Some(Position::new(3)));
     }
@@ -211,7 +245,7 @@ pub(super) mod tests {
     fn a_client_that_comes_back_begins_behind_what_it_has_seen() {
         let (log, now) = (log([2, 4, 6]), Instant::now());
         for (seen, next) in [(2, Some(4)), (3, Some(4)), (5, Some(6)), (6, None)] {
-            let start = log.start(After::Position(Position::new(seen)), &History::none(), now);
+            let start = log.start(After::Position(Position::new(seen)), &History::none(), now, 1);
             assert_eq!(log.position_at(start.next), next.map(Position::new), "after {seen}");
             assert_eq!(start.missed, Missed::None);
         }
@@ -222,14 +256,14 @@ pub(super) mod tests {
         let mut log = log(1..=5);
         log.drop_through(Seq::ZERO.plus(2), &mut Change::default());
         let after = After::Position(Position::new(1));
-        let start = log.start(after, &History::events(9), Instant::now());
+        let start = log.start(after, &History::events(9), Instant::now(), 1);
         assert_eq!((start.missed, start.waiting), (Missed::Some(2), 2));
     }
 
     #[test]
     fn what_comes_from_now_on_is_nothing_yet() {
         let log = log(1..=2);
-        let start = log.start(After::Everything, &History::events(9), Instant::now());
+        let start = log.start(After::Everything, &History::events(9), Instant::now(), 1);
         assert_eq!((start.next, start.waiting, start.missed), (log.end(), 0, Missed::None));
     }
 
@@ -297,9 +331,10 @@ pub(super) mod tests {
         let mut log = log(1..=4);
         let id = log.join(Arc::new(()), Seq::ZERO);
         log.drop_through(Seq::ZERO.plus(1), &mut Change::default());
-        let overtaken = Overtaken { missed: 2, position: Position::new(2) };
-        assert_eq!(log.overtaken(id), Some(overtaken));
-        assert_eq!(log.overtaken(id), None);
+        let positions_of = [1, 2].map(Position::new).to_vec();
+        let overtaken = Overtaken { missed: Missed::Some(2), positions: positions_of };
+        assert_eq!(log.overtaken(id, 9), Some(overtaken));
+        assert_eq!(log.overtaken(id, 9), None);
         assert_eq!(positions(&log.peek(id, ALL, usize::MAX).0), [3, 4]);
     }
 

@@ -7,10 +7,10 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{output::Output, timing::Timing};
+use super::{lost::Lost, output::Output, timing::Timing};
 use crate::{
-    emitter::{Conn, Queued, STATE, TICK},
-    event::{KEEP_ALIVE_COMMENT, SseEvent},
+    emitter::{Conn, Kind, Queued, STATE, TICK},
+    event::{EventId, KEEP_ALIVE_COMMENT, SseEvent, frame_with_id},
     log::{Cursor, Offset, Position, Read},
     sync::Arc,
 };
@@ -29,6 +29,9 @@ pub(super) struct Reader {
     pub(super) until: Offset,
     /// The position of the last shared event that was given out.
     pub(super) position: Position,
+    /// The cursor that it came from.
+    pub(super) of: usize,
+    pub(super) aside: Option<Box<Aside>>,
     /// The connection's queue holds more.
     pub(super) queued: bool,
     /// Something was left for the next poll.
@@ -39,6 +42,16 @@ pub(super) struct Reader {
     timing: Option<Timing>,
 }
 
+/// What few readers have.
+#[derive(Default)]
+pub(super) struct Aside {
+    /// An id that the client holds and that is no position: the program gave it to this connection
+    /// alone, or the client came with it. And where it got it.
+    own: Option<(EventId, Position)>,
+    /// What the client does not get and was not told of yet.
+    pub(super) lost: Vec<Lost>,
+}
+
 impl Reader {
     pub(super) fn new(conn: Arc<Conn>) -> Self {
         Self {
@@ -47,6 +60,8 @@ impl Reader {
             local: VecDeque::new(),
             until: NOT_ENDING,
             position: Position::NONE,
+            of: 0,
+            aside: None,
             queued: false,
             more: false,
             at_end: false,
@@ -111,6 +126,9 @@ impl Reader {
             // Registered before looking, so that what comes after the look wakes this task.
             self.conn.register(cx.waker());
             self.waker = Some(cx.waker().clone());
+            if let Some(timing) = &mut self.timing {
+                timing.moved();
+            }
         }
         let mut out = Output::default();
         let mut silent = false;
@@ -198,7 +216,7 @@ impl Reader {
             }
         }
         if self.is_ending() && !self.more {
-            out_all(&mut self.local, out);
+            self.give_all(out);
             self.at_end = true;
         }
         true
@@ -232,17 +250,43 @@ impl Reader {
         while self.local.front().is_some_and(|queued| queued.offset < offset)
             && let Some(queued) = self.local.pop_front()
         {
-            if let Some(id) = &queued.id {
-                self.cursors.iter().for_each(|cursor| cursor.record_own_id(id, self.position));
-            }
-            out.push(queued.frame);
+            self.give(queued, out);
         }
     }
-}
 
-pub(super) fn out_all(local: &mut VecDeque<Queued>, out: &mut Output) {
-    for queued in local.drain(..) {
-        out.push(queued.frame);
+    /// Gives out everything that is for this connection alone.
+    pub(super) fn give_all(&mut self, out: &mut Output) {
+        while let Some(queued) = self.local.pop_front() {
+            self.give(queued, out);
+        }
+    }
+
+    fn give(&mut self, queued: Queued, out: &mut Output) {
+        let frame = match (queued.kind, self.client_id()) {
+            (Kind::Control, Some(id)) => frame_with_id(&queued.frame, &id),
+            (Kind::Event(Some(id)), _) => {
+                self.holds(id);
+                queued.frame
+            }
+            _ => queued.frame,
+        };
+        if !frame.is_empty() {
+            out.push(frame);
+        }
+    }
+
+    /// The client holds an id that is no position.
+    pub(super) fn holds(&mut self, id: EventId) {
+        self.aside.get_or_insert_default().own = Some((id, self.position));
+    }
+
+    /// The id that the client holds, or had better hold if it has none.
+    pub(super) fn client_id(&self) -> Option<EventId> {
+        let own = self.aside.as_ref().and_then(|aside| aside.own.as_ref());
+        match own {
+            Some((id, at)) if *at == self.position => Some(id.clone()),
+            _ => self.cursors.get(self.of).map(|cursor| cursor.id_at(self.position)),
+        }
     }
 }
 
@@ -263,7 +307,7 @@ mod tests {
     use crate::{
         close_reason::CloseReason,
         emitter::{ConnSettings, SHARED},
-        event::EventId,
+        event::{EventId, GapReason},
         log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},
     };
 
@@ -287,8 +331,8 @@ mod tests {
             self.log().read(self.id, until).map_or(Read::Nothing, Read::Piece)
         }
 
-        fn overtaken(&mut self) -> Option<Overtaken> {
-            self.log().overtaken(self.id)
+        fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
+            self.log().overtaken(self.id, apart).map(|overtaken| (GapReason::Lagged, overtaken))
         }
 
         fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
@@ -317,7 +361,13 @@ mod tests {
             Position::NONE
         }
 
-        fn record_own_id(&self, _: &EventId, _: Position) {}
+        fn next_position(&self) -> Option<Position> {
+            self.log().next_position(self.id)
+        }
+
+        fn id_at(&self, position: Position) -> EventId {
+            EventId::try_from(position.get().to_string()).unwrap()
+        }
 
         fn lag(&self) -> Lag {
             Lag::Gap
