@@ -126,7 +126,9 @@ impl Connection {
         // Closed for being slow: shared events before its own are left for when it comes back.
         // That is one item, since nothing else moves the clock while it is made.
         let is_closed = item.contains(r#"data:{"reason":"lagged"}"#);
-        if std::env::var("SSE_TRACE").is_ok() { eprintln!("{} @{epoch}: {item:?}", self.name); }
+        if std::env::var_os("SSE_TRACE").is_some() {
+            eprintln!("{}: {item:?}", self.name);
+        }
         for block in item.split_terminator("\n\n") {
             let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
             let (name, data, id) = (field("event:"), field("data:"), field("id:"));

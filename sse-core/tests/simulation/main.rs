@@ -4,7 +4,7 @@
 //! A seed decides everything: its process runs one at a time and on one thread, so that nothing else
 //! moves the clock that gives positions, and draws its epochs and jitter from it too. Several processes
 //! share the seeds. A failing seed prints itself; `SSE_SEED=17 cargo test --test simulation` runs it
-//! alone, `SSE_SEEDS=0..200000` those.
+//! alone, `SSE_SEEDS=0..200000` those, and `SSE_TRACE=1` shows what each connection got.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 

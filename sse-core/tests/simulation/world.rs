@@ -222,6 +222,8 @@ impl World {
                 if let Some(since) = self.completed.get(&key) {
                     assert!(since.elapsed() >= MEMORY_AGE, "sent to a complete key");
                     self.completed.remove(&key);
+                    // It is another conversation, with an end of its own.
+                    self.clients.iter_mut().for_each(|client| client.in_vain = 0);
                 }
                 let here = self.all.iter().map(|c| c.borrow());
                 let here: Vec<_> = here
