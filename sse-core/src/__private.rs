@@ -5,22 +5,26 @@ pub use inventory::submit;
 
 pub use crate::{
     bus::{
-        ApplicationEvent, Binder, Call, ComponentRef, Declaration, EventRef, EventType, Held,
-        Inject, Listener, ListenerOutput, OwnedCall, Phase, Prepared, Wired, caught, here,
+        ApplicationEvent, Binder, Call, Declaration, ErasedHandler, EventRef, EventType, Handler,
+        Inject, Listener, ListenerOutput, MaybeShared, OwnedCall, Phase, caught, here,
     },
-    context::{Component, EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener},
+    component::{Component, ComponentRef},
+    context::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener},
 };
 
 /// Everything that `item` collected, for `sse-tower`.
 pub use inventory::iter as linked;
 
-pub use crate::emitter::{Configure, Ending, EndpointOptions, beside};
+pub use crate::emitter::{Configure, Ending, EndpointOptions, Request, beside};
 
 /// What `sse-tower` does as this crate does it.
 pub use crate::{
-    event::KEEP_ALIVE_COMMENT,
+    event::{KEEP_ALIVE_COMMENT, encode_with_id},
     spread::{A_DAY, at_most, jittered},
 };
 
 #[cfg(feature = "test-util")]
-pub use crate::context::{Tap, Tapped, event_label, tap};
+pub use crate::{
+    bus::tap::{Tap, Tapped, event_label},
+    context::tap,
+};

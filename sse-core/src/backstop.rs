@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn what_is_entered_is_looked_at_until_it_is_done_and_a_panic_ends_nothing() {
-        let (once, other) = (Arc::new(Count(AtomicUsize::new(0))), Arc::new(Count(AtomicUsize::new(0))));
+        let (once, other) =
+            (Arc::new(Count(AtomicUsize::new(0))), Arc::new(Count(AtomicUsize::new(0))));
         for count in [&once, &other] {
             watch(Arc::downgrade(&(Arc::clone(count) as Arc<dyn Watched>)), Duration::ZERO);
         }

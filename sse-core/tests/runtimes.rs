@@ -48,9 +48,8 @@ fn one_thread() -> Runtime {
 }
 
 fn readers(emitters: &Emitters<u64>, wakes: &Arc<Wakes>) -> Vec<EventStream> {
-    let mut streams: Vec<_> = (0..READERS)
-        .map(|_| emitters.connect(1, LastEventId::default()).into_stream())
-        .collect();
+    let mut streams: Vec<_> =
+        (0..READERS).map(|_| emitters.connect(1, LastEventId::default()).into_stream()).collect();
     streams.iter_mut().for_each(|stream| waits(stream, wakes));
     streams
 }
@@ -93,8 +92,7 @@ fn a_waker_that_panics_keeps_nobody_else_from_being_woken() {
         let (emitters, wakes) = (Emitters::<u64>::new(), Arc::new(Wakes::default()));
         let mut bad = emitters.connect(1, LastEventId::default()).into_stream();
         let waker = Arc::new(Panics).into();
-        let poll = std::pin::Pin::new(&mut bad).poll_next(&mut Context::from_waker(&waker));
-        assert!(poll.is_pending());
+        while std::pin::Pin::new(&mut bad).poll_next(&mut Context::from_waker(&waker)).is_ready() {}
         let mut streams: Vec<_> = (0..others)
             .map(|_| emitters.connect(1, LastEventId::default()).into_stream())
             .collect();

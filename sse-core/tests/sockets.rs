@@ -206,7 +206,8 @@ async fn coming_and_going_leaves_no_memory_behind() {
         assert!(item.is_ready());
     };
     let mut after = Vec::new();
-    for round in 0..4_u32 {
+    // `malloc` levels off by the fifth to seventh round.
+    for round in 0..10_u32 {
         for n in 0..25_000 {
             cycle(round * 25_000 + n);
             if n % 100 == 0 {
@@ -215,8 +216,8 @@ async fn coming_and_going_leaves_no_memory_behind() {
         }
         after.push(memory());
     }
-    assert_eq!(*ends.lock().unwrap(), 100_000);
+    assert_eq!(*ends.lock().unwrap(), 250_000);
     assert!(emitters.is_empty());
-    let (warm, last) = (after[1], after[3]);
+    let (warm, last) = (after[6], after[9]);
     assert!(last < warm + warm / 10, "{after:?}");
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
+use sse_tower_core::__private::Request as OpenedRequest;
 
 use crate::{admission::Ticket, body::ResponseBody, headers};
 
@@ -33,6 +34,8 @@ pin_project! {
             inner: F,
             // `None` for `HEAD`, which opens nothing.
             ticket: Option<Ticket>,
+            // Dropped with the handler, it ends what that has opened.
+            request: OpenedRequest,
         },
     }
 }
@@ -43,7 +46,8 @@ impl<F> ResponseFuture<F> {
     }
 
     pub(crate) fn of(inner: F, ticket: Option<Ticket>) -> Self {
-        Self { state: State::Asked { inner, ticket } }
+        let request = OpenedRequest::default();
+        Self { state: State::Asked { inner, ticket, request } }
     }
 }
 
@@ -61,8 +65,9 @@ where
                 // `poll` after completion, which a future may answer as it likes.
                 None => Poll::Pending,
             },
-            StateProj::Asked { inner, ticket } => {
-                let mut response = ready!(inner.poll(cx))?;
+            StateProj::Asked { inner, ticket, request } => {
+                let mut response = ready!(request.within(|| inner.poll(cx)))?;
+                request.answered();
                 if !headers::is_event_stream(response.headers()) {
                     return Poll::Ready(Ok(response.map(ResponseBody::passthrough)));
                 }

@@ -6,13 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::{
-    admission::Ticket, body::ResponseBody, future::ResponseFuture, settings::LayerSettings,
+    admission::{Ticket, allow, origin},
+    body::ResponseBody,
+    future::ResponseFuture,
+    settings::LayerSettings,
 };
 
 /// A service under [`SseLayer`](crate::SseLayer).
@@ -89,16 +92,25 @@ where
         let event_source = settings.refusal.is_for_event_source(&head);
         if event_source && let Some(why) = settings.closed_to(&keys) {
             // Nothing else than a stream can come of this request, so its handler need not run.
-            return ResponseFuture::refused(settings.refusal.answer(true, why));
+            let mut answer = settings.refusal.answer(true, last(&head), why);
+            allow(origin(head.headers()).as_ref(), answer.headers_mut());
+            return ResponseFuture::refused(answer);
         }
         let ticket = Ticket {
             settings: settings.clone(),
             keys,
             event_source,
+            last: last(&head).cloned(),
+            origin: origin(head.headers()),
             lease: settings.lease.as_ref().and_then(|of| of(&head)),
             since: Instant::now(),
         };
         let (parts, ()) = head.into_parts();
         ResponseFuture::of(self.inner.call(Request::from_parts(parts, body)), Some(ticket))
     }
+}
+
+/// The id that a client holds.
+fn last(head: &Request<()>) -> Option<&HeaderValue> {
+    head.headers().get("last-event-id")
 }

@@ -58,11 +58,11 @@ async fn pain_1_sigterm_ends_serve_at_once_with_a_stream_open() {
     let server = tokio::spawn(sse_tower::serve(listener, app, context).into_future());
 
     let mut client = common::Wire::event_source(address, "/push").await;
-    client.until("\r\n:\n\n").await;
+    client.until("\r\n:\n\r\n").await;
 
     signal(Signal::TERM);
     client.at_end().await;
-    assert!(client.got.contains("event:stream-bye\ndata:{\"reason\":\"drained\"}\n\n"));
+    assert!(client.got.contains("event:stream-bye\ndata:{\"reason\":\"drained\"}\n"));
     assert!(client.got.ends_with("\r\n0\r\n\r\n"), "the body is complete: {:?}", client.got);
     timeout(common::PATIENCE, server).await.expect("serve returns").unwrap().unwrap();
 }

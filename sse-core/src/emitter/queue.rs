@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Event(Option<EventId>),
     /// The library's: its id is where the client stands when it goes out.
     Control,
+    /// The same, and positions begin anew: the client has seen nothing of what follows.
+    Anew,
 }
 
 impl Queued {

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     hub::{Hub, Key},
+    link::Link,
     registry::Topic,
 };
 use crate::{
@@ -19,25 +20,19 @@ pub(super) struct TopicCursor<K: Key> {
     pub(super) id: ReaderId,
     /// The position that its reader began after.
     pub(super) start: Position,
-    /// What was dropped before its reader came, until the client is told.
-    pub(super) missed: Option<Box<Overtaken>>,
 }
 
 impl<K: Key> Cursor for TopicCursor<K> {
     fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
         let mut log = lock(&self.topic.log);
-        if !quiet() || log.is_overtaken(self.id) || self.missed.is_some() {
+        if !quiet() || log.is_overtaken(self.id) {
             return Read::Careful;
         }
         log.read(self.id, until).map_or(Read::Nothing, Read::Piece)
     }
 
     fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
-        if let Some(missed) = self.missed.take() {
-            return Some((GapReason::History, *missed));
-        }
-        let overtaken = lock(&self.topic.log).overtaken(self.id, apart)?;
-        Some((GapReason::Lagged, overtaken))
+        lock(&self.topic.log).overtaken(self.id, apart)
     }
 
     fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
@@ -53,7 +48,7 @@ impl<K: Key> Cursor for TopicCursor<K> {
     }
 
     fn source(&self) -> Source {
-        Source::of(&*self.hub)
+        self.hub.link.as_ref().map_or_else(|| Source::of(&*self.hub), Link::source)
     }
 
     fn watermark(&self) -> Position {
@@ -62,7 +57,10 @@ impl<K: Key> Cursor for TopicCursor<K> {
 
     fn sync_watermark(&self) {
         // Offsets are given and records appended under this lock.
-        drop(lock(&self.hub.registry));
+        match &self.hub.link {
+            None => drop(lock(&self.hub.registry)),
+            Some(link) => link.node().shared().between(),
+        }
     }
 
     fn start(&self) -> Position {
@@ -73,8 +71,8 @@ impl<K: Key> Cursor for TopicCursor<K> {
         lock(&self.topic.log).next_position(self.id)
     }
 
-    fn id_at(&self, position: Position) -> EventId {
-        let own = lock(&self.topic.log).own_id_at(position).cloned();
+    fn id_at(&self, position: Position, got: bool) -> EventId {
+        let own = if got { lock(&self.topic.log).own_id_at(position).cloned() } else { None };
         own.unwrap_or_else(|| self.hub.id_at(position))
     }
 
@@ -85,9 +83,15 @@ impl<K: Key> Cursor for TopicCursor<K> {
 
 impl<K: Key> Drop for TopicCursor<K> {
     fn drop(&mut self) {
-        let mut registry = lock(&self.hub.registry);
-        let now = Instant::now();
-        registry.leave(&self.topic, self.id, self.hub.bounds(), now);
-        self.hub.plan_sweep(&registry, now);
+        let evicted = {
+            let mut registry = lock(&self.hub.registry);
+            let now = Instant::now();
+            registry.leave(&self.topic, self.id, self.hub.bounds(), now);
+            self.hub.plan_sweep(&registry, now);
+            registry.take_evicted()
+        };
+        // The node's lock comes before the registry's.
+        self.hub.left(&self.topic);
+        self.hub.evict(&evicted);
     }
 }

@@ -7,6 +7,7 @@ use super::{
     hub::{Hub, Key},
 };
 use crate::{
+    backplane::Change,
     close_reason::CloseReason,
     emitter::SseEmitter,
     event::{EventId, IntoEvent},
@@ -211,9 +212,16 @@ impl<K: Key> Emitters<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        let event = event.into_event();
+        let (event, here) = (event.into_event(), Location::caller());
+        if let Some(link) = &self.hub().link {
+            return match event {
+                Ok(event) => observe::send_span()
+                    .run(|| self.hub().send_linked(link, key.to_owned(), event, here)),
+                Err(invalid) => Sent::invalid(invalid, here),
+            };
+        }
         let send = |event| observe::send_span().run(|| self.hub().send(key, event));
-        let (outcome, here) = (event.map_err(Into::into).and_then(send), Location::caller());
+        let outcome = event.map_err(Into::into).and_then(send);
         let outcome = outcome.inspect(|receipt| observe::event_sent(receipt.receivers));
         Sent::ready(outcome.inspect_err(|error| observe::not_sent(error, here)))
     }
@@ -233,8 +241,17 @@ impl<K: Key> Emitters<K> {
     /// # drop(tabs);
     /// # Ok(()) }
     /// ```
+    #[track_caller]
     pub fn send_all(&self, event: impl IntoEvent) -> Sent {
-        let event = event.into_event();
+        let (event, here) = (event.into_event(), Location::caller());
+        if let Some(link) = &self.hub().link {
+            return match event {
+                Ok(event) => {
+                    observe::send_span().run(|| self.hub().send_all_linked(link, event, here))
+                }
+                Err(invalid) => Sent::invalid(invalid, here),
+            };
+        }
         let send = |event| observe::send_span().run(|| self.hub().send_all(event));
         Sent::ready(
             event
@@ -267,7 +284,10 @@ impl<K: Key> Emitters<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        self.hub().complete(key);
+        match &self.hub().link {
+            None => self.hub().complete(key),
+            Some(link) => self.hub().change(link, &key.to_owned(), Change::Complete),
+        }
     }
 
     /// Ends every connection at `key` once it has got what was sent. Nothing is remembered: clients
@@ -283,9 +303,12 @@ impl<K: Key> Emitters<K> {
     pub fn disconnect<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
-        Q: ?Sized + Hash + Eq,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        self.hub().disconnect(key, CloseReason::Completed);
+        match &self.hub().link {
+            None => self.hub().disconnect(key, CloseReason::Completed),
+            Some(link) => self.hub().change(link, &key.to_owned(), Change::Disconnect),
+        }
     }
 
     /// Forgets the history of `key`, and that it is complete. Connections stay.
@@ -302,9 +325,12 @@ impl<K: Key> Emitters<K> {
     pub fn forget<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
-        Q: ?Sized + Hash + Eq,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        self.hub().forget(key);
+        match &self.hub().link {
+            None => self.hub().forget(key),
+            Some(link) => self.hub().change(link, &key.to_owned(), Change::Forget),
+        }
     }
 
     /// Is anybody connected to `key`?

@@ -4,7 +4,9 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::{EventName, SseEvent};
+use bytes::Bytes;
+
+use super::{EventId, EventName, SseEvent};
 use crate::close_reason::CloseReason;
 
 /// Some events were not delivered: data is JSON with `reason` and `missed`, how many (`null` where
@@ -35,6 +37,15 @@ pub fn bye(reason: CloseReason, retry: Option<Duration>) -> SseEvent {
         builder = builder.retry(retry);
     }
     control(builder, STREAM_BYE, format_args!("{{\"reason\":\"{reason}\"}}"))
+}
+
+/// `event` on the wire, with the id that the client holds.
+#[must_use]
+pub fn encode_with_id(event: SseEvent, id: Option<&EventId>) -> Bytes {
+    match id {
+        Some(id) => event.encode_with_id(id.as_str()),
+        None => event.encode(),
+    }
 }
 
 /// Why events are missing from a stream.

@@ -7,8 +7,9 @@ use super::EventId;
 /// The largest event that can be made, in bytes on the wire: 16 MiB.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
-/// What keeps proxies and peers from taking silence for death: an empty comment.
-pub const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b":\n\n");
+/// What opens a stream that has nothing to say yet, and keeps proxies and peers from taking silence
+/// for death: an empty comment. A blank line after it would be an empty event to some clients.
+pub const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b":\n");
 
 /// An id without data: it moves the client's position, and dispatches nothing.
 pub(crate) fn id_alone(id: &EventId) -> Bytes {
@@ -17,12 +18,14 @@ pub(crate) fn id_alone(id: &EventId) -> Bytes {
     encoder.finish()
 }
 
-/// An encoded event with an id that was not known when it was encoded.
+/// An encoded event with an id that was not known when it was encoded; what is none stays as it is.
 pub(crate) fn frame_with_id(frame: &Bytes, id: &EventId) -> Bytes {
-    // Without the blank line that ends it.
-    let fields = frame.strip_suffix(b"\n").unwrap_or(frame);
-    let mut encoder = Encoder { buffer: BytesMut::with_capacity(frame.len() + TAIL) };
-    encoder.buffer.put_slice(fields);
+    let Some(fields) = frame.strip_suffix(b"\n").filter(|fields| fields.ends_with(b"\n")) else {
+        return frame.clone();
+    };
+    let mut buffer = BytesMut::with_capacity(frame.len() + id.as_str().len() + TAIL);
+    buffer.put_slice(fields);
+    let mut encoder = Encoder { buffer, ends_blank: true };
     encoder.line("id", id.as_str());
     encoder.finish()
 }
@@ -34,6 +37,9 @@ const TAIL: usize = 48;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Encoder {
     buffer: BytesMut,
+    /// There is a field that takes effect at the blank line. Comments and `retry` do so at their
+    /// line's end, and a blank line after nothing else would be an empty event to some clients.
+    ends_blank: bool,
 }
 
 impl Encoder {
@@ -53,6 +59,7 @@ impl Encoder {
         }
         self.buffer.put_slice(value.as_bytes());
         self.buffer.put_u8(b'\n');
+        self.ends_blank |= !matches!(field, "" | "retry");
     }
 
     /// Writes one field for each line of `text`, at least one. LF, CR and CRLF each end one line.
@@ -67,13 +74,31 @@ impl Encoder {
         self.line(field, rest);
     }
 
+    /// What was written.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// As if these had been written.
+    pub(crate) fn from_bytes(fields: &[u8]) -> Self {
+        let takes_effect = |line: &[u8]| !line.starts_with(b":") && !line.starts_with(b"retry:");
+        let mut lines = fields.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        Self { buffer: BytesMut::from(fields), ends_blank: lines.any(takes_effect) }
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() + usize::from(self.ends_blank)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
     }
 
     /// Ends the event.
     pub(crate) fn finish(mut self) -> Bytes {
-        self.buffer.put_u8(b'\n');
+        if self.ends_blank {
+            self.buffer.put_u8(b'\n');
+        }
         self.buffer.freeze()
     }
 }
@@ -117,7 +142,7 @@ mod tests {
 
     #[test]
     fn each_line_of_a_comment_is_a_comment() {
-        assert_eq!(encoded("", "a\nb"), ":a\n:b\n\n");
+        assert_eq!(encoded("", "a\nb"), ":a\n:b\n");
     }
 
     #[test]
@@ -129,6 +154,19 @@ mod tests {
     fn an_id_that_is_known_later_is_the_last_field() {
         let id = EventId::from_static("6666");
         assert_eq!(frame_with_id(&encoded("data", "x"), &id), "data:x\nid:6666\n\n");
+        assert_eq!(frame_with_id(&encoded("", "x"), &id), ":x\n");
+    }
+
+    #[test]
+    fn comments_and_retry_alone_end_with_their_line() {
+        assert_eq!(encoded("retry", "3000"), "retry:3000\n");
+        assert_eq!(encoded("", ""), ":\n");
+        assert_eq!(encoded("id", "7"), "id:7\n\n");
+        let mut encoder = Encoder::default();
+        encoder.line("retry", "1");
+        encoder.line("data", "x");
+        assert_eq!(encoder.len(), "retry:1\ndata:x\n\n".len());
+        assert_eq!(encoder.finish(), "retry:1\ndata:x\n\n");
     }
 
     #[test]

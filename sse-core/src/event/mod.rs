@@ -18,6 +18,7 @@ use std::fmt;
 use bytes::Bytes;
 
 pub use builder::SseEventBuilder;
+pub use control::encode_with_id;
 pub(crate) use control::{GapReason, gap, ready, reset};
 pub use control::{STREAM_BYE, STREAM_GAP, STREAM_READY, STREAM_RESET, bye};
 pub(crate) use encode::{Encoder, frame_with_id, id_alone};
@@ -84,7 +85,7 @@ impl SseEvent {
     ///
     /// ```
     /// # use sse_tower_core::SseEvent;
-    /// assert_eq!(SseEvent::comment("ping").encode(), ":ping\n\n");
+    /// assert_eq!(SseEvent::comment("ping").encode(), ":ping\n");
     /// ```
     pub fn comment(text: impl AsRef<str>) -> Self {
         let mut encoder = Encoder::default();
@@ -117,7 +118,8 @@ impl SseEvent {
         self.name.as_ref()
     }
 
-    /// The bytes of this event on the wire, the closing blank line included.
+    /// The bytes of this event on the wire, the closing blank line included. Comments and `retry`
+    /// alone have none: to a client they are no event, and some would make an empty one of it.
     ///
     /// ```
     /// # use sse_tower_core::SseEvent;
@@ -136,10 +138,20 @@ impl SseEvent {
         self.encoder.finish()
     }
 
+    /// The fields as they are on the wire, without the blank line that ends the event.
+    pub(crate) fn fields(&self) -> &[u8] {
+        self.encoder.as_bytes()
+    }
+
+    /// The event that had these fields.
+    pub(crate) fn from_fields(fields: &[u8], id: Option<EventId>, name: Option<EventName>) -> Self {
+        Self { encoder: Encoder::from_bytes(fields), id, name }
+    }
+
     /// How many bytes the event takes on the wire, without an id that is added later.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        self.encoder.len() + 1
+        self.encoder.len()
     }
 }
 

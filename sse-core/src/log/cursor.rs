@@ -42,9 +42,9 @@ pub(crate) trait Cursor: Send {
     /// Where the next event stands that waits for this reader, if one does.
     fn next_position(&self) -> Option<Position>;
 
-    /// The id by which a client comes back that has seen everything of this source up to `position`:
-    /// that of the event there, if it is still here.
-    fn id_at(&self, position: Position) -> EventId;
+    /// The id by which a client comes back that has seen everything of this source up to `position`;
+    /// if it got the event there, that of the event.
+    fn id_at(&self, position: Position, got: bool) -> EventId;
 
     /// What happens when this reader is too slow.
     fn lag(&self) -> Lag;

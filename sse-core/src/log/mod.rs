@@ -39,7 +39,10 @@
 //! much is kept), `own_ids` (whether an id of the program's says where its event stands), `readers`, then `retention` and `reading` as the two halves of [`Log`]; `cursor`
 //! and `receivers` are how a connection sees a log without knowing the type of its key.
 
-use std::{collections::VecDeque, ops::Range};
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::Range,
+};
 
 use bytes::Bytes;
 
@@ -64,8 +67,9 @@ pub use history::{
     DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
     History, Lag,
 };
-pub(crate) use position::{Epoch, Place, Position, Token};
 use own_ids::OwnIds;
+pub use position::{Epoch, Position};
+pub(crate) use position::{Place, Token};
 use readers::Readers;
 pub(crate) use readers::{ReaderId, Snapshot};
 pub(crate) use reading::READ_BYTES;
@@ -90,6 +94,8 @@ pub(crate) struct Log<T> {
     /// What is known of the ids that the program gave, if it ever gave one.
     own_ids: Option<Box<OwnIds>>,
     completed: Option<Position>,
+    /// What readers missed before they came, until they are told.
+    missed: Option<Box<HashMap<ReaderId, Overtaken>>>,
     readers: Readers<T>,
     /// No reader reads anything before this. May be too low, never too high.
     floor: Seq,
@@ -139,10 +145,11 @@ impl<T> Log<T> {
             records: VecDeque::new(),
             first: Seq::ZERO,
             bytes: 0,
-            newest: Position::NONE,
+            newest: Position::ZERO,
             dropped: Dropped::new(forgotten),
             own_ids: None,
             completed: None,
+            missed: None,
             readers: Readers::new(),
             floor: Seq::ZERO,
             credit: 0,
@@ -177,10 +184,25 @@ impl<T> Log<T> {
         self.get(seq).map(|record| record.position)
     }
 
-    /// The newest event and the completion are at or before this position; [`Position::NONE`] if
+    /// The number of the first record after `position`, or of the next one.
+    fn after(&self, position: Position) -> Seq {
+        self.first.plus(self.seen(position))
+    }
+
+    /// The position of the newest record that there ever was.
+    pub(crate) fn newest(&self) -> Position {
+        self.newest
+    }
+
+    /// Is the record at this position still here?
+    pub(crate) fn holds_position(&self, position: Position) -> bool {
+        self.records.binary_search_by_key(&position, |record| record.position).is_ok()
+    }
+
+    /// The newest event and the completion are at or before this position; [`Position::ZERO`] if
     /// there was neither.
     pub(crate) fn last_position(&self) -> Position {
-        self.newest.max(self.completed.unwrap_or(Position::NONE))
+        self.newest.max(self.completed.unwrap_or(Position::ZERO))
     }
 
     // Who reads.
@@ -201,8 +223,18 @@ impl<T> Log<T> {
         self.readers.join(reader, next)
     }
 
+    /// A reader that has read nothing yet reads `next` first.
+    pub(crate) fn place(&mut self, id: ReaderId, next: Seq) {
+        self.floor = self.floor.min(next);
+        self.joined = None;
+        self.readers.advance(id, next);
+    }
+
     pub(crate) fn leave(&mut self, id: ReaderId) {
         self.joined = None;
+        if let Some(missed) = &mut self.missed {
+            missed.remove(&id);
+        }
         self.readers.leave(id);
     }
 
@@ -250,6 +282,11 @@ impl<T> Log<T> {
     /// Nothing comes after this.
     pub(crate) fn complete(&mut self, position: Position) {
         self.completed = Some(position);
+    }
+
+    /// Something comes after all.
+    pub(crate) fn reopen(&mut self) {
+        self.completed = None;
     }
 
     /// Who has to be told that nothing comes any more, unless they were.

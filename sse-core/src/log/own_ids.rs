@@ -101,7 +101,7 @@ mod tests {
 
     /// A log of events with these ids, at positions from 1 on.
     fn log(ids: &[&str]) -> Log<()> {
-        let mut log = Log::new(Position::NONE);
+        let mut log = Log::new(Position::ZERO);
         for (n, own) in (1..).zip(ids) {
             log.append(Record { own_id: Some(id(own)), ..record(n) }, &Bounds::default());
         }

@@ -21,7 +21,7 @@ pub(super) struct Lost {
     cursor: usize,
     reason: GapReason,
     missed: Missed,
-    /// Where the last of them stood; [`Position::NONE`] if the client is to be told at once.
+    /// Where the last of them stood; [`Position::ZERO`] if the client is to be told at once.
     position: Position,
 }
 
@@ -33,19 +33,19 @@ impl Reader {
         let lost = |missed, position| Lost { source, cursor, reason, missed, position };
         let several = self.cursors.len() > 1;
         let all = &mut self.aside.get_or_insert_default().lost;
-        let newest = positions.last().copied().unwrap_or(Position::NONE);
+        let newest = positions.last().copied().unwrap_or(Position::ZERO);
         match missed {
             Missed::None => {}
             _ if !several => all.push(lost(missed, newest)),
             Missed::Some(count) => {
                 let apart = positions.len() as u64;
                 if count > apart {
-                    all.push(lost(Missed::Some(count - apart), Position::NONE));
+                    all.push(lost(Missed::Some(count - apart), Position::ZERO));
                 }
                 all.extend(positions.iter().map(|at| lost(Missed::Some(1), *at)));
             }
             Missed::Unknown => {
-                all.push(lost(Missed::Unknown, Position::NONE));
+                all.push(lost(Missed::Unknown, Position::ZERO));
                 all.push(lost(Missed::Unknown, newest));
             }
         }
@@ -113,7 +113,7 @@ impl Reader {
     pub(super) fn tell_all_lost(&mut self, out: &mut Output) {
         let Some(aside) = &mut self.aside else { return };
         for mut lost in std::mem::take(&mut aside.lost) {
-            lost.position = Position::NONE;
+            lost.position = Position::ZERO;
             self.tell(&lost, out);
         }
     }
@@ -128,10 +128,10 @@ impl Reader {
             Missed::None | Missed::Unknown => None,
         };
         observe::gap(lost.reason.as_str(), missed);
-        if lost.position != Position::NONE {
+        if lost.position != Position::ZERO {
             let here = self.cursors.get(self.of).map(|cursor| cursor.source());
             if here != Some(lost.source) || lost.position > self.position {
-                (self.of, self.position) = (lost.cursor, lost.position);
+                (self.of, self.position, self.got) = (lost.cursor, lost.position, false);
             }
         }
         let frame = gap(lost.reason, missed).encode();

@@ -12,7 +12,9 @@ use super::{
 use crate::{
     close_reason::CloseReason,
     event::GapReason,
-    log::{GAPS_APART, Missed, Offset, Overtaken, Position, READ_BYTES, Record, Source, Until, clock},
+    log::{
+        GAPS_APART, Missed, Offset, Overtaken, Position, READ_BYTES, Record, Source, Until, clock,
+    },
     observe,
 };
 
@@ -67,7 +69,7 @@ impl Reader {
             }
             self.tell_lost(source, record.position.before(), out);
             self.give_local(record.offset, out);
-            (self.of, self.position) = (cursor, record.position);
+            (self.of, self.position, self.got) = (cursor, record.position, true);
             out.push(record.frame);
         }
         self.tell_lost_before_what_waits(&complete, out);
@@ -133,7 +135,7 @@ impl Reader {
             let before = match (&*self.cursors, records.first(), overtaken.positions.last()) {
                 ([_], Some(first), _) => first.position.before(),
                 ([_], None, Some(last)) => *last,
-                _ => Position::NONE,
+                _ => Position::ZERO,
             };
             self.lose_before(index, GapReason::Latest, missed, before);
             waiting.extend(records.into_iter().map(|record| Waiting {

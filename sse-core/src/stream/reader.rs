@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{lost::Lost, output::Output, timing::Timing};
 use crate::{
-    emitter::{Conn, Kind, Queued, STATE, TICK},
+    emitter::{Conn, Kind, Queued, STATE, TICK, never},
     event::{EventId, KEEP_ALIVE_COMMENT, SseEvent, frame_with_id},
     log::{Cursor, Offset, Position, Read},
     sync::Arc,
@@ -31,6 +31,8 @@ pub(super) struct Reader {
     pub(super) position: Position,
     /// The cursor that it came from.
     pub(super) of: usize,
+    /// The client got the event at `position`: it does not only stand there.
+    pub(super) got: bool,
     pub(super) aside: Option<Box<Aside>>,
     /// The connection's queue holds more.
     pub(super) queued: bool,
@@ -59,8 +61,9 @@ impl Reader {
             cursors: Vec::new(),
             local: VecDeque::new(),
             until: NOT_ENDING,
-            position: Position::NONE,
+            position: Position::ZERO,
             of: 0,
+            got: false,
             aside: None,
             queued: false,
             more: false,
@@ -107,7 +110,7 @@ impl Reader {
         }
         match cursor.read(Offset::LAST, &|| !conn.has(STATE)) {
             Read::Piece(piece) => {
-                self.position = piece.position;
+                (self.position, self.got) = (piece.position, true);
                 self.more = piece.more;
                 timing.wrote(Some(piece.at));
                 Some(piece.bytes)
@@ -131,10 +134,12 @@ impl Reader {
             }
         }
         let mut out = Output::default();
-        let mut silent = false;
-        if self.timing.is_none() {
+        // Firefox opens a stream with its first bytes, and some proxies pass on its head with them.
+        let opening = self.timing.is_none();
+        if opening {
             self.start(&mut out);
         }
+        let mut silent = false;
         while out.is_empty() && !self.at_end && !silent && (self.more || !self.conn.is_quiet()) {
             let bits = self.conn.take_bits();
             self.more = false;
@@ -147,7 +152,7 @@ impl Reader {
             // What was followed is left before the callbacks hear of the end.
             self.cursors.clear();
             self.conn.finish(true);
-        } else if silent && out.is_empty() {
+        } else if (silent || opening) && out.is_empty() {
             out.push(KEEP_ALIVE_COMMENT);
         }
         let at = out.at;
@@ -171,6 +176,10 @@ impl Reader {
             && let Ok(retry) = SseEvent::builder().retry(retry).build()
         {
             out.push(retry.encode());
+        }
+        if self.conn.head_goes_out() {
+            // Nobody was there who could answer without content.
+            out.push(never().encode());
         }
         self.more = true;
     }
@@ -210,7 +219,7 @@ impl Reader {
                 if out.is_empty() {
                     out.at = Some(piece.at);
                 }
-                self.position = piece.position;
+                (self.position, self.got) = (piece.position, true);
                 self.more = piece.more;
                 out.push(piece.bytes);
             }
@@ -226,9 +235,10 @@ impl Reader {
     /// offset on, has to wait.
     pub(super) fn take_over(&mut self) -> Option<Offset> {
         let update = self.conn.take_queue(&mut self.local);
-        if self.position == Position::NONE {
-            let starts = update.cursors.iter().map(|cursor| cursor.start());
-            self.position = starts.min().unwrap_or(Position::NONE);
+        if self.position == Position::ZERO {
+            // One that waited for its log learns later where it begins.
+            let cursors = self.cursors.iter().chain(&update.cursors);
+            self.position = cursors.map(|cursor| cursor.start()).min().unwrap_or(Position::ZERO);
         }
         if self.cursors.is_empty() {
             self.cursors = update.cursors;
@@ -262,8 +272,12 @@ impl Reader {
     }
 
     fn give(&mut self, queued: Queued, out: &mut Output) {
+        if matches!(queued.kind, Kind::Anew) {
+            (self.position, self.got) = (Position::ZERO, false);
+            self.aside = None;
+        }
         let frame = match (queued.kind, self.client_id()) {
-            (Kind::Control, Some(id)) => frame_with_id(&queued.frame, &id),
+            (Kind::Control | Kind::Anew, Some(id)) => frame_with_id(&queued.frame, &id),
             (Kind::Event(Some(id)), _) => {
                 self.holds(id);
                 queued.frame
@@ -285,7 +299,7 @@ impl Reader {
         let own = self.aside.as_ref().and_then(|aside| aside.own.as_ref());
         match own {
             Some((id, at)) if *at == self.position => Some(id.clone()),
-            _ => self.cursors.get(self.of).map(|cursor| cursor.id_at(self.position)),
+            _ => self.cursors.get(self.of).map(|cursor| cursor.id_at(self.position, self.got)),
         }
     }
 }
@@ -332,7 +346,7 @@ mod tests {
         }
 
         fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
-            self.log().overtaken(self.id, apart).map(|overtaken| (GapReason::Lagged, overtaken))
+            self.log().overtaken(self.id, apart)
         }
 
         fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
@@ -358,14 +372,14 @@ mod tests {
         fn sync_watermark(&self) {}
 
         fn start(&self) -> Position {
-            Position::NONE
+            Position::ZERO
         }
 
         fn next_position(&self) -> Option<Position> {
             self.log().next_position(self.id)
         }
 
-        fn id_at(&self, position: Position) -> EventId {
+        fn id_at(&self, position: Position, _: bool) -> EventId {
             EventId::try_from(position.get().to_string()).unwrap()
         }
 
@@ -388,7 +402,7 @@ mod tests {
     impl Setup {
         fn new() -> Self {
             let conn = Arc::new(Conn::new(ConnSettings::default()));
-            let log = Arc::new(Mutex::new(Log::new(Position::NONE)));
+            let log = Arc::new(Mutex::new(Log::new(Position::ZERO)));
             let id = {
                 let mut log = crate::sync::lock_std(&log);
                 let end = log.end();
@@ -436,6 +450,7 @@ mod tests {
     #[test]
     fn all_that_waits_comes_at_once_and_then_nothing() {
         let mut setup = Setup::new();
+        assert_eq!(setup.poll().unwrap(), "", "it opens without an event");
         assert_eq!(setup.poll(), None);
         setup.append("a");
         setup.append("b");

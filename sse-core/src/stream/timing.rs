@@ -70,7 +70,9 @@ impl Timing {
         if timeout {
             self.deadline = None;
         }
-        let keep_alive = self.silence.is_some_and(|silence| now.saturating_duration_since(self.last_write) >= silence);
+        let keep_alive = self
+            .silence
+            .is_some_and(|silence| now.saturating_duration_since(self.last_write) >= silence);
         if keep_alive {
             self.last_write = now;
         }

@@ -73,6 +73,22 @@ impl Conn {
         let kind = Kind::Event(Some(id));
         lock(&self.state).queue.push(Queued { offset: Offset::FIRST, frame: Bytes::new(), kind });
     }
+
+    /// Queues something that the library says, in its place among what comes. The stream hears of it
+    /// by the next `notify(STATE)`.
+    pub(crate) fn queue_control(&self, event: SseEvent) {
+        self.queue(event, Kind::Control);
+    }
+
+    /// The same, where positions begin anew.
+    pub(crate) fn queue_reset(&self, event: SseEvent) {
+        self.queue(event, Kind::Anew);
+    }
+
+    fn queue(&self, event: SseEvent, kind: Kind) {
+        let frame = event.encode();
+        lock(&self.state).queue.push(Queued { offset: clock::next(), frame, kind });
+    }
 }
 
 /// The event for which there was no room, if that is all that was wrong.

@@ -1,0 +1,224 @@
+//! The store as a state machine: no clock, no lock, no feed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{
+    super::ledger::{Ledger, MemoryRows},
+    batches::{Batches, Seen},
+    topic::TopicLog,
+};
+use crate::backplane::{
+    Answer, Batch, Change, EngineError, EngineErrorKind, Entry, Epoch, Loaded, MAX_RECORD_BYTES,
+    Mark, Position, Record, Topic, Want,
+};
+
+/// So many topics are known; then the one that did not change longest is forgotten, as if its time were over.
+pub const MAX_TOPICS: usize = 1_048_576;
+
+/// So many bytes of bodies are kept, 256 MiB; then the topic that did not change longest is forgotten.
+pub const MAX_BYTES: usize = 256 * 1024 * 1024;
+
+/// So many bytes of events wait in the queue, 256 MiB; then the oldest expire.
+pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// So many topics are looked at with each call because something of them may be too old. More than one call makes, so
+/// that the store does not grow.
+const LOOKED_AT: usize = 64;
+
+/// Everything that the store knows.
+#[derive(Clone, Debug)]
+pub(super) struct Log {
+    epoch: Epoch,
+    positions: Positions,
+    topics: HashMap<Topic, TopicLog>,
+    /// The topics by their newest change.
+    by_last: BTreeMap<Position, Topic>,
+    /// The topics by when something of them may be too old.
+    by_look: BTreeSet<(u64, Topic)>,
+    batches: Batches,
+    forgotten: Position,
+    bytes: usize,
+    queue: MemoryRows,
+}
+
+/// Where positions come from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Positions {
+    last: Position,
+    /// Given before this store began, in a life that it does not remember.
+    given: Position,
+}
+
+impl Positions {
+    fn next(&mut self, now: u64) -> Position {
+        let given = self.last.max(self.given).get();
+        self.last = Position::new(now.max(given.saturating_add(1)));
+        self.last
+    }
+}
+
+/// What an append did.
+pub(super) struct Appended {
+    pub(super) answers: Vec<Answer>,
+    /// What became visible, in rising positions. Empty for a batch that was stored before.
+    pub(super) records: Vec<Record>,
+    /// Something came into the queue.
+    pub(super) queued: bool,
+}
+
+impl Log {
+    pub(super) fn new(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            positions: Positions::default(),
+            topics: HashMap::new(),
+            by_last: BTreeMap::new(),
+            by_look: BTreeSet::new(),
+            batches: Batches::default(),
+            forgotten: Position::ZERO,
+            bytes: 0,
+            queue: MemoryRows::default(),
+        }
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark { epoch: self.epoch, position: self.positions.last }
+    }
+
+    pub(super) fn append(&mut self, batch: &Batch, now: u64) -> Result<Appended, EngineError> {
+        match self.batches.look(batch.node, batch.number) {
+            Seen::New => {}
+            Seen::Repeated(answers) => {
+                return Ok(Appended {
+                    answers: answers.to_vec(),
+                    records: Vec::new(),
+                    queued: false,
+                });
+            }
+            Seen::Superseded => {
+                return Err(EngineError::new(
+                    EngineErrorKind::Superseded,
+                    "a newer batch of this node was stored already",
+                ));
+            }
+        }
+        batch.entries.iter().try_for_each(storable)?;
+        let mut answers = Vec::with_capacity(batch.entries.len());
+        let mut records = Vec::with_capacity(batch.entries.len());
+        let mut queued = false;
+        for entry in batch.entries.iter() {
+            if let Change::Enqueue(event) = &entry.change {
+                let position = self.positions.next(now);
+                self.ledger(now).enqueue(position, event)?;
+                answers.push(Answer::Stored(position));
+                queued = true;
+                continue;
+            }
+            let (answer, record) = self.store(entry, now);
+            answers.push(answer);
+            records.extend(record);
+        }
+        self.batches.remember(batch.node, batch.number, answers.clone());
+        self.sweep(now);
+        Ok(Appended { answers, records, queued })
+    }
+
+    /// The queue, at this time.
+    pub(super) fn ledger(&mut self, now: u64) -> Ledger<'_, MemoryRows> {
+        Ledger::new(&mut self.queue, now, self.positions.last, MAX_QUEUE_BYTES)
+    }
+
+    fn store(&mut self, entry: &Entry, now: u64) -> (Answer, Option<Record>) {
+        let Entry { topic: name, change, keep } = entry;
+        let topic = self.topics.entry(name.clone()).or_insert_with(|| TopicLog::new(*keep, now));
+        if let Some(answer) = topic.refuse(change) {
+            return (answer, None);
+        }
+        let position = self.positions.next(now);
+        let (before, previous) = (topic.head, topic.head.newest);
+        let (look, bytes) = (topic.look, topic.bytes());
+        topic.apply(change, *keep, position, now);
+        self.bytes = self.bytes - bytes + topic.bytes();
+        self.by_last.remove(&before.last);
+        self.by_last.insert(position, name.clone());
+        // An earlier look than needed does no harm and finds the right time: so a busy topic is not moved each time.
+        if topic.look < look || before.last == Position::ZERO {
+            self.by_look.remove(&(look, name.clone()));
+            self.by_look.insert((topic.look, name.clone()));
+        } else {
+            topic.look = look;
+        }
+        let record = Record { topic: name.clone(), position, previous, change: change.clone() };
+        (Answer::Stored(position), Some(record))
+    }
+
+    /// Forgets what is too old, in steps, and what is too much.
+    pub(super) fn sweep(&mut self, now: u64) {
+        for _ in 0..LOOKED_AT {
+            let Some((look, name)) = self.by_look.first().filter(|(look, _)| *look <= now) else {
+                break;
+            };
+            let (look, name) = (*look, name.clone());
+            let Some(topic) = self.topics.get_mut(&name) else { break };
+            let bytes = topic.bytes();
+            let alive = topic.trim(now);
+            self.bytes = self.bytes - bytes + topic.bytes();
+            if alive {
+                let next = (topic.look, name.clone());
+                self.by_look.remove(&(look, name));
+                self.by_look.insert(next);
+            } else {
+                topic.look = look;
+                self.forget(&name);
+            }
+        }
+        while self.topics.len() > MAX_TOPICS || (self.bytes > MAX_BYTES && self.topics.len() > 1) {
+            let Some(name) = self.by_last.first_key_value().map(|(_, name)| name.clone()) else {
+                break;
+            };
+            self.forget(&name);
+        }
+    }
+
+    fn forget(&mut self, name: &Topic) {
+        let Some(topic) = self.topics.remove(name) else { return };
+        self.bytes -= topic.bytes();
+        self.by_last.remove(&topic.head.last);
+        self.by_look.remove(&(topic.look, name.clone()));
+        self.forgotten = self.forgotten.max(topic.head.newest);
+    }
+
+    pub(super) fn load(&self, want: &Want) -> Loaded {
+        let topic = self.topics.get(&want.topic);
+        Loaded {
+            topic: want.topic.clone(),
+            head: topic.map(|topic| topic.head),
+            records: topic.map(|topic| topic.newest(&want.topic, want)).unwrap_or_default(),
+            forgotten: self.forgotten,
+            epoch: self.epoch,
+        }
+    }
+
+    pub(super) fn changed(&self, after: Position, limit: usize) -> Vec<(Topic, Position)> {
+        let later = self.by_last.range(Position::new(after.get().saturating_add(1))..);
+        later.take(limit).map(|(position, topic)| (topic.clone(), *position)).collect()
+    }
+}
+
+#[cfg(any(test, feature = "test-util"))]
+impl Log {
+    /// Gives no position up to this one.
+    pub(super) fn never_below(&mut self, given: Position) {
+        self.positions.given = given;
+    }
+}
+
+/// Whether this store takes the entry.
+fn storable(entry: &Entry) -> Result<(), EngineError> {
+    match entry.change.bytes() {
+        bytes if bytes > MAX_RECORD_BYTES => Err(EngineError::refused(format!(
+            "a record of {bytes} bytes is more than {MAX_RECORD_BYTES}"
+        ))),
+        _ => Ok(()),
+    }
+}
