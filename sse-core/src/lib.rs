@@ -46,6 +46,7 @@
 #![deny(missing_docs)]
 
 pub mod backplane;
+mod backstop;
 mod boxed;
 mod bus;
 mod close_reason;
@@ -60,6 +61,7 @@ mod event;
 mod http;
 mod log;
 pub mod observe;
+mod panics;
 mod spread;
 mod stream;
 mod sync;

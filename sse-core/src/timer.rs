@@ -85,6 +85,12 @@ impl Timer {
         }
     }
 
+    /// Is it set on the runtime that this is called in, or on none where there is none?
+    pub(crate) fn is_set_here(&self) -> bool {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        self.set.map(|(runtime, _)| runtime) == here
+    }
+
     /// Is it set, be it to an instant that is past?
     #[must_use]
     pub fn is_set(&self) -> bool {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Conn, ConnSettings, SendError, StreamControl, TrySendError};
+use super::{Conn, ConnSettings, SendError, StreamControl, TrySendError, request};
 use crate::{boxed::BoxError, close_reason::CloseReason, event::IntoEvent, sync::Arc};
 
 /// One connection, seen from the program.
@@ -58,7 +58,9 @@ impl SseEmitter {
     }
 
     pub(crate) fn with(settings: ConnSettings) -> Self {
-        Self { handle: Arc::new(Handle { conn: Arc::new(Conn::new(settings)) }) }
+        let conn = Arc::new(Conn::new(settings));
+        request::opened(&conn);
+        Self { handle: Arc::new(Handle { conn }) }
     }
 
     pub(crate) fn conn(&self) -> &Arc<Conn> {
@@ -184,6 +186,10 @@ impl SseEmitter {
 
     /// Calls `f` once, when everything is over, after all other callbacks. Always: also if the
     /// client leaves, and if this emitter never becomes a response. At once if it is over already.
+    ///
+    /// An emitter that never becomes a response is over when its last clone is dropped. Where `f`, or a
+    /// map that `f` takes it out of, holds a clone itself, `SseLayer` sees to it: a client that leaves
+    /// before its handler has answered ends what was opened for it.
     ///
     /// ```
     /// # use sse_tower_core::{CloseReason, SseEmitter};

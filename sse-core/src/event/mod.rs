@@ -18,9 +18,10 @@ use std::fmt;
 use bytes::Bytes;
 
 pub use builder::SseEventBuilder;
+pub use control::encode_with_id;
 pub(crate) use control::{GapReason, gap, ready, reset};
 pub use control::{STREAM_BYE, STREAM_GAP, STREAM_READY, STREAM_RESET, bye};
-pub(crate) use encode::{Encoder, id_alone};
+pub(crate) use encode::{Encoder, frame_with_id, id_alone};
 pub use encode::{KEEP_ALIVE_COMMENT, MAX_EVENT_BYTES};
 pub use error::InvalidEvent;
 pub use id::EventId;

@@ -25,11 +25,19 @@
 //! connection at up to half of it sooner; and a timeout ends the stream. Both are one entry in the
 //! runtime's queue of timers. Dropping the stream is the client leaving, and leaves every log.
 //!
+//! # Where the client stands
+//!
+//! What the library itself says carries the id that the client has: of the last event that was given
+//! out, or that with which it came, or where it began. So an event of the library's costs nobody his
+//! position. `stream-gap` moves it behind what is missing.
+//!
 //! Bottom to top: `output` (what one poll gives out), `timing`, `lag`, then `reader` (the state, and
-//! the short ways) and `merge` (the long way) as two halves of one.
+//! the short ways), `lost` (what the client is told of) and `merge` (the long way) as three parts of
+//! one.
 
 mod failed;
 mod lag;
+mod lost;
 mod merge;
 mod output;
 mod reader;
