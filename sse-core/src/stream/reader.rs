@@ -8,8 +8,9 @@ use std::{
 use bytes::Bytes;
 
 use super::{output::Output, timing::Timing};
+#[cfg(feature = "http")]
+use crate::close_reason::CloseReason;
 use crate::{
-    close_reason::CloseReason,
     emitter::{Conn, Queued, STATE, TICK},
     event::{KEEP_ALIVE_COMMENT, SseEvent},
     log::{Cursor, Offset, Position, Read},
@@ -71,6 +72,7 @@ impl Reader {
     }
 
     /// Whether the program ended the connection with an error.
+    #[cfg(feature = "http")]
     pub(super) fn has_failed(&self) -> bool {
         self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
@@ -275,6 +277,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        close_reason::CloseReason,
         emitter::{ConnSettings, SHARED},
         event::EventId,
         log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},
