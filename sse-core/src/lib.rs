@@ -86,7 +86,9 @@ pub use emitter::{
     DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, MAX_HEAD_WAIT,
     MIN_KEEP_ALIVE, SendError, SseEmitter, SseEmitterBuilder, StreamControl, TrySendError,
 };
-pub use stream::{EventStream, StreamFailed};
+pub use stream::EventStream;
+#[cfg(feature = "http")]
+pub use stream::StreamFailed;
 
 // Many connections.
 pub use emitters::{

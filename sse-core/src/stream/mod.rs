@@ -35,6 +35,7 @@
 //! the short ways), `lost` (what the client is told of) and `merge` (the long way) as three parts of
 //! one.
 
+#[cfg(feature = "http")]
 mod failed;
 mod lag;
 mod lost;
@@ -53,8 +54,10 @@ use std::{future::Future, task::ready, time::Duration};
 
 use bytes::Bytes;
 use futures_core::Stream;
+#[cfg(feature = "http")]
 use tokio::time::Sleep;
 
+#[cfg(feature = "http")]
 pub use self::failed::StreamFailed;
 use self::reader::Reader;
 use crate::{
@@ -95,6 +98,7 @@ enum State {
     Open(Box<Reader>),
     /// Everything was given out, and it is not all that there was to be. Whoever can tell waits this long before
     /// they do: see [`LINGER`].
+    #[cfg(feature = "http")]
     Failed(Option<Pin<Box<Sleep>>>),
     Ended,
 }
@@ -163,7 +167,13 @@ impl EventStream {
         let poll = reader.poll(cx);
         // Noticed together with the last item, so that a server writes it and the end at once.
         if reader.is_at_end() {
-            self.state = if reader.has_failed() { State::Failed(None) } else { State::Ended };
+            #[cfg(feature = "http")]
+            let failed = reader.has_failed();
+            self.state = State::Ended;
+            #[cfg(feature = "http")]
+            if failed {
+                self.state = State::Failed(None);
+            }
         }
         if let Poll::Ready(Some(bytes)) = &poll {
             observe::bytes_written(bytes.len());

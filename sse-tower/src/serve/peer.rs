@@ -89,6 +89,7 @@ where
         let asked = Asked {
             context: self.host.context.clone(),
             event_source: admission::is_from_event_source(request.method(), request.headers()),
+            last: request.headers().get("last-event-id").cloned(),
             origin: admission::origin(request.headers()),
         };
         let slot = self.slot.clone().filter(|_| request_fits(&request));
@@ -114,6 +115,8 @@ fn size_of_head<B>(request: &Request<B>) -> usize {
 pub(super) struct Asked {
     context: ApplicationContext,
     event_source: bool,
+    /// The id that its client holds.
+    last: Option<HeaderValue>,
     origin: Option<HeaderValue>,
 }
 
@@ -122,7 +125,7 @@ impl Asked {
     /// cannot be.
     fn refuse<B>(&self, response: &mut Response<B>) -> Option<Response<Bytes>> {
         let why = admission::adopt(&self.context, response).err()?;
-        let mut refusal = Refusal::new().answer(self.event_source, why);
+        let mut refusal = Refusal::new().answer(self.event_source, self.last.as_ref(), why);
         admission::carry(response.headers(), self.origin.as_ref(), refusal.headers_mut());
         Some(refusal)
     }
