@@ -423,6 +423,5 @@ mod tests {
     #[test]
     fn a_time_without_end_is_a_hundred_years() {
         assert_eq!(micros(Duration::MAX), "3153600000000000");
-        assert!(3_153_600_000_000_000 + 1_800_000_000_000_000 < 1_u64 << 53);
     }
 }
