@@ -7,6 +7,10 @@ need curl curl ca-certificates
 # In front of a stream, with its buffering on. As a program, not as a service.
 export PATH=$PATH:/usr/sbin
 need nginx nginx-light
+# Stores for the engines; each test starts one of its own.
+need redis-server redis-server
+need nats-server nats-server
+need_postgres
 cargo test --workspace --all-features --no-fail-fast -- --skip browsers:: --skip proxies:: --skip clients::
 # What publishing allocates is a promise of the build without metrics and spans, which allocate too.
 cargo test --package sse-tower-core --test allocations
