@@ -18,7 +18,7 @@ const RECENT: usize = 256;
 /// Every fault is there when the call returns, and none ends by itself: a script decides when, by a seed.
 ///
 /// ```
-/// use sse_tower_core::backplane::{Engine, EngineErrorKind, Feed, memory::MemoryStore};
+/// # use sse_tower_core::backplane::{Engine, EngineErrorKind, Feed, memory::MemoryStore};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), sse_tower_core::backplane::EngineError> {

@@ -21,7 +21,7 @@ use crate::{
 /// It keeps at most [`MAX_TOPICS`](super::MAX_TOPICS) topics and [`MAX_BYTES`](super::MAX_BYTES) of bodies.
 ///
 /// ```
-/// use sse_tower_core::backplane::{Engine, Feed, Position, memory::MemoryStore};
+/// # use sse_tower_core::backplane::{Engine, Feed, Position, memory::MemoryStore};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), sse_tower_core::backplane::EngineError> {
