@@ -4,3 +4,6 @@
 //! a room of its own here; none knows of another, and everything that decides is in `sse-tower-core`.
 
 #![deny(missing_docs)]
+
+#[cfg(feature = "postgres")]
+pub mod postgres;

@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod feed;
 pub mod memory;
+mod outbox;
 mod position;
 mod queue;
 mod record;
@@ -28,6 +29,7 @@ mod record;
 pub use engine::{Engine, EngineFuture, Loaded, Mark, Want};
 pub use error::{EngineError, EngineErrorKind};
 pub use feed::{Feed, FeedItem};
+pub use outbox::{OnceIn, StoreIn};
 pub use position::{Epoch, Position};
 pub use queue::{
     Beat, Claim, Claimed, DeadLetter, DeadReason, Deliveries, Delivery, EventKind, Fence, Letters,
