@@ -7,8 +7,10 @@
 #![deny(missing_docs)]
 
 mod child;
+mod relay;
 
 pub use child::{Child, Signal, find, free_port, wanted};
+pub use relay::Relay;
 
 /// Whatever went wrong while starting a store.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
