@@ -166,7 +166,7 @@ declare
     v_pos bigint;
     v_prev bigint;
     v_first bigint;
-    t sse.topic;
+    v_topic sse.topic;
 begin
     with wanted as (
         select distinct on (u.name) u.name, u.slot, u.events, u.bytes, u.age
@@ -219,35 +219,35 @@ begin
             continue;
         end if;
 
-        select * into t from sse.topic x where x.name = p_topics[i - 1];
-        select greatest(t.newest, (select l.pos from sse.log l where l.topic = t.id and l.kind = 0
+        select * into v_topic from sse.topic x where x.name = p_topics[i - 1];
+        select greatest(v_topic.newest, (select l.pos from sse.log l where l.topic = v_topic.id and l.kind = 0
                                    order by l.pos desc limit 1)) into v_prev;
         if p_kinds[i - 1] = 6 then
-            select o.pos into v_first from sse.once o where o.topic = t.id and o.key = p_onces[i - 1];
+            select o.pos into v_first from sse.once o where o.topic = v_topic.id and o.key = p_onces[i - 1];
             if found then
                 v_answers := v_answers || -v_first;
                 continue;
             end if;
         end if;
-        if t.completed is not null and p_kinds[i - 1] in (1, 6) then
+        if v_topic.completed is not null and p_kinds[i - 1] in (1, 6) then
             v_answers := v_answers || 0::bigint;
             continue;
         end if;
         case p_kinds[i - 1]
             when 6 then
-                insert into sse.once (topic, key, pos) values (t.id, p_onces[i - 1], v_pos);
+                insert into sse.once (topic, key, pos) values (v_topic.id, p_onces[i - 1], v_pos);
             when 1 then
-                update sse.topic x set completed = v_pos, last = v_pos where x.id = t.id;
+                update sse.topic x set completed = v_pos, last = v_pos where x.id = v_topic.id;
             when 2 then
-                perform sse.drop_events(t.id, v_pos);
-                update sse.topic x set completed = null, last = v_pos, newest = v_prev where x.id = t.id;
+                perform sse.drop_events(v_topic.id, v_pos);
+                update sse.topic x set completed = null, last = v_pos, newest = v_prev where x.id = v_topic.id;
             when 3 then
-                update sse.topic x set disconnected = v_pos, last = v_pos where x.id = t.id;
+                update sse.topic x set disconnected = v_pos, last = v_pos where x.id = v_topic.id;
             when 4 then
-                update sse.topic x set claimed = v_pos, holder = p_holders[i - 1], last = v_pos where x.id = t.id;
+                update sse.topic x set claimed = v_pos, holder = p_holders[i - 1], last = v_pos where x.id = v_topic.id;
         end case;
         insert into sse.log (pos, topic, prev, kind, body, once, holder)
-        values (v_pos, t.id, v_prev, p_kinds[i - 1] % 6, p_bodies[i - 1], p_onces[i - 1], p_holders[i - 1]);
+        values (v_pos, v_topic.id, v_prev, p_kinds[i - 1] % 6, p_bodies[i - 1], p_onces[i - 1], p_holders[i - 1]);
         v_answers := v_answers || v_pos;
     end loop;
     return v_answers;
@@ -264,12 +264,12 @@ set lock_timeout = '2s' set enable_seqscan = off as $$
 declare
     v_base bigint;
     v_answers bigint[];
-    b sse.batch;
+    v_before sse.batch;
 begin
     perform sse.lock();
-    select * into b from sse.batch x where x.node = p_node order by x.number desc limit 1;
-    if found and b.number >= p_number then
-        return query select case when b.number = p_number then b.answers end, b.pos;
+    select * into v_before from sse.batch x where x.node = p_node order by x.number desc limit 1;
+    if found and v_before.number >= p_number then
+        return query select case when v_before.number = p_number then v_before.answers end, v_before.pos;
         return;
     end if;
     perform sse.epoch();
@@ -348,7 +348,7 @@ declare
     v_due bigint;
     v_done int := 0;
     v_rows int;
-    t sse.topic;
+    v_topic sse.topic;
 begin
     if not pg_try_advisory_xact_lock('sse.batch'::regclass::oid::int, 1) then
         return 0;
@@ -356,34 +356,34 @@ begin
     select m.trimmed into v_from from sse.meta m;
     select max(x.pos) into v_to
     from (select l.pos from sse.log l where l.pos > v_from and l.pos <= v_window order by l.pos limit p_limit) x;
-    for t in
+    for v_topic in
         select x.* from sse.topic x
         where x.id = any (array(select distinct l.topic from sse.log l where l.pos > v_from and l.pos <= v_to))
         union
         (select x.* from sse.topic x where x.due <= v_now order by x.due limit 500)
     loop
         v_cut := greatest(
-            v_now - t.age,
+            v_now - v_topic.age,
             -- A few more than asked for: who reads page by page is not overtaken at once.
-            (select l.pos from sse.log l where l.topic = t.id and l.kind = 0
-             order by l.pos desc offset t.events + 16 limit 1),
+            (select l.pos from sse.log l where l.topic = v_topic.id and l.kind = 0
+             order by l.pos desc offset v_topic.events + 16 limit 1),
             (select x.pos from (
                 select l.pos, sum(octet_length(l.body)) over (order by l.pos desc) as size,
                        octet_length(l.body) as own
-                from sse.log l where l.topic = t.id and l.kind = 0
-                order by l.pos desc limit t.events::bigint + 17
-             ) x where x.size - x.own >= t.bytes order by x.pos desc limit 1));
+                from sse.log l where l.topic = v_topic.id and l.kind = 0
+                order by l.pos desc limit v_topic.events::bigint + 17
+             ) x where x.size - x.own >= v_topic.bytes order by x.pos desc limit 1));
         v_cut := least(v_cut, v_window);
         select l.pos into v_newest from sse.log l
-        where l.topic = t.id and l.kind = 0 order by l.pos desc limit 1;
-        v_done := v_done + sse.drop_events(t.id, v_cut);
+        where l.topic = v_topic.id and l.kind = 0 order by l.pos desc limit 1;
+        v_done := v_done + sse.drop_events(v_topic.id, v_cut);
         select l.pos into v_oldest from sse.log l
-        where l.topic = t.id and l.kind = 0 order by l.pos limit 1;
-        v_due := case when v_oldest is not null then greatest(v_oldest, v_now - t.age) + t.age + 1000000
-                      else greatest(t.last, t.newest, v_newest) + 2 * greatest(t.age, 600000000) end;
+        where l.topic = v_topic.id and l.kind = 0 order by l.pos limit 1;
+        v_due := case when v_oldest is not null then greatest(v_oldest, v_now - v_topic.age) + v_topic.age + 1000000
+                      else greatest(v_topic.last, v_topic.newest, v_newest) + 2 * greatest(v_topic.age, 600000000) end;
         update sse.topic x
         set newest = case when v_newest <= v_cut then greatest(x.newest, v_newest) else x.newest end, due = v_due
-        where x.id = t.id and (v_newest <= v_cut or x.due is distinct from v_due);
+        where x.id = v_topic.id and (v_newest <= v_cut or x.due is distinct from v_due);
     end loop;
     delete from sse.log l where l.pos = any (array(
         select x.pos from sse.log x where x.kind <> 0 and x.pos <= v_window order by x.pos limit p_limit));

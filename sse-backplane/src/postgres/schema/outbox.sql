@@ -40,42 +40,42 @@ declare
     v_xip xid8[] := array(select pg_snapshot_xip(v_seen));
     v_base bigint;
     v_answers bigint[];
-    r record;
+    v_row record;
 begin
     -- A look without the lock, so that nodes with nothing to do hold up nobody.
     select pg_current_snapshot()::text as now,
            exists (select from sse.outbox o where o.tx >= pg_snapshot_xmax(v_seen))
            or exists (select from sse.outbox o where o.tx = any (v_xip)) as some
-    into r;
-    if not r.some then
-        return query select r.now, 0, false, 0::bigint;
+    into v_row;
+    if not v_row.some then
+        return query select v_row.now, 0, false, 0::bigint;
         return;
     end if;
     perform sse.lock();
-    with rows as (
+    with old as (
         delete from sse.outbox o where o.ctid = any (
             array(select x.ctid from sse.outbox x where x.tx >= pg_snapshot_xmax(v_seen)
                   order by x.tx, x.id limit p_limit)
             || array(select x.ctid from sse.outbox x where x.tx = any (v_xip) limit p_limit))
         returning o.*
     )
-    select pg_current_snapshot()::text as now, count(*)::int as n, coalesce(bool_or(rows.kind = 5), false) as queued,
-           array_agg(rows.topic order by rows.id) as topics, array_agg(rows.slot order by rows.id) as slots,
-           array_agg(rows.events order by rows.id) as events, array_agg(rows.bytes order by rows.id) as bytes,
-           array_agg(rows.age order by rows.id) as ages, array_agg(rows.kind order by rows.id) as kinds,
-           array_agg(rows.body order by rows.id) as bodies, array_agg(rows.once order by rows.id) as onces,
-           array_agg(rows.holder order by rows.id) as holders, array_agg(rows.name order by rows.id) as names,
-           array_agg(rows.version order by rows.id) as versions, array_agg(rows.event_id order by rows.id) as ids,
-           array_agg(rows.head order by rows.id) as heads
-    into r from rows;
-    if r.n = 0 then
-        return query select r.now, 0, false, 0::bigint;
+    select pg_current_snapshot()::text as now, count(*)::int as n, coalesce(bool_or(old.kind = 5), false) as queued,
+           array_agg(old.topic order by old.id) as topics, array_agg(old.slot order by old.id) as slots,
+           array_agg(old.events order by old.id) as events, array_agg(old.bytes order by old.id) as bytes,
+           array_agg(old.age order by old.id) as ages, array_agg(old.kind order by old.id) as kinds,
+           array_agg(old.body order by old.id) as bodies, array_agg(old.once order by old.id) as onces,
+           array_agg(old.holder order by old.id) as holders, array_agg(old.name order by old.id) as names,
+           array_agg(old.version order by old.id) as versions, array_agg(old.event_id order by old.id) as ids,
+           array_agg(old.head order by old.id) as heads
+    into v_row from old;
+    if v_row.n = 0 then
+        return query select v_row.now, 0, false, 0::bigint;
         return;
     end if;
     perform sse.epoch();
     v_base := greatest(sse.last() + 1, sse.clock());
-    v_answers := sse.put(v_base, r.topics, r.slots, r.events, r.bytes, r.ages, r.kinds, r.bodies, r.onces, r.holders,
-                         r.names, r.versions, r.ids, r.heads);
-    insert into sse.batch (pos, answers) values (v_base + r.n - 1, '{}');
-    return query select case when r.n < p_limit then r.now else p_seen end, r.n, r.queued, v_base + r.n - 1;
+    v_answers := sse.put(v_base, v_row.topics, v_row.slots, v_row.events, v_row.bytes, v_row.ages, v_row.kinds, v_row.bodies, v_row.onces, v_row.holders,
+                         v_row.names, v_row.versions, v_row.ids, v_row.heads);
+    insert into sse.batch (pos, answers) values (v_base + v_row.n - 1, '{}');
+    return query select case when v_row.n < p_limit then v_row.now else p_seen end, v_row.n, v_row.queued, v_base + v_row.n - 1;
 end $$;

@@ -132,7 +132,7 @@ returns table (listener text, pos bigint, name text, version int, event_id uuid,
                failures int, losses int, next bigint)
 language plpgsql volatile set lock_timeout = '2s' set enable_seqscan = off as $$
 declare
-    c record;
+    v_claim record;
     v_kinds int[];
     v_due bigint[];
     v_new bigint[];
@@ -149,7 +149,7 @@ begin
     from (select distinct hashtext(u.id) as key from unnest(p_listeners) u (id) order by 1) x;
     v_now := clock_timestamp();
 
-    for c in
+    for v_claim in
         select u.*, u.ord::int as nth
         from unnest(p_listeners, p_counts, p_ordered) with ordinality u (id, count, ordered, ord)
         join sse.listener l on l.id = u.id and not l.paused and l.retired_at is null
@@ -158,30 +158,30 @@ begin
         v_kinds := array(
             select k.id from unnest(p_of, p_names, p_versions) u (of, name, version)
             join sse.kind k on k.name = u.name and k.version = u.version
-            where u.of = c.nth);
+            where u.of = v_claim.nth);
         v_waits := 0;
-        if c.ordered then
+        if v_claim.ordered then
             continue when exists (
-                select from sse.held h where h.listener = c.id and h.owner is not null and h.owner <> p_node);
+                select from sse.held h where h.listener = v_claim.id and h.owner is not null and h.owner <> p_node);
             -- In their order, as far as each is due.
             select array_agg(w.pos order by w.pos) filter (where w.ready), count(*) filter (where not w.ready)
             into v_due, v_waits
             from (
                 select h.pos, h.losses, bool_and(h.due <= v_now and h.kind = any (v_kinds))
                                         over (order by h.pos) as ready
-                from sse.held h where h.listener = c.id and h.due is not null
-                order by h.pos limit c.count + 1
+                from sse.held h where h.listener = v_claim.id and h.due is not null
+                order by h.pos limit v_claim.count + 1
             ) w;
-            if cardinality(v_due) > c.count then
-                v_due := v_due[1:c.count];
+            if cardinality(v_due) > v_claim.count then
+                v_due := v_due[1:v_claim.count];
                 v_waits := 1;
             end if;
         else
             select array_agg(w.pos order by w.due, w.pos) into v_due
             from (
                 select h.pos, h.due from sse.held h
-                where h.listener = c.id and h.due <= v_now and h.kind = any (v_kinds)
-                order by h.due, h.pos limit c.count for update skip locked
+                where h.listener = v_claim.id and h.due <= v_now and h.kind = any (v_kinds)
+                order by h.due, h.pos limit v_claim.count for update skip locked
             ) w;
         end if;
         -- What was lost with its process may have been the cause: alone, so that it takes nothing else along.
@@ -195,33 +195,33 @@ begin
                 from (
                     select u.pos, u.nth, h.losses
                     from unnest(v_due) with ordinality u (pos, nth)
-                    join sse.held h on h.pos = u.pos and h.listener = c.id
+                    join sse.held h on h.pos = u.pos and h.listener = v_claim.id
                 ) x
             ) w;
             update sse.held h set owner = p_node, due = null
-            where h.pos = any (v_due) and h.listener = c.id;
+            where h.pos = any (v_due) and h.listener = v_claim.id;
         end if;
 
         v_new := null;
-        if v_waits = 0 and coalesce(cardinality(v_due), 0) < c.count then
+        if v_waits = 0 and coalesce(cardinality(v_due), 0) < v_claim.count then
             -- A lateral for each kind: asking for all kinds at once would sort the whole backlog.
             with fresh as materialized (
                 select b.pos, b.kind
                 from sse.kind k
-                join sse.hears s on s.listener = c.id and s.name = k.name
-                cross join lateral (select sse.cursor(c.id, k.id, s.since) as pos) l
+                join sse.hears s on s.listener = v_claim.id and s.name = k.name
+                cross join lateral (select sse.cursor(v_claim.id, k.id, s.since) as pos) l
                 cross join lateral (
                     select b.pos, b.kind from sse.bus b where b.kind = k.id and b.pos > l.pos
-                    order by b.pos limit c.count - coalesce(cardinality(v_due), 0)
+                    order by b.pos limit v_claim.count - coalesce(cardinality(v_due), 0)
                 ) b
                 where k.id = any (v_kinds)
-                order by b.pos limit c.count - coalesce(cardinality(v_due), 0)
+                order by b.pos limit v_claim.count - coalesce(cardinality(v_due), 0)
             ), taken as (
                 insert into sse.held (pos, listener, kind, owner)
-                select f.pos, c.id, f.kind, p_node from fresh f
+                select f.pos, v_claim.id, f.kind, p_node from fresh f
             ), moved as (
                 insert into sse.lane (listener, kind, pos)
-                select c.id, f.kind, max(f.pos) from fresh f group by f.kind
+                select v_claim.id, f.kind, max(f.pos) from fresh f group by f.kind
             )
             select array_agg(f.pos order by f.pos) into v_new from fresh f;
         end if;
@@ -230,7 +230,7 @@ begin
         select h.listener, h.pos, k.name, k.version, coalesce(h.event_id, b.event_id), coalesce(h.head, b.head),
                coalesce(h.body, b.body), h.failures, h.losses, null::bigint
         from unnest(v_due || v_new) with ordinality u (pos, nth)
-        join sse.held h on h.pos = u.pos and h.listener = c.id
+        join sse.held h on h.pos = u.pos and h.listener = v_claim.id
         join sse.kind k on k.id = h.kind
         left join sse.bus b on b.pos = h.pos
         order by u.nth;
@@ -238,7 +238,8 @@ begin
 
     return query
     select null::text, null::bigint, null::text, null::int, null::uuid, null::bytea, null::bytea, null::int, null::int,
-           greatest(0, (extract(epoch from min(h.due) - clock_timestamp()) * 1000000)::bigint)
+           case when min(h.due) is not null
+                then greatest(0, (extract(epoch from min(h.due) - clock_timestamp()) * 1000000)::bigint) end
     from sse.listener l
     cross join lateral (
         select h.due from sse.held h where h.listener = l.id and h.due is not null order by h.due limit 1) h
@@ -392,7 +393,7 @@ begin
            array(select s.name from sse.hears s where s.listener = l.id order by s.name),
            coalesce(b.count, 0)::bigint, h.waiting, h.running,
            (select count(*) from sse.dead d where d.listener = l.id),
-           greatest(0, sse.clock() - least(b.first, h.first))
+           sse.clock() - least(b.first, h.first)
     from sse.listener l
     left join lateral (
         select least(sum(x.count), 10000) as count, min(x.first) as first
@@ -425,7 +426,7 @@ declare
     v_done int := 0;
     v_rows int;
     v_id text;
-    k record;
+    v_kind record;
 begin
     if not pg_try_advisory_xact_lock('sse.batch'::regclass::oid::int, 2) then
         return 0;
@@ -470,13 +471,13 @@ begin
     get diagnostics v_rows = row_count;
     v_done := v_done + v_rows;
 
-    for k in
+    for v_kind in
         select x.id, (select min(sse.cursor(s.listener, x.id, s.since)) from sse.hears s where s.name = x.name) as floor
         from sse.kind x
     loop
         delete from sse.bus b where b.pos = any (array(
             select x.pos from sse.bus x
-            where x.kind = k.id and x.pos <= least(k.floor, v_horizon)
+            where x.kind = v_kind.id and x.pos <= least(v_kind.floor, v_horizon)
               and not exists (select from sse.held h where h.pos = x.pos and h.event_id is null)
             order by x.pos limit p_limit));
         get diagnostics v_rows = row_count;

@@ -1,0 +1,6 @@
+//! The engine on a real server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod log;
+mod support;
