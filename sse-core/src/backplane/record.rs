@@ -170,7 +170,8 @@ pub struct Record {
     /// Where it stands.
     pub position: Position,
     /// The newest *event* of the topic that was stored before this change, be it trimmed since; [`Position::ZERO`] if
-    /// there was none. So that "nothing between" can be told from "something trimmed" or "something missed".
+    /// the store knows of none. So that "nothing between" can be told from "something trimmed" or "something missed":
+    /// zero says nothing of events up to [`Loaded::forgotten`](super::Loaded::forgotten).
     pub previous: Position,
     /// What changed.
     pub change: Change,
