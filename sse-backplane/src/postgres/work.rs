@@ -23,7 +23,7 @@ const MAX_MOVED: i32 = 500;
 
 /// Retention is looked after so often: less often while nothing is to be done.
 const TRIM: Duration = Duration::from_secs(1);
-const MAX_TRIM: Duration = Duration::from_secs(10);
+const MAX_TRIM: Duration = Duration::from_secs(4);
 /// So many rows at once.
 const MAX_TRIMMED: i32 = 2_000;
 /// Heads and the queue's log are looked after so often.

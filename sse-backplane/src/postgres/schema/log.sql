@@ -98,7 +98,7 @@ create or replace function sse.epoch() returns bigint language plpgsql volatile 
 declare
     v_epoch bigint;
 begin
-    select m.epoch into v_epoch from sse.meta m;
+    select m.epoch into v_epoch from sse.meta m where m.one;
     if not found then
         insert into sse.meta (epoch, system, timeline)
         select 1 + floor(random() * 281474976710654)::bigint, s.system_identifier,
@@ -113,7 +113,7 @@ end $$;
 -- found that the store lost its past; so has one that finds another server. Both begin a new epoch.
 create or replace function sse.hello(p_epoch bigint, p_known bigint)
 returns table (epoch bigint, last bigint) language plpgsql volatile
-set lock_timeout = '2s' set enable_seqscan = off as $$
+set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
     v_epoch bigint;
     v_last bigint;
@@ -260,7 +260,7 @@ create or replace function sse.append(
     p_kinds smallint[], p_bodies bytea[], p_onces bytea[], p_holders bigint[],
     p_names text[], p_versions int[], p_ids uuid[], p_heads bytea[])
 returns table (answers bigint[], last bigint) language plpgsql volatile
-set lock_timeout = '2s' set enable_seqscan = off as $$
+set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
     v_base bigint;
     v_answers bigint[];
@@ -285,10 +285,10 @@ end $$;
 create or replace function sse.feed(p_after bigint, p_slots bytea, p_limit int, p_bytes bigint)
 returns table (epoch bigint, last bigint, pos bigint, topic bytea, prev bigint, kind smallint, body bytea,
                once bytea, holder bigint)
-language plpgsql stable set enable_seqscan = off as $$
+language plpgsql stable set enable_seqscan = off set jit = off as $$
 begin
     return query
-    with m as (select (select x.epoch from sse.meta x) as epoch, sse.last() as last)
+    with m as materialized (select (select x.epoch from sse.meta x where x.one) as epoch, sse.last() as last)
     select m.epoch, m.last, r.pos, r.name, r.prev, r.kind, r.body, r.once, r.holder
     from m left join lateral (
         select x.*, sum(x.size) over (order by x.pos) - x.size as before
@@ -308,10 +308,10 @@ create or replace function sse.load(p_topics bytea[], p_after bigint[], p_events
 returns table (ord bigint, epoch bigint, forgotten bigint, id bigint, last bigint, newest bigint, completed bigint,
                disconnected bigint, claimed bigint, holder bigint,
                pos bigint, prev bigint, body bytea, once bytea)
-language plpgsql stable set enable_seqscan = off as $$
+language plpgsql stable set enable_seqscan = off set jit = off as $$
 begin
     return query
-    select w.ord, (select x.epoch from sse.meta x), (select x.forgotten from sse.meta x),
+    select w.ord, (select x.epoch from sse.meta x where x.one), (select x.forgotten from sse.meta x where x.one),
            t.id, greatest(t.last, n.newest), n.newest, t.completed, t.disconnected, t.claimed, t.holder,
            r.pos, r.prev, r.body, r.once
     from unnest(p_topics, p_after, p_events, p_bytes) with ordinality w (name, after, events, bytes, ord)
@@ -336,7 +336,7 @@ end $$;
 -- Retention, in the background, by one process at a time: topics that had events since the last time, and those
 -- whose time has come. Nothing younger than ten seconds goes, so that every feed has read it. How much was done.
 create or replace function sse.trim(p_limit int) returns int language plpgsql volatile
-set enable_seqscan = off as $$
+set enable_seqscan = off set jit = off as $$
 declare
     v_now bigint := sse.clock();
     v_window bigint := v_now - 10000000;
@@ -346,15 +346,15 @@ declare
     v_newest bigint;
     v_oldest bigint;
     v_due bigint;
-    v_done int := 0;
+    v_done int;
     v_rows int;
     v_topic sse.topic;
 begin
     if not pg_try_advisory_xact_lock('sse.batch'::regclass::oid::int, 1) then
         return 0;
     end if;
-    select m.trimmed into v_from from sse.meta m;
-    select max(x.pos) into v_to
+    select m.trimmed into v_from from sse.meta m where m.one;
+    select max(x.pos), count(*) into v_to, v_done
     from (select l.pos from sse.log l where l.pos > v_from and l.pos <= v_window order by l.pos limit p_limit) x;
     for v_topic in
         select x.* from sse.topic x
@@ -399,14 +399,14 @@ begin
     get diagnostics v_rows = row_count;
     v_done := v_done + v_rows;
     if v_to is not null then
-        update sse.meta m set trimmed = v_to;
+        update sse.meta m set trimmed = v_to where m.one;
     end if;
     return v_done;
 end $$;
 
 -- Heads that have outlived their events go. Under the lock, since a batch may just have found one of them.
 create or replace function sse.bury_topics(p_limit int) returns int language plpgsql volatile
-set lock_timeout = '2s' set enable_seqscan = off as $$
+set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
     v_done int;
 begin

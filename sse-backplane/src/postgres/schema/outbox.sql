@@ -34,7 +34,7 @@ create index if not exists inbox_at on sse.inbox (at);
 -- stays open. The snapshot to come with next time, how many were moved, and whether events for listeners were among them.
 create or replace function sse.move(p_seen text, p_limit int)
 returns table (seen text, moved int, queued boolean, last bigint) language plpgsql volatile
-set lock_timeout = '2s' set enable_seqscan = off as $$
+set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
     v_seen pg_snapshot := coalesce(p_seen, '1:1:')::pg_snapshot;
     v_xip xid8[] := array(select pg_snapshot_xip(v_seen));

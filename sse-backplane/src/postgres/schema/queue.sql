@@ -112,7 +112,7 @@ create or replace function sse.cursor(p_listener text, p_kind int, p_since bigin
 $$;
 
 create or replace function sse.register(p_listeners text[], p_earliest boolean[], p_of int[], p_names text[])
-returns void language plpgsql volatile set lock_timeout = '2s' set enable_seqscan = off as $$
+returns void language plpgsql volatile set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 begin
     perform sse.lock();
     insert into sse.listener (id) select distinct u.id from unnest(p_listeners) u (id)
@@ -130,7 +130,7 @@ create or replace function sse.claim(
     p_of int[], p_names text[], p_versions int[])
 returns table (listener text, pos bigint, name text, version int, event_id uuid, head bytea, body bytea,
                failures int, losses int, next bigint)
-language plpgsql volatile set lock_timeout = '2s' set enable_seqscan = off as $$
+language plpgsql volatile set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
     v_claim record;
     v_kinds int[];
@@ -251,7 +251,7 @@ create or replace function sse.settle(
     p_listeners text[], p_pos bigint[], p_owners uuid[], p_failures int[], p_losses int[],
     p_what smallint[], p_errors text[], p_again bigint[], p_reasons smallint[])
 returns boolean[] language plpgsql volatile
-set lock_timeout = '2s' set enable_seqscan = off as $$
+set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
     v_answers boolean[];
 begin
@@ -311,7 +311,7 @@ end $$;
 -- Takes away what is held by nodes that are over. The rows are sought in a statement after the one that waited for the
 -- claims of those nodes.
 create or replace function sse.reap(p_again bigint) returns int language plpgsql volatile
-set lock_timeout = '2s' set enable_seqscan = off as $$
+set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
     v_lost int;
 begin
@@ -330,7 +330,7 @@ begin
 end $$;
 
 create or replace function sse.leave(p_node uuid) returns void language plpgsql volatile
-set lock_timeout = '2s' set enable_seqscan = off as $$
+set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 begin
     delete from sse.node n where n.id = p_node;
     insert into sse.gone (id) values (p_node) on conflict (id) do nothing;
@@ -340,7 +340,7 @@ end $$;
 
 -- Dead letters come back with their event, whether the log still has it or not.
 create or replace function sse.revive(p_listener text, p_id bigint, p_limit int) returns int language plpgsql volatile
-set lock_timeout = '2s' set enable_seqscan = off as $$
+set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
     v_done int;
 begin
@@ -359,7 +359,7 @@ begin
 end $$;
 
 create or replace function sse.steer(p_listener text, p_how smallint) returns boolean language plpgsql volatile
-set lock_timeout = '2s' set enable_seqscan = off as $$
+set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 begin
     perform from sse.listener l where l.id = p_listener for update;
     if not found then
@@ -386,7 +386,7 @@ end $$;
 create or replace function sse.stats()
 returns table (listener text, state smallint, hears text[], backlog bigint, waiting bigint, running bigint, dead bigint,
                oldest bigint)
-language plpgsql stable set enable_seqscan = off as $$
+language plpgsql stable set enable_seqscan = off set jit = off as $$
 begin
     return query
     select l.id, (case when l.retired_at is not null then 2 when l.paused then 1 else 0 end)::smallint,
@@ -418,7 +418,7 @@ end $$;
 
 -- Retention of the queue, in the background, by one process at a time. How much was done.
 create or replace function sse.prune(p_limit int) returns int language plpgsql volatile
-set enable_seqscan = off as $$
+set enable_seqscan = off set jit = off as $$
 declare
     v_now bigint := sse.clock();
     v_horizon bigint := v_now - 3600000000;
