@@ -16,5 +16,11 @@ pub use inventory::iter as linked;
 
 pub use crate::emitter::{Configure, Ending, EndpointOptions, beside};
 
+/// What `sse-tower` does as this crate does it.
+pub use crate::{
+    event::KEEP_ALIVE_COMMENT,
+    spread::{A_DAY, at_most, jittered},
+};
+
 #[cfg(feature = "test-util")]
 pub use crate::context::{Tap, Tapped, event_label, tap};

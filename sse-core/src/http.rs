@@ -10,7 +10,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{EventStream, SseEmitter, emitter::Answer};
+use crate::{
+    emitter::{IntoResponseState, SseEmitter},
+    stream::EventStream,
+};
 
 /// What every event stream says of itself. No character set: it is UTF-8 by definition.
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -37,17 +40,17 @@ impl SseEmitter {
     #[must_use]
     pub fn into_http(self) -> Response<EventStream> {
         let control = self.control();
-        let (answer, stream) = self.open();
+        let (state, stream) = self.open();
         let mut response = Response::new(stream);
-        match answer {
-            Answer::Stream => {
+        match state {
+            IntoResponseState::Stream => {
                 let headers = response.headers_mut();
                 headers.insert(header::CONTENT_TYPE, EVENT_STREAM);
                 headers.insert(header::CACHE_CONTROL, NO_CACHE);
                 response.extensions_mut().insert(control);
             }
-            Answer::NoContent => *response.status_mut() = StatusCode::NO_CONTENT,
-            Answer::Taken => {
+            IntoResponseState::NoContent => *response.status_mut() = StatusCode::NO_CONTENT,
+            IntoResponseState::Taken => {
                 #[cfg(feature = "tracing")]
                 tracing::error!(target: "sse_tower", "{TAKEN}");
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

@@ -48,19 +48,19 @@
 pub mod backplane;
 mod bus;
 mod causes;
+mod close_reason;
 mod context;
 mod emitter;
 mod emitters;
 mod event;
 #[cfg(feature = "http")]
 mod http;
+mod log;
 pub mod observe;
-mod pulse;
+mod spread;
 mod stream;
 mod sync;
-
-#[cfg(all(test, sse_loom))]
-mod model;
+mod timer;
 
 #[cfg(feature = "axum")]
 mod axum;
@@ -75,21 +75,25 @@ pub use event::{
 };
 
 // One connection.
+pub use close_reason::CloseReason;
 pub use emitter::{
-    BoxError, CloseReason, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE,
-    SendError, SseEmitter, SseEmitterBuilder, StreamControl, StreamHandle, TrySendError,
+    BoxError, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, SendError,
+    SseEmitter, SseEmitterBuilder, StreamControl, StreamHandle, TrySendError,
 };
 pub use stream::EventStream;
 
 // Many connections.
 pub use emitters::{
+    Emitters, EmittersBuilder, Key, LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE, MEMORY_KEYS,
+    Receipt, Second, Sent,
+};
+pub use log::{
     DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
-    Emitters, EmittersBuilder, History, Key, Lag, LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE,
-    MEMORY_KEYS, Receipt, Second, Sent,
+    History, Lag,
 };
 
 // Time for many streams at once.
-pub use pulse::{Tick, Timer};
+pub use timer::{Tick, Timer};
 
 // Application events.
 pub use bus::{

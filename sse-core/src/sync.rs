@@ -1,21 +1,29 @@
 //! The synchronisation primitives of the delivery paths: the standard library's, or the model
-//! checker's under `--cfg sse_loom`.
+//! checker's under `--cfg sse_loom`. The one place that knows which.
+//!
+//! What the checker does not see is always the standard library's: reference counts, whose order is
+//! not what is in question, and the timers of a runtime, of which there is none in a model.
 
-use std::sync::{Mutex as StdMutex, MutexGuard as StdMutexGuard, PoisonError};
+pub(crate) use std::sync::Mutex as StdMutex;
+/// Always the standard library's: the checker's is no receiver and coerces to no trait object.
+pub(crate) use std::sync::{Arc, Weak};
+use std::sync::{MutexGuard as StdMutexGuard, PoisonError};
 
 #[cfg(sse_loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
-/// Always the standard library's: the checker's is no receiver and coerces to no trait object, and
-/// the order of reference counts is not what is in question.
-pub(crate) use std::sync::Arc;
 #[cfg(not(sse_loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
+
+/// Every interleaving of the delivery paths.
+#[cfg(all(test, sse_loom))]
+#[path = "model.rs"]
+mod model;
 
 /// Locks, also after a panic elsewhere: each critical section of this crate leaves its data whole,
 /// because no user code runs inside one.

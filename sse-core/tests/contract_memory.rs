@@ -22,3 +22,9 @@ impl Harness for Memory {
 }
 
 sse_tower_core::engine_contract!(Memory);
+
+mod queue {
+    use super::Memory;
+
+    sse_tower_core::queue_contract!(Memory);
+}

@@ -1,4 +1,4 @@
-//! Every mistake of one attribute, collected, so that a user mends them in one round.
+//! `Mistakes`: every mistake of one attribute, collected, so that a user mends them in one round.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! The options between an attribute's parentheses, `name` or `name = value`, the same for every attribute.
+//! `Options`: what stands between an attribute's parentheses, `name` or `name = value`, the same for every attribute.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::{
-    admission::Admission,
+    admission::Permit,
     foreign::{Foreign, ForeignControl},
 };
 
@@ -31,15 +31,15 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     enum Kind<B> {
-        Untouched { #[pin] body: B },
+        Passthrough { #[pin] body: B },
         Foreign { #[pin] body: Foreign<B> },
         Whole { bytes: Option<Bytes> },
     }
 }
 
 impl<B> ResponseBody<B> {
-    pub(crate) fn untouched(body: B) -> Self {
-        Self { kind: Kind::Untouched { body } }
+    pub(crate) fn passthrough(body: B) -> Self {
+        Self { kind: Kind::Passthrough { body } }
     }
 
     pub(crate) fn whole(bytes: Bytes) -> Self {
@@ -50,9 +50,9 @@ impl<B> ResponseBody<B> {
         body: B,
         control: Arc<ForeignControl>,
         keep_alive: Duration,
-        admission: Admission,
+        permit: Permit,
     ) -> Self {
-        Self { kind: Kind::Foreign { body: Foreign::new(body, control, keep_alive, admission) } }
+        Self { kind: Kind::Foreign { body: Foreign::new(body, control, keep_alive, permit) } }
     }
 }
 
@@ -72,7 +72,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
-            KindProj::Untouched { body } => body.poll_frame(cx),
+            KindProj::Passthrough { body } => body.poll_frame(cx),
             KindProj::Foreign { body } => body.poll_frame(cx),
             KindProj::Whole { bytes } => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
         }
@@ -80,7 +80,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Untouched { body } => body.is_end_stream(),
+            Kind::Passthrough { body } => body.is_end_stream(),
             Kind::Foreign { body } => body.is_end_stream(),
             Kind::Whole { bytes } => bytes.is_none(),
         }
@@ -88,7 +88,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Untouched { body } => body.size_hint(),
+            Kind::Passthrough { body } => body.size_hint(),
             // Comments may be added, so nothing is known.
             Kind::Foreign { .. } => SizeHint::default(),
             Kind::Whole { bytes } => {
@@ -101,7 +101,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            Kind::Untouched { .. } => "ResponseBody(untouched)",
+            Kind::Passthrough { .. } => "ResponseBody(passthrough)",
             Kind::Foreign { .. } => "ResponseBody(event stream)",
             Kind::Whole { .. } => "ResponseBody(refusal)",
         })

@@ -1,4 +1,4 @@
-//! `ResponseFuture`: what happens until there is a response.
+//! `ResponseFuture`: waits for the response, and admits it if it is an event stream.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use crate::{ResponseBody, admission::Ticket, headers};
+use crate::{admission::Ticket, body::ResponseBody, headers};
 
 pin_project! {
     /// The future of [`SseService`](crate::SseService). Dropping it drops the inner one.
@@ -58,18 +58,18 @@ where
         match self.project().state.project() {
             StateProj::Refused { answer } => match answer.take() {
                 Some(answer) => Poll::Ready(Ok(answer.map(ResponseBody::whole))),
-                // Polled again after it was ready, which a future may answer as it likes.
+                // `poll` after completion, which a future may answer as it likes.
                 None => Poll::Pending,
             },
             StateProj::Asked { inner, ticket } => {
                 let mut response = ready!(inner.poll(cx))?;
                 if !headers::is_event_stream(response.headers()) {
-                    return Poll::Ready(Ok(response.map(ResponseBody::untouched)));
+                    return Poll::Ready(Ok(response.map(ResponseBody::passthrough)));
                 }
                 headers::stop_buffering(response.headers_mut());
                 Poll::Ready(Ok(match ticket.take() {
                     Some(ticket) => ticket.admit(response),
-                    None => response.map(ResponseBody::untouched),
+                    None => response.map(ResponseBody::passthrough),
                 }))
             }
         }

@@ -1,4 +1,4 @@
-//! The headers of an event stream.
+//! `is_event_stream`, `stop_buffering`: the headers of an event stream.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,

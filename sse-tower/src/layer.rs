@@ -1,4 +1,4 @@
-//! `SseLayer`: what is set, before there is a service.
+//! `SseLayer`: makes services whose event streams are fit for production.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -7,8 +7,10 @@ use sse_tower_core::ApplicationContext;
 use tower_layer::Layer;
 
 use crate::{
-    Lease, Limits, Refusal, SseService,
-    admission::{Table, Why},
+    admission::{Limits, Refusal, Table},
+    lease::Lease,
+    service::SseService,
+    settings::LayerSettings,
 };
 
 /// Makes event streams out of a service fit for production: one
@@ -57,20 +59,8 @@ use crate::{
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is put on a service"]
 pub struct SseLayer {
-    settings: Settings,
+    settings: LayerSettings,
 }
-
-/// What a service of this layer goes by. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) context: ApplicationContext,
-    pub(crate) keep_alive: Duration,
-    pub(crate) limits: Arc<Table>,
-    pub(crate) refusal: Refusal,
-    pub(crate) lease: Option<LeaseOf>,
-}
-
-type LeaseOf = Arc<dyn Fn(&Request<()>) -> Option<Lease> + Send + Sync>;
 
 impl SseLayer {
     /// How long a stream is silent before a comment is written, unless set: 15 s, as WHATWG HTML
@@ -82,7 +72,7 @@ impl SseLayer {
     /// A layer without limits, with the defaults.
     pub fn new(context: ApplicationContext) -> Self {
         Self {
-            settings: Settings {
+            settings: LayerSettings {
                 context,
                 keep_alive: Self::DEFAULT_KEEP_ALIVE,
                 limits: Arc::new(Table::new(Limits::new())),
@@ -179,28 +169,8 @@ impl<S> Layer<S> for SseLayer {
     }
 }
 
-impl Settings {
-    /// Why a stream could not be taken now, if so: what is asked before a handler runs.
-    pub(crate) fn closed_to(&self, keys: &[Option<String>]) -> Option<Why> {
-        if !self.context.is_ready() {
-            return Some(Why::Draining);
-        }
-        self.limits.full_for(keys)
-    }
-}
-
 impl fmt::Debug for SseLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SseLayer").field("settings", &self.settings).finish()
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("keep_alive", &self.keep_alive)
-            .field("limits", &self.limits)
-            .field("refusal", &self.refusal)
-            .finish_non_exhaustive()
     }
 }

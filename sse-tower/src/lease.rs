@@ -1,12 +1,11 @@
-//! For how long somebody may listen.
+//! `Lease`: for how long somebody may listen.
 
 use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
-    pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, SystemTime},
@@ -14,6 +13,8 @@ use std::{
 
 use sse_tower_core::{CloseReason, STREAM_BYE, SseEvent, StreamHandle, Tick, Timer};
 use tokio::time::Instant;
+
+use crate::{boxed::BoxFuture, lock::lock};
 
 /// For how long somebody may listen: until a token expires, while a check says so, until it is
 /// revoked. When it ends, every stream that runs under it is told `stream-bye` with
@@ -44,7 +45,7 @@ pub struct Lease {
     shared: Arc<Shared>,
 }
 
-type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+type Check = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// Why a lease ended, as the client is told.
 #[derive(Clone, Copy)]
@@ -236,7 +237,7 @@ impl fmt::Debug for Lease {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -277,7 +278,7 @@ impl Watched {
         };
         if let Some(at) = next {
             // Only the timer's own map is touched under this lock.
-            self.timer.lock().unwrap_or_else(PoisonError::into_inner).set(at);
+            lock(&self.timer).set(at);
         }
     }
 

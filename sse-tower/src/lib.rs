@@ -172,6 +172,7 @@
 
 mod admission;
 mod body;
+mod boxed;
 mod foreign;
 mod future;
 #[cfg(doc)]
@@ -179,9 +180,11 @@ pub mod guide;
 mod headers;
 mod layer;
 mod lease;
+mod lock;
 #[cfg(feature = "serve")]
 mod serve;
 mod service;
+mod settings;
 #[cfg(feature = "test-util")]
 pub mod test;
 
@@ -242,9 +245,9 @@ pub use service::SseService;
 
 // The attributes, and what they generate.
 #[cfg(feature = "axum")]
-mod endpoint;
+mod routes;
 #[cfg(feature = "axum")]
-pub use endpoint::endpoints;
+pub use routes::endpoints;
 pub use sse_tower_macros::{ApplicationEvent, component, event_listener, sse_endpoint};
 
 #[doc(hidden)]
@@ -252,7 +255,7 @@ pub mod __private {
     pub use sse_tower_core::{__private::*, SseEmitter};
 
     #[cfg(feature = "axum")]
-    pub use crate::endpoint::{Call as EndpointCall, Route, States, mount, respond};
+    pub use crate::routes::{EndpointCall, Route, States, mount, respond};
     #[cfg(feature = "axum")]
     pub use axum::{
         extract::FromRef,

@@ -1,4 +1,4 @@
-//! `SseService`: what happens to a request.
+//! `SseService`: looks at a request before its handler does.
 
 use std::{
     sync::Arc,
@@ -11,7 +11,9 @@ use http_body::Body;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::{ResponseBody, ResponseFuture, admission::Ticket, layer::Settings};
+use crate::{
+    admission::Ticket, body::ResponseBody, future::ResponseFuture, settings::LayerSettings,
+};
 
 /// A service under [`SseLayer`](crate::SseLayer).
 ///
@@ -35,11 +37,11 @@ use crate::{ResponseBody, ResponseFuture, admission::Ticket, layer::Settings};
 #[derive(Clone, Debug)]
 pub struct SseService<S> {
     inner: S,
-    settings: Arc<Settings>,
+    settings: Arc<LayerSettings>,
 }
 
 impl<S> SseService<S> {
-    pub(crate) fn new(inner: S, settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(inner: S, settings: Arc<LayerSettings>) -> Self {
         Self { inner, settings }
     }
 

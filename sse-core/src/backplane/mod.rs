@@ -13,7 +13,8 @@
 //! * [`record`] has what passes through it: [`Batch`], [`Entry`], [`Change`], [`Answer`], [`Record`], [`Head`].
 //! * [`memory`] is the reference: a store in this process.
 //! * `contract` (feature `test-util`) is the suite that every engine passes.
-//! * [`Queue`] is the second half, which an engine may leave out: events for listeners that survive the process.
+//! * [`Queue`] is the second half, which an engine may leave out: events for listeners that survive the process;
+//!   [`ledger`] has it for stores that keep rows.
 //!
 //! The store gives positions, never a process: they rise over all topics of one namespace, so one number
 //! resumes a stream on any set of keys. The [`Epoch`] is the store's and changes when it lost its past.
@@ -23,6 +24,7 @@ pub mod contract;
 mod engine;
 mod error;
 mod feed;
+pub mod ledger;
 pub mod memory;
 mod outbox;
 mod position;

@@ -151,6 +151,18 @@ pub enum Change {
     Enqueue(QueuedEvent),
 }
 
+impl Change {
+    /// How many bytes it brings that nobody looks into: what [`MAX_RECORD_BYTES`] bounds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Event { body, .. } => body.len(),
+            Self::Enqueue(event) => event.head.len().saturating_add(event.body.len()),
+            _ => 0,
+        }
+    }
+}
+
 /// What became of one entry of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -190,4 +202,25 @@ pub struct Head {
     pub disconnected: Position,
     /// The newest [`Change::Claim`] and its holder.
     pub claimed: Option<(Position, u64)>,
+}
+
+impl Head {
+    /// Whether a topic with this head takes no such change, because it is complete.
+    #[must_use]
+    pub fn refuses(&self, change: &Change) -> bool {
+        self.completed.is_some() && matches!(change, Change::Event { .. } | Change::Complete)
+    }
+
+    /// What it is after a change at this position.
+    pub fn apply(&mut self, change: &Change, position: Position) {
+        self.last = position;
+        match change {
+            Change::Event { .. } => self.newest = position,
+            Change::Complete => self.completed = Some(position),
+            Change::Forget => self.completed = None,
+            Change::Disconnect => self.disconnected = position,
+            Change::Claim { holder } => self.claimed = Some((position, *holder)),
+            Change::Enqueue(_) => {}
+        }
+    }
 }

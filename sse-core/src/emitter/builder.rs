@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     SseEmitter,
-    settings::{KeepAlive, Settings},
+    settings::{ConnSettings, KeepAlive},
 };
 
 /// Sets up an [`SseEmitter`].
@@ -20,7 +20,7 @@ use super::{
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder makes nothing until `build`"]
 pub struct SseEmitterBuilder {
-    settings: Settings,
+    settings: ConnSettings,
 }
 
 impl SseEmitterBuilder {
@@ -111,13 +111,13 @@ impl SseEmitterBuilder {
     }
 }
 
-impl From<Settings> for SseEmitterBuilder {
-    fn from(settings: Settings) -> Self {
+impl From<ConnSettings> for SseEmitterBuilder {
+    fn from(settings: ConnSettings) -> Self {
         Self { settings }
     }
 }
 
-impl From<SseEmitterBuilder> for Settings {
+impl From<SseEmitterBuilder> for ConnSettings {
     fn from(builder: SseEmitterBuilder) -> Self {
         builder.settings
     }

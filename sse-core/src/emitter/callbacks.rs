@@ -5,43 +5,66 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use crate::sync::{Mutex, lock};
+use super::error::BoxError;
+use crate::{
+    close_reason::CloseReason,
+    sync::{Mutex, lock},
+};
 
 /// One callback, with its argument.
-pub(crate) type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Callback = Box<dyn FnOnce() + Send>;
+
+/// What `on_error` was given.
+pub(super) type OnError = Box<dyn FnOnce(&BoxError) + Send>;
+/// What `on_completion` was given.
+pub(super) type OnCompletion = Box<dyn FnOnce(CloseReason) + Send>;
+
+/// The callbacks of one connection, until their time comes.
+#[derive(Default)]
+pub(super) struct Hooks {
+    pub(super) completion: Vec<OnCompletion>,
+    /// Few connections have any of these.
+    pub(super) others: Option<Box<OtherHooks>>,
+}
+
+#[derive(Default)]
+pub(super) struct OtherHooks {
+    pub(super) timeout: Vec<Callback>,
+    pub(super) error: Vec<OnError>,
+}
 
 /// Callbacks whose time has come. One thread runs them all, so that they never overlap and never
 /// change places, whichever threads they come from.
 #[derive(Default)]
-pub(crate) struct Turnstile {
+pub(crate) struct CallbackQueue {
     /// `None` while nothing waits: connections are many, and most of their time nothing does.
-    line: Mutex<Option<Box<Line>>>,
+    pending: Mutex<Option<Box<Pending>>>,
 }
 
 #[derive(Default)]
-struct Line {
-    waiting: VecDeque<Job>,
+struct Pending {
+    waiting: VecDeque<Callback>,
     running: bool,
 }
 
-impl Turnstile {
-    /// Lines up `jobs` behind those that were added before. May be called under a lock.
-    pub(crate) fn add(&self, jobs: impl IntoIterator<Item = Job>) {
-        let mut jobs = jobs.into_iter().peekable();
-        if jobs.peek().is_some() {
-            lock(&self.line).get_or_insert_default().waiting.extend(jobs);
+impl CallbackQueue {
+    /// Adds `callbacks` behind those that were added before. May be called under a lock.
+    pub(crate) fn add(&self, callbacks: impl IntoIterator<Item = Callback>) {
+        let mut callbacks = callbacks.into_iter().peekable();
+        if callbacks.peek().is_some() {
+            lock(&self.pending).get_or_insert_default().waiting.extend(callbacks);
         }
     }
 
-    /// Runs what is lined up, unless another thread is doing so. Must not be called under a lock.
-    /// A job that panics does not stop the next.
+    /// Runs what waits, unless another thread is doing so. Must not be called under a lock.
+    /// A callback that panics does not stop the next.
     pub(crate) fn run(&self) {
-        match &mut *lock(&self.line) {
-            Some(line) if !line.running => line.running = true,
+        match &mut *lock(&self.pending) {
+            Some(pending) if !pending.running => pending.running = true,
             _ => return,
         }
-        while let Some(job) = self.next() {
-            let over = catch_unwind(AssertUnwindSafe(job));
+        while let Some(callback) = self.next() {
+            let over = catch_unwind(AssertUnwindSafe(callback));
             #[cfg(feature = "tracing")]
             if let Err(panic) = &over {
                 let panic = crate::causes::panic_message(&**panic);
@@ -51,53 +74,53 @@ impl Turnstile {
         }
     }
 
-    /// The next job for who runs them, who is that no more if there is none.
-    fn next(&self) -> Option<Job> {
-        let mut line = lock(&self.line);
-        let job = line.as_mut()?.waiting.pop_front();
-        if job.is_none() {
-            *line = None;
+    /// The next one for who runs them, who is that no more if there is none.
+    fn next(&self) -> Option<Callback> {
+        let mut pending = lock(&self.pending);
+        let callback = pending.as_mut()?.waiting.pop_front();
+        if callback.is_none() {
+            *pending = None;
         }
-        job
+        callback
     }
 }
 
-#[cfg(all(test, not(sse_loom)))]
+#[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
 
     #[test]
-    fn a_job_added_by_a_job_comes_after_those_that_wait() {
-        let turnstile = Arc::new(Turnstile::default());
+    fn a_callback_added_by_a_callback_comes_after_those_that_wait() {
+        let queue = Arc::new(CallbackQueue::default());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let note = |n: u32| {
             let seen = Arc::clone(&seen);
-            Box::new(move || seen.lock().unwrap().push(n)) as Job
+            Box::new(move || seen.lock().unwrap().push(n)) as Callback
         };
-        let (inner, third) = (Arc::clone(&turnstile), note(3));
+        let (inner, third) = (Arc::clone(&queue), note(3));
         let first = note(1);
         let nested = Box::new(move || {
             first();
             inner.add([third]);
             inner.run();
-        }) as Job;
-        turnstile.add([nested, note(2)]);
-        turnstile.run();
+        }) as Callback;
+        queue.add([nested, note(2)]);
+        queue.run();
         assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
     }
 
     #[test]
-    fn a_panicking_job_does_not_stop_the_next() {
-        let turnstile = Turnstile::default();
+    fn a_panicking_callback_does_not_stop_the_next() {
+        let queue = CallbackQueue::default();
         let seen = Arc::new(Mutex::new(false));
         let mark = Arc::clone(&seen);
-        turnstile.add([
-            Box::new(|| assert!(std::thread::panicking(), "on purpose")) as Job,
-            Box::new(move || *mark.lock().unwrap() = true) as Job,
+        queue.add([
+            Box::new(|| assert!(std::thread::panicking(), "on purpose")) as Callback,
+            Box::new(move || *mark.lock().unwrap() = true) as Callback,
         ]);
-        turnstile.run();
+        queue.run();
         assert!(*seen.lock().unwrap());
     }
 }

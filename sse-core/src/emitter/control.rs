@@ -2,13 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use super::{CloseReason, Conn};
-use crate::{SseEvent, sync::Arc};
-
-#[cfg(sse_loom)]
-type Weak<T> = Arc<T>;
-#[cfg(not(sse_loom))]
-use std::sync::Weak;
+use super::Conn;
+use crate::{
+    close_reason::CloseReason,
+    event::SseEvent,
+    sync::{Arc, Weak},
+};
 
 /// A running stream that a drain, a lease or a limit may have to end.
 ///
@@ -39,24 +38,12 @@ pub struct StreamControl {
 }
 
 impl StreamControl {
-    #[cfg(not(sse_loom))]
     pub(crate) fn new(conn: &Arc<Conn>) -> Self {
         Self { conn: Arc::downgrade(conn) }
     }
 
-    #[cfg(sse_loom)]
-    pub(crate) fn new(conn: &Arc<Conn>) -> Self {
-        Self { conn: Arc::clone(conn) }
-    }
-
-    #[cfg(not(sse_loom))]
     fn conn(&self) -> Option<Arc<Conn>> {
         self.conn.upgrade()
-    }
-
-    #[cfg(sse_loom)]
-    fn conn(&self) -> Option<Arc<Conn>> {
-        Some(Arc::clone(&self.conn))
     }
 
     /// Uses `interval` between keep-alive comments unless the emitter was built with its own.
@@ -93,7 +80,7 @@ impl StreamControl {
 impl StreamHandle for StreamControl {
     fn end(&self, reason: CloseReason, farewell: Option<SseEvent>) {
         if let Some(conn) = self.conn() {
-            conn.begin_end(reason, farewell);
+            conn.close(reason, farewell);
         }
     }
 }

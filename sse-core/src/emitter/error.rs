@@ -1,7 +1,13 @@
 //! Why an event was not queued.
 
-use super::CloseReason;
-use crate::{InvalidEvent, SseEvent, causes::debug_with_causes};
+use crate::{
+    causes::debug_with_causes,
+    close_reason::CloseReason,
+    event::{InvalidEvent, SseEvent},
+};
+
+/// Something that can go wrong in the program.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why [`SseEmitter::send`](crate::SseEmitter::send) or [`Emitters::send`](crate::Emitters::send)
 /// did not take an event.

@@ -1,6 +1,6 @@
 //! How one connection lives and ends, as a pure state machine.
 
-use super::CloseReason;
+use crate::close_reason::CloseReason;
 
 /// Open, then ending while what is queued is written, then over. Each step happens once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(crate) enum Lifecycle {
 
 impl Lifecycle {
     /// Nothing more is accepted. `false` if that was so already.
-    pub(crate) fn begin_end(&mut self, reason: CloseReason) -> bool {
+    pub(crate) fn close(&mut self, reason: CloseReason) -> bool {
         let first = *self == Self::Open;
         if first {
             *self = Self::Ending(reason);
@@ -60,18 +60,18 @@ mod tests {
     #[test]
     fn the_first_reason_stays() {
         let mut life = Lifecycle::Open;
-        assert!(life.begin_end(CloseReason::TimedOut));
-        assert!(!life.begin_end(CloseReason::Completed));
+        assert!(life.close(CloseReason::TimedOut));
+        assert!(!life.close(CloseReason::Completed));
         assert_eq!(life.finish(true), Some(CloseReason::TimedOut));
     }
 
     #[test]
     fn the_end_is_reported_once() {
         let mut life = Lifecycle::Open;
-        life.begin_end(CloseReason::Completed);
+        life.close(CloseReason::Completed);
         assert_eq!(life.finish(true), Some(CloseReason::Completed));
         assert_eq!(life.finish(false), None);
-        assert!(!life.begin_end(CloseReason::Failed));
+        assert!(!life.close(CloseReason::Failed));
     }
 
     #[test]

@@ -4,22 +4,18 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::EventId;
+use crate::{event::EventId, log::Offset};
 
 /// One event that only this connection gets.
 #[derive(Debug)]
 pub(crate) struct Queued {
-    /// Shared events with a smaller offset come before it.
-    pub(crate) offset: u64,
+    /// Shared events with a smaller offset come before it. [`Offset::FIRST`] is before all of them,
+    /// [`Offset::LAST`] after all of them.
+    pub(crate) offset: Offset,
     pub(crate) frame: Bytes,
     /// The id that the program gave it: a client may come back with it.
     pub(crate) id: Option<EventId>,
 }
-
-/// Comes before every shared event.
-pub(crate) const FIRST: u64 = 0;
-/// Comes after every shared event.
-pub(crate) const LAST: u64 = u64::MAX;
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -39,7 +35,7 @@ impl Queue {
     }
 
     /// The offset of what comes first.
-    pub(crate) fn first(&self) -> Option<u64> {
+    pub(crate) fn first(&self) -> Option<Offset> {
         self.events.front().map(|event| event.offset)
     }
 

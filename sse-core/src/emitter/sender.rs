@@ -5,10 +5,9 @@ use std::fmt;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, BoxError, CloseReason, Conn, SendError, Settings, SseEmitterBuilder, StreamControl,
-    TrySendError,
+    BoxError, Conn, ConnSettings, SendError, SseEmitterBuilder, StreamControl, TrySendError,
 };
-use crate::{EventStream, IntoEvent, sync::Arc};
+use crate::{close_reason::CloseReason, event::IntoEvent, sync::Arc};
 
 /// One connection, seen from the program.
 ///
@@ -48,7 +47,7 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.conn.handles_gone();
+        self.conn.senders_dropped();
     }
 }
 
@@ -57,7 +56,7 @@ impl SseEmitter {
     /// of silence.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Settings::default())
+        Self::with(ConnSettings::default())
     }
 
     /// Sets up an emitter.
@@ -65,7 +64,7 @@ impl SseEmitter {
         SseEmitterBuilder::default()
     }
 
-    pub(crate) fn with(settings: Settings) -> Self {
+    pub(crate) fn with(settings: ConnSettings) -> Self {
         Self { handle: Arc::new(Handle { conn: Arc::new(Conn::new(settings)) }) }
     }
 
@@ -132,7 +131,7 @@ impl SseEmitter {
     /// # }
     /// ```
     pub fn complete(&self) {
-        self.conn().begin_end(CloseReason::Completed, None);
+        self.conn().close(CloseReason::Completed, None);
     }
 
     /// The same as [`complete`](Self::complete), with an error for the callbacks and the log. The
@@ -253,37 +252,6 @@ impl SseEmitter {
     #[must_use]
     pub fn cancellation(&self) -> CancellationToken {
         self.conn().signals().closed.child_token()
-    }
-
-    /// The receiving half, for a server or a test that polls it. An emitter has one: a second
-    /// call, on whichever clone, gives a stream that is at its end.
-    ///
-    /// ```
-    /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::pin::pin};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let emitter = SseEmitter::new();
-    /// let mut stream = pin!(emitter.clone().into_stream());
-    /// emitter.send("hello").await.unwrap();
-    /// assert_eq!(stream.next().await.unwrap(), "data:hello\n\n");
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn into_stream(self) -> EventStream {
-        self.open().1
-    }
-
-    /// The receiving half, and what kind of response it belongs to.
-    pub(crate) fn open(self) -> (Answer, EventStream) {
-        let answer = self.conn().take();
-        let stream = match answer {
-            Answer::Stream => EventStream::new(Arc::clone(self.conn())),
-            Answer::NoContent => {
-                self.conn().finish(true);
-                EventStream::ended()
-            }
-            Answer::Taken => EventStream::ended(),
-        };
-        (answer, stream)
     }
 
     /// A handle on the stream for whoever carries it.

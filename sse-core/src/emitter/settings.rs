@@ -30,7 +30,7 @@ impl KeepAlive {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct ConnSettings {
     pub(crate) timeout: Option<Duration>,
     pub(crate) keep_alive: KeepAlive,
     pub(crate) retry: Option<Duration>,
@@ -38,7 +38,7 @@ pub(crate) struct Settings {
     pub(crate) capacity_bytes: usize,
 }
 
-impl Default for Settings {
+impl Default for ConnSettings {
     fn default() -> Self {
         Self {
             timeout: None,

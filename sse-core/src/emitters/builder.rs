@@ -3,10 +3,14 @@
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
-    Emitters, History, Key, Lag, Second,
-    hub::{Config, Hub},
+    Emitters,
+    hub::{Config, Hub, Key},
+    one_per_key::Second,
 };
-use crate::{SseEmitterBuilder, emitter::Settings};
+use crate::{
+    emitter::{ConnSettings, SseEmitterBuilder},
+    log::{History, Lag},
+};
 
 /// Sets up [`Emitters`].
 ///
@@ -107,7 +111,7 @@ impl<K: Key> EmittersBuilder<K> {
     }
 
     fn settings(mut self, set: impl FnOnce(SseEmitterBuilder) -> SseEmitterBuilder) -> Self {
-        let settings: Settings = self.config.settings;
+        let settings: ConnSettings = self.config.settings;
         self.config.settings = set(SseEmitterBuilder::from(settings)).into();
         self
     }

@@ -2,33 +2,27 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
-    feed::Feed,
-    history::Second,
+    cursor::TopicCursor,
     hub::{Hub, Key},
     last_event_id::{LastEventId, Seen},
-    log::{After, Missed},
-    marks::Place,
-    position::Position,
+    one_per_key::Second,
     registry::{Registry, Topic},
-    subscription::Subscription,
 };
 use crate::{
-    CloseReason, SseEmitter, bye,
-    emitter::{Conn, STATE},
-    event::{GapReason, gap, ready, reset},
+    close_reason::CloseReason,
+    emitter::{Conn, STATE, SseEmitter},
+    event::{GapReason, bye, gap, id_alone, ready, reset},
+    log::{After, Cursor, Missed, Place, Position, Snapshot, Token},
     observe,
-    sync::{Arc, Ordering, lock},
+    spread::A_DAY,
+    sync::{Arc, lock},
 };
 
 /// How many keys one connection can follow. A connection to more of them is refused politely.
 pub const MAX_KEYS_PER_CONNECTION: usize = 1024;
-
-/// When a client whose place was taken may come back: not today.
-const NOT_TODAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl<K: Key> Hub<K> {
     pub(super) fn connect(
@@ -67,14 +61,14 @@ impl<K: Key> Hub<K> {
     /// Under the registry's lock, so that of two who insert the same emitter one does nothing.
     fn follows(registry: &Registry<K>, conn: &Arc<Conn>, key: &K) -> bool {
         registry.get(key).is_some_and(|topic| {
-            lock(&topic.log).walk().iter().any(|member| Arc::ptr_eq(member, conn))
+            lock(&topic.log).snapshot().iter().any(|reader| Arc::ptr_eq(reader, conn))
         })
     }
 
     fn attach(self: &Arc<Self>, conn: &Arc<Conn>, mut keys: Vec<K>, last: &LastEventId) {
         let now = Instant::now();
         let mut replaced = Vec::new();
-        let plan = {
+        let opening = {
             let mut registry = lock(&self.registry);
             // One that has never followed anything is not looked for among all who follow a key.
             if conn.has_followed() {
@@ -86,18 +80,18 @@ impl<K: Key> Hub<K> {
             registry.sweep(self.bounds(), now);
             if !self.is_admitted(&registry, &keys, &mut replaced) {
                 drop(registry);
-                refuse(conn, Some(NOT_TODAY));
+                refuse(conn, Some(A_DAY));
                 return;
             }
-            let plan = self.plan(&mut registry, conn, keys, last, now);
+            let opening = self.open(&mut registry, conn, keys, last, now);
             self.plan_sweep(&registry, now);
-            plan
+            opening
         };
         for old in replaced {
-            let farewell = bye(CloseReason::Replaced, Some(NOT_TODAY));
-            old.begin_end(CloseReason::Replaced, Some(farewell));
+            let farewell = bye(CloseReason::Replaced, Some(A_DAY));
+            old.close(CloseReason::Replaced, Some(farewell));
         }
-        self.carry_out(conn, plan);
+        self.tell(conn, opening);
     }
 
     /// Is there room at these keys, and who has to go? Under the registry's lock, so that of two who
@@ -110,53 +104,55 @@ impl<K: Key> Hub<K> {
     ) -> bool {
         let Some(second) = self.config.one_per_key else { return true };
         let topics = keys.iter().filter_map(|key| registry.get(key));
-        let walks: Vec<_> = topics.map(|topic| lock(&topic.log).walk()).collect();
-        let open = walks.iter().flat_map(|walk| walk.iter()).filter(|conn| conn.is_open());
+        let snapshots: Vec<_> = topics.map(|topic| lock(&topic.log).snapshot()).collect();
+        let open = snapshots.iter().flat_map(Snapshot::iter).filter(|conn| conn.is_open());
         replaced.extend(open.map(Arc::clone));
         second == Second::Replaces || replaced.is_empty()
     }
 
-    fn plan(
+    /// Gives the connection a cursor at each of these keys. Under the registry's lock, so that
+    /// nothing is sent meanwhile.
+    fn open(
         self: &Arc<Self>,
         registry: &mut Registry<K>,
         conn: &Arc<Conn>,
         keys: Vec<K>,
         last: &LastEventId,
         now: Instant,
-    ) -> Plan {
-        let head = self.head.load(Ordering::Acquire);
+    ) -> Opening {
+        let watermark = self.watermark();
         let topics: Vec<_> = keys.into_iter().map(|key| registry.get_or_create(key)).collect();
-        let (after, reset) = self.resume(&topics, last, head);
-        let mut plan = Plan { missed: Missed::None, reset, ..Plan::default() };
+        let (after, reset) = self.resume(&topics, last, watermark);
+        let mut opening = Opening { missed: Missed::None, reset, ..Opening::default() };
         let complete = topics.iter().all(|topic| lock(&topic.log).completed().is_some());
         // After a reset a key that is complete says everything once more: nothing live will follow.
         let after = match after {
-            After::Everything if complete && plan.reset.is_some() => After::Nothing,
+            After::Everything if complete && opening.reset.is_some() => After::Nothing,
             after => after,
         };
         for topic in topics {
-            let (seat, start, waits_from) = {
+            let (id, start, waits_from) = {
                 let mut log = lock(&topic.log);
                 let start = log.start(after, &self.bounds().history, now);
-                let waits_from = log.offset_at(start.next);
-                let seat = log.join(Arc::clone(conn), start.next);
+                let waits_from = log.position_at(start.next);
+                let id = log.join(Arc::clone(conn), start.next);
                 if let Some(completed) = log.completed() {
-                    plan.completed.push(completed);
+                    opening.completed.push(completed);
                 }
-                (seat, start, waits_from)
+                (id, start, waits_from)
             };
             registry.joined();
-            plan.missed = plan.missed.and(start.missed);
-            plan.waiting += start.waiting;
+            opening.missed = opening.missed.and(start.missed);
+            opening.waiting += start.waiting;
             // What is before the first that waits was seen, or is told of.
-            let start = waits_from.map_or(head, |at| at - 1);
-            let tally = Arc::clone(&topic) as _;
-            let feed = Subscription { hub: Arc::clone(self), topic, seat, start };
+            let start = waits_from.map_or(watermark, Position::before);
+            let count = Arc::clone(&topic) as _;
+            let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
             // Under the registry's lock, so that whoever completes the key next finds it counted.
-            plan.unwanted.extend(conn.follow(Box::new(feed), tally).err());
+            opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
         }
-        plan.complete = complete;
-        plan
+        opening.complete = complete;
+        opening
     }
 
     /// What a client has seen, from what it says; and whether that means nothing here.
@@ -164,24 +160,24 @@ impl<K: Key> Hub<K> {
         &self,
         topics: &[Arc<Topic<K>>],
         last: &LastEventId,
-        head: u64,
+        watermark: Position,
     ) -> (After, Option<&'static str>) {
         match &last.0 {
             Seen::Nothing | Seen::Head => (After::Nothing, None),
             Seen::Unreadable => (After::Everything, Some("unknown")),
-            Seen::UpTo(id) => match Position::parse(id.as_str()) {
-                Some(at) if at.epoch == self.epoch && at.offset <= head => {
-                    (After::Offset(at.offset), None)
+            Seen::UpTo(id) => match Token::parse(id.as_str()) {
+                Some(token) if token.epoch == self.epoch && token.position <= watermark => {
+                    (After::Position(token.position), None)
                 }
                 Some(_) => (After::Everything, Some("epoch")),
                 None => {
-                    let marks = lock(&self.marks);
+                    let own_ids = lock(&self.own_ids);
                     let places = topics.iter().map(|topic| {
-                        let marked = marks.find(&(topic.key.clone(), id.clone()));
-                        marked.and(lock(&topic.log).find(id))
+                        let own = own_ids.find(&(topic.key.clone(), id.clone()));
+                        own.and(lock(&topic.log).find(id))
                     });
                     match places.fold(Place::Nowhere, Place::and) {
-                        Place::At(offset) => (After::Offset(offset), None),
+                        Place::At(position) => (After::Position(position), None),
                         Place::Nowhere | Place::Several => (After::Everything, Some("unknown")),
                     }
                 }
@@ -190,61 +186,168 @@ impl<K: Key> Hub<K> {
     }
 
     /// Tells the connection what it has to know, outside every lock.
-    fn carry_out(&self, conn: &Arc<Conn>, plan: Plan) {
-        let told = plan.reset.is_some() || plan.missed != Missed::None;
-        if plan.complete && plan.waiting == 0 && !told && conn.no_content(plan.completed.len()) {
+    fn tell(&self, conn: &Arc<Conn>, opening: Opening) {
+        let told = opening.reset.is_some() || opening.missed != Missed::None;
+        if opening.complete
+            && opening.waiting == 0
+            && !told
+            && conn.no_content(opening.completed.len())
+        {
             return;
         }
-        if let Some(reason) = plan.reset {
-            conn.say(reset(reason).encode(), true);
+        if let Some(reason) = opening.reset {
+            conn.send_control(reset(reason).encode(), true);
         }
-        match plan.missed {
+        match opening.missed {
             Missed::None => {}
             Missed::Some(missed) => {
                 observe::gap("history", Some(missed));
-                conn.say(gap(GapReason::History, Some(missed)).encode(), true);
+                conn.send_control(gap(GapReason::History, Some(missed)).encode(), true);
             }
             Missed::Unknown => {
                 observe::gap("history", None);
-                conn.say(gap(GapReason::History, None).encode(), true);
+                conn.send_control(gap(GapReason::History, None).encode(), true);
             }
         }
-        drop(plan.unwanted);
+        drop(opening.unwanted);
         conn.notify(STATE);
         if self.config.ready_event {
-            conn.say(ready(plan.waiting, !told).encode(), false);
+            conn.send_control(ready(opening.waiting, !told).encode(), false);
         }
-        let completed = plan.completed.iter().copied().max();
-        if plan.complete
+        let completed = opening.completed.iter().copied().max();
+        if opening.complete
             && told
             && let Some(completed) = completed
         {
             // Moves the client's position to the end: with one that means nothing, or nothing
             // certain, it would come back for ever. An id without data dispatches nothing.
             let id = self.id_at(completed);
-            conn.say(Bytes::from(format!("id:{id}\n\n")), false);
+            conn.send_control(id_alone(&id), false);
         }
-        for _ in plan.completed {
-            conn.feed_completed();
+        for _ in opening.completed {
+            conn.log_completed();
         }
     }
 }
 
 fn refuse(conn: &Conn, retry: Option<Duration>) {
-    conn.begin_end(CloseReason::Refused, Some(bye(CloseReason::Refused, retry)));
+    conn.close(CloseReason::Refused, Some(bye(CloseReason::Refused, retry)));
 }
 
-/// What a new connection is told.
+/// What a new connection found at its keys, and is to be told.
 #[derive(Default)]
-struct Plan {
+struct Opening {
     /// Given back by a connection that is over; they leave when dropped, under no lock.
-    unwanted: Vec<Box<dyn Feed>>,
+    unwanted: Vec<Box<dyn Cursor>>,
     reset: Option<&'static str>,
     missed: Missed,
     /// How many events wait for it.
     waiting: u64,
     /// Where its complete keys ended.
-    completed: Vec<u64>,
+    completed: Vec<Position>,
     /// All its keys are complete.
     complete: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::{
+        emitter::IntoResponseState,
+        emitters::hub::Config,
+        event::{EventId, SseEvent},
+    };
+
+    fn hub() -> Arc<Hub<u8>> {
+        Hub::new(Config::default())
+    }
+
+    fn send(hub: &Hub<u8>, key: u8) -> EventId {
+        hub.send(&key, SseEvent::data("x")).map(|receipt| receipt.id).unwrap()
+    }
+
+    fn from(id: EventId) -> LastEventId {
+        LastEventId::from(id)
+    }
+
+    /// What a connection is told, besides the events.
+    fn told(emitter: &SseEmitter) -> String {
+        let mut queued = VecDeque::new();
+        emitter.conn().take_queue(&mut queued);
+        let frames = queued.iter().flat_map(|queued| queued.frame.to_vec()).collect();
+        String::from_utf8(frames).unwrap()
+    }
+
+    #[test]
+    fn a_position_of_this_life_is_resumed_from_in_silence() {
+        let hub = hub();
+        let (seen, _) = (send(&hub, 7), send(&hub, 7));
+        assert_eq!(told(&hub.connect([7], &from(seen))), "");
+    }
+
+    #[test]
+    fn a_position_that_was_not_reached_yet_means_nothing_here() {
+        let hub = hub();
+        let ahead = Position::new(hub.watermark().get() + 1);
+        let told = told(&hub.connect([7], &from(hub.id_at(ahead))));
+        assert_eq!(told, "event:stream-reset\ndata:{\"reason\":\"epoch\"}\n\n");
+    }
+
+    #[test]
+    fn a_position_of_another_life_means_nothing_here() {
+        let (here, elsewhere) = (hub(), hub());
+        let told = told(&here.connect([7], &from(elsewhere.position())));
+        assert!(told.contains("\"epoch\""), "{told}");
+    }
+
+    #[test]
+    fn an_own_id_is_resumed_from_where_it_was_used_once() {
+        let hub = hub();
+        let event = || SseEvent::builder().id("own").data("x").build().unwrap();
+        hub.send(&7, event()).unwrap();
+        let own = EventId::from_static("own");
+        assert_eq!(told(&hub.connect([7], &from(own.clone()))), "");
+        hub.send(&7, event()).unwrap();
+        assert!(told(&hub.connect([7], &from(own))).contains("\"unknown\""));
+    }
+
+    #[test]
+    fn one_key_given_twice_is_one_connection() {
+        let hub = hub();
+        let emitter = hub.connect([7, 8, 7, 7], &LastEventId::default());
+        assert_eq!(hub.connections(), 2);
+        hub.insert(7, &emitter);
+        assert_eq!(hub.connections(), 2);
+    }
+
+    #[test]
+    fn too_many_keys_are_refused_politely() {
+        let hub: Arc<Hub<usize>> = Hub::new(Config::default());
+        let emitter = hub.connect(0..=MAX_KEYS_PER_CONNECTION, &LastEventId::default());
+        assert!(emitter.is_closed() && hub.connections() == 0);
+        assert!(told(&emitter).contains("\"refused\""));
+    }
+
+    #[test]
+    fn the_second_of_two_is_told_to_stay_away_for_a_day() {
+        let config = Config { one_per_key: Some(Second::Refused), ..Config::default() };
+        let hub: Arc<Hub<u8>> = Hub::new(config);
+        let first = hub.connect([7], &LastEventId::default());
+        let second = hub.connect([7], &LastEventId::default());
+        assert!(!first.is_closed() && second.is_closed());
+        assert!(told(&second).starts_with("retry:86400000\n"));
+    }
+
+    #[test]
+    fn whoever_has_seen_all_of_a_complete_key_need_not_come_back() {
+        let hub = hub();
+        let last = send(&hub, 7);
+        hub.complete(&7);
+        let seen = hub.connect([7], &from(last));
+        assert_eq!(seen.conn().take(), IntoResponseState::NoContent);
+        let fresh = hub.connect([7], &LastEventId::default());
+        assert_eq!(fresh.conn().take(), IntoResponseState::Stream);
+    }
 }

@@ -6,17 +6,54 @@ use super::{
     EmittersBuilder, LastEventId, Sent,
     hub::{Hub, Key},
 };
-use crate::{CloseReason, EventId, IntoEvent, SseEmitter, observe, sync::Arc};
+use crate::{
+    close_reason::CloseReason,
+    emitter::SseEmitter,
+    event::{EventId, IntoEvent},
+    observe,
+    sync::Arc,
+};
 
 /// Connections by key, with a shared log for each key.
 ///
 /// Cheap to clone; every clone is the same. All methods return at once: nothing that a client does,
 /// or fails to do, delays the program or another client.
 ///
-/// Every subscriber of a key gets its events in one order, however many publish, each once. An event
-/// without an id gets one, by which a client that lost its connection resumes: with
+/// # Who sees what
+/// Every connection at a key gets the key's events in one order, however many publish, each once; so
+/// does whoever comes within the [`History`](crate::History). A connection to several keys gets their
+/// events in one order too, and an event to all keys once.
+///
+/// # Coming back
+/// An event without an id gets one, by which a client that lost its connection resumes: with
 /// [`connect`](Self::connect) it gets what it missed, then what is new. What it cannot get any more
-/// it is told of, with the events `stream-gap` and `stream-reset`.
+/// it is told of, with the events `stream-gap` (how many are missing) and `stream-reset` (what it
+/// says that it has seen means nothing here). Nothing is left out in silence.
+///
+/// ```
+/// # use {futures_util::StreamExt, sse_tower_core::{Emitters, History, LastEventId}};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower_core::SendError> {
+/// let orders: Emitters<u64> = Emitters::builder().history(History::events(1)).build();
+/// let seen = orders.send(&7, "packed").await?.id;
+/// orders.send(&7, "shipped"); // while the client dials again, and before
+/// orders.send(&7, "delivered"); // this takes its place in the history
+/// orders.complete(&7);
+///
+/// let written: Vec<_> = orders.connect(7, LastEventId::from(seen)).into_stream().collect().await;
+/// let text = String::from_utf8(written.concat()).unwrap();
+/// assert!(text.starts_with("event:stream-gap\ndata:{\"reason\":\"history\",\"missed\":1}\n\n"));
+/// assert!(text.contains("data:delivered\n"));
+/// # Ok(()) }
+/// ```
+///
+/// # Lagging
+/// A client that reads more slowly than events come delays nobody. Its connection may be behind by the
+/// [backlog](EmittersBuilder::backlog) or by the history, whichever is more; beyond that
+/// [`Lag`](crate::Lag) says what it gets, with an example.
+///
+/// # Closing
+/// [`complete`](Self::complete) ends a key for good, [`disconnect`](Self::disconnect) its connections
+/// alone, and [`forget`](Self::forget) opens it again.
 ///
 /// # Bounds
 /// The log of each key is bounded by the [`History`](crate::History), and for connections that are
@@ -177,7 +214,7 @@ impl<K: Key> Emitters<K> {
         let event = event.into_event();
         let send = |event| observe::send_span().run(|| self.hub().send(key, event));
         let (outcome, here) = (event.map_err(Into::into).and_then(send), Location::caller());
-        let outcome = outcome.inspect(observe::sent);
+        let outcome = outcome.inspect(|receipt| observe::event_sent(receipt.receivers));
         Sent::ready(outcome.inspect_err(|error| observe::not_sent(error, here)))
     }
 
@@ -199,7 +236,12 @@ impl<K: Key> Emitters<K> {
     pub fn send_all(&self, event: impl IntoEvent) -> Sent {
         let event = event.into_event();
         let send = |event| observe::send_span().run(|| self.hub().send_all(event));
-        Sent::ready(event.map_err(Into::into).map(send).inspect(observe::sent))
+        Sent::ready(
+            event
+                .map_err(Into::into)
+                .map(send)
+                .inspect(|receipt| observe::event_sent(receipt.receivers)),
+        )
     }
 
     /// Nothing comes after what was sent to `key`. Connections get what they have not read yet, then

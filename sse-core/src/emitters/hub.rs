@@ -5,19 +5,15 @@ use std::{borrow::Borrow, collections::HashSet, hash::Hash};
 use tokio::time::Instant;
 
 use super::{
-    clock,
-    history::{Bounds, Lag, Second},
-    log::Record,
-    marks::Marks,
-    position::Position,
-    registry::Registry,
-    ring::ring,
-    sent::Receipt,
+    one_per_key::Second, own_ids::OwnIds, registry::Registry, sent::Receipt, wake::wake_readers,
 };
 use crate::{
-    CloseReason, EventId, SendError, SseEvent,
-    emitter::{SHARED, Settings},
-    sync::{Arc, AtomicU64, Mutex, Ordering, lock},
+    close_reason::CloseReason,
+    emitter::{ConnSettings, SHARED, SendError},
+    event::{EventId, SseEvent},
+    log::{Bounds, Epoch, Lag, Position, Record, Snapshot, Token, clock},
+    sync::{Arc, AtomicU64, Mutex, Ordering, StdMutex, Weak, lock, lock_std},
+    timer::{Tick, Timer},
 };
 
 /// What a type must be to be a key.
@@ -45,51 +41,54 @@ pub(super) struct Config {
     pub(super) lag: Lag,
     pub(super) one_per_key: Option<Second>,
     pub(super) ready_event: bool,
-    pub(super) settings: Settings,
+    pub(super) settings: ConnSettings,
 }
 
 pub(super) struct Hub<K> {
     pub(super) registry: Mutex<Registry<K>>,
-    /// Every event with an offset up to this one is in its log.
-    pub(super) head: AtomicU64,
-    pub(super) epoch: u64,
+    /// See [`watermark`](Self::watermark).
+    watermark: AtomicU64,
+    pub(super) epoch: Epoch,
     /// Its lock is taken under any other, and no other under it but a log's.
-    pub(super) marks: Mutex<Marks<K>>,
+    pub(super) own_ids: Mutex<OwnIds<K>>,
     pub(super) config: Config,
-    #[cfg(not(sse_loom))]
-    sweeper: Mutex<Option<crate::Timer>>,
+    /// Not seen by the model checker: nothing of it runs there, and its lock is taken under the
+    /// registry's alone.
+    sweeper: StdMutex<Timer>,
 }
 
 impl<K: Key> Hub<K> {
     pub(super) fn new(config: Config) -> Arc<Self> {
-        let hub = Arc::new(Self {
+        Arc::new_cyclic(|hub: &Weak<Self>| Self {
             registry: Mutex::new(Registry::new()),
-            head: AtomicU64::new(clock::next()),
-            // 48 bits: short in every event, and never twice in the life of a client.
-            epoch: fastrand::u64(1..1 << 48),
-            marks: Mutex::new(Marks::new()),
+            watermark: AtomicU64::new(Position::from(clock::next()).get()),
+            epoch: Epoch::random(),
+            own_ids: Mutex::new(OwnIds::new()),
             config,
-            #[cfg(not(sse_loom))]
-            sweeper: Mutex::new(None),
-        });
-        #[cfg(not(sse_loom))]
-        {
-            let target: Arc<dyn crate::Tick> = Arc::clone(&hub) as _;
-            *lock(&hub.sweeper) = Some(crate::Timer::new(Arc::downgrade(&target)));
-        }
-        hub
+            sweeper: StdMutex::new(Timer::new(Weak::clone(hub) as _)),
+        })
     }
 
     pub(super) fn bounds(&self) -> &Bounds {
         &self.config.bounds
     }
 
-    pub(super) fn id_at(&self, offset: u64) -> EventId {
-        Position { epoch: self.epoch, offset }.event_id()
+    pub(super) fn id_at(&self, position: Position) -> EventId {
+        Token { epoch: self.epoch, position }.event_id()
+    }
+
+    /// Every event with a position up to this one is in its log.
+    pub(super) fn watermark(&self) -> Position {
+        Position::new(self.watermark.load(Ordering::Acquire))
+    }
+
+    /// Under the registry's lock, once everything up to `position` is in its log.
+    fn advance_watermark(&self, position: Position) {
+        self.watermark.store(position.get(), Ordering::Release);
     }
 
     pub(super) fn position(&self) -> EventId {
-        self.id_at(self.head.load(Ordering::Acquire))
+        self.id_at(self.watermark())
     }
 
     // Sending.
@@ -100,7 +99,7 @@ impl<K: Key> Hub<K> {
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
         let now = Instant::now();
-        let (topic, walk, receivers, id) = {
+        let (topic, readers, receivers, id) = {
             let mut registry = lock(&self.registry);
             let topic = match registry.get(key) {
                 Some(topic) => Arc::clone(topic),
@@ -110,40 +109,40 @@ impl<K: Key> Hub<K> {
                 return Err(SendError::Closed { event, reason: CloseReason::Completed });
             }
             let (record, id) = self.record(event, now);
-            let offset = record.offset;
-            let walk = registry.append(&topic, record, self.bounds());
-            self.head.store(offset, Ordering::Release);
+            let position = record.position;
+            let readers = registry.append(&topic, record, self.bounds());
+            self.advance_watermark(position);
             self.plan_sweep(&registry, now);
             let receivers = topic.receivers();
-            (topic, walk, receivers, id)
+            (topic, readers, receivers, id)
         };
-        ring(&topic, walk);
+        wake_readers(&topic, readers);
         Ok(Receipt { id, receivers })
     }
 
     pub(super) fn send_all(&self, event: SseEvent) -> Receipt {
         let now = Instant::now();
-        let (walks, id) = {
+        let (snapshots, id) = {
             let mut registry = lock(&self.registry);
             let (record, id) = self.record(event, now);
             let topics: Vec<_> = registry
                 .topics()
                 .filter(|topic| {
                     let log = lock(&topic.log);
-                    log.members() > 0 && log.completed().is_none()
+                    log.readers() > 0 && log.completed().is_none()
                 })
                 .map(Arc::clone)
                 .collect();
-            let walks: Vec<_> = topics
+            let snapshots: Vec<_> = topics
                 .iter()
                 .map(|topic| registry.append(topic, record.clone(), self.bounds()))
                 .collect();
-            self.head.store(record.offset, Ordering::Release);
+            self.advance_watermark(record.position);
             self.plan_sweep(&registry, now);
-            (walks, id)
+            (snapshots, id)
         };
         let mut receivers = HashSet::new();
-        for conn in walks.iter().flat_map(|walk| walk.iter()) {
+        for conn in snapshots.iter().flat_map(Snapshot::iter) {
             if conn.notify(SHARED) {
                 receivers.insert(Arc::as_ptr(conn));
             }
@@ -151,19 +150,21 @@ impl<K: Key> Hub<K> {
         Receipt { id, receivers: receivers.len() }
     }
 
-    /// Gives the event its place. Only under the registry's lock, so that offsets rise in every log.
+    /// Gives the event its offset and its position. Only under the registry's lock, so that both
+    /// rise in every log.
     fn record(&self, event: SseEvent, now: Instant) -> (Record, EventId) {
         let offset = clock::next();
+        let position = Position::from(offset);
         let name = event.name().cloned();
         let own_id = event.id().cloned();
         let (frame, id) = match &own_id {
             Some(own) => (event.encode(), own.clone()),
             None => {
-                let id = self.id_at(offset);
+                let id = self.id_at(position);
                 (event.encode_with_id(id.as_str()), id)
             }
         };
-        (Record { offset, frame, name, own_id, at: now }, id)
+        (Record { offset, position, frame, name, own_id, at: now }, id)
     }
 
     // Ending.
@@ -175,29 +176,29 @@ impl<K: Key> Hub<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        let walk = {
+        let readers = {
             let mut registry = lock(&self.registry);
             let topic = match registry.get(key) {
                 Some(topic) => Arc::clone(topic),
                 None => registry.get_or_create(key.to_owned()),
             };
-            let offset = clock::next();
-            let walk = {
+            let position = Position::from(clock::next());
+            let readers = {
                 let mut log = lock(&topic.log);
                 if log.completed().is_some() {
                     return;
                 }
-                log.complete(offset);
-                log.walk()
+                log.complete(position);
+                log.snapshot()
             };
-            self.head.store(offset, Ordering::Release);
+            self.advance_watermark(position);
             let now = Instant::now();
-            registry.rest_if_idle(&topic, now);
+            registry.retire_if_idle(&topic, now);
             self.plan_sweep(&registry, now);
-            walk
+            readers
         };
-        for conn in walk.iter() {
-            conn.feed_completed();
+        for conn in readers.iter() {
+            conn.log_completed();
         }
     }
 
@@ -207,18 +208,18 @@ impl<K: Key> Hub<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
     {
-        let walk = lock(&self.registry).get(key).map(|topic| lock(&topic.log).walk());
-        for conn in walk.iter().flat_map(|walk| walk.iter()) {
-            conn.begin_end(reason, None);
+        let readers = lock(&self.registry).get(key).map(|topic| lock(&topic.log).snapshot());
+        for conn in readers.iter().flat_map(Snapshot::iter) {
+            conn.close(reason, None);
         }
     }
 
     /// Nobody can send any more.
     pub(super) fn close(&self) {
-        let walks: Vec<_> =
+        let snapshots: Vec<_> =
             lock(&self.registry).topics().filter_map(|topic| lock(&topic.log).end_all()).collect();
-        for conn in walks.iter().flat_map(|walk| walk.iter()) {
-            conn.feed_completed();
+        for conn in snapshots.iter().flat_map(Snapshot::iter) {
+            conn.log_completed();
         }
     }
 
@@ -231,10 +232,10 @@ impl<K: Key> Hub<K> {
         if let Some(topic) = registry.get(key).map(Arc::clone) {
             let reopened = {
                 let log = lock(&topic.log);
-                log.completed().map(|_| log.walk())
+                log.completed().map(|_| log.snapshot())
             };
-            for conn in reopened.iter().flat_map(|walk| walk.iter()) {
-                conn.feed_reopened();
+            for conn in reopened.iter().flat_map(Snapshot::iter) {
+                conn.log_reopened();
             }
             registry.forget(&topic);
         }
@@ -251,37 +252,31 @@ impl<K: Key> Hub<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
     {
-        lock(&self.registry).get(key).is_some_and(|topic| lock(&topic.log).members() > 0)
+        lock(&self.registry).get(key).is_some_and(|topic| lock(&topic.log).readers() > 0)
     }
 
     pub(super) fn keys(&self) -> Vec<K> {
         let registry = lock(&self.registry);
-        let connected = registry.topics().filter(|topic| lock(&topic.log).members() > 0);
+        let connected = registry.topics().filter(|topic| lock(&topic.log).readers() > 0);
         connected.map(|topic| topic.key.clone()).collect()
     }
 
     /// Forgets in time also where nothing else happens.
     pub(super) fn plan_sweep(&self, registry: &Registry<K>, now: Instant) {
-        #[cfg(not(sse_loom))]
-        if let Some(timer) = &mut *lock(&self.sweeper)
-            && !timer.is_set()
+        let mut sweeper = lock_std(&self.sweeper);
+        if !sweeper.is_set()
             && let Some(at) = registry.next_sweep(self.bounds(), now)
         {
-            timer.set(at);
+            sweeper.set(at);
         }
-        #[cfg(sse_loom)]
-        let _ = (registry, now);
     }
 }
 
-impl<K: Key> crate::Tick for Hub<K> {
+impl<K: Key> Tick for Hub<K> {
     fn tick(&self, now: Instant) {
         let mut registry = lock(&self.registry);
         registry.sweep(self.bounds(), now);
-        #[cfg(not(sse_loom))]
-        if let Some(timer) = &mut *lock(&self.sweeper) {
-            timer.clear();
-        }
+        lock_std(&self.sweeper).clear();
         self.plan_sweep(&registry, now);
     }
 }

@@ -1,6 +1,6 @@
 //! What a client says that it has seen.
 
-use crate::EventId;
+use crate::event::EventId;
 
 /// What a client says that it has seen, by the header `Last-Event-ID` or by `?lastEventId=`.
 ///

@@ -1,40 +1,61 @@
-//! Connections by key, with a shared log for each key.
+//! Connections by key: [`Emitters`], and everything that is decided for all keys at once.
 //!
-//! Each event is encoded once and appended to its key's [`log`]; a connection is a cursor there.
-//! Replay and live are the same read, so nothing can fall between them or come twice.
-//! [`hub`] decides everything that concerns several keys, in one order, under one short lock;
-//! [`connect`] decides where a connection begins and what it is told; [`ring`] wakes the readers;
-//! [`registry`] keeps the bounds on all logs together.
+//! # Who sees what
+//!
+//! A send encodes the event once, gives it its place in the one order of its `Emitters`, and appends
+//! it to the [log](crate::log) of its key. Every connection at the key reads it from there: those
+//! that are connected, once and in order; those that come within the history, when they come. A
+//! connection to several keys gets their events in one order, and an event to all keys once. Whoever
+//! sends waits for nobody.
+//!
+//! # Coming back
+//!
+//! A client says the last id that it has seen. From an id of this `Emitters` it goes on right behind
+//! that event, at whatever keys; from an id of the program's own if it was used once and is still
+//! known. It is told what it cannot get: with `stream-gap` how many events the history has dropped,
+//! with `stream-reset` that its id means nothing here. Nothing is left out in silence.
+//!
+//! # Lagging
+//!
+//! A connection may be behind by the backlog or by the history, whichever is more. Beyond that its
+//! [`Lag`](crate::Lag) policy decides ([stream/lag.rs](crate::stream)); nobody else notices.
+//!
+//! # Closing
+//!
+//! `complete` ends the key: connections get what was sent and then the end, and whoever has seen
+//! everything is answered with 204 from then on. `disconnect` ends connections alone, which may come
+//! back. When the last clone of the `Emitters` goes, every connection that follows nothing else
+//! ends. `forget` opens a key again and drops its history.
+//!
+//! # What happens in which order
+//!
+//! `hub` sends, completes and ends, each under the registry's one short lock, so that all keys
+//! have one order; wakers are called after it. `connect` admits, gives cursors under the same lock
+//! (so that nothing is sent between the look at the history and the first live event), and tells the
+//! connection what it has to know after it. `registry` keeps the bounds on all logs together, and
+//! forgets keys. `cursor` is how a connection reads one key; `own_ids` remembers where a client
+//! stood when it got an id of the program's own on its connection alone; `wake` wakes the readers;
+//! `one_per_key`, `last_event_id`, `sent`, `builder` and `handle` are what programs see.
+//!
+//! Locks are taken in the order registry, log, connection. Nothing of the program runs under any.
 
 mod builder;
-pub(crate) mod clock;
 mod connect;
-mod feed;
+mod cursor;
 mod handle;
-mod history;
 mod hub;
 mod last_event_id;
-mod log;
-mod marks;
-mod members;
-mod position;
+mod one_per_key;
+mod own_ids;
 mod registry;
-mod ring;
 mod sent;
-mod subscription;
-mod tally;
+mod wake;
 
 pub use builder::EmittersBuilder;
 pub use connect::MAX_KEYS_PER_CONNECTION;
-pub(crate) use feed::{Feed, Read};
 pub use handle::Emitters;
-pub use history::{
-    DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
-    History, Lag, Second,
-};
 pub use hub::Key;
 pub use last_event_id::LastEventId;
-pub(crate) use log::{READ_BYTES, Record};
+pub use one_per_key::Second;
 pub use registry::{MEMORY_AGE, MEMORY_KEYS};
 pub use sent::{Receipt, Sent};
-pub(crate) use tally::{Tallies, Tally};

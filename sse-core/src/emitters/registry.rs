@@ -8,14 +8,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{
-    history::Bounds,
-    log::{Change, Log, Record},
-    members::Walk,
-    tally::Tally,
-};
 use crate::{
     emitter::Conn,
+    log::{Bounds, Change, Log, Position, ReaderId, ReceiverCount, Record, Seq, Snapshot},
     sync::{Arc, AtomicUsize, Mutex, Ordering, lock},
 };
 
@@ -30,7 +25,6 @@ pub const MEMORY_KEYS: usize = 65_536;
 const PUT_OFF: usize = 8;
 
 /// When those are looked at again, if nothing else happens.
-#[cfg(not(sse_loom))]
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How much two queues may hold that is out of date before they are cleaned.
@@ -41,7 +35,7 @@ const SLACK: usize = 64;
 pub(super) struct Topic<K> {
     pub(super) key: K,
     pub(super) log: Mutex<Log<Conn>>,
-    /// How many members take events. Changed under the lock of the connection concerned.
+    /// How many readers take events. Changed under the lock of the connection concerned.
     open: AtomicUsize,
 }
 
@@ -50,13 +44,13 @@ impl<K> Topic<K> {
         Self { key, log: Mutex::new(log), open: AtomicUsize::new(0) }
     }
 
-    /// How many members take events.
+    /// How many readers take events.
     pub(super) fn receivers(&self) -> usize {
         self.open.load(Ordering::Acquire)
     }
 }
 
-impl<K: Send + Sync> Tally for Topic<K> {
+impl<K: Send + Sync> ReceiverCount for Topic<K> {
     fn opened(&self) {
         self.open.fetch_add(1, Ordering::AcqRel);
     }
@@ -77,13 +71,13 @@ pub(super) struct Registry<K> {
     events: usize,
     bytes: usize,
     connections: usize,
-    /// No event of a key that is not in `topics` has a later offset.
-    forgotten: u64,
+    /// No event of a key that is not in `topics` has a later position.
+    forgotten: Position,
 }
 
 struct Kept<K> {
     topic: Arc<Topic<K>>,
-    offset: u64,
+    seq: Seq,
     at: Instant,
 }
 
@@ -91,7 +85,7 @@ struct Idle<K> {
     topic: Arc<Topic<K>>,
     until: Instant,
     /// Where the log stood: if it moved on, this entry is out of date.
-    newest: u64,
+    last: Position,
 }
 
 impl<K: Eq + Hash + Clone> Registry<K> {
@@ -103,7 +97,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             events: 0,
             bytes: 0,
             connections: 0,
-            forgotten: 0,
+            forgotten: Position::NONE,
         }
     }
 
@@ -140,32 +134,33 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         topic: &Arc<Topic<K>>,
         record: Record,
         bounds: &Bounds,
-    ) -> Walk<Conn> {
-        let (offset, at) = (record.offset, record.at);
-        let (change, walk, kept) = {
+    ) -> Snapshot<Conn> {
+        let at = record.at;
+        let (seq, change, readers, kept) = {
             let mut log = lock(&topic.log);
+            let seq = log.end();
             let change = log.append(record, bounds);
-            (change, log.walk(), !log.is_empty())
+            (seq, change, log.snapshot(), !log.is_empty())
         };
         self.count(change);
         if kept {
-            self.kept.push_back(Kept { topic: Arc::clone(topic), offset, at });
+            self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at });
         } else {
-            self.rest_if_idle(topic, at);
+            self.retire_if_idle(topic, at);
         }
         self.sweep(bounds, at);
-        walk
+        readers
     }
 
     pub(super) fn joined(&mut self) {
         self.connections += 1;
     }
 
-    /// A connection leaves its seat. The key goes too if nobody needs it.
+    /// A connection leaves a log. The key goes too if nobody needs it.
     pub(super) fn leave(
         &mut self,
         topic: &Arc<Topic<K>>,
-        seat: usize,
+        id: ReaderId,
         bounds: &Bounds,
         now: Instant,
     ) {
@@ -173,29 +168,29 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         let mut change = Change::default();
         {
             let mut log = lock(&topic.log);
-            log.leave(seat);
-            if log.members() == 0 {
+            log.leave(id);
+            if log.readers() == 0 {
                 log.trim(bounds, now, &mut change);
             }
         }
         self.count(change);
-        self.rest_if_idle(topic, now);
+        self.retire_if_idle(topic, now);
         self.sweep(bounds, now);
     }
 
     /// Forgets a key at once: history, completion and all. Connections stay.
     pub(super) fn forget(&mut self, topic: &Arc<Topic<K>>) {
-        let newest = {
+        let last = {
             let mut log = lock(&topic.log);
             let mut change = Change::default();
-            let last = log.last_place();
+            let last = log.last_position();
             log.clear(&mut change);
             self.events -= change.dropped_events;
             self.bytes -= change.dropped_bytes;
-            (log.members() == 0).then_some(last)
+            (log.readers() == 0).then_some(last)
         };
-        if let Some(newest) = newest {
-            self.remove(topic, newest);
+        if let Some(last) = last {
+            self.remove(topic, last);
         }
     }
 
@@ -205,27 +200,27 @@ impl<K: Eq + Hash + Clone> Registry<K> {
     }
 
     /// What is to be done with a key that has just lost a connection, a record, or has had neither.
-    pub(super) fn rest_if_idle(&mut self, topic: &Arc<Topic<K>>, now: Instant) {
-        let newest = {
+    pub(super) fn retire_if_idle(&mut self, topic: &Arc<Topic<K>>, now: Instant) {
+        let last = {
             let mut log = lock(&topic.log);
-            if log.members() > 0 || !log.is_empty() {
+            if log.readers() > 0 || !log.is_empty() {
                 return;
             }
-            log.rest();
-            log.last_place()
+            log.shrink();
+            log.last_position()
         };
-        if newest == 0 {
+        if last == Position::NONE {
             // Nothing was ever said there.
-            self.remove(topic, 0);
+            self.remove(topic, last);
         } else {
-            self.idle.push_back(Idle { topic: Arc::clone(topic), until: now + MEMORY_AGE, newest });
+            self.idle.push_back(Idle { topic: Arc::clone(topic), until: now + MEMORY_AGE, last });
         }
     }
 
-    fn remove(&mut self, topic: &Arc<Topic<K>>, newest: u64) {
+    fn remove(&mut self, topic: &Arc<Topic<K>>, last: Position) {
         if self.topics.get(&topic.key).is_some_and(|known| Arc::ptr_eq(known, topic)) {
             self.topics.remove(&topic.key);
-            self.forgotten = self.forgotten.max(newest);
+            self.forgotten = self.forgotten.max(last);
         }
         if self.topics.is_empty() {
             self.topics = HashMap::new();
@@ -233,7 +228,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
     }
 
     /// Drops what is too old or too much, in all logs, and forgets keys whose time has come. Each
-    /// record and each rest of a key is looked at once, so this costs no more than what caused it.
+    /// record and each retired key is looked at once, so this costs no more than what caused it.
     pub(super) fn sweep(&mut self, bounds: &Bounds, now: Instant) {
         let mut put_off = 0;
         while let Some(oldest) = self.kept.front() {
@@ -247,15 +242,15 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             let (emptied, still_wanted) = {
                 let mut log = lock(&oldest.topic.log);
                 if too_much {
-                    log.drop_through(oldest.offset, &mut change);
+                    log.drop_through(oldest.seq, &mut change);
                 } else {
                     log.trim_exactly(bounds, now, &mut change);
                 }
-                (change.dropped_events > 0 && log.is_empty(), log.holds(oldest.offset))
+                (change.dropped_events > 0 && log.is_empty(), log.holds(oldest.seq))
             };
             self.count(change);
             if emptied {
-                self.rest_if_idle(&oldest.topic, now);
+                self.retire_if_idle(&oldest.topic, now);
             }
             if still_wanted {
                 // A slow connection has yet to read it: looked at again later.
@@ -270,7 +265,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             if let Some(idle) = self.idle.pop_front()
                 && is_current(&idle)
             {
-                self.remove(&idle.topic, idle.newest);
+                self.remove(&idle.topic, idle.last);
             }
         }
         self.compact();
@@ -279,7 +274,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
     /// Entries that are out of date must not pile up behind one that is not.
     fn compact(&mut self) {
         if self.kept.len() > 2 * self.events + SLACK {
-            self.kept.retain(|kept| lock(&kept.topic.log).holds(kept.offset));
+            self.kept.retain(|kept| lock(&kept.topic.log).holds(kept.seq));
         }
         if self.idle.len() > 2 * self.topics.len() + SLACK {
             let mut newest_entry = HashMap::new();
@@ -302,7 +297,6 @@ impl<K: Eq + Hash + Clone> Registry<K> {
 
     /// When there is next something to sweep, if nothing else happens. Not at once: what is overdue
     /// now was put off.
-    #[cfg(not(sse_loom))]
     pub(super) fn next_sweep(&self, bounds: &Bounds, now: Instant) -> Option<Instant> {
         let record = self.kept.front().and_then(|kept| kept.at.checked_add(bounds.history.age));
         let record = record.map(|at| at.max(now + PAUSE));
@@ -316,5 +310,106 @@ impl<K: Eq + Hash + Clone> Registry<K> {
 
 fn is_current<K>(idle: &Idle<K>) -> bool {
     let log = lock(&idle.topic.log);
-    log.members() == 0 && log.is_empty() && log.last_place() == idle.newest
+    log.readers() == 0 && log.is_empty() && log.last_position() == idle.last
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        emitter::ConnSettings,
+        log::{History, Offset, RECORD_COST, clock},
+    };
+
+    fn record(at: Instant) -> Record {
+        let offset: Offset = clock::next();
+        Record {
+            offset,
+            position: offset.into(),
+            frame: Bytes::from_static(b"data:x\n\n"),
+            name: None,
+            own_id: None,
+            at,
+        }
+    }
+
+    fn send(registry: &mut Registry<u8>, key: u8, bounds: &Bounds, at: Instant) {
+        let topic = registry.get_or_create(key);
+        registry.append(&topic, record(at), bounds);
+    }
+
+    fn join(registry: &mut Registry<u8>, key: u8) -> (Arc<Topic<u8>>, ReaderId) {
+        let topic = registry.get_or_create(key);
+        let id = {
+            let mut log = lock(&topic.log);
+            let end = log.end();
+            log.join(Arc::new(Conn::new(ConnSettings::default())), end)
+        };
+        registry.joined();
+        (topic, id)
+    }
+
+    #[test]
+    fn the_oldest_of_any_key_goes_when_all_together_are_too_many() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let bounds = Bounds { total_events: 2, ..Bounds::default() };
+        [1, 2, 3].iter().for_each(|key| send(&mut registry, *key, &bounds, now));
+        let kept = [1, 2, 3].map(|key| !lock(&registry.get_or_create(key).log).is_empty());
+        assert_eq!(kept, [false, true, true]);
+        assert_eq!(registry.events, 2);
+    }
+
+    #[test]
+    fn bytes_of_all_keys_are_bounded_with_the_cost_of_each_record() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let one = RECORD_COST + 8;
+        let bounds = Bounds { total_bytes: 2 * one, ..Bounds::default() };
+        [1, 2, 3].iter().for_each(|key| send(&mut registry, *key, &bounds, now));
+        assert_eq!((registry.events, registry.bytes), (2, 2 * one));
+    }
+
+    #[test]
+    fn a_key_without_connection_and_history_is_forgotten_in_time() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let bounds = Bounds { history: History::none(), ..Bounds::default() };
+        send(&mut registry, 7, &bounds, now);
+        registry.sweep(&bounds, now + MEMORY_AGE - Duration::from_millis(1));
+        assert!(registry.get(&7).is_some(), "it is remembered where it ended");
+        registry.sweep(&bounds, now + MEMORY_AGE);
+        assert!(registry.get(&7).is_none());
+        assert!(registry.forgotten > Position::NONE);
+    }
+
+    #[test]
+    fn a_key_that_never_had_anything_is_forgotten_with_its_last_connection() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let (topic, id) = join(&mut registry, 7);
+        registry.leave(&topic, id, &Bounds::default(), now);
+        assert!(registry.get(&7).is_none());
+        assert_eq!((registry.connections(), registry.forgotten), (0, Position::NONE));
+    }
+
+    #[test]
+    fn a_forgotten_key_with_connections_stays_without_its_history() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let (topic, _) = join(&mut registry, 7);
+        send(&mut registry, 7, &Bounds::default(), now);
+        registry.forget(&topic);
+        assert!(registry.get(&7).is_some_and(|known| Arc::ptr_eq(known, &topic)));
+        assert_eq!((registry.events, registry.bytes), (0, 0));
+    }
+
+    #[test]
+    fn the_next_sweep_is_when_the_oldest_is_too_old_and_never_at_once() {
+        let (mut registry, now) = (Registry::new(), Instant::now());
+        let bounds = Bounds::default();
+        assert_eq!(registry.next_sweep(&bounds, now), None);
+        send(&mut registry, 7, &bounds, now);
+        let age = bounds.history.age;
+        assert_eq!(registry.next_sweep(&bounds, now), Some(now + age));
+        let late = now + 2 * age;
+        assert_eq!(registry.next_sweep(&bounds, late), Some(late + PAUSE));
+    }
 }

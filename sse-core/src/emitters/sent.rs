@@ -1,4 +1,4 @@
-//! What became of a send.
+//! [`Sent`] and [`Receipt`]: the outcome of a send.
 
 use std::{
     future::Future,
@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{EventId, SendError};
+use crate::{emitter::SendError, event::EventId};
 
 /// What a send through [`Emitters`](crate::Emitters) did.
 ///
@@ -59,9 +59,7 @@ impl Sent {
     pub(super) const fn ready(outcome: Result<Receipt, SendError>) -> Self {
         Self { outcome: Some(outcome) }
     }
-}
 
-impl Sent {
     /// Why it was not sent.
     pub(crate) fn into_error(self) -> Option<SendError> {
         self.outcome?.err()
@@ -72,7 +70,7 @@ impl Future for Sent {
     type Output = Result<Receipt, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        // A future that is polled again after it was ready may do as it likes, but not panic here.
+        // A poll after completion may do as it likes, but not panic.
         self.outcome.take().map_or(Poll::Pending, Poll::Ready)
     }
 }

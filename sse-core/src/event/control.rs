@@ -4,7 +4,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{EventName, SseEvent};
-use crate::CloseReason;
+use crate::close_reason::CloseReason;
 
 /// Some events were not delivered: data is JSON with `reason` and `missed`, how many (`null` where
 /// that is not known any more). What follows is contiguous again.
@@ -44,12 +44,19 @@ pub(crate) enum GapReason {
     Latest,
 }
 
+impl GapReason {
+    /// The word for metrics and the data of `stream-gap`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::Lagged => "lagged",
+            Self::Latest => "latest",
+        }
+    }
+}
+
 pub(crate) fn gap(reason: GapReason, missed: Option<u64>) -> SseEvent {
-    let reason = match reason {
-        GapReason::History => "history",
-        GapReason::Lagged => "lagged",
-        GapReason::Latest => "latest",
-    };
+    let reason = reason.as_str();
     let builder = SseEvent::builder();
     match missed {
         Some(missed) => control(

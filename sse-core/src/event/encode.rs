@@ -1,9 +1,21 @@
-//! Fields to bytes. The one place that knows LF, CR and CRLF.
+//! Fields to bytes. The one place that knows LF, CR and CRLF, and writes what goes to the wire.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::EventId;
+
 /// The largest event that can be made, in bytes on the wire: 16 MiB.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
+
+/// What keeps proxies and peers from taking silence for death: an empty comment.
+pub const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// An id without data: it moves the client's position, and dispatches nothing.
+pub(crate) fn id_alone(id: &EventId) -> Bytes {
+    let mut encoder = Encoder::default();
+    encoder.line("id", id.as_str());
+    encoder.finish()
+}
 
 /// Room for what a keyed log adds: `id:`, a token, its line end and the blank line.
 const TAIL: usize = 48;
@@ -96,6 +108,11 @@ mod tests {
     #[test]
     fn each_line_of_a_comment_is_a_comment() {
         assert_eq!(encoded("", "a\nb"), ":a\n:b\n\n");
+    }
+
+    #[test]
+    fn an_id_alone_has_no_data() {
+        assert_eq!(id_alone(&EventId::from_static("6666")), "id:6666\n\n");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::CloseReason;
+use crate::close_reason::CloseReason;
 
 #[cfg(feature = "metrics")]
 use crate::observe as names;
@@ -45,13 +45,8 @@ pub fn time_to_headers(took: Duration) {
     metrics::histogram!(names::TIME_TO_HEADERS).record(took);
 }
 
-/// One event was handed to the streams of a key.
-pub(crate) fn sent(receipt: &crate::Receipt) {
-    event_sent(receipt.receivers);
-}
-
 /// One event was not sent. Most programs do not look at that, so the log tells of it.
-pub(crate) fn not_sent(error: &crate::SendError, sent_at: &std::panic::Location<'_>) {
+pub(crate) fn not_sent(error: &dyn std::fmt::Display, sent_at: &std::panic::Location<'_>) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "sse_tower", %sent_at, "event was not sent: {error}");
     #[cfg(not(feature = "tracing"))]

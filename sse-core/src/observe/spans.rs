@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::CloseReason;
+use crate::close_reason::CloseReason;
 
 /// A span, or nothing.
 #[derive(Clone)]

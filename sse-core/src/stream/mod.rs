@@ -1,5 +1,35 @@
-//! The receiving half of a connection: what a body polls.
+//! One connection, seen from the body: [`EventStream`], which is polled by whoever carries it.
+//!
+//! # What a poll finds
+//!
+//! Nearly always nothing (one atomic load), or that one log has something new, which comes as one
+//! piece. Everything else goes through `merge`: the logs and the queue of this connection, in one
+//! order. A poll gives out all that waits, up to 64 KiB from the logs, as whole events; the last item comes
+//! together with the end, so that a server writes both at once.
+//!
+//! # In which order
+//!
+//! Logs of one source by position, which is the order of ids; what is for this connection alone by
+//! the order of arrival. The clock is read *before* the queue and the logs: what came up to that
+//! moment is then found in them, and what came later waits for the next round.
+//!
+//! # Lagging
+//!
+//! A cursor that was overtaken says by how many events, and `lag` decides what the client gets: to
+//! be told and read on, to be told and get the newest of each name, or a farewell and the end.
+//! A stream that is ending anyway still gets what there is.
+//!
+//! # Silence, and the end
+//!
+//! A comment goes out when the wire was silent for the keep-alive interval, drawn once for each
+//! connection at up to half of it sooner; and a timeout ends the stream. Both are one entry in the
+//! runtime's queue of timers. Dropping the stream is the client leaving, and leaves every log.
+//!
+//! Bottom to top: `output` (what one poll gives out), `timing`, `lag`, then `reader` (the state, and
+//! the short ways) and `merge` (the long way) as two halves of one.
 
+mod lag;
+mod merge;
 mod output;
 mod reader;
 mod timing;
@@ -14,7 +44,11 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use self::reader::Reader;
-use crate::{emitter::Conn, observe, sync::Arc};
+use crate::{
+    emitter::{Conn, IntoResponseState, SseEmitter},
+    observe,
+    sync::Arc,
+};
 
 /// One connection, seen from the body; it is the body.
 ///
@@ -42,6 +76,39 @@ use crate::{emitter::Conn, observe, sync::Arc};
 pub struct EventStream {
     /// `None` at the end.
     reader: Option<Box<Reader>>,
+}
+
+impl SseEmitter {
+    /// The receiving half, for a server or a test that polls it. An emitter has one: a second
+    /// call, on whichever clone, gives a stream that is at its end.
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::pin::pin};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let emitter = SseEmitter::new();
+    /// let mut stream = pin!(emitter.clone().into_stream());
+    /// emitter.send("hello").await.unwrap();
+    /// assert_eq!(stream.next().await.unwrap(), "data:hello\n\n");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn into_stream(self) -> EventStream {
+        self.open().1
+    }
+
+    /// The receiving half, and what kind of response it belongs to.
+    pub(crate) fn open(self) -> (IntoResponseState, EventStream) {
+        let response = self.conn().take();
+        let stream = match response {
+            IntoResponseState::Stream => EventStream::new(Arc::clone(self.conn())),
+            IntoResponseState::NoContent => {
+                self.conn().finish(true);
+                EventStream::ended()
+            }
+            IntoResponseState::Taken => EventStream::ended(),
+        };
+        (response, stream)
+    }
 }
 
 impl EventStream {

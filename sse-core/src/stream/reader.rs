@@ -1,4 +1,4 @@
-//! Reading the logs and the queue of one connection in one order, and its time.
+//! The reading side of one connection: what a poll finds, and the short ways to it.
 
 use std::{
     collections::VecDeque,
@@ -9,56 +9,44 @@ use bytes::Bytes;
 
 use super::{output::Output, timing::Timing};
 use crate::{
-    CloseReason, Lag, SseEvent, bye,
-    emitter::{Conn, LAST, Queued, STATE, TICK},
-    emitters::{Feed, READ_BYTES, Read, Record, clock},
-    event::{GapReason, gap},
-    observe,
+    emitter::{Conn, Queued, STATE, TICK},
+    event::{KEEP_ALIVE_COMMENT, SseEvent},
+    log::{Cursor, Offset, Position, Read},
     sync::Arc,
 };
 
-/// What keeps proxies and peers from taking silence for death.
-const KEEP_ALIVE: Bytes = Bytes::from_static(b":\n\n");
-
 /// As where a connection ends that does not.
-const NOT_ENDING: u64 = u64::MAX;
+const NOT_ENDING: Offset = Offset::LAST;
 
 /// The reading side of one connection. Owns its cursors; nobody else moves them.
 pub(super) struct Reader {
-    conn: Arc<Conn>,
-    feeds: Vec<Box<dyn Feed>>,
+    pub(super) conn: Arc<Conn>,
+    pub(super) cursors: Vec<Box<dyn Cursor>>,
     /// Taken over from the connection's queue, in order.
-    local: VecDeque<Queued>,
+    pub(super) local: VecDeque<Queued>,
     /// Shared events up to here are still written; all, unless the connection is ending. Not an
     /// `Option`, because there are many readers.
-    until: u64,
-    /// The offset of the last shared event that was given out.
-    position: u64,
+    pub(super) until: Offset,
+    /// The position of the last shared event that was given out.
+    pub(super) position: Position,
     /// The connection's queue holds more.
-    queued: bool,
+    pub(super) queued: bool,
     /// Something was left for the next poll.
-    more: bool,
-    at_end: bool,
+    pub(super) more: bool,
+    pub(super) at_end: bool,
     /// What `conn` has, to compare without a lock.
     waker: Option<Waker>,
     timing: Option<Timing>,
-}
-
-/// What one feed has to give in one round.
-struct Batch {
-    records: Vec<Record>,
-    /// Nothing else waits below the limit.
-    all: bool,
 }
 
 impl Reader {
     pub(super) fn new(conn: Arc<Conn>) -> Self {
         Self {
             conn,
-            feeds: Vec::new(),
+            cursors: Vec::new(),
             local: VecDeque::new(),
             until: NOT_ENDING,
-            position: 0,
+            position: Position::NONE,
             queued: false,
             more: false,
             at_end: false,
@@ -67,7 +55,7 @@ impl Reader {
         }
     }
 
-    fn is_ending(&self) -> bool {
+    pub(super) fn is_ending(&self) -> bool {
         self.until != NOT_ENDING
     }
 
@@ -91,20 +79,20 @@ impl Reader {
     /// `None` if it is not that, and nothing was done.
     #[inline]
     pub(super) fn poll_shared(&mut self, cx: &Context<'_>) -> Option<Bytes> {
-        let Self { conn, feeds, local, until: NOT_ENDING, queued: false, more: false, .. } = self
+        let Self { conn, cursors, local, until: NOT_ENDING, queued: false, more: false, .. } = self
         else {
             return None;
         };
-        let ([feed], true) = (&mut **feeds, local.is_empty()) else { return None };
+        let ([cursor], true) = (&mut **cursors, local.is_empty()) else { return None };
         let timing = self.timing.as_mut()?;
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
             || !conn.take_shared()
         {
             return None;
         }
-        match feed.read(u64::MAX, &|| !conn.has(STATE)) {
+        match cursor.read(Offset::LAST, &|| !conn.has(STATE)) {
             Read::Piece(piece) => {
-                self.position = piece.offset;
+                self.position = piece.position;
                 self.more = piece.more;
                 timing.wrote(Some(piece.at));
                 Some(piece.bytes)
@@ -139,10 +127,10 @@ impl Reader {
         }
         if self.at_end {
             // What was followed is left before the callbacks hear of the end.
-            self.feeds.clear();
+            self.cursors.clear();
             self.conn.finish(true);
         } else if silent && out.is_empty() {
-            out.push(KEEP_ALIVE);
+            out.push(KEEP_ALIVE_COMMENT);
         }
         let at = out.at;
         match out.finish() {
@@ -191,20 +179,20 @@ impl Reader {
     /// The common case: one log, and nothing for this connection alone but a farewell. `false` if
     /// it is not that case.
     fn read_one(&mut self, out: &mut Output) -> bool {
-        let only_farewell = self.local.front().is_none_or(|queued| queued.offset == LAST);
-        let [feed] = &mut *self.feeds else { return false };
+        let only_farewell = self.has_only_farewell();
+        let [cursor] = &mut *self.cursors else { return false };
         if self.queued || !only_farewell {
             return false;
         }
         let conn = &self.conn;
-        match feed.read(self.until, &|| !conn.has(STATE)) {
+        match cursor.read(self.until, &|| !conn.has(STATE)) {
             Read::Careful => return false,
             Read::Nothing => {}
             Read::Piece(piece) => {
                 if out.is_empty() {
                     out.at = Some(piece.at);
                 }
-                self.position = piece.offset;
+                self.position = piece.position;
                 self.more = piece.more;
                 out.push(piece.bytes);
             }
@@ -216,147 +204,43 @@ impl Reader {
         true
     }
 
-    /// One round over all logs and the queue, in order of offsets.
-    ///
-    /// The clock is read first. Whatever was queued for this connection alone at an offset up to
-    /// there is then found in the queue, because queueing takes the offset under the queue's lock;
-    /// and a shared event that was published before it is then found in its log. What has a later
-    /// offset waits for the next round.
-    fn merge(&mut self, out: &mut Output) {
-        let now = clock::last();
-        let queued = self.take_over();
-        let before_queued = queued.map_or(u64::MAX, |offset| offset.saturating_sub(1));
-        let mut limit = now.min(self.until).min(before_queued);
-        // Across logs only what every publisher up to here has appended.
-        match &*self.feeds {
-            [] | [_] => {}
-            [first, rest @ ..] if rest.iter().all(|feed| feed.source() == first.source()) => {
-                limit = limit.min(first.cut());
-            }
-            several => several.iter().for_each(|feed| feed.settle()),
-        }
-        let batches = self.gather(&mut limit, out);
-        for feed_and_batch in self.feeds.iter_mut().zip(&batches) {
-            let (feed, batch) = feed_and_batch;
-            if let Some(last) = batch.records.iter().rev().find(|record| record.offset <= limit) {
-                feed.advance_past(last.offset);
-            }
-        }
-        let everything = batches.iter().all(|batch| batch.all);
-        self.more |= !everything || self.queued;
-        let mut records: Vec<_> = batches
-            .into_iter()
-            .flat_map(|batch| batch.records)
-            .filter(|record| record.offset <= limit)
-            .collect();
-        records.sort_unstable_by_key(|record| record.offset);
-        // An event to all keys has one offset; a connection to several of them gets it once.
-        records.dedup_by_key(|record| record.offset);
-        for record in records {
-            self.give_local(record.offset, out);
-            self.position = record.offset;
-            out.push(record.frame);
-        }
-        if everything {
-            self.give_local(now.saturating_add(1), out);
-        }
-        let only_farewell = self.local.front().is_none_or(|queued| queued.offset == LAST);
-        // The end may have come after the look at the clock, and events before it.
-        let saw_the_end = self.until <= now;
-        if saw_the_end && everything && only_farewell && !self.queued {
-            self.give_local(u64::MAX, out);
-            out_all(&mut self.local, out);
-            self.at_end = true;
-        } else {
-            self.more |= !only_farewell || self.is_ending();
-        }
-    }
-
     /// Takes over what the connection has got since the last time. What is left there, from which
     /// offset on, has to wait.
-    fn take_over(&mut self) -> Option<u64> {
+    pub(super) fn take_over(&mut self) -> Option<Offset> {
         let update = self.conn.take_queue(&mut self.local);
-        if self.position == 0 {
-            self.position = update.feeds.iter().map(|feed| feed.start()).min().unwrap_or(0);
+        if self.position == Position::NONE {
+            let starts = update.cursors.iter().map(|cursor| cursor.start());
+            self.position = starts.min().unwrap_or(Position::NONE);
         }
-        if self.feeds.is_empty() {
-            self.feeds = update.feeds;
+        if self.cursors.is_empty() {
+            self.cursors = update.cursors;
         } else {
-            self.feeds.extend(update.feeds);
+            self.cursors.extend(update.cursors);
         }
         self.until = update.until.unwrap_or(NOT_ENDING);
         self.queued = update.queued.is_some();
         update.queued
     }
 
-    /// What each log has up to `limit`, which comes down to where the first log was cut short.
-    fn gather(&mut self, limit: &mut u64, out: &mut Output) -> Vec<Batch> {
-        let budget = (READ_BYTES / self.feeds.len().max(1)).max(1);
-        let mut batches = Vec::with_capacity(self.feeds.len());
-        let mut behind = Vec::new();
-        for index in 0..self.feeds.len() {
-            let feed = &mut self.feeds[index];
-            let overtaken = feed.overtaken();
-            let lag = feed.lag();
-            let closes = lag == Lag::Close && !self.is_ending();
-            if let (Some(overtaken), [_], false) = (overtaken, &*self.feeds, closes) {
-                // It is told: nothing to tell again when it comes back from here.
-                self.position = self.position.max(overtaken.offset);
-            }
-            match (overtaken, lag) {
-                // One that is ending anyway gets what there still is.
-                (Some(overtaken), Lag::Close) if closes => {
-                    observe::lagged(overtaken.missed);
-                    self.conn.begin_end(CloseReason::Lagged, Some(bye(CloseReason::Lagged, None)));
-                    // What is its own it still gets, and can come back from.
-                    self.give_local(LAST, out);
-                    self.take_over();
-                    self.give_local(LAST, out);
-                    self.feeds.clear();
-                    return Vec::new();
-                }
-                (Some(overtaken), Lag::Latest) => {
-                    behind.push((index, overtaken.missed));
-                    batches.push(Batch { records: Vec::new(), all: true });
-                    continue;
-                }
-                (Some(overtaken), Lag::Gap | Lag::Close) => {
-                    observe::lagged(overtaken.missed);
-                    observe::gap("lagged", Some(overtaken.missed));
-                    out.push(gap(GapReason::Lagged, Some(overtaken.missed)).encode());
-                }
-                (None, _) => {}
-            }
-            let (records, all) = self.feeds[index].peek(*limit, budget);
-            if !all && let Some(last) = records.last() {
-                *limit = last.offset.min(*limit);
-            }
-            batches.push(Batch { records, all });
-        }
-        for (index, overtaken) in behind {
-            let (records, passed) = self.feeds[index].newest_by_name(*limit);
-            observe::lagged(overtaken);
-            observe::gap("latest", Some(overtaken + passed));
-            out.push(gap(GapReason::Latest, Some(overtaken + passed)).encode());
-            batches[index] = Batch { records, all: true };
-        }
-        batches
+    /// Does nothing wait for this connection alone but what ends its stream?
+    pub(super) fn has_only_farewell(&self) -> bool {
+        self.local.front().is_none_or(|queued| queued.offset == Offset::LAST)
     }
 
     /// Gives out what is for this connection alone and comes before `offset`.
-    fn give_local(&mut self, offset: u64, out: &mut Output) {
+    pub(super) fn give_local(&mut self, offset: Offset, out: &mut Output) {
         while self.local.front().is_some_and(|queued| queued.offset < offset)
             && let Some(queued) = self.local.pop_front()
         {
             if let Some(id) = &queued.id {
-                self.feeds.iter().for_each(|feed| feed.mark(id, self.position));
+                self.cursors.iter().for_each(|cursor| cursor.record_own_id(id, self.position));
             }
             out.push(queued.frame);
         }
     }
 }
 
-fn out_all(local: &mut VecDeque<Queued>, out: &mut Output) {
+pub(super) fn out_all(local: &mut VecDeque<Queued>, out: &mut Output) {
     for queued in local.drain(..) {
         out.push(queued.frame);
     }
@@ -364,7 +248,179 @@ fn out_all(local: &mut VecDeque<Queued>, out: &mut Output) {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.feeds.clear();
+        self.cursors.clear();
         self.conn.finish(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{
+        close_reason::CloseReason,
+        emitter::{ConnSettings, SHARED},
+        event::EventId,
+        log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},
+    };
+
+    /// A log, and the one reader it has.
+    struct OneLog {
+        log: Arc<Mutex<Log<()>>>,
+        id: ReaderId,
+    }
+
+    impl OneLog {
+        fn log(&self) -> std::sync::MutexGuard<'_, Log<()>> {
+            crate::sync::lock_std(&self.log)
+        }
+    }
+
+    impl Cursor for OneLog {
+        fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
+            if !quiet() || self.log().is_overtaken(self.id) {
+                return Read::Careful;
+            }
+            self.log().read(self.id, until).map_or(Read::Nothing, Read::Piece)
+        }
+
+        fn overtaken(&mut self) -> Option<Overtaken> {
+            self.log().overtaken(self.id)
+        }
+
+        fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
+            self.log().peek(self.id, until, budget)
+        }
+
+        fn advance_past(&mut self, position: Position) {
+            self.log().advance_past(self.id, position);
+        }
+
+        fn newest_by_name(&mut self, until: Until) -> (Vec<Record>, u64) {
+            self.log().newest_by_name(self.id, until)
+        }
+
+        fn source(&self) -> Source {
+            Source::of(&*self.log)
+        }
+
+        fn watermark(&self) -> Position {
+            Position::LAST
+        }
+
+        fn sync_watermark(&self) {}
+
+        fn start(&self) -> Position {
+            Position::NONE
+        }
+
+        fn record_own_id(&self, _: &EventId, _: Position) {}
+
+        fn lag(&self) -> Lag {
+            Lag::Gap
+        }
+    }
+
+    impl ReceiverCount for OneLog {
+        fn opened(&self) {}
+        fn closed(&self) {}
+    }
+
+    struct Setup {
+        conn: Arc<Conn>,
+        reader: Reader,
+        log: Arc<Mutex<Log<()>>>,
+    }
+
+    impl Setup {
+        fn new() -> Self {
+            let conn = Arc::new(Conn::new(ConnSettings::default()));
+            let log = Arc::new(Mutex::new(Log::new(Position::NONE)));
+            let id = {
+                let mut log = crate::sync::lock_std(&log);
+                let end = log.end();
+                log.join(Arc::new(()), end)
+            };
+            let cursor = |id| OneLog { log: Arc::clone(&log), id };
+            assert!(conn.follow(Box::new(cursor(id)), Arc::new(cursor(id))).is_ok());
+            let reader = Reader::new(Arc::clone(&conn));
+            Self { conn, reader, log }
+        }
+
+        fn append(&self, text: &str) {
+            let offset = clock::next();
+            let record = Record {
+                offset,
+                position: offset.into(),
+                frame: SseEvent::data(text).encode(),
+                name: None,
+                own_id: None,
+                at: Instant::now(),
+            };
+            crate::sync::lock_std(&self.log).append(record, &Bounds::default());
+            self.conn.notify(SHARED);
+        }
+
+        /// The data of all events that one poll gives out, as any body's poll does.
+        fn poll(&mut self) -> Option<String> {
+            let mut cx = Context::from_waker(Waker::noop());
+            if self.reader.is_idle(&cx) {
+                return None;
+            }
+            let bytes = match self.reader.poll_shared(&cx) {
+                Some(bytes) => bytes,
+                None => match self.reader.poll(&mut cx) {
+                    Poll::Ready(bytes) => bytes?,
+                    Poll::Pending => return None,
+                },
+            };
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
+            Some(data.collect::<Vec<_>>().join(" "))
+        }
+    }
+
+    #[test]
+    fn all_that_waits_comes_at_once_and_then_nothing() {
+        let mut setup = Setup::new();
+        assert_eq!(setup.poll(), None);
+        setup.append("a");
+        setup.append("b");
+        assert_eq!(setup.poll().unwrap(), "a b");
+        assert_eq!(setup.poll(), None);
+    }
+
+    #[test]
+    fn an_own_event_comes_in_its_place_among_the_shared_ones() {
+        let mut setup = Setup::new();
+        setup.poll();
+        setup.append("a");
+        setup.conn.try_send("own").unwrap();
+        setup.append("b");
+        assert_eq!(setup.poll().unwrap(), "a own b");
+    }
+
+    #[test]
+    fn what_came_before_the_end_comes_with_it_and_nothing_after() {
+        let mut setup = Setup::new();
+        setup.poll();
+        setup.append("before");
+        setup.conn.close(CloseReason::Completed, Some(SseEvent::data("farewell")));
+        setup.append("after");
+        assert_eq!(setup.poll().unwrap(), "before farewell");
+        assert!(setup.reader.is_at_end());
+    }
+
+    #[test]
+    fn a_reader_that_was_overtaken_is_told_before_it_reads_on() {
+        let mut setup = Setup::new();
+        setup.poll();
+        (0..=Bounds::default().history.events.max(Bounds::default().backlog_events))
+            .for_each(|n| setup.append(&n.to_string()));
+        let all = setup.poll().unwrap();
+        assert!(all.starts_with("{\"reason\":\"lagged\",\"missed\":1} 1 2 "), "{all}");
     }
 }

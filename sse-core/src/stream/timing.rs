@@ -5,14 +5,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    emitter::{Conn, Settings},
+    emitter::{Conn, ConnSettings},
+    spread,
     sync::Arc,
+    timer::{Tick, Timer},
 };
 
-/// The clocks of one connection: both share one appointment with the runtime's pulse.
+/// How much sooner than asked for a comment may come: up to half of the interval.
+const SPREAD: f64 = 0.5;
+
+/// The clocks of one connection: both share one entry in the runtime's queue of timers.
 pub(super) struct Timing {
-    #[cfg(not(sse_loom))]
-    timer: crate::Timer,
+    timer: Timer,
     last_write: Instant,
     /// How long the wire may be silent: the interval or somewhat less, drawn once, so that
     /// connections which all got the same event are not silent for the same time after it.
@@ -28,19 +32,14 @@ pub(super) struct Due {
 }
 
 impl Timing {
-    pub(super) fn start(conn: &Arc<Conn>, settings: &Settings) -> Self {
+    pub(super) fn start(conn: &Arc<Conn>, settings: &ConnSettings) -> Self {
         let now = Instant::now();
-        let spread = |interval: Duration| interval.mul_f64(0.5 + fastrand::f64() / 2.0);
-        #[cfg(sse_loom)]
-        let _ = conn;
+        let conn: Arc<dyn Tick> = Arc::clone(conn) as _;
+        let silence = settings.keep_alive.interval();
         let mut timing = Self {
-            #[cfg(not(sse_loom))]
-            timer: {
-                let conn: Arc<dyn crate::Tick> = Arc::clone(conn) as _;
-                crate::Timer::new(Arc::downgrade(&conn))
-            },
+            timer: Timer::new(Arc::downgrade(&conn)),
             last_write: now,
-            silence: settings.keep_alive.interval().map(spread),
+            silence: silence.map(|interval| spread::at_most(interval, SPREAD)),
             deadline: settings.timeout.and_then(|timeout| now.checked_add(timeout)),
         };
         timing.arm();
@@ -57,7 +56,7 @@ impl Timing {
         }
     }
 
-    /// The timer fired: what is due? Makes the next appointment.
+    /// The timer fired: what is due? Sets the timer anew.
     pub(super) fn due(&mut self) -> Due {
         let now = Instant::now();
         let timeout = self.deadline.is_some_and(|deadline| deadline <= now);
@@ -79,11 +78,8 @@ impl Timing {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        #[cfg(not(sse_loom))]
         if let Some(next) = next {
             self.timer.set(next);
         }
-        #[cfg(sse_loom)]
-        let _ = next;
     }
 }

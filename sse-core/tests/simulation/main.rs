@@ -15,7 +15,7 @@ use tokio::{runtime, task::LocalSet};
 /// How many seeds each test run tries.
 const SEEDS: u64 = 2_000;
 
-/// Seeds that once found a fault; what it was stands in `honesty.rs`.
+/// Seeds that once found a fault; what it was stands in `regressions.rs`.
 const FOUND_SOMETHING: [u64; 5] = [11, 177, 1134, 1519, 2271];
 
 fn run(seed: u64) {

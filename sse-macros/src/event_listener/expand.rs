@@ -1,11 +1,11 @@
-//! Third step: the declaration of a listener and the function that binds it to a context.
+//! `Listener::expand`, the third step: the declaration of a listener and the function that binds it to a context.
 
 use proc_macro2::{Group, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Ident, ReturnType, Type, Visibility};
 
-use super::model::{Listener, Settings};
+use super::model::{Listener, ListenerSettings};
 use crate::tokens::{arguments_at, called_at, ends, here, located, milliseconds, without_self};
 
 impl Listener {
@@ -117,7 +117,7 @@ impl Listener {
                 quote_spanned!(located(ty.span())=> __binder.returns::<#ty>();)
             }
         };
-        let call = Call {
+        let call = Invocation {
             listener: self,
             function,
             method: this.is_some(),
@@ -143,7 +143,7 @@ impl Listener {
 }
 
 /// The call of one listener, in each of its shapes.
-struct Call<'a> {
+struct Invocation<'a> {
     listener: &'a Listener,
     function: &'a TokenStream,
     method: bool,
@@ -151,7 +151,7 @@ struct Call<'a> {
     names: &'a [Ident],
 }
 
-impl Call<'_> {
+impl Invocation<'_> {
     fn synchronous(&self) -> TokenStream {
         let Self { function, names, .. } = self;
         let event = &self.listener.parameters.event;
@@ -270,7 +270,7 @@ impl Call<'_> {
     }
 }
 
-impl Settings {
+impl ListenerSettings {
     fn expand(&self) -> TokenStream {
         let id = self.id.as_ref().map(|id| quote!(.id(#id)));
         let order = self.order.map(|order| quote!(.order(#order)));

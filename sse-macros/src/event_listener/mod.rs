@@ -1,4 +1,12 @@
 //! `#[event_listener]`, on a free function; `component.rs` uses the same three steps for methods.
+//!
+//! 1. [`raw`]: the options and the function, as they were written.
+//! 2. [`model`] with [`signature`]: a [`Listener`], which can no longer be wrong. Every mistake is noted at its culprit,
+//!    and the others are looked for all the same.
+//! 3. [`expand`]: its declaration, and the function that binds it to a context.
+//!
+//! The user's function is emitted as it was, also when something is wrong: nothing else in the program misses it then,
+//! so the compiler reports the mistake and nothing that follows from it.
 
 mod expand;
 mod model;

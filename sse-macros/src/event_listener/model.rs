@@ -1,4 +1,4 @@
-//! Second step: one listener, checked. Whatever is here can be expanded.
+//! `Listener`, the second step: one listener, checked. Whatever is here can be expanded.
 
 use std::time::Duration;
 
@@ -26,12 +26,12 @@ pub(crate) struct Listener {
     pub(super) asynchronous: bool,
     pub(super) parameters: Parameters,
     pub(super) output: ReturnType,
-    pub(super) settings: Settings,
+    pub(super) settings: ListenerSettings,
 }
 
 /// What the attribute says.
 #[derive(Debug, Default)]
-pub(super) struct Settings {
+pub(super) struct ListenerSettings {
     pub(super) order: Option<i32>,
     pub(super) before: Vec<LitStr>,
     pub(super) after: Vec<LitStr>,
@@ -47,7 +47,7 @@ pub(super) struct Settings {
 impl Listener {
     pub(crate) fn check(mut raw: Raw<'_>, mistakes: &mut Mistakes) -> Option<Self> {
         let asynchronous = raw.signature.asyncness.is_some();
-        let settings = Settings::check(&mut raw.options, asynchronous, mistakes);
+        let settings = ListenerSettings::check(&mut raw.options, asynchronous, mistakes);
         let parameters = signature::check(&raw, mistakes)?;
         Some(Self {
             ident: raw.signature.ident.clone(),
@@ -60,7 +60,7 @@ impl Listener {
     }
 }
 
-impl Settings {
+impl ListenerSettings {
     fn check(options: &mut Options, asynchronous: bool, mistakes: &mut Mistakes) -> Self {
         let fallback = options.span("fallback");
         let timeout_at = options.span("timeout");

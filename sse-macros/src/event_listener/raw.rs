@@ -1,4 +1,4 @@
-//! First step: the options and the function they stand on, nothing judged yet.
+//! `Raw`, the first step: the options and the function they stand on, nothing judged yet.
 
 use proc_macro2::TokenStream;
 use syn::{Attribute, ImplItemFn, ItemFn, Meta, Signature};

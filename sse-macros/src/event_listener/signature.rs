@@ -1,4 +1,4 @@
-//! What the signature of a listener must be: the event first, then what is injected.
+//! `check`: what the signature of a listener must be, the event first, then what is injected.
 
 use syn::{FnArg, Receiver, ReceiverKind, Safety, Signature, Type};
 

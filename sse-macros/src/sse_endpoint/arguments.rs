@@ -1,4 +1,4 @@
-//! What the parameters of a handler say: which is the emitter, which states and components it needs.
+//! `Arguments`: what the parameters of a handler say. Which is the emitter, which states and components it needs.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned as _;

@@ -1,4 +1,4 @@
-//! Third step: the handler with its options applied, and its route.
+//! `Endpoint::expand`, the third step: the handler with its options applied, and its route.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{FnArg, Pat, ReturnType, Type, parse_quote, parse_quote_spanned};
 
 use super::arguments::name;
-use super::model::{Endpoint, Form, Route, Settings, State};
+use super::model::{Endpoint, Form, Route, State, StreamSettings};
 use crate::tokens::{called_at, cfgs, duration, here, located};
 
 impl Endpoint {
@@ -144,7 +144,7 @@ impl Endpoint {
     }
 }
 
-impl Settings {
+impl StreamSettings {
     fn expand(&self) -> TokenStream {
         let timeout = duration(self.timeout);
         let keep_alive = duration(self.keep_alive);

@@ -1,4 +1,11 @@
 //! `#[sse_endpoint]`: options for the stream that a handler opens, and a route if it names a path.
+//!
+//! 1. [`raw`]: the options and the function, as they were written.
+//! 2. [`model`] with [`arguments`] and [`path`]: an [`Endpoint`](model::Endpoint), which can no longer be wrong.
+//! 3. [`expand`]: the handler with its options applied, and its route. Each argument of the handler is extracted by a
+//!    line of its own, so that the compiler names the one that is no extractor.
+//!
+//! The user's function is emitted as it was when something is wrong, with all mistakes at once.
 
 mod arguments;
 mod expand;

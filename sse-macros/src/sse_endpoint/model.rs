@@ -1,4 +1,4 @@
-//! Second step: what was written, checked. Whatever is here can be expanded.
+//! `Endpoint`, the second step: what was written, checked. Whatever is here can be expanded.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) function: ItemFn,
-    pub(super) settings: Settings,
+    pub(super) settings: StreamSettings,
     pub(super) form: Form,
     /// The types `T` of its `Component<T>` parameters.
     pub(super) components: Vec<Type>,
@@ -28,7 +28,7 @@ pub(super) struct Endpoint {
 
 /// What the attribute says of the stream.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(super) struct StreamSettings {
     pub(super) timeout: Option<Duration>,
     pub(super) keep_alive: Option<Duration>,
     pub(super) retry: Option<Duration>,
@@ -64,7 +64,7 @@ pub(super) enum State {
 impl Endpoint {
     pub(super) fn check(raw: Raw, mistakes: &mut Mistakes) -> Option<Self> {
         let Raw { mut options, function } = raw;
-        let settings = Settings {
+        let settings = StreamSettings {
             timeout: options.take_duration("timeout", mistakes),
             keep_alive: options.take_duration("keep_alive", mistakes),
             retry: options.take_duration("retry", mistakes),

@@ -1,4 +1,4 @@
-//! The path of a route, as axum 0.8 reads it: `/users/{id}` and `/files/{*rest}`.
+//! `mistake`: the path of a route, as axum 0.8 reads it, `/users/{id}` and `/files/{*rest}`.
 
 /// What is wrong with `path`, and how to write it.
 pub(super) fn mistake(path: &str) -> Option<String> {

@@ -1,4 +1,4 @@
-//! First step: the tokens as a function and a list of options, nothing judged yet.
+//! `Raw`, the first step: the tokens as a function and a list of options, nothing judged yet.
 
 use proc_macro2::TokenStream;
 use syn::ItemFn;

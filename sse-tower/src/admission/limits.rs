@@ -1,4 +1,4 @@
-//! How many streams may be open.
+//! `Limits`: how many streams may be open.
 
 use std::{fmt, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! How "not now" is said.
+//! `Refusal`: how "not now" is said, so that a browser comes back.
 
 use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 

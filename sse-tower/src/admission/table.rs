@@ -1,9 +1,9 @@
-//! Who has which place.
+//! `Table`: the places that are taken under each limit.
 
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -11,9 +11,10 @@ use http::Request;
 use sse_tower_core::{CloseReason, StreamHandle, bye};
 
 use super::{
-    AtLimit, Limits, Why,
-    limits::{Rule, Scope},
+    limits::{AtLimit, Limits, Rule, Scope},
+    refusal::Why,
 };
+use crate::lock::lock;
 
 /// When somebody whose place was taken may dial again: a day.
 const STAY_AWAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -116,7 +117,7 @@ impl Table {
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.places)
     }
 }
 

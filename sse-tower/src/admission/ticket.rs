@@ -1,4 +1,4 @@
-//! From a handler's response to a stream that is counted, limited, leased and drained.
+//! `Ticket`: makes a handler's response a stream that is counted, limited, leased and drained.
 
 use std::sync::Arc;
 
@@ -6,12 +6,14 @@ use bytes::Bytes;
 use http::Response;
 use http_body::Body;
 use sse_tower_core::{
-    CloseReason, OpenStream, RegisterError, StreamControl, StreamHandle, StreamOrder, observe,
+    CloseReason, RegisterError, StreamControl, StreamHandle, StreamOrder, observe,
 };
 use tokio::time::Instant;
 
-use super::{Place, Why};
-use crate::{Lease, ResponseBody, foreign::ForeignControl, headers, layer::Settings, lease::Watch};
+use super::{permit::Permit, refusal::Why};
+use crate::{
+    body::ResponseBody, foreign::ForeignControl, headers, lease::Lease, settings::LayerSettings,
+};
 
 /// In the extensions of a response: this stream cannot be resumed, so a drain comes to it last, and
 /// not before the last quarter of the deadline. For an answer that is being written, say.
@@ -34,24 +36,11 @@ struct Admitted;
 
 /// What is known of a request while its handler runs.
 pub(crate) struct Ticket {
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<LayerSettings>,
     pub(crate) keys: Vec<Option<String>>,
     pub(crate) event_source: bool,
     pub(crate) lease: Option<Lease>,
     pub(crate) since: Instant,
-}
-
-/// What a stream holds while it is open; dropping it says that the stream is over.
-pub(crate) struct Admission {
-    open: OpenStream,
-    _place: Option<Box<Place>>,
-    _leases: Box<[Watch]>,
-}
-
-impl Admission {
-    pub(crate) fn over(self, reason: CloseReason) {
-        self.open.close(reason);
-    }
 }
 
 impl Ticket {
@@ -61,15 +50,15 @@ impl Ticket {
         B: Body<Data = Bytes>,
     {
         if response.extensions().get::<Admitted>().is_some() {
-            return response.map(ResponseBody::untouched);
+            return response.map(ResponseBody::passthrough);
         }
         if let Some(control) = response.extensions().get::<StreamControl>().cloned() {
             return match self.take_on(&response, &Arc::new(control.clone())) {
-                Ok(admission) => {
+                Ok(permit) => {
                     control.default_keep_alive(self.settings.keep_alive);
-                    control.on_completion(move |reason| admission.over(reason));
+                    control.on_completion(move |reason| permit.over(reason));
                     response.extensions_mut().insert(Admitted);
-                    response.map(ResponseBody::untouched)
+                    response.map(ResponseBody::passthrough)
                 }
                 Err(why) => {
                     control.end(CloseReason::Refused, None);
@@ -80,14 +69,14 @@ impl Ticket {
         if headers::has_length(response.headers()) || response.body().size_hint().exact().is_some()
         {
             // All of it is there already: nothing to keep alive, to drain, or to add to.
-            return response.map(ResponseBody::untouched);
+            return response.map(ResponseBody::passthrough);
         }
         let control = Arc::new(ForeignControl::new(headers::is_encoded(response.headers())));
         match self.take_on(&response, &control) {
-            Ok(admission) => {
+            Ok(permit) => {
                 response.extensions_mut().insert(Admitted);
                 let keep_alive = self.settings.keep_alive;
-                response.map(|body| ResponseBody::foreign(body, control, keep_alive, admission))
+                response.map(|body| ResponseBody::foreign(body, control, keep_alive, permit))
             }
             Err(why) => self.refuse(why),
         }
@@ -97,7 +86,7 @@ impl Ticket {
         &self,
         response: &Response<B>,
         handle: &Arc<H>,
-    ) -> Result<Admission, Why> {
+    ) -> Result<Permit, Why> {
         let handle: Arc<dyn StreamHandle> = handle.clone();
         let settings = &self.settings;
         let last = response.extensions().get::<DrainLast>().is_some();
@@ -116,7 +105,7 @@ impl Ticket {
         let leases = self.lease.iter().chain(response.extensions().get::<Lease>());
         let retry = settings.refusal.jittered_retry();
         let leases = leases.map(|l| l.watch(&handle, settings.keep_alive, retry)).collect();
-        Ok(Admission { open, _place: place, _leases: leases })
+        Ok(Permit::new(open, place, leases))
     }
 
     fn refuse<B>(&self, why: Why) -> Response<ResponseBody<B>> {

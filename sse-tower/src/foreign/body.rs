@@ -1,4 +1,4 @@
-//! A body that others made, with what has to stand between its events.
+//! `Foreign`: a body that others made, with what has to stand between its events.
 
 use std::{
     future::{Future, poll_fn},
@@ -17,8 +17,11 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::{ForeignControl, boundary::Boundary, control::End};
-use crate::admission::Admission;
+use super::{
+    boundary::Boundary,
+    control::{End, ForeignControl},
+};
+use crate::admission::Permit;
 
 /// How many frames that are ready are still written when the stream is told to end. A body that is
 /// always ready would never end otherwise.
@@ -40,7 +43,7 @@ pin_project! {
 struct State {
     control: Arc<ForeignControl>,
     /// `None` once the stream is over.
-    admission: Option<Admission>,
+    permit: Option<Permit>,
     boundary: Boundary,
     /// No frame of the inner body was seen yet; `Commented` if a comment of ours stands before it.
     start: Start,
@@ -66,7 +69,7 @@ impl<B> Foreign<B> {
         inner: B,
         control: Arc<ForeignControl>,
         keep_alive: Duration,
-        admission: Admission,
+        permit: Permit,
     ) -> Self {
         let now = Instant::now();
         // An interval of its own for each stream, so that those who got the same event do not all
@@ -74,7 +77,7 @@ impl<B> Foreign<B> {
         let interval = keep_alive.mul_f64(1.0 - fastrand::f64() / 4.0);
         let state = State {
             control,
-            admission: Some(admission),
+            permit: Some(permit),
             boundary: Boundary::default(),
             start: Start::Silent,
             interval,
@@ -208,8 +211,8 @@ impl State {
 
     fn finish(&mut self, reason: CloseReason) {
         self.over = true;
-        if let Some(admission) = self.admission.take() {
-            admission.over(reason);
+        if let Some(permit) = self.permit.take() {
+            permit.over(reason);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where one event ends. Pure: bytes in, positions out.
+//! `Boundary`: where one event ends. Pure: bytes in, positions out.
 
 /// Follows the line ends of an event stream (WHATWG HTML, section 9.2.6): LF, CR and CRLF each end
 /// a line, an empty line ends an event, a line that begins with a colon is a comment.

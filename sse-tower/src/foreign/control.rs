@@ -1,10 +1,12 @@
-//! How a stream that others made is ended from outside.
+//! `ForeignControl`: ends a stream that others made, from outside.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
 use sse_tower_core::{CloseReason, SseEvent, StreamHandle};
+
+use crate::lock::lock;
 
 /// The handle on one foreign body.
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl ForeignControl {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A connection between two requests.
+//! `Connected`: a connection between two requests, which belongs to nobody yet.
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc::UnboundedSender};
 
@@ -6,11 +6,11 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc::UnboundedSender};
 pub(super) struct Connected<I, P> {
     pub(super) io: I,
     /// What was read of its next request already.
-    pub(super) ahead: Vec<u8>,
+    pub(super) read_ahead: Vec<u8>,
     pub(super) peer: P,
     /// Its place among the connections that may be open.
     pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// Where connections come back. Whoever serves one holds such a sender: without any, none is open.
-pub(super) type Back<I, P> = UnboundedSender<Connected<I, P>>;
+/// The way back to the accept loop. Whoever serves a connection holds a clone: without any, none is open.
+pub(super) type ReturnSender<I, P> = UnboundedSender<Connected<I, P>>;

@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last, or to where its stream leaves hyper behind.
+//! `Connections::serve`: one connection, from its first byte to its last, or to where its stream leaves hyper.
 
 use std::{
     future::poll_fn,
@@ -13,6 +13,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use sse_tower_core::BoxError;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     select,
@@ -21,26 +22,23 @@ use tokio::{
 use tower_service::Service;
 
 use super::{
-    BoxError,
-    connected::{Back, Connected},
-    direct::{Attended, Flushers, Handover, Lane},
-    orders::{Order, Orders},
+    connected::{Connected, ReturnSender},
+    direct::{DetachSlot, Detached, FlushWatch, Workers},
     peer::WithPeer,
     protocol,
-    settings::Settings,
+    settings::ServeSettings,
+    shutdown::{ShutdownKind, ShutdownSignal},
     sniff::Sniffed,
 };
 
 /// What every connection of a server shares.
 pub(super) struct Connections<I, B, P> {
-    pub(super) settings: Arc<Settings>,
-    pub(super) orders: Orders,
+    pub(super) settings: Arc<ServeSettings>,
+    pub(super) shutdown: ShutdownSignal,
     /// Where streams go that need no HTTP connection any more, if they may.
-    pub(super) direct: Option<Flushers<I, B, P>>,
+    pub(super) direct: Option<Workers<I, B, P>>,
     /// And from where connections come back.
-    pub(super) back: Back<I, P>,
-    #[cfg(feature = "tls")]
-    pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
+    pub(super) return_sender: ReturnSender<I, P>,
 }
 
 impl<I, B, P> Connections<I, B, P>
@@ -58,38 +56,38 @@ where
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
-        let Connected { io, ahead, peer, permit } = connected;
-        let mut orders = self.orders.clone();
+        let Connected { io, read_ahead, peer, permit } = connected;
+        let mut shutdown = self.shutdown.clone();
         #[cfg(feature = "tls")]
-        if let Some(tls) = &self.tls {
+        if let Some(tls) = &self.settings.tls {
             let service = WithPeer::new(service, peer, None);
             // Large, and not on every server's way.
-            return Box::pin(self.serve_tls(tls.accept(io), &mut orders, service)).await;
+            return Box::pin(self.serve_tls(tls.accept(io), &mut shutdown, service)).await;
         }
-        let mut io = Sniffed::after(io, ahead);
+        let mut io = Sniffed::after(io, read_ahead);
         if self.settings.http2 {
-            let Some(http2) = self.sniff(&mut io, &mut orders).await else { return };
+            let Some(http2) = self.sniff(&mut io, &mut shutdown).await else { return };
             if http2 {
                 let service = WithPeer::new(service, peer, None);
-                return Box::pin(self.http2(io, &mut orders, service)).await;
+                return Box::pin(self.http2(io, &mut shutdown, service)).await;
             }
         }
-        let Some(flushers) = &self.direct else {
+        let Some(workers) = &self.direct else {
             let service = WithPeer::new(service, peer, None);
-            let served = self.http1(io, &mut orders, service, || None::<()>);
+            let served = self.http1(io, &mut shutdown, service, || None::<()>);
             return drop(served.await);
         };
-        let handover = Handover::new();
-        let io = Attended::new(io, handover.signs());
-        let service = WithPeer::new(service, peer.clone(), Some(Arc::clone(&handover)));
-        let served = self.http1(io, &mut orders, service, || handover.take());
+        let slot = DetachSlot::new();
+        let io = FlushWatch::new(io, slot.state());
+        let service = WithPeer::new(service, peer.clone(), Some(Arc::clone(&slot)));
+        let served = self.http1(io, &mut shutdown, service, || slot.take());
         if let Some((io, read, body)) = served.await {
             let (io, unread) = io.into_inner().into_inner();
             // What hyper has read too much came before what it has not read at all. Mostly neither
-            // is there, and the lane holds no buffer for it.
-            let ahead = [&read[..], &unread].concat();
-            let connected = Connected { io, ahead, peer, permit };
-            flushers.take(Lane::new(connected, body, self.back.clone()));
+            // is there, and no buffer is kept for it.
+            let read_ahead = [&read[..], &unread].concat();
+            let connected = Connected { io, read_ahead, peer, permit };
+            workers.take(Detached::new(connected, body, self.return_sender.clone()));
         }
     }
 
@@ -97,14 +95,14 @@ where
     async fn serve_tls<S>(
         &self,
         accept: tokio_rustls::Accept<I>,
-        orders: &mut Orders,
+        shutdown: &mut ShutdownSignal,
         service: WithPeer<S, P, B>,
     ) where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
-        let accepted = orders.run(timeout(self.settings.header_timeout, accept), |_| ());
+        let accepted = shutdown.run(timeout(self.settings.header_timeout, accept), |_| ());
         let Some(Ok(accepted)) = accepted.await else { return };
         #[cfg(feature = "tracing")]
         if let Err(error) = &accepted {
@@ -112,14 +110,14 @@ where
         }
         let Ok(stream) = accepted else { return };
         if self.settings.http2 && super::tls::chose_http2(&stream) {
-            self.http2(stream, orders, service).await;
+            self.http2(stream, shutdown, service).await;
         } else {
-            drop(self.http1(stream, orders, service, || None::<()>).await);
+            drop(self.http1(stream, shutdown, service, || None::<()>).await);
         }
     }
 
     /// Whether the client speaks HTTP/2, if it says anything.
-    async fn sniff(&self, io: &mut Sniffed<I>, orders: &mut Orders) -> Option<bool> {
+    async fn sniff(&self, io: &mut Sniffed<I>, shutdown: &mut ShutdownSignal) -> Option<bool> {
         // A connection that said nothing yet is idle: when the server leaves, it is given this
         // long for a request that may be under way.
         const GRACE: Duration = Duration::from_millis(50);
@@ -127,15 +125,15 @@ where
         let answer = select! {
             biased;
             answer = &mut first => answer,
-            order = orders.next() => match order {
-                Order::Leave => timeout(GRACE, first).await.unwrap_or_else(Err),
-                Order::Cut => return None,
+            kind = shutdown.next() => match kind {
+                ShutdownKind::Graceful => timeout(GRACE, first).await.unwrap_or_else(Err),
+                ShutdownKind::Abort => return None,
             }
         };
         answer.ok()?.ok()
     }
 
-    async fn http2<J, S>(&self, io: J, orders: &mut Orders, service: WithPeer<S, P, B>)
+    async fn http2<J, S>(&self, io: J, shutdown: &mut ShutdownSignal, service: WithPeer<S, P, B>)
     where
         J: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -145,7 +143,7 @@ where
         let protocol = protocol::http2(&self.settings);
         let connection = protocol.serve_connection(TokioIo::new(io), service);
         if let Some(over) =
-            orders.run(connection, |connection| connection.graceful_shutdown()).await
+            shutdown.run(connection, |connection| connection.graceful_shutdown()).await
         {
             note(over);
         }
@@ -156,7 +154,7 @@ where
     async fn http1<J, S, T>(
         &self,
         io: J,
-        orders: &mut Orders,
+        shutdown: &mut ShutdownSignal,
         service: WithPeer<S, P, B>,
         taken: impl Fn() -> Option<T>,
     ) -> Option<(J, Bytes, T)>
@@ -166,7 +164,7 @@ where
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
-        let protocol = protocol::http1(&self.settings, orders.is_leaving());
+        let protocol = protocol::http1(&self.settings, shutdown.is_graceful());
         // WebSockets of the same application are none of our business, and work.
         let mut connection = protocol.serve_connection(TokioIo::new(io), service).with_upgrades();
         let taken = loop {
@@ -183,9 +181,9 @@ where
                         return None;
                     }
                 },
-                order = orders.next() => match order {
-                    Order::Leave => Pin::new(&mut connection).graceful_shutdown(),
-                    Order::Cut => return None,
+                kind = shutdown.next() => match kind {
+                    ShutdownKind::Graceful => Pin::new(&mut connection).graceful_shutdown(),
+                    ShutdownKind::Abort => return None,
                 }
             }
         };

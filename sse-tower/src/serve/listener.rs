@@ -1,4 +1,4 @@
-//! Where connections come from.
+//! `SocketListener`: where connections come from.
 
 use std::{future::Future, io};
 
@@ -8,7 +8,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::SocketOptions;
+use super::socket::SocketOptions;
 
 /// Where [`serve`](crate::serve) takes its connections from.
 ///

@@ -1,299 +1,34 @@
 //! A server whose settings suit streams, and which leaves as a drain says.
+//!
+//! 1. [`run`] accepts connections while there is room for them, each in a task of its own.
+//! 2. A connection says with its first bytes whether it is HTTP/1.1 or HTTP/2 ([`sniff`]); over TLS the handshake
+//!    has said so. hyper reads the request, and the service is called with the peer in its extensions.
+//! 3. An event stream of ours over plain HTTP/1.1 leaves hyper once it has to wait: see [`direct`]. Its connection
+//!    comes back to step 2 with the next request.
+//! 4. Asked to leave, the server drains the context. Connections are accepted meanwhile, so that new streams are
+//!    refused politely, and each closes when its response is complete ([`shutdown`]). Then nobody is accepted
+//!    any more, and `run` returns when the last connection is gone, or at the drain's deadline.
+//!
+//! What may be relied on: dropping the server's future cuts every connection; a connection's errors and panics end
+//! that connection alone; a second request to leave returns at once. What may not: streams of a service without
+//! `SseLayer` are not known to the context, and are cut at the deadline.
 
+mod builder;
 mod connected;
 mod connection;
 mod direct;
 mod listener;
-mod orders;
 mod peer;
 mod protocol;
 mod run;
 mod settings;
+mod shutdown;
 mod signal;
 mod sniff;
 mod socket;
 #[cfg(feature = "tls")]
 mod tls;
 
-use std::{
-    fmt,
-    future::{Future, IntoFuture},
-    io,
-    pin::Pin,
-    time::Duration,
-};
-
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
-use sse_tower_core::{ApplicationContext, Drain};
-use tower_service::Service;
-
+pub use builder::{Serve, serve};
 pub use listener::SocketListener;
 pub use socket::SocketOptions;
-
-use settings::Settings;
-
-/// An error of a service or of its bodies, boxed.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Serves `service` to whoever connects to `listener`, until a signal says to leave; then drains
-/// `context` and returns.
-///
-/// The service is any tower service of `http::Request<hyper::body::Incoming>`; an axum `Router` is
-/// one. The listener is a [`SocketListener`]: tokio's `TcpListener` and `UnixListener` are. With the
-/// feature `axum`, handlers can take `ConnectInfo<SocketAddr>` (for Unix sockets
-/// `ConnectInfo<tokio::net::unix::SocketAddr>`).
-///
-/// HTTP/1.1 and HTTP/2 are both spoken, without TLS by prior knowledge. What is set for streams is
-/// on [`SocketOptions`] and [`Serve`].
-///
-/// # Leaving
-/// On SIGINT or SIGTERM (or what [`with_graceful_shutdown`](Serve::with_graceful_shutdown) waits
-/// for) the context is drained: see [`Drain`]. Meanwhile new connections are accepted, so that new
-/// streams are refused politely; each connection closes when its response is complete. Then nobody
-/// is accepted any more, what is in flight is finished, and `serve` returns, at the drain's deadline
-/// at the latest. A second signal makes it return at once.
-///
-/// Streams of a service without [`SseLayer`](crate::SseLayer) are not known to the context: they are
-/// cut at the deadline.
-///
-/// # Errors
-/// Those of the listener's sockets that will not pass by waiting; that there is no tokio runtime. A
-/// connection's errors end that connection alone.
-///
-/// # Cancel safety
-/// Dropping the future cuts every connection.
-///
-/// ```no_run
-/// use axum::{Router, routing::get};
-/// use sse_tower::{ApplicationContext, SseLayer};
-///
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let context = ApplicationContext::builder().build()?;
-/// let app = Router::new()
-///     .route("/", get(|| async { "hello" }))
-///     .layer(SseLayer::new(context.clone()));
-/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-/// sse_tower::serve(listener, app, context).await?;
-/// # Ok(())
-/// # }
-/// ```
-pub fn serve<L, S>(listener: L, service: S, context: ApplicationContext) -> Serve<L, S> {
-    Serve {
-        listener,
-        service,
-        context,
-        signal: None,
-        settings: Settings::default(),
-        #[cfg(feature = "tls")]
-        tls: None,
-    }
-}
-
-/// A server that is about to run: see [`serve`]. Awaiting it runs it.
-///
-/// ```no_run
-/// # use {sse_tower::{ApplicationContext, Drain, SocketOptions, serve}, std::time::Duration};
-/// # async fn run(app: axum::Router, context: ApplicationContext) -> std::io::Result<()> {
-/// let listener = tokio::net::UnixListener::bind("/run/app.socket")?; // nginx speaks to it
-/// serve(listener, app, context)
-///     .http2(false)
-///     .max_connections(50_000)
-///     .header_timeout(Duration::from_secs(5))
-///     .drain(Drain::new().deadline(Duration::from_secs(20)))
-///     .await
-/// # }
-/// ```
-#[must_use = "a server runs when it is awaited"]
-pub struct Serve<L, S> {
-    listener: L,
-    service: S,
-    context: ApplicationContext,
-    signal: Option<BoxFuture<()>>,
-    settings: Settings,
-    #[cfg(feature = "tls")]
-    tls: Option<tokio_rustls::TlsAcceptor>,
-}
-
-impl<L, S> Serve<L, S> {
-    /// How many connections are open at a time, unless set. Who comes then waits in the kernel's
-    /// queue.
-    pub const DEFAULT_MAX_CONNECTIONS: usize = 1 << 18;
-    /// How long a client may take for the head of its request and for the TLS handshake, unless set.
-    pub const DEFAULT_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-    /// The most that is buffered of one HTTP/1 connection each way, in bytes, unless set. A request
-    /// head that is longer is answered 431.
-    pub const DEFAULT_BUFFER_BYTES: usize = 64 * 1024;
-    /// The least that [`buffer_bytes`](Self::buffer_bytes) may be.
-    pub const MIN_BUFFER_BYTES: usize = 8 * 1024;
-
-    /// Leaves when `signal` is ready instead of at SIGINT and SIGTERM.
-    ///
-    /// ```
-    /// # use sse_tower::{ApplicationContext, serve};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let (context, app) = (ApplicationContext::bare().build()?, axum::Router::new());
-    /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    /// let (leave, left) = tokio::sync::oneshot::channel::<()>();
-    /// let server = serve(listener, app, context)
-    ///     .with_graceful_shutdown(async { drop(left.await) });
-    /// drop(leave);
-    /// server.await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn with_graceful_shutdown(
-        mut self,
-        signal: impl Future<Output = ()> + Send + 'static,
-    ) -> Self {
-        self.signal = Some(Box::pin(signal));
-        self
-    }
-
-    /// Leaves this way.
-    ///
-    /// ```
-    /// # use {sse_tower::{ApplicationContext, Drain, serve}, std::time::Duration};
-    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext)
-    /// # -> std::io::Result<()> {
-    /// let drain = Drain::new().slices(500).deadline(Duration::from_secs(25));
-    /// serve(listener, app, context).drain(drain).await
-    /// # }
-    /// ```
-    pub fn drain(mut self, drain: Drain) -> Self {
-        self.settings.drain = drain;
-        self
-    }
-
-    /// Whether HTTP/2 is spoken too; it is unless set. Without it a connection needs no look at
-    /// its first bytes.
-    ///
-    /// ```no_run
-    /// # use sse_tower::{ApplicationContext, serve};
-    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext)
-    /// # -> std::io::Result<()> {
-    /// serve(listener, app, context).http2(false).await // behind a proxy that speaks HTTP/1.1
-    /// # }
-    /// ```
-    pub fn http2(mut self, spoken: bool) -> Self {
-        self.settings.http2 = spoken;
-        self
-    }
-
-    /// Whether event streams take the direct path; they do unless set.
-    ///
-    /// Over HTTP/1.1 without TLS, a stream that has to wait gives up its HTTP connection: what is left
-    /// is its socket and the response's body, about a kilobyte and a half in place of twenty. Events are
-    /// then written by one task for each worker of the runtime, which polls the bodies in turn. The
-    /// bytes are the same; so is everything that the stream promises, and every layer around the body
-    /// sees every frame and the end. It is taken by event streams of this crate alone, whose response
-    /// is chunked as it is: not encoded, no trailers, no `connection` header of its own.
-    ///
-    /// Switch it off where a layer's body does heavy work, or blocks: with HTTP connections of their
-    /// own only streams on the same worker wait for it.
-    ///
-    /// ```no_run
-    /// # use sse_tower::{ApplicationContext, serve};
-    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext)
-    /// # -> std::io::Result<()> {
-    /// serve(listener, app, context).direct(false).await // a layer of ours signs every event
-    /// # }
-    /// ```
-    pub fn direct(mut self, taken: bool) -> Self {
-        self.settings.direct = taken;
-        self
-    }
-
-    /// How sockets are set up, instead of with the defaults of [`SocketOptions`]. An option that the
-    /// platform refuses is left out; the connection is served all the same.
-    ///
-    /// ```no_run
-    /// # use {sse_tower::{ApplicationContext, SocketOptions, serve}, std::time::Duration};
-    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext)
-    /// # -> std::io::Result<()> {
-    /// let options = SocketOptions::new().user_timeout(Duration::from_secs(20));
-    /// serve(listener, app, context).sockets(options).await
-    /// # }
-    /// ```
-    pub fn sockets(mut self, options: SocketOptions) -> Self {
-        self.settings.sockets = options;
-        self
-    }
-
-    /// How long a client may take for the head of its request and for the TLS handshake, instead of
-    /// [`DEFAULT_HEADER_TIMEOUT`](Self::DEFAULT_HEADER_TIMEOUT). Then its connection is closed.
-    pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.header_timeout = timeout;
-        self
-    }
-
-    /// How much is buffered of one connection each way, in bytes; at least
-    /// [`MIN_BUFFER_BYTES`](Self::MIN_BUFFER_BYTES), and unless set
-    /// [`DEFAULT_BUFFER_BYTES`](Self::DEFAULT_BUFFER_BYTES). What a client that does not read costs at most,
-    /// besides what the kernel holds.
-    pub fn buffer_bytes(mut self, bytes: usize) -> Self {
-        self.settings.buffer_bytes = bytes.max(Self::MIN_BUFFER_BYTES);
-        self
-    }
-
-    /// How many connections are open at a time, instead of
-    /// [`DEFAULT_MAX_CONNECTIONS`](Self::DEFAULT_MAX_CONNECTIONS). Who comes then waits in the kernel's
-    /// queue. 0 counts as 1.
-    ///
-    /// ```no_run
-    /// # use sse_tower::{ApplicationContext, serve};
-    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext)
-    /// # -> std::io::Result<()> {
-    /// // `ulimit -n` is 65,536 here, and the program needs some files of its own.
-    /// serve(listener, app, context).max_connections(60_000).buffer_bytes(16 * 1024).await
-    /// # }
-    /// ```
-    pub fn max_connections(mut self, most: usize) -> Self {
-        self.settings.max_connections = most.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
-        self
-    }
-
-    /// Speaks TLS with this configuration. Where it names no protocols (ALPN), `h2` and `http/1.1`
-    /// are offered.
-    ///
-    /// ```
-    /// # use sse_tower::{ApplicationContext, serve};
-    /// # async fn run(listener: tokio::net::TcpListener, app: axum::Router, context: ApplicationContext,
-    /// #   config: tokio_rustls::rustls::ServerConfig) -> std::io::Result<()> {
-    /// serve(listener, app, context).tls(config).await
-    /// # }
-    /// ```
-    #[cfg(feature = "tls")]
-    pub fn tls(mut self, config: tokio_rustls::rustls::ServerConfig) -> Self {
-        self.tls = Some(tls::acceptor(config));
-        self
-    }
-}
-
-impl<L, S, B> IntoFuture for Serve<L, S>
-where
-    L: SocketListener,
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Output = io::Result<()>;
-    type IntoFuture = BoxFuture<io::Result<()>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(run::run(self))
-    }
-}
-
-impl<L, S> fmt::Debug for Serve<L, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Serve").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}

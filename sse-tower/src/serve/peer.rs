@@ -1,4 +1,4 @@
-//! Who is at the other end, in each request's extensions; and whose responses may leave hyper.
+//! `WithPeer`: puts who is at the other end into each request's extensions, and lets streams leave hyper.
 
 use std::{
     future::Future,
@@ -15,26 +15,26 @@ use hyper_util::service::TowerToHyperService;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::direct::{Handed, Handover, request_fits};
+use super::direct::{DetachSlot, DetachableBody, request_fits};
 
 /// A tower service as hyper calls it, for one connection.
 pub(super) struct WithPeer<S, P, B> {
     service: TowerToHyperService<S>,
     peer: P,
     /// Where streams go that take the direct path, if this connection has one.
-    handover: Option<Arc<Handover<B>>>,
+    slot: Option<Arc<DetachSlot<B>>>,
 }
 
 impl<S, P, B> WithPeer<S, P, B> {
-    pub(super) fn new(service: S, peer: P, handover: Option<Arc<Handover<B>>>) -> Self {
-        Self { service: TowerToHyperService::new(service), peer, handover }
+    pub(super) fn new(service: S, peer: P, slot: Option<Arc<DetachSlot<B>>>) -> Self {
+        Self { service: TowerToHyperService::new(service), peer, slot }
     }
 }
 
 impl<S: Clone, P: Clone, B> Clone for WithPeer<S, P, B> {
     fn clone(&self) -> Self {
-        let Self { service, peer, handover } = self;
-        Self { service: service.clone(), peer: peer.clone(), handover: handover.clone() }
+        let Self { service, peer, slot } = self;
+        Self { service: service.clone(), peer: peer.clone(), slot: slot.clone() }
     }
 }
 
@@ -46,39 +46,39 @@ where
     P: Clone + Send + Sync + 'static,
     B: Body<Data = Bytes>,
 {
-    type Response = Response<Handed<B>>;
+    type Response = Response<DetachableBody<B>>;
     type Error = S::Error;
-    type Future = Answer<<Inner<S> as hyper::service::Service<Request<Incoming>>>::Future, B>;
+    type Future = PeerFuture<<Inner<S> as hyper::service::Service<Request<Incoming>>>::Future, B>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let handover = self.handover.clone().filter(|_| request_fits(&request));
+        let slot = self.slot.clone().filter(|_| request_fits(&request));
         #[cfg(feature = "axum")]
         request.extensions_mut().insert(axum::extract::ConnectInfo(self.peer.clone()));
         #[cfg(not(feature = "axum"))]
         request.extensions_mut().insert(self.peer.clone());
-        Answer { answer: self.service.call(request), handover }
+        PeerFuture { response: self.service.call(request), slot }
     }
 }
 
 pin_project! {
     /// The future of [`WithPeer`].
-    pub(super) struct Answer<F, B> {
+    pub(super) struct PeerFuture<F, B> {
         #[pin]
-        answer: F,
-        handover: Option<Arc<Handover<B>>>,
+        response: F,
+        slot: Option<Arc<DetachSlot<B>>>,
     }
 }
 
-impl<F, B, E> Future for Answer<F, B>
+impl<F, B, E> Future for PeerFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
     B: Body<Data = Bytes>,
 {
-    type Output = Result<Response<Handed<B>>, E>;
+    type Output = Result<Response<DetachableBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.answer.poll(cx))?;
-        Poll::Ready(Ok(Handed::of(response, this.handover.as_ref())))
+        let response = ready!(this.response.poll(cx))?;
+        Poll::Ready(Ok(DetachableBody::of(response, this.slot.as_ref())))
     }
 }

@@ -1,11 +1,11 @@
-//! hyper's settings for streams.
+//! `http1`, `http2`: hyper's settings for streams.
 
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::settings::Settings;
+use super::settings::ServeSettings;
 
 /// How many HTTP/2 streams one connection may have open: browsers show about a hundred.
 const MAX_STREAMS: u32 = 256;
@@ -17,7 +17,7 @@ const PONG_WITHIN: Duration = Duration::from_secs(20);
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
 /// HTTP/1.1. `last` for a connection that comes while the server leaves: one request, then the end.
-pub(super) fn http1(settings: &Settings, last: bool) -> http1::Builder {
+pub(super) fn http1(settings: &ServeSettings, last: bool) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -30,7 +30,7 @@ pub(super) fn http1(settings: &Settings, last: bool) -> http1::Builder {
 }
 
 /// HTTP/2.
-pub(super) fn http2(settings: &Settings) -> http2::Builder<TokioExecutor> {
+pub(super) fn http2(settings: &ServeSettings) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())

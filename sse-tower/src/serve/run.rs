@@ -1,4 +1,4 @@
-//! Accept, leave, return.
+//! `run`: accepts connections, leaves when that is asked for, and returns.
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use sse_tower_core::DrainPhase;
+use sse_tower_core::{ApplicationContext, BoxError, DrainPhase};
 use tokio::{
     sync::{Semaphore, mpsc},
     time::{Instant, sleep, sleep_until},
@@ -14,14 +14,21 @@ use tokio::{
 use tower_service::Service;
 
 use super::{
-    BoxError, BoxFuture, Serve, SocketListener, connected::Connected, connection::Connections,
-    direct::Flushers, orders::Server, signal::Signals,
+    connected::Connected, connection::Connections, direct::Workers, listener::SocketListener,
+    settings::ServeSettings, shutdown::Shutdown, signal::Signals,
 };
+use crate::boxed::BoxFuture;
 
 /// How long the server rests when it may open no more files, as others do.
 const REST: Duration = Duration::from_millis(100);
 
-pub(super) async fn run<L, S, B>(server: Serve<L, S>) -> io::Result<()>
+pub(super) async fn run<L, S, B>(
+    mut listener: L,
+    service: S,
+    context: ApplicationContext,
+    signal: Option<BoxFuture<'static, ()>>,
+    settings: ServeSettings,
+) -> io::Result<()>
 where
     L: SocketListener,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -35,20 +42,17 @@ where
             "`serve` needs a tokio runtime; await it in one, such as under `#[tokio::main]`",
         ));
     }
-    let Serve { mut listener, service, context, signal, settings, .. } = server;
     let settings = Arc::new(settings);
-    // Dropped with this future, and with it every connection is cut.
-    let (here, orders) = Server::new();
+    // Dropped with this future, which cuts every connection.
+    let (shutdown, shutdown_signal) = Shutdown::new();
     // Holds no more than the connections there may be.
-    let (back, mut returned) = mpsc::unbounded_channel();
-    let direct = settings.direct.then(|| Flushers::start(&settings, &orders));
+    let (return_sender, mut returned) = mpsc::unbounded_channel();
+    let direct = settings.direct.then(|| Workers::start(&settings, &shutdown_signal));
     let connections = Arc::new(Connections {
         settings: settings.clone(),
-        orders,
+        shutdown: shutdown_signal,
         direct,
-        back,
-        #[cfg(feature = "tls")]
-        tls: server.tls,
+        return_sender,
     });
     let room = Arc::new(Semaphore::new(settings.max_connections));
 
@@ -63,19 +67,19 @@ where
             accepted = accept(&mut listener, &room) => {
                 let (io, peer, permit) = accepted?;
                 let _ = L::set_up(&io, &settings.sockets);
-                let connected = Connected { io, ahead: Vec::new(), peer, permit };
+                let connected = Connected { io, read_ahead: Vec::new(), peer, permit };
                 spawn(connections.clone().serve(connected, service.clone()));
             }
             Some(connected) = returned.recv() => {
                 spawn(connections.clone().serve(connected, service.clone()));
             }
-            () = leave.word() => {
+            () = leave.requested() => {
                 if deadline.is_some() {
                     // Said twice: at once, then.
                     return Ok(());
                 }
                 deadline = Some(Instant::now() + settings.drain.longest());
-                here.leave();
+                shutdown.graceful();
                 tokio::spawn(context.drain().with(settings.drain.clone()));
             }
             () = &mut drained => break,
@@ -83,15 +87,15 @@ where
     }
 
     // Also when somebody else has drained the context.
-    here.leave();
+    shutdown.graceful();
     drop((listener, connections));
     let deadline = deadline.unwrap_or_else(|| Instant::now() + settings.drain.longest());
     loop {
         tokio::select! {
             // One whose stream ended just before that. Nobody is left who could give one back when
-            // there is neither a task nor a lane.
+            // no task and no worker has one.
             connected = returned.recv() => if connected.is_none() { return Ok(()) },
-            () = leave.word() => return Ok(()),
+            () = leave.requested() => return Ok(()),
             () = sleep_until(deadline) => return Ok(()),
         }
     }
@@ -143,20 +147,20 @@ async fn accept<L: SocketListener>(
     }
 }
 
-/// Who says when to leave.
+/// When the server is asked to leave.
 struct Leave {
-    signal: Option<BoxFuture<()>>,
+    signal: Option<BoxFuture<'static, ()>>,
     signals: Option<Signals>,
 }
 
 impl Leave {
-    fn new(signal: Option<BoxFuture<()>>) -> io::Result<Self> {
+    fn new(signal: Option<BoxFuture<'static, ()>>) -> io::Result<Self> {
         let signals = if signal.is_none() { Some(Signals::listen()?) } else { None };
         Ok(Self { signal, signals })
     }
 
-    /// The first word, and any that insists on it. Somebody's own future has but one.
-    async fn word(&mut self) {
+    /// The first request to leave, and any that insists on it. A future of the program's has but one.
+    async fn requested(&mut self) {
         match (&mut self.signal, &mut self.signals) {
             (Some(signal), _) => {
                 signal.await;

@@ -1,4 +1,4 @@
-//! When to leave.
+//! `Signals`: SIGINT and SIGTERM, which ask a program to leave.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! HTTP/1.1 or HTTP/2 by prior knowledge: the client's first bytes tell.
+//! `Sniffed`: whether a client speaks HTTP/1.1, or HTTP/2 by prior knowledge, which its first bytes tell.
 
 use std::{
     io,

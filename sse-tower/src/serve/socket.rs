@@ -1,4 +1,4 @@
-//! How the sockets of streams are set up.
+//! `SocketOptions`: how the sockets of streams are set up.
 
 use std::{io, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Feature `tls`: rustls.
+//! `acceptor`: TLS by rustls, behind the feature `tls`.
 
 use std::sync::Arc;
 

@@ -1,28 +1,25 @@
-//! A client in the test's own process.
+//! `TestClient`: a client in the test's own process.
 
 use std::{
     fmt,
-    future::{Future, poll_fn},
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::{Buf, Bytes};
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use http_body::Body;
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::Full;
 use sse_tower_core::BoxError;
 use tower_service::Service;
 
-use super::{Cause, DEFAULT_DEADLINE, MAX_UNREAD, TestStream, Wait, refusals::Refusals};
-
-pub(super) type TestBody = UnsyncBoxBody<Bytes, BoxError>;
-pub(super) type Answer = Result<Response<TestBody>, BoxError>;
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Sends the head of a request once more, without a body.
-pub(super) type Dial = Box<dyn Fn(Parts) -> BoxFuture<Answer> + Send>;
+use super::{
+    refusals::Refusals,
+    service::{Ask, Dial, event_stream, whole},
+    stream::{TestStream, as_event_source},
+    unmet::Cause,
+    wait::{DEFAULT_DEADLINE, Wait},
+};
 
 /// A client of a tower service, such as an axum `Router`, without sockets.
 ///
@@ -142,7 +139,7 @@ impl<B: Default + Send + 'static> TestClient<B> {
         let (refusals, shown) = (self.refusals.clone(), self.refusals.clone());
         Wait::new(stream_of(&request), deadline, move || shown.report(), async move {
             let (mut parts, body) = request.map_err(Cause::BadRequest)?.into_parts();
-            super::stream::as_event_source(&mut parts);
+            as_event_source(&mut parts);
             let request = Request::from_parts(parts.clone(), body);
             let response = event_stream(service.ask(request).await).await?;
             let again: Dial = Box::new(move |parts| {
@@ -233,70 +230,6 @@ fn stream_of<B>(request: &http::Result<Request<B>>) -> String {
 
 fn name_of<B>(request: &Request<B>) -> String {
     format!("{} {}", request.method(), request.uri())
-}
-
-/// The response, if it is an event stream.
-pub(super) async fn event_stream(answer: Answer) -> Result<Response<TestBody>, Cause> {
-    let response = answer.map_err(Cause::Service)?;
-    let is_ok = response.status() == http::StatusCode::OK;
-    if is_ok && crate::headers::is_event_stream(response.headers()) {
-        return Ok(response);
-    }
-    Err(Cause::NoStream(Box::new(whole(response).await?)))
-}
-
-/// Reads a body to its end. What is no text is shown as such.
-async fn whole(response: Response<TestBody>) -> Result<Response<String>, Cause> {
-    let (parts, mut body) = response.into_parts();
-    let mut bytes = Vec::new();
-    for _ in 0..MAX_UNREAD {
-        match body.frame().await {
-            None => {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                return Ok(Response::from_parts(parts, text));
-            }
-            Some(Err(error)) => return Err(Cause::Broken(error)),
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    bytes.extend_from_slice(data);
-                }
-            }
-        }
-    }
-    Err(Cause::TooMuch)
-}
-
-fn without_type<R>(body: R) -> TestBody
-where
-    R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
-{
-    let bytes = |mut data: R::Data| data.copy_to_bytes(data.remaining());
-    body.map_frame(move |frame| frame.map_data(bytes)).map_err(Into::into).boxed_unsync()
-}
-
-/// A service without its type.
-trait Ask<B>: Send + Sync {
-    fn ask(&self, request: Request<B>) -> BoxFuture<Answer>;
-}
-
-// The lock is held while the service is cloned, and no longer: many services are not `Sync`.
-impl<S, B, R> Ask<B> for Mutex<S>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: Send + 'static,
-    R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
-{
-    fn ask(&self, request: Request<B>) -> BoxFuture<Answer> {
-        let mut service = self.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Box::pin(async move {
-            let ready = poll_fn(|cx| service.poll_ready(cx)).await;
-            ready.map_err(Into::into)?;
-            let response = service.call(request).await.map_err(Into::into)?;
-            Ok(response.map(without_type))
-        })
-    }
 }
 
 impl<B> Clone for TestClient<B> {

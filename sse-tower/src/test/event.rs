@@ -1,4 +1,4 @@
-//! One event, as a client gets it.
+//! `ReceivedEvent`: one event as a client has it.
 
 use std::{fmt, time::Duration};
 

@@ -1,8 +1,8 @@
-//! Reads an event stream as WHATWG HTML, section 9.2.6, has it. Pure: bytes in, items out.
+//! `Parser`: reads an event stream as WHATWG HTML, section 9.2.6, has it. Pure: bytes in, items out.
 
 use std::time::Duration;
 
-use super::ReceivedEvent;
+use super::event::ReceivedEvent;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 

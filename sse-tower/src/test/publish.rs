@@ -1,10 +1,14 @@
-//! Publishing an event, and expecting others.
+//! `publish`: publishes an event, and expects others.
 
 use std::{fmt, sync::Arc};
 
 use sse_tower_core::{__private::event_label, ApplicationContext, ApplicationEvent, Publication};
 
-use super::{Cause, DEFAULT_DEADLINE, Recorder, Wait};
+use super::{
+    recorder::Recorder,
+    unmet::Cause,
+    wait::{DEFAULT_DEADLINE, Wait},
+};
 
 /// Publishes `event` in `context`, and looks at what is published because of it.
 ///

@@ -1,15 +1,17 @@
-//! What is published in one context.
+//! `Recorder`: what is published in one context.
 
 use std::{
     any::Any,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use sse_tower_core::{
     __private::{Tap, tap},
     ApplicationContext, ApplicationEvent, EventMeta, PublicationId,
 };
+
+use crate::lock::lock;
 
 /// How many events a [`Recorder`] keeps: 16 384. Those after them are counted, and asking for
 /// events then panics, since the answer would be wrong.
@@ -149,8 +151,4 @@ impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Recorder({})", self.report())
     }
-}
-
-fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
-    record.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,13 @@
-//! What a client was refused, for those who read why a test failed.
+//! `Refusals`: what a client was refused, for those who read why a test failed.
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use http::Response;
+
+use crate::lock::lock;
 
 /// How many of a client's requests that were not answered 2xx a failure names: the last 4.
 pub const SHOWN_REFUSALS: usize = 4;
@@ -46,6 +48,6 @@ impl Refusals {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

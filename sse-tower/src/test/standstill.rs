@@ -1,17 +1,19 @@
-//! Real time, for the case that tokio's clock never gets on.
+//! `Standstill`: real time, for the case that tokio's clock never gets on.
 //!
 //! A paused clock moves when the runtime has nothing to do. A task that never rests, or a blocking
 //! one that never returns, keeps it where it is, and with it every deadline.
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
     thread::{self, Thread},
     time::{Duration, Instant},
 };
+
+use crate::lock::lock;
 
 /// How long, in real time, the kit waits while tokio's clock stands still: 30 s.
 ///
@@ -46,7 +48,7 @@ impl Standstill {
     /// Whether tokio's clock stood still all the time. Otherwise `waker` is woken when it is known.
     pub(super) fn is_known(&self, waker: &Waker, limit: Duration) -> bool {
         let new = waker.clone();
-        let old = self.shared.waker.lock().unwrap_or_else(PoisonError::into_inner).replace(new);
+        let old = lock(&self.shared.waker).replace(new);
         drop(old);
         self.shared.passed.load(Ordering::Acquire) && self.begun.elapsed() < limit / 2
     }
@@ -62,7 +64,7 @@ impl Shared {
             }
         }
         self.passed.store(true, Ordering::Release);
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waker = lock(&self.waker).take();
         if let Some(waker) = waker {
             waker.wake();
         }

@@ -1,10 +1,10 @@
-//! One event stream, as an `EventSource` has it.
+//! `TestStream`: one event stream, as an `EventSource` has it.
 
 use std::{
     collections::VecDeque,
     fmt,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -13,15 +13,14 @@ use http_body_util::BodyExt;
 use sse_tower_core::{CloseReason, StreamControl};
 
 use super::{
-    Cause, ReceivedEvent, Wait,
-    client::{Dial, TestBody, event_stream},
+    event::ReceivedEvent,
     parser::{Item, Parser},
     refusals::Refusals,
+    service::{Dial, TestBody, event_stream},
+    unmet::{Cause, MAX_UNREAD},
+    wait::Wait,
 };
-
-/// How many pieces of a body one wait reads, and how many events a stream keeps unread: 65 536. One
-/// more fails the wait with [`Cause::TooMuch`].
-pub const MAX_UNREAD: usize = 65_536;
+use crate::lock::lock;
 
 /// How many comments a stream keeps for [`next_comment`](TestStream::next_comment): 1 024, the
 /// oldest dropped first.
@@ -547,8 +546,4 @@ impl fmt::Debug for TestStream {
             .field("last_event_id", &self.last_event_id)
             .finish_non_exhaustive()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,15 @@
-//! Why a wait of the kit failed.
+//! `Unmet`: why a wait of the kit failed.
 
 use std::{error::Error, fmt, time::Duration};
 
 use http::{Response, StatusCode};
 use sse_tower_core::{BoxError, PublishError};
 
-use super::{MAX_STANDSTILL, ReceivedEvent};
+use super::{event::ReceivedEvent, standstill::MAX_STANDSTILL};
+
+/// How many pieces of a body one wait reads, and how many events a stream keeps unread: 65 536. One
+/// more fails the wait with [`Cause::TooMuch`].
+pub const MAX_UNREAD: usize = 65_536;
 
 /// An expectation that was not met: what was expected, what happened instead, and what had come
 /// before.
@@ -116,7 +120,7 @@ impl fmt::Display for Cause {
             Self::Came(event) => write!(f, "there came {event}"),
             Self::Broken(_) => f.write_str("the body broke off"),
             Self::TooMuch => {
-                write!(f, "{} pieces of the body came without it", super::MAX_UNREAD)
+                write!(f, "{MAX_UNREAD} pieces of the body came without it")
             }
             Self::NoStream(response) => {
                 let status = response.status();

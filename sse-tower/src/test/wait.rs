@@ -1,4 +1,4 @@
-//! Waiting with a deadline.
+//! `Wait`: something that is waited for, with a deadline.
 
 use std::{
     fmt,
@@ -10,7 +10,11 @@ use std::{
 
 use tokio::time::{Sleep, sleep};
 
-use super::{Cause, MAX_STANDSTILL, Unmet, standstill::Standstill};
+use super::{
+    standstill::{MAX_STANDSTILL, Standstill},
+    unmet::{Cause, Unmet},
+};
+use crate::boxed::BoxFuture;
 
 /// How long each wait of the kit goes on, on tokio's clock, unless [`Wait::within`] or
 /// [`TestClient::deadline`](super::TestClient::deadline) says otherwise: 5 s.
@@ -47,7 +51,7 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 #[must_use = "nothing is waited for unless it is awaited"]
 pub struct Wait<'a, T> {
     expected: String,
-    work: Pin<Box<dyn Future<Output = Result<T, Cause>> + Send + 'a>>,
+    work: BoxFuture<'a, Result<T, Cause>>,
     came: Box<dyn Fn() -> String + Send + 'a>,
     deadline: Duration,
     /// From the first poll on.

@@ -21,6 +21,7 @@
 //!
 //! # mod tests { use super::Memory;
 //! sse_tower_core::engine_contract!(Memory); // one #[tokio::test] for each rule
+//! sse_tower_core::queue_contract!(Memory); // and those of the queue, for an engine that has one
 //! # }
 //! # fn main() {}
 //! ```
@@ -45,6 +46,7 @@ mod join;
 mod node;
 mod once;
 mod order;
+mod queue;
 mod restart;
 mod resume;
 mod retention;
@@ -55,6 +57,7 @@ use std::{future::Future, sync::Arc};
 use super::{Engine, MAX_RECORD_BYTES};
 
 pub use node::{DEADLINE, KEEP, Node, event, topic};
+pub use queue::*;
 
 pub use {
     batches::{

@@ -5,7 +5,7 @@ use std::{fmt, future::ready, sync::Arc};
 use super::{node::Node, store::Store};
 use crate::backplane::{
     Answer, Batch, Engine, EngineError, EngineErrorKind, EngineFuture, Feed, FeedItem, Loaded,
-    Mark, Position, Topic, Want,
+    Mark, Position, Queue, Topic, Want,
 };
 
 /// One node of a [`MemoryStore`](super::MemoryStore). Every call is done when it returns; its future only brings the answer.
@@ -13,18 +13,13 @@ use crate::backplane::{
 /// The feed is called by whoever made the change, on any node, outside of all of the store's locks, one item after
 /// the other.
 pub struct MemoryEngine {
-    store: Arc<Store>,
-    node: Arc<Node>,
+    pub(super) store: Arc<Store>,
+    pub(super) node: Arc<Node>,
 }
 
 impl MemoryEngine {
     pub(super) fn new(store: Arc<Store>, node: Arc<Node>) -> Self {
         Self { store, node }
-    }
-
-    #[cfg(any(test, feature = "test-util"))]
-    pub(super) fn node(&self) -> &Arc<Node> {
-        &self.node
     }
 
     /// Whether a call may be made now.
@@ -36,7 +31,7 @@ impl MemoryEngine {
         if self.node.is_closed() { Err(closed()) } else { Ok(()) }
     }
 
-    fn answer<T: Send + 'static>(
+    pub(super) fn answer<T: Send + 'static>(
         &self,
         call: impl FnOnce() -> Result<T, EngineError>,
     ) -> EngineFuture<'_, T> {
@@ -117,6 +112,10 @@ impl Engine for MemoryEngine {
         self.answer(|| Ok(self.store.changed(after, limit)))
     }
 
+    fn queue(&self) -> Option<&dyn Queue> {
+        Some(self)
+    }
+
     fn durability(&self) -> &'static str {
         "what it stores is in this process, and gone with it"
     }
@@ -145,12 +144,12 @@ fn closed() -> EngineError {
     EngineError::new(EngineErrorKind::Closed, "this engine was closed")
 }
 
-fn away() -> EngineError {
+pub(super) fn away() -> EngineError {
     EngineError::unavailable("the store does not answer")
 }
 
 /// Counts down: whether there was one left.
-fn take(left: &mut usize) -> bool {
+pub(super) fn take(left: &mut usize) -> bool {
     let some = *left > 0;
     *left = left.saturating_sub(1);
     some

@@ -8,7 +8,7 @@ use super::{
     node::{Inbox, Node, Script},
     store::Store,
 };
-use crate::backplane::{Epoch, FeedItem, Record};
+use crate::backplane::{Epoch, FeedItem, NodeId, Record};
 
 /// So many records are remembered for [`NodeFaults::mend`] to repeat.
 const RECENT: usize = 256;
@@ -64,7 +64,7 @@ impl MemoryEngine {
     /// Makes the connection of this node fail on purpose.
     #[must_use]
     pub fn faults(&self) -> NodeFaults {
-        NodeFaults(self.node().clone())
+        NodeFaults(self.node.clone())
     }
 }
 
@@ -109,6 +109,12 @@ impl Faults {
     /// The store's clock is so much earlier than it would be. Not added to what was set before.
     pub fn set_clock_back(&self, by: Duration) {
         self.0.lock().back = by;
+    }
+
+    /// The lease of a node ran out, whatever it says: what it holds can be reaped.
+    pub fn expire_lease(&self, node: NodeId) {
+        // Rows in memory can all be read.
+        drop(self.0.queue(|ledger| ledger.expire(node), |()| false));
     }
 
     fn each(&self, fault: impl Fn(&NodeFaults)) {
@@ -193,6 +199,26 @@ impl NodeFaults {
     /// A load answers so much later than it read, until set otherwise.
     pub fn slow_loads(&self, by: Duration) {
         self.change(|inbox| inbox.script.slow_load = by);
+    }
+
+    /// The next so many calls of `settle` fail, and nothing is done.
+    pub fn fail_settles_before_storing(&self, settles: usize) {
+        self.change(|inbox| inbox.script.settle_before = settles);
+    }
+
+    /// The next so many calls of `settle` fail although all is done. Counted after those that fail before.
+    pub fn fail_settles_after_storing(&self, settles: usize) {
+        self.change(|inbox| inbox.script.settle_after = settles);
+    }
+
+    /// Leases are not renewed, or are again: `beat` fails.
+    pub fn freeze_renewals(&self, frozen: bool) {
+        self.change(|inbox| inbox.script.no_beats = frozen);
+    }
+
+    /// No bell comes, or they come again.
+    pub fn lose_bells(&self, lost: bool) {
+        self.change(|inbox| inbox.script.no_bells = lost);
     }
 
     fn change(&self, fault: impl FnOnce(&mut Inbox)) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
+    super::ledger::{Ledger, MemoryRows},
     batches::{Batches, Seen},
     topic::TopicLog,
 };
@@ -17,6 +18,9 @@ pub const MAX_TOPICS: usize = 1_048_576;
 /// So many bytes of bodies are kept, 256 MiB; then the topic that did not change longest is forgotten.
 pub const MAX_BYTES: usize = 256 * 1024 * 1024;
 
+/// So many bytes of events wait in the queue, 256 MiB; then the oldest expire.
+pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
+
 /// So many topics are looked at with each call because something of them may be too old. More than one call makes, so
 /// that the store does not grow.
 const LOOKED_AT: usize = 64;
@@ -25,9 +29,7 @@ const LOOKED_AT: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Log {
     epoch: Epoch,
-    last: Position,
-    /// Given before this store began, in a life that it does not remember.
-    given: Position,
+    positions: Positions,
     topics: HashMap<Topic, TopicLog>,
     /// The topics by their newest change.
     by_last: BTreeMap<Position, Topic>,
@@ -36,6 +38,23 @@ pub(super) struct Log {
     batches: Batches,
     forgotten: Position,
     bytes: usize,
+    queue: MemoryRows,
+}
+
+/// Where positions come from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Positions {
+    last: Position,
+    /// Given before this store began, in a life that it does not remember.
+    given: Position,
+}
+
+impl Positions {
+    fn next(&mut self, now: u64) -> Position {
+        let given = self.last.max(self.given).get();
+        self.last = Position::new(now.max(given.saturating_add(1)));
+        self.last
+    }
 }
 
 /// What an append did.
@@ -43,32 +62,38 @@ pub(super) struct Appended {
     pub(super) answers: Vec<Answer>,
     /// What became visible, in rising positions. Empty for a batch that was stored before.
     pub(super) records: Vec<Record>,
+    /// Something came into the queue.
+    pub(super) queued: bool,
 }
 
 impl Log {
     pub(super) fn new(epoch: Epoch) -> Self {
         Self {
             epoch,
-            last: Position::ZERO,
-            given: Position::ZERO,
+            positions: Positions::default(),
             topics: HashMap::new(),
             by_last: BTreeMap::new(),
             by_look: BTreeSet::new(),
             batches: Batches::default(),
             forgotten: Position::ZERO,
             bytes: 0,
+            queue: MemoryRows::default(),
         }
     }
 
     pub(super) fn mark(&self) -> Mark {
-        Mark { epoch: self.epoch, position: self.last }
+        Mark { epoch: self.epoch, position: self.positions.last }
     }
 
     pub(super) fn append(&mut self, batch: &Batch, now: u64) -> Result<Appended, EngineError> {
         match self.batches.look(batch.node, batch.number) {
             Seen::New => {}
             Seen::Repeated(answers) => {
-                return Ok(Appended { answers: answers.to_vec(), records: Vec::new() });
+                return Ok(Appended {
+                    answers: answers.to_vec(),
+                    records: Vec::new(),
+                    queued: false,
+                });
             }
             Seen::Superseded => {
                 return Err(EngineError::new(
@@ -80,14 +105,27 @@ impl Log {
         batch.entries.iter().try_for_each(storable)?;
         let mut answers = Vec::with_capacity(batch.entries.len());
         let mut records = Vec::with_capacity(batch.entries.len());
+        let mut queued = false;
         for entry in batch.entries.iter() {
+            if let Change::Enqueue(event) = &entry.change {
+                let position = self.positions.next(now);
+                self.ledger(now).enqueue(position, event)?;
+                answers.push(Answer::Stored(position));
+                queued = true;
+                continue;
+            }
             let (answer, record) = self.store(entry, now);
             answers.push(answer);
             records.extend(record);
         }
         self.batches.remember(batch.node, batch.number, answers.clone());
         self.sweep(now);
-        Ok(Appended { answers, records })
+        Ok(Appended { answers, records, queued })
+    }
+
+    /// The queue, at this time.
+    pub(super) fn ledger(&mut self, now: u64) -> Ledger<'_, MemoryRows> {
+        Ledger::new(&mut self.queue, now, self.positions.last, MAX_QUEUE_BYTES)
     }
 
     fn store(&mut self, entry: &Entry, now: u64) -> (Answer, Option<Record>) {
@@ -96,9 +134,7 @@ impl Log {
         if let Some(answer) = topic.refuse(change) {
             return (answer, None);
         }
-        let given = self.last.max(self.given).get();
-        let position = Position::new(now.max(given.saturating_add(1)));
-        self.last = position;
+        let position = self.positions.next(now);
         let (before, previous) = (topic.head, topic.head.newest);
         let (look, bytes) = (topic.look, topic.bytes());
         topic.apply(change, *keep, position, now);
@@ -173,20 +209,16 @@ impl Log {
 impl Log {
     /// Gives no position up to this one.
     pub(super) fn never_below(&mut self, given: Position) {
-        self.given = given;
+        self.positions.given = given;
     }
 }
 
 /// Whether this store takes the entry.
 fn storable(entry: &Entry) -> Result<(), EngineError> {
-    match &entry.change {
-        Change::Event { body, .. } if body.len() > MAX_RECORD_BYTES => Err(EngineError::refused(
-            format!("an event of {} bytes is more than {MAX_RECORD_BYTES}", body.len()),
-        )),
-        Change::Enqueue(_) => Err(EngineError::new(
-            EngineErrorKind::Unsupported,
-            "this engine has no queue for listeners",
-        )),
+    match entry.change.bytes() {
+        bytes if bytes > MAX_RECORD_BYTES => Err(EngineError::refused(format!(
+            "a record of {bytes} bytes is more than {MAX_RECORD_BYTES}"
+        ))),
         _ => Ok(()),
     }
 }

@@ -10,6 +10,7 @@
 //! * `topic` is one topic of it: events, head, and what is remembered of `once` keys.
 //! * `batches` answers a repeated batch as it did the first time.
 //! * `node` is one node's feed: filled in the store's order, emptied outside of the store's lock.
+//! * `queue` is the [`ledger`](super::ledger) over rows in memory.
 //! * `engine` puts them together; `faults` (feature `test-util`) makes them fail on purpose.
 
 mod batches;
@@ -19,6 +20,7 @@ mod engine;
 mod faults;
 mod log;
 mod node;
+mod queue;
 mod store;
 mod topic;
 
@@ -29,7 +31,7 @@ pub use batches::MAX_NODES;
 pub use engine::MemoryEngine;
 #[cfg(any(test, feature = "test-util"))]
 pub use faults::{Faults, Mend, NodeFaults, Snapshot};
-pub use log::{MAX_BYTES, MAX_TOPICS};
+pub use log::{MAX_BYTES, MAX_QUEUE_BYTES, MAX_TOPICS};
 pub use node::{MAX_FEED_BYTES, MAX_FEED_ITEMS};
 pub use store::MemoryStore;
 pub use topic::MAX_ONCE_KEYS;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    backplane::{Change, Feed, FeedItem, Record},
+    backplane::{Feed, FeedItem},
     sync::lock_std,
 };
 
@@ -57,11 +57,19 @@ pub(super) struct Script {
     pub(super) fail_after: usize,
     /// So many loads fail.
     pub(super) fail_loads: usize,
+    /// No bell comes.
+    pub(super) no_bells: bool,
+    /// Every beat fails.
+    pub(super) no_beats: bool,
+    /// So many verdicts fail before they are stored.
+    pub(super) settle_before: usize,
+    /// So many verdicts fail although they are stored.
+    pub(super) settle_after: usize,
     /// A load answers so much later than it read.
     pub(super) slow_load: Duration,
     /// The newest records that came, to be repeated.
     #[cfg(any(test, feature = "test-util"))]
-    pub(super) recent: VecDeque<(crate::backplane::Epoch, Record)>,
+    pub(super) recent: VecDeque<(crate::backplane::Epoch, crate::backplane::Record)>,
 }
 
 impl Node {
@@ -161,6 +169,9 @@ impl Script {
         if self.broken || self.deaf {
             return true;
         }
+        if matches!(item, FeedItem::Bell) {
+            return self.no_bells;
+        }
         let FeedItem::Records { .. } = item else { return false };
         if self.lose > 0 {
             self.lose -= 1;
@@ -174,17 +185,7 @@ impl Script {
 
 fn bytes(item: &FeedItem) -> usize {
     let FeedItem::Records { records, .. } = item else { return 0 };
-    records.iter().map(Record::bytes).sum()
-}
-
-impl Record {
-    /// The bytes of its body.
-    pub(super) fn bytes(&self) -> usize {
-        match &self.change {
-            Change::Event { body, .. } => body.len(),
-            _ => 0,
-        }
-    }
+    records.iter().map(|record| record.change.bytes()).sum()
 }
 
 /// Being the one who empties the inbox; given back also if the feed panics.

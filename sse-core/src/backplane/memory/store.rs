@@ -11,6 +11,7 @@ use super::{clock::Clock, engine::MemoryEngine, log::Log, node::Node};
 use crate::{
     backplane::{
         Answer, Batch, EngineError, Epoch, FeedItem, Loaded, Mark, Position, Record, Topic, Want,
+        ledger::{Ledger, MemoryRows},
     },
     sync::lock_std,
 };
@@ -117,12 +118,31 @@ impl Store {
     pub(super) fn append(&self, batch: &Batch) -> Result<Vec<Answer>, EngineError> {
         let (mut inner, now) = self.timed();
         let appended = inner.log.append(batch, now)?;
-        let fed = inner.feed(appended.records);
+        let mut fed = inner.feed(appended.records);
+        if appended.queued {
+            fed = inner.ring();
+        }
         drop(inner);
         for node in fed {
             node.drain();
         }
         Ok(appended.answers)
+    }
+
+    /// Does something with the queue; `rings` says whether there may be something to claim then.
+    pub(super) fn queue<T>(
+        &self,
+        call: impl FnOnce(&mut Ledger<'_, MemoryRows>) -> Result<T, EngineError>,
+        rings: impl FnOnce(&T) -> bool,
+    ) -> Result<T, EngineError> {
+        let (mut inner, now) = self.timed();
+        let result = call(&mut inner.log.ledger(now))?;
+        let rung = if rings(&result) { inner.ring() } else { Vec::new() };
+        drop(inner);
+        for node in rung {
+            node.drain();
+        }
+        Ok(result)
     }
 
     pub(super) fn load(&self, wants: &[Want]) -> Vec<Loaded> {
@@ -196,8 +216,12 @@ impl Inner {
         fed
     }
 
+    /// Tells every node that something may wait in the queue.
+    fn ring(&self) -> Vec<Arc<Node>> {
+        self.nodes().into_iter().inspect(|node| node.push(FeedItem::Bell)).collect()
+    }
+
     /// The nodes that there are.
-    #[cfg(any(test, feature = "test-util"))]
     pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
         self.nodes.values().cloned().collect()
     }

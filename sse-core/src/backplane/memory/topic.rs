@@ -71,44 +71,31 @@ impl TopicLog {
 
     /// What is answered without storing anything, if that is so.
     pub(super) fn refuse(&self, change: &Change) -> Option<Answer> {
-        match change {
-            Change::Event { once, .. } => {
-                let once = once.as_ref().zip(self.once.as_ref());
-                let before = once.and_then(|(key, keys)| keys.stored.get(key));
-                match before {
-                    Some(position) => Some(Answer::Repeated(*position)),
-                    None => self.head.completed.map(|_| Answer::Closed),
-                }
-            }
-            Change::Complete => self.head.completed.map(|_| Answer::Closed),
-            _ => None,
+        if let (Change::Event { once: Some(key), .. }, Some(keys)) = (change, &self.once)
+            && let Some(position) = keys.stored.get(key)
+        {
+            return Some(Answer::Repeated(*position));
         }
+        self.head.refuses(change).then_some(Answer::Closed)
     }
 
     /// Makes a change that was not refused.
     pub(super) fn apply(&mut self, change: &Change, keep: Keep, position: Position, now: u64) {
         self.keep = keep;
         self.changed = now;
-        self.head.last = position;
+        let previous = self.head.newest;
+        self.head.apply(change, position);
         match change {
             Change::Event { body, once } => {
                 if let Some(key) = once {
                     self.once.get_or_insert_default().stored.insert(key.clone(), position);
                 }
-                let previous = self.head.newest;
                 self.bytes += body.len();
                 let (body, once) = (body.clone(), once.clone());
                 self.events.push_back(Stored { position, previous, at: now, body, once });
-                self.head.newest = position;
             }
-            Change::Complete => self.head.completed = Some(position),
-            Change::Forget => {
-                while self.drop_oldest(now) {}
-                self.head.completed = None;
-            }
-            Change::Disconnect => self.head.disconnected = position,
-            Change::Claim { holder } => self.head.claimed = Some((position, *holder)),
-            Change::Enqueue(_) => {}
+            Change::Forget => while self.drop_oldest(now) {},
+            _ => {}
         }
         self.trim(now);
     }

@@ -1,4 +1,4 @@
-//! Who may take the direct path.
+//! `request_fits`, `response_fits`: which streams may take the direct path.
 
 use http::{
     HeaderMap, Method, Request, Response, StatusCode, Version,

@@ -1,4 +1,4 @@
-//! One frame as HTTP/1.1 carries it (RFC 9112, section 7.1), and how far it is written.
+//! `Chunker` and `Unsent`: one frame as HTTP/1.1 carries it (RFC 9112, section 7.1), and how far it is written.
 
 use std::{
     io::{self, IoSlice, Write as _},

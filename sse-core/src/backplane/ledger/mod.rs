@@ -1,0 +1,106 @@
+//! The queue of an engine that keeps its rows by itself, in memory or in a file.
+//!
+//! A store that can put, get and walk rows in the order of their keys has a [`Queue`](super::Queue) with this: [`Ledger`] is one
+//! transaction over such [`Rows`], with a method for each of the queue's. It has no lock, no clock and no state of
+//! its own. Engines whose store is a server of its own do the same in the server's language.
+//!
+//! | rows | by | have |
+//! |---|---|---|
+//! | events | position | the event and when it came |
+//! | index | kind, position | nothing |
+//! | listeners | listener | whether it is served, when it was seen, how much it has |
+//! | hears, heard | listener and name; name and listener | where the listener began |
+//! | lanes | listener, kind | the newest position that was claimed |
+//! | held | listener, position | owner, counts, due time, errors |
+//! | due | listener, kind, due time, position | nothing |
+//! | owned | node, listener, position | nothing |
+//! | nodes | node | until when its lease goes |
+//! | letters | listener, number | the dead letter |
+
+mod claim;
+mod codec;
+mod events;
+mod keys;
+mod lease;
+mod letters;
+mod listeners;
+mod rows;
+mod settle;
+
+use super::{EngineError, Position};
+
+pub use events::{EXPIRES, WINDOW};
+pub use letters::{LETTER_AGE, MAX_LETTERS};
+pub use listeners::{MAX_LISTENERS, UNSEEN};
+pub use rows::{MemoryRows, Rows};
+
+use rows::{Listener, Meta};
+
+/// So many events are held for one listener at most, running and waiting: then nothing is claimed for the first time.
+pub const MAX_HELD: usize = 10_000;
+
+/// So many events are claimed for one listener at once at most.
+pub const MAX_CLAIM: usize = 256;
+
+/// The queue at one moment: what one call does, within one transaction over the rows.
+///
+/// If a method fails, what it has put is to be undone by dropping the transaction.
+///
+/// ```
+/// use sse_tower_core::backplane::{Position, Registration, Since, ledger::{Ledger, MemoryRows}};
+///
+/// # fn main() -> Result<(), sse_tower_core::backplane::EngineError> {
+/// let mut rows = MemoryRows::default();
+/// let mail = Registration {
+///     listener: "mail".into(),
+///     hears: vec!["order.paid".into()],
+///     since: Since::Now,
+/// };
+/// let mut ledger = Ledger::new(&mut rows, 1_000_000, Position::ZERO, 1 << 20);
+/// ledger.register(&[mail])?;
+/// assert_eq!(ledger.heard()?, ["order.paid".into()]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Ledger<'a, R> {
+    rows: &'a mut R,
+    now: u64,
+    last: Position,
+    bytes: u64,
+}
+
+impl<'a, R: Rows> Ledger<'a, R> {
+    /// The queue in these rows, at `now` microseconds of the store's clock; `last` is the newest position that the store gave, and `bytes` how many
+    /// bytes of events it keeps at most: then the oldest expire.
+    pub fn new(rows: &'a mut R, now: u64, last: Position, bytes: u64) -> Self {
+        Self { rows, now, last, bytes }
+    }
+
+    fn listener(&self, listener: &str) -> Result<Option<Listener>, EngineError> {
+        let row = self.rows.get(&keys::listener(listener))?;
+        row.map(|row| Listener::read(&row)).transpose()
+    }
+
+    /// Changes a listener's row, if there is one.
+    fn tally(
+        &mut self,
+        listener: &str,
+        change: impl FnOnce(&mut Listener),
+    ) -> Result<(), EngineError> {
+        if let Some(mut row) = self.listener(listener)? {
+            change(&mut row);
+            self.rows.put(keys::listener(listener), row.write())?;
+        }
+        Ok(())
+    }
+
+    fn meta(&self) -> Result<Meta, EngineError> {
+        let row = self.rows.get(&keys::meta())?;
+        row.map_or(Ok(Meta::default()), |row| Meta::read(&row))
+    }
+
+    fn set_meta(&mut self, meta: &Meta) -> Result<(), EngineError> {
+        self.rows.put(keys::meta(), meta.write())
+    }
+}

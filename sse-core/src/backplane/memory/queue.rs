@@ -1,0 +1,87 @@
+//! The queue of one node.
+
+use std::{sync::Arc, time::Duration};
+
+use super::engine::{MemoryEngine, away, take};
+use crate::backplane::{
+    Beat, Claim, Claimed, DeadLetter, EngineFuture, Fence, Letters, ListenerStats, NodeId, Queue,
+    Registration, Steer, Verdict,
+};
+
+impl Queue for MemoryEngine {
+    fn register(&self, listeners: Vec<Registration>) -> EngineFuture<'_, ()> {
+        self.answer(|| self.store.queue(|ledger| ledger.register(&listeners), |()| true))
+    }
+
+    fn heard(&self) -> EngineFuture<'_, Vec<Arc<str>>> {
+        self.answer(|| self.store.queue(|ledger| ledger.heard(), |_| false))
+    }
+
+    fn claim(&self, node: NodeId, claims: Vec<Claim>) -> EngineFuture<'_, Claimed> {
+        self.answer(|| self.store.queue(|ledger| ledger.claim(node, &claims), |_| false))
+    }
+
+    fn settle(&self, verdicts: Vec<(Fence, Verdict)>) -> EngineFuture<'_, Vec<bool>> {
+        self.answer(|| {
+            let (before, after) = self.node.inbox(|inbox| {
+                let before = take(&mut inbox.script.settle_before);
+                (before, !before && take(&mut inbox.script.settle_after))
+            });
+            if before {
+                return Err(away());
+            }
+            let waits = |(_, verdict): &(Fence, Verdict)| {
+                matches!(verdict, Verdict::Released | Verdict::Failed { .. })
+            };
+            let rings = verdicts.iter().any(waits);
+            let settled = self.store.queue(|ledger| ledger.settle(&verdicts), |_| rings)?;
+            if after { Err(away()) } else { Ok(settled) }
+        })
+    }
+
+    fn beat(&self, node: NodeId, lease: Duration) -> EngineFuture<'_, Beat> {
+        self.answer(|| {
+            if self.node.inbox(|inbox| inbox.script.no_beats) {
+                return Err(away());
+            }
+            self.store.queue(|ledger| ledger.beat(node, lease), |_| false)
+        })
+    }
+
+    fn reap(&self, again: Duration) -> EngineFuture<'_, usize> {
+        self.answer(|| self.store.queue(|ledger| ledger.reap(again), |reaped| *reaped > 0))
+    }
+
+    fn leave(&self, node: NodeId) -> EngineFuture<'_, ()> {
+        self.answer(|| {
+            self.store.queue(|ledger| ledger.leave(node), |released| *released > 0).map(drop)
+        })
+    }
+
+    fn dead(
+        &self,
+        listener: Arc<str>,
+        after: u64,
+        limit: usize,
+    ) -> EngineFuture<'_, Vec<DeadLetter>> {
+        self.answer(|| self.store.queue(|ledger| ledger.dead(&listener, after, limit), |_| false))
+    }
+
+    fn revive(&self, listener: Arc<str>, letters: Letters) -> EngineFuture<'_, usize> {
+        let rings = |revived: &usize| *revived > 0;
+        self.answer(|| self.store.queue(|ledger| ledger.revive(&listener, letters), rings))
+    }
+
+    fn discard(&self, listener: Arc<str>, letters: Letters) -> EngineFuture<'_, usize> {
+        self.answer(|| self.store.queue(|ledger| ledger.discard(&listener, letters), |_| false))
+    }
+
+    fn steer(&self, listener: Arc<str>, how: Steer) -> EngineFuture<'_, bool> {
+        let rings = |_: &bool| how == Steer::Resume;
+        self.answer(|| self.store.queue(|ledger| ledger.steer(&listener, how), rings))
+    }
+
+    fn stats(&self) -> EngineFuture<'_, Vec<ListenerStats>> {
+        self.answer(|| self.store.queue(|ledger| ledger.stats(), |_| false))
+    }
+}

@@ -1,0 +1,173 @@
+//! How a connection ends, and who is told.
+
+use super::{CLOSED, Conn, IntoResponseState, STATE, Signals};
+use crate::{
+    close_reason::CloseReason,
+    emitter::{
+        callbacks::{Callback, OnCompletion, OnError},
+        error::BoxError,
+        queue::{Queue, Queued},
+    },
+    event::SseEvent,
+    log::{Offset, clock},
+    sync::{Arc, Ordering, lock},
+};
+
+impl Conn {
+    /// The stream lived as long as it may.
+    pub(crate) fn time_out(&self) {
+        {
+            let mut state = lock(&self.state);
+            if state.lifecycle.closed().is_none() {
+                let others = state.hooks.others.as_mut();
+                self.callbacks
+                    .add(others.map(|o| std::mem::take(&mut o.timeout)).into_iter().flatten());
+            }
+        }
+        self.callbacks.run();
+        self.close(CloseReason::TimedOut, None);
+    }
+
+    /// Nothing more will be written. Callbacks run here, unless they run elsewhere at this moment.
+    pub(crate) fn finish(&self, everything_was_written: bool) {
+        let (left, hooks, signals) = {
+            let mut state = lock(&self.state);
+            let Some(reason) = state.lifecycle.finish(everything_was_written) else { return };
+            self.bits.fetch_or(CLOSED, Ordering::AcqRel);
+            let counts = state.counts.close();
+            state.queue = Queue::default();
+            let hooks = std::mem::take(&mut state.hooks);
+            let completion = hooks.completion;
+            self.callbacks
+                .add(completion.into_iter().map(|hook| Box::new(move || hook(reason)) as Callback));
+            let left = (std::mem::take(&mut state.cursors), counts);
+            (left, hooks.others, state.signals.clone())
+        };
+        *lock(&self.waker) = None;
+        // Dropped here because they are the program's: their drop may do anything.
+        drop((left, hooks));
+        if let Some(signals) = &signals {
+            signals.closed.cancel();
+            signals.room.notify_waiters();
+            let signals = Arc::clone(signals);
+            self.callbacks.add([Box::new(move || signals.over.cancel()) as Callback]);
+        }
+        self.callbacks.run();
+    }
+
+    /// Takes no more events; the stream ends once what is queued was written.
+    pub(crate) fn close(&self, reason: CloseReason, last: Option<SseEvent>) -> bool {
+        self.close_with(reason, last, None)
+    }
+
+    fn close_with(
+        &self,
+        reason: CloseReason,
+        last: Option<SseEvent>,
+        error: Option<BoxError>,
+    ) -> bool {
+        let (signals, counts) = {
+            let mut state = lock(&self.state);
+            if !state.lifecycle.close(reason) {
+                return false;
+            }
+            self.bits.fetch_or(CLOSED, Ordering::AcqRel);
+            let counts = state.counts.close();
+            state.until = clock::last();
+            if let Some(last) = last {
+                state.queue.push(Queued { offset: Offset::LAST, frame: last.encode(), id: None });
+            }
+            if let Some(error) = error {
+                let error = Arc::new(error);
+                let others = state.hooks.others.as_mut();
+                let hooks = others.map(|others| std::mem::take(&mut others.error));
+                self.callbacks.add(hooks.into_iter().flatten().map(|hook| {
+                    let error = Arc::clone(&error);
+                    Box::new(move || hook(&error)) as Callback
+                }));
+            }
+            (state.signals.clone(), counts)
+        };
+        drop(counts);
+        self.callbacks.run();
+        if let Some(signals) = signals {
+            signals.closed.cancel();
+            signals.room.notify_waiters();
+        }
+        self.notify(STATE);
+        true
+    }
+
+    pub(crate) fn fail(&self, error: BoxError) {
+        #[cfg(feature = "tracing")]
+        tracing::warn!(
+            target: "sse_tower",
+            error = %crate::causes::WithCauses(&*error),
+            "stream was completed with an error"
+        );
+        self.close_with(CloseReason::Failed, None, Some(error));
+    }
+
+    /// Every sending handle was dropped.
+    pub(crate) fn senders_dropped(&self) {
+        let (taken, follows) = {
+            let state = lock(&self.state);
+            (state.response == IntoResponseState::Taken, state.open_logs > 0)
+        };
+        if !taken {
+            // It never became a response, and nobody is left who could make it one.
+            self.finish(false);
+        } else if !follows {
+            // Nothing can come any more.
+            self.close(CloseReason::Completed, None);
+        }
+    }
+
+    pub(crate) fn signals(&self) -> Arc<Signals> {
+        let mut state = lock(&self.state);
+        let signals = Arc::clone(state.signals.get_or_insert_with(Default::default));
+        let lifecycle = state.lifecycle;
+        drop(state);
+        if lifecycle.closed().is_some() {
+            signals.closed.cancel();
+        }
+        if lifecycle.over().is_some() {
+            // Behind the callbacks that may still run.
+            let signals = Arc::clone(&signals);
+            self.callbacks.add([Box::new(move || signals.over.cancel()) as Callback]);
+            self.callbacks.run();
+        }
+        signals
+    }
+
+    pub(crate) fn on_timeout(&self, hook: Callback) {
+        let mut state = lock(&self.state);
+        if state.lifecycle.over().is_none() {
+            state.hooks.others.get_or_insert_default().timeout.push(hook);
+        }
+    }
+
+    pub(crate) fn on_error(&self, hook: OnError) {
+        let mut state = lock(&self.state);
+        if state.lifecycle.over().is_none() {
+            state.hooks.others.get_or_insert_default().error.push(hook);
+        }
+    }
+
+    pub(crate) fn on_completion(&self, hook: OnCompletion) {
+        let reason = {
+            let mut state = lock(&self.state);
+            let Some(reason) = state.lifecycle.over() else {
+                if state.hooks.completion.is_empty() {
+                    // Most have one, whose guard a limit or a drain holds.
+                    state.hooks.completion.reserve_exact(1);
+                }
+                state.hooks.completion.push(hook);
+                return;
+            };
+            reason
+        };
+        self.callbacks.add([Box::new(move || hook(reason)) as Callback]);
+        self.callbacks.run();
+    }
+}

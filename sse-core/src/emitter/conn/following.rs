@@ -1,0 +1,70 @@
+//! The logs that a connection follows, and what they make of it.
+
+use super::{Conn, IntoResponseState};
+use crate::{
+    close_reason::CloseReason,
+    log::{Cursor, ReceiverCount},
+    sync::{Arc, lock},
+};
+
+impl Conn {
+    /// Follows a log; the stream hears of it by the next `notify(STATE)`. Gives the cursor back
+    /// if the connection is over.
+    pub(crate) fn follow(
+        &self,
+        cursor: Box<dyn Cursor>,
+        count: Arc<dyn ReceiverCount>,
+    ) -> Result<(), Box<dyn Cursor>> {
+        let mut state = lock(&self.state);
+        if state.lifecycle.over().is_some() {
+            return Err(cursor);
+        }
+        if state.lifecycle.closed().is_none() {
+            state.counts.open(count);
+        }
+        if state.cursors.is_empty() {
+            // Most follow one log, and there are many of them.
+            state.cursors.reserve_exact(1);
+        }
+        state.cursors.push(cursor);
+        state.open_logs += 1;
+        state.has_followed = true;
+        Ok(())
+    }
+
+    /// Did this connection ever follow a log?
+    pub(crate) fn has_followed(&self) -> bool {
+        lock(&self.state).has_followed
+    }
+
+    /// A followed log is complete. With the last of them the connection is.
+    pub(crate) fn log_completed(&self) {
+        let last = {
+            let mut state = lock(&self.state);
+            state.open_logs = state.open_logs.saturating_sub(1);
+            state.open_logs == 0
+        };
+        if last {
+            self.close(CloseReason::Completed, None);
+        }
+    }
+
+    /// A followed log that was complete is so no more.
+    pub(crate) fn log_reopened(&self) {
+        lock(&self.state).open_logs += 1;
+    }
+
+    /// There is nothing to say to this client, now or later, unless it is a response already, has
+    /// got something of its own, or follows more than `logs` logs.
+    pub(crate) fn no_content(&self, logs: usize) -> bool {
+        {
+            let mut state = lock(&self.state);
+            let alone = state.open_logs <= logs && state.queue.is_empty();
+            if state.response != IntoResponseState::Stream || !alone {
+                return false;
+            }
+            state.response = IntoResponseState::NoContent;
+        }
+        self.close(CloseReason::Completed, None)
+    }
+}

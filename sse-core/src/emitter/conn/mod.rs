@@ -1,0 +1,329 @@
+//! One connection: what its sending half, its receiving half and the logs it follows share.
+//!
+//! Here is its state and what the stream does; `sending` is what comes in, `following` what the logs
+//! make of it, `ending` how it ends and who is told.
+
+mod ending;
+mod following;
+mod sending;
+
+use std::{collections::VecDeque, fmt, task::Waker, time::Duration};
+
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    callbacks::{CallbackQueue, Hooks},
+    lifecycle::Lifecycle,
+    queue::{Queue, Queued},
+    settings::{ConnSettings, KeepAlive},
+};
+use crate::{
+    log::{Cursor, Offset, ReceiverCounts},
+    sync::{Arc, AtomicU32, Mutex, Ordering, lock},
+    timer::Tick,
+};
+
+/// A log that this connection follows has something new.
+pub(crate) const SHARED: u32 = 1;
+/// Something under `state` changed that the stream must see.
+pub(crate) const STATE: u32 = 2;
+/// A timer fired.
+pub(crate) const TICK: u32 = 4;
+/// No event that comes now is for this connection any more. Once set it stays, and is nothing to
+/// look at.
+const CLOSED: u32 = 8;
+
+/// One connection. Publishers touch `bits` and `waker` alone: in this order, so that both are in
+/// the cache line that the reference counts are in.
+#[repr(C)]
+pub(crate) struct Conn {
+    bits: AtomicU32,
+    waker: Mutex<Option<Waker>>,
+    state: Mutex<State>,
+    callbacks: CallbackQueue,
+}
+
+struct State {
+    lifecycle: Lifecycle,
+    /// While ending: shared events after this offset are not written.
+    until: Offset,
+    queue: Queue,
+    /// Logs to follow that the stream has not taken over yet.
+    cursors: Vec<Box<dyn Cursor>>,
+    /// How many followed logs are not complete.
+    open_logs: usize,
+    has_followed: bool,
+    /// Where this connection counts as one that takes events.
+    counts: ReceiverCounts,
+    settings: ConnSettings,
+    response: IntoResponseState,
+    hooks: Hooks,
+    signals: Option<Arc<Signals>>,
+}
+
+/// Made when somebody first waits for something.
+#[derive(Default)]
+pub(crate) struct Signals {
+    /// Nothing more is accepted.
+    pub(crate) closed: CancellationToken,
+    /// The last callback has returned.
+    pub(crate) over: CancellationToken,
+    /// The queue has room again, or will never have.
+    pub(crate) room: Notify,
+}
+
+/// What an emitter becomes when it is returned from a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IntoResponseState {
+    Stream,
+    /// Everything was said: the client need not come back.
+    NoContent,
+    /// It is a response already.
+    Taken,
+}
+
+/// What the stream takes over at once.
+pub(crate) struct Update {
+    pub(crate) cursors: Vec<Box<dyn Cursor>>,
+    /// Set once the connection is ending: shared events up to here are still written.
+    pub(crate) until: Option<Offset>,
+    /// The offset of the first queued event, if those taken before have to be written first.
+    pub(crate) queued: Option<Offset>,
+}
+
+impl Conn {
+    pub(crate) fn new(settings: ConnSettings) -> Self {
+        Self {
+            bits: AtomicU32::new(STATE),
+            waker: Mutex::new(None),
+            state: Mutex::new(State {
+                lifecycle: Lifecycle::Open,
+                until: Offset::FIRST,
+                queue: Queue::default(),
+                cursors: Vec::new(),
+                open_logs: 0,
+                has_followed: false,
+                counts: ReceiverCounts::default(),
+                settings,
+                response: IntoResponseState::Stream,
+                hooks: Hooks::default(),
+                signals: None,
+            }),
+            callbacks: CallbackQueue::default(),
+        }
+    }
+
+    // What publishers and timers do.
+
+    /// Marks that there is something to look at, and wakes the stream unless somebody has already.
+    /// Says whether the connection still takes events.
+    pub(crate) fn notify(&self, bit: u32) -> bool {
+        let before = self.bits.fetch_or(bit, Ordering::AcqRel);
+        if before & !CLOSED == 0 {
+            let waker = lock(&self.waker).clone();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        before & CLOSED == 0
+    }
+
+    // What the stream does.
+
+    pub(crate) fn register(&self, waker: &Waker) {
+        *lock(&self.waker) = Some(waker.clone());
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.bits.load(Ordering::Acquire) & !CLOSED == 0
+    }
+
+    pub(crate) fn has(&self, bit: u32) -> bool {
+        self.bits.load(Ordering::Acquire) & bit != 0
+    }
+
+    /// Was it a followed log, and nothing else, since the last time? If so this is it now.
+    pub(crate) fn take_shared(&self) -> bool {
+        self.bits.compare_exchange(SHARED, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The bits that were set since the last time.
+    pub(crate) fn take_bits(&self) -> u32 {
+        self.bits.fetch_and(CLOSED, Ordering::AcqRel) & !CLOSED
+    }
+
+    /// Takes over what was queued for this connection alone, once `out` is written: so that what
+    /// waits stays bounded by twice the capacity.
+    pub(crate) fn take_queue(&self, out: &mut VecDeque<Queued>) -> Update {
+        let (update, signals) = {
+            let mut state = lock(&self.state);
+            if out.front().is_none_or(|event| event.offset == Offset::LAST) {
+                state.queue.move_to(out);
+            }
+            let until = state.lifecycle.closed().map(|_| state.until);
+            let (cursors, queued) = (std::mem::take(&mut state.cursors), state.queue.first());
+            (Update { cursors, until, queued }, state.signals.clone())
+        };
+        if let Some(signals) = signals {
+            signals.room.notify_waiters();
+        }
+        update
+    }
+
+    pub(crate) fn settings(&self) -> ConnSettings {
+        lock(&self.state).settings
+    }
+
+    // What the program does.
+
+    pub(crate) fn lifecycle(&self) -> Lifecycle {
+        lock(&self.state).lifecycle
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.lifecycle() == Lifecycle::Open
+    }
+
+    pub(crate) fn configure(
+        &self,
+        timeout: Option<Duration>,
+        keep_alive: Option<Duration>,
+        retry: Option<Duration>,
+    ) {
+        let mut state = lock(&self.state);
+        let settings = &mut state.settings;
+        settings.timeout = timeout.or(settings.timeout);
+        settings.retry = retry.or(settings.retry);
+        if let Some(interval) = keep_alive {
+            settings.keep_alive = KeepAlive::Every(interval);
+        }
+    }
+
+    pub(crate) fn default_keep_alive(&self, interval: Duration) {
+        let mut state = lock(&self.state);
+        if matches!(state.settings.keep_alive, KeepAlive::Default(_)) {
+            state.settings.keep_alive = KeepAlive::Default(interval);
+        }
+    }
+
+    /// Becomes a response: once.
+    pub(crate) fn take(&self) -> IntoResponseState {
+        let mut state = lock(&self.state);
+        std::mem::replace(&mut state.response, IntoResponseState::Taken)
+    }
+}
+
+impl Tick for Conn {
+    fn tick(&self, _: Instant) {
+        self.notify(TICK);
+    }
+}
+
+impl fmt::Debug for Conn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn").field("lifecycle", &self.lifecycle()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering as StdOrdering},
+        task::Wake,
+    };
+
+    use super::*;
+    use crate::{
+        close_reason::CloseReason, emitter::error::TrySendError, event::SseEvent, log::clock,
+    };
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, StdOrdering::Relaxed);
+        }
+    }
+
+    fn conn() -> Conn {
+        Conn::new(ConnSettings::default())
+    }
+
+    fn frames(out: &VecDeque<Queued>) -> Vec<&[u8]> {
+        out.iter().map(|queued| &*queued.frame).collect()
+    }
+
+    #[test]
+    fn several_events_cost_one_wake_up_until_the_stream_looks() {
+        let (conn, wakes) = (conn(), Arc::new(Wakes::default()));
+        conn.register(&Arc::clone(&wakes).into());
+        conn.take_bits();
+        assert!(conn.notify(SHARED) && conn.notify(SHARED) && conn.notify(STATE));
+        assert_eq!(wakes.0.load(StdOrdering::Relaxed), 1);
+        assert_eq!(conn.take_bits(), SHARED | STATE);
+        conn.notify(SHARED);
+        assert_eq!(wakes.0.load(StdOrdering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_closed_connection_takes_no_event_and_keeps_its_first_reason() {
+        let conn = conn();
+        assert!(conn.close(CloseReason::TimedOut, None));
+        assert!(!conn.close(CloseReason::Completed, None));
+        assert!(!conn.notify(SHARED));
+        let refused = conn.try_send("late");
+        assert!(matches!(refused, Err(TrySendError::Closed { reason: CloseReason::TimedOut, .. })));
+    }
+
+    #[test]
+    fn what_is_queued_keeps_the_place_at_which_it_came() {
+        let conn = conn();
+        conn.try_send("first").unwrap();
+        let between = clock::next();
+        conn.try_send("second").unwrap();
+        conn.close(CloseReason::Completed, Some(SseEvent::data("last")));
+        let mut out = VecDeque::new();
+        let update = conn.take_queue(&mut out);
+        assert_eq!(frames(&out), [&b"data:first\n\n"[..], b"data:second\n\n", b"data:last\n\n"]);
+        assert!(out[0].offset < between && between < out[1].offset);
+        assert_eq!(out[2].offset, Offset::LAST);
+        assert!(update.until.is_some_and(|until| until >= out[1].offset));
+    }
+
+    #[test]
+    fn the_queue_is_taken_over_once_what_was_taken_before_is_written() {
+        let conn = conn();
+        conn.try_send("first").unwrap();
+        let mut out = VecDeque::new();
+        assert!(conn.take_queue(&mut out).queued.is_none());
+        conn.try_send("second").unwrap();
+        assert!(conn.take_queue(&mut out).queued.is_some());
+        assert_eq!(frames(&out), [b"data:first\n\n"]);
+        out.clear();
+        assert!(conn.take_queue(&mut out).queued.is_none());
+        assert_eq!(frames(&out), [b"data:second\n\n"]);
+    }
+
+    #[test]
+    fn a_client_with_something_of_its_own_is_not_sent_away() {
+        let (one, other) = (conn(), conn());
+        one.try_send("hello").unwrap();
+        assert!(!one.no_content(0));
+        assert_eq!(one.take(), IntoResponseState::Stream);
+        assert!(other.no_content(0));
+        assert_eq!(other.take(), IntoResponseState::NoContent);
+        assert_eq!(other.take(), IntoResponseState::Taken);
+    }
+
+    #[test]
+    fn without_senders_a_response_ends_and_what_never_was_one_is_over() {
+        let (response, forgotten) = (conn(), conn());
+        response.take();
+        response.senders_dropped();
+        assert_eq!(response.lifecycle(), Lifecycle::Ending(CloseReason::Completed));
+        forgotten.senders_dropped();
+        assert_eq!(forgotten.lifecycle(), Lifecycle::Over(CloseReason::ClientGone));
+    }
+}

@@ -1,0 +1,79 @@
+//! Events for one connection alone.
+
+use bytes::Bytes;
+
+use super::{Conn, STATE};
+use crate::{
+    emitter::{
+        error::{SendError, TrySendError},
+        queue::Queued,
+        settings::ConnSettings,
+    },
+    event::{IntoEvent, SseEvent},
+    log::{Offset, clock},
+    observe,
+    sync::lock,
+};
+
+impl Conn {
+    pub(crate) fn try_send(&self, event: impl IntoEvent) -> Result<(), TrySendError> {
+        let event = event.into_event()?;
+        {
+            let mut state = lock(&self.state);
+            if let Some(reason) = state.lifecycle.closed() {
+                return Err(TrySendError::Closed { event, reason });
+            }
+            let ConnSettings { capacity_events, capacity_bytes, .. } = state.settings;
+            if !state.queue.has_room(event.encoded_len(), capacity_events, capacity_bytes) {
+                return Err(TrySendError::Full(event));
+            }
+            let id = event.id().cloned();
+            // Under the lock: whoever sees the clock at this offset finds the event in the queue.
+            let offset = clock::next();
+            state.queue.push(Queued { offset, frame: event.encode(), id });
+        }
+        self.notify(STATE);
+        observe::event_sent(1);
+        Ok(())
+    }
+
+    pub(crate) async fn send(&self, event: impl IntoEvent) -> Result<(), SendError> {
+        let mut event = event.into_event()?;
+        loop {
+            let Some(full) = unsent(self.try_send(event))? else {
+                return Ok(());
+            };
+            let signals = self.signals();
+            // Registered before looking again: room that comes between is not missed.
+            let room = signals.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            let Some(full) = unsent(self.try_send(full))? else {
+                return Ok(());
+            };
+            event = full;
+            room.await;
+        }
+    }
+
+    /// Queues something that the library says, whatever the capacity, before or after the shared
+    /// events that there are.
+    pub(crate) fn send_control(&self, frame: Bytes, first: bool) {
+        {
+            let mut state = lock(&self.state);
+            let offset = if first { Offset::FIRST } else { clock::next() };
+            state.queue.push(Queued { offset, frame, id: None });
+        }
+        self.notify(STATE);
+    }
+}
+
+/// The event for which there was no room, if that is all that was wrong.
+fn unsent(tried: Result<(), TrySendError>) -> Result<Option<SseEvent>, SendError> {
+    match tried {
+        Ok(()) => Ok(None),
+        Err(TrySendError::Full(event)) => Ok(Some(event)),
+        Err(TrySendError::Closed { event, reason }) => Err(SendError::Closed { event, reason }),
+        Err(TrySendError::Invalid(invalid)) => Err(invalid.into()),
+    }
+}

@@ -1,0 +1,82 @@
+//! One connection's cursor in the log of one key.
+
+use tokio::time::Instant;
+
+use super::{
+    hub::{Hub, Key},
+    registry::Topic,
+};
+use crate::{
+    event::EventId,
+    log::{Cursor, Lag, Offset, Overtaken, Position, Read, ReaderId, Record, Source, Until},
+    sync::{Arc, lock},
+};
+
+/// One connection's cursor in the log of one key. Dropped, it leaves the log.
+pub(super) struct TopicCursor<K: Key> {
+    pub(super) hub: Arc<Hub<K>>,
+    pub(super) topic: Arc<Topic<K>>,
+    pub(super) id: ReaderId,
+    /// The position that its reader began after.
+    pub(super) start: Position,
+}
+
+impl<K: Key> Cursor for TopicCursor<K> {
+    fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
+        let mut log = lock(&self.topic.log);
+        if !quiet() || log.is_overtaken(self.id) {
+            return Read::Careful;
+        }
+        log.read(self.id, until).map_or(Read::Nothing, Read::Piece)
+    }
+
+    fn overtaken(&mut self) -> Option<Overtaken> {
+        lock(&self.topic.log).overtaken(self.id)
+    }
+
+    fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
+        lock(&self.topic.log).peek(self.id, until, budget)
+    }
+
+    fn advance_past(&mut self, position: Position) {
+        lock(&self.topic.log).advance_past(self.id, position);
+    }
+
+    fn newest_by_name(&mut self, until: Until) -> (Vec<Record>, u64) {
+        lock(&self.topic.log).newest_by_name(self.id, until)
+    }
+
+    fn source(&self) -> Source {
+        Source::of(&*self.hub)
+    }
+
+    fn watermark(&self) -> Position {
+        self.hub.watermark()
+    }
+
+    fn sync_watermark(&self) {
+        // Offsets are given and records appended under this lock.
+        drop(lock(&self.hub.registry));
+    }
+
+    fn start(&self) -> Position {
+        self.start
+    }
+
+    fn record_own_id(&self, id: &EventId, position: Position) {
+        lock(&self.hub.own_ids).record(&self.topic.key, id, position);
+    }
+
+    fn lag(&self) -> Lag {
+        self.hub.config.lag
+    }
+}
+
+impl<K: Key> Drop for TopicCursor<K> {
+    fn drop(&mut self) {
+        let mut registry = lock(&self.hub.registry);
+        let now = Instant::now();
+        registry.leave(&self.topic, self.id, self.hub.bounds(), now);
+        self.hub.plan_sweep(&registry, now);
+    }
+}

@@ -1,0 +1,65 @@
+//! How a connection reads a log, whatever the type of its key.
+
+use super::{Lag, Offset, Overtaken, Piece, Position, Record, Until};
+use crate::event::EventId;
+
+/// How one connection reads one log. Dropping it leaves the log.
+pub(crate) trait Cursor: Send {
+    /// Everything that waits up to `until` by arrival, as one piece, unless `quiet` turns out false
+    /// or this reader was overtaken. `quiet` is asked while nobody can append.
+    fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read;
+
+    /// How many records were dropped before this reader came to them, once.
+    fn overtaken(&mut self) -> Option<Overtaken>;
+
+    /// The records up to `until` that fit `budget` bytes, and whether these are all. The cursor
+    /// stays.
+    fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool);
+
+    /// Moves the cursor past everything up to `position`.
+    fn advance_past(&mut self, position: Position);
+
+    /// Moves the cursor past everything up to `until`, for the newest event of each name, and says
+    /// how many others that passed over.
+    fn newest_by_name(&mut self, until: Until) -> (Vec<Record>, u64);
+
+    /// Whose log it is. Positions of one source are one order: its logs are merged, cut and
+    /// deduplicated by them, and share a [`watermark`](Self::watermark).
+    fn source(&self) -> Source;
+
+    /// Every event of this source with a position up to this one is in its log. Of a source that
+    /// is quiet, an old one.
+    fn watermark(&self) -> Position;
+
+    /// Waits until every event of this source that has come to this process by now is in its log:
+    /// a few map operations at most.
+    fn sync_watermark(&self);
+
+    /// The position that this reader began after.
+    fn start(&self) -> Position;
+
+    /// Remembers that this connection got an event of its own with `id` after `position`.
+    fn record_own_id(&self, id: &EventId, position: Position);
+
+    /// What happens when this reader is too slow.
+    fn lag(&self) -> Lag;
+}
+
+/// A source of events: who gives positions to the events of several logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Source(usize);
+
+impl Source {
+    /// Known by where it is in memory, where it stays as long as anybody reads from it.
+    pub(crate) fn of<T>(owner: &T) -> Self {
+        Self(std::ptr::from_ref(owner).addr())
+    }
+}
+
+/// What a read found.
+pub(crate) enum Read {
+    Nothing,
+    Piece(Piece),
+    /// There is more to consider than this log.
+    Careful,
+}

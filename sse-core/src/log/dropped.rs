@@ -1,0 +1,104 @@
+//! Where dropped events stood, so that a client which comes back is told how many it missed.
+
+use std::collections::VecDeque;
+
+use super::{Missed, Position};
+
+/// How many dropped events a log remembers the position of.
+pub(super) const DROPPED_POSITIONS: usize = 1024;
+/// The same, while nobody reads the log and it keeps nothing.
+pub(super) const RETIRED_POSITIONS: usize = 8;
+
+/// The positions of the newest dropped events, oldest first.
+#[derive(Debug)]
+pub(super) struct Dropped {
+    positions: VecDeque<Position>,
+    /// The newest position that is not in `positions` any more.
+    beyond: Position,
+}
+
+impl Dropped {
+    /// Nothing is known of what may have been dropped up to `forgotten`.
+    pub(super) const fn new(forgotten: Position) -> Self {
+        Self { positions: VecDeque::new(), beyond: forgotten }
+    }
+
+    pub(super) fn push(&mut self, position: Position) {
+        if self.positions.len() == DROPPED_POSITIONS
+            && let Some(oldest) = self.positions.pop_front()
+        {
+            self.beyond = oldest;
+        }
+        self.positions.push_back(position);
+    }
+
+    /// Forgets all but the newest few.
+    pub(super) fn shrink(&mut self) {
+        let excess = self.positions.len().saturating_sub(RETIRED_POSITIONS);
+        if let Some(beyond) = self.positions.drain(..excess).next_back() {
+            self.beyond = beyond;
+        }
+        self.positions.shrink_to_fit();
+    }
+
+    /// The position of the newest dropped event.
+    pub(super) fn newest(&self) -> Position {
+        self.positions.back().copied().unwrap_or(self.beyond)
+    }
+
+    /// How many were dropped after `position`.
+    pub(super) fn after(&self, position: Position) -> Missed {
+        if self.beyond > position {
+            return Missed::Unknown;
+        }
+        match self.positions.len() - self.positions.partition_point(|known| *known <= position) {
+            0 => Missed::None,
+            missed => Missed::Some(missed as u64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dropped(positions: impl IntoIterator<Item = u64>) -> Dropped {
+        let mut dropped = Dropped::new(Position::NONE);
+        positions.into_iter().map(Position::new).for_each(|position| dropped.push(position));
+        dropped
+    }
+
+    #[test]
+    fn only_what_was_dropped_after_a_position_was_missed() {
+        let dropped = dropped([10, 20, 30]);
+        assert_eq!(dropped.after(Position::NONE), Missed::Some(3));
+        assert_eq!(dropped.after(Position::new(10)), Missed::Some(2));
+        assert_eq!(dropped.after(Position::new(25)), Missed::Some(1));
+        assert_eq!(dropped.after(Position::new(30)), Missed::None);
+    }
+
+    #[test]
+    fn beyond_what_is_remembered_nobody_knows_how_many() {
+        let many = DROPPED_POSITIONS as u64 + 1;
+        let dropped = dropped(1..=many);
+        assert_eq!(dropped.after(Position::NONE), Missed::Unknown);
+        assert_eq!(dropped.after(Position::new(1)), Missed::Some(many - 1));
+    }
+
+    #[test]
+    fn a_retired_log_still_knows_its_newest() {
+        let mut dropped = dropped(1..=20);
+        dropped.shrink();
+        assert_eq!(dropped.after(Position::new(12)), Missed::Some(RETIRED_POSITIONS as u64));
+        assert_eq!(dropped.after(Position::new(11)), Missed::Unknown);
+        assert_eq!(dropped.newest(), Position::new(20));
+    }
+
+    #[test]
+    fn of_a_key_that_was_forgotten_nothing_is_certain_before_that() {
+        let dropped = Dropped::new(Position::new(7));
+        assert_eq!(dropped.after(Position::new(6)), Missed::Unknown);
+        assert_eq!(dropped.after(Position::new(7)), Missed::None);
+        assert_eq!(dropped.newest(), Position::new(7));
+    }
+}

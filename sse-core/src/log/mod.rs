@@ -1,0 +1,225 @@
+//! The events of one key, and what resuming, lagging and forgetting mean. Pure: no I/O, no clock of
+//! its own, no tasks; time comes in as an argument.
+//!
+//! # Who sees what
+//!
+//! A [`Log`] is a list of encoded frames. A reader is a cursor in it: the number ([`Seq`]) of the
+//! record that it reads next. Replay and live are the same read, so nothing can fall between them
+//! or come twice. All that wait for a reader come as one [`Piece`], joined once for all readers
+//! that catch up over the same stretch.
+//!
+//! # Two questions, two types
+//!
+//! *When did it come to this process?* is an [`Offset`], and *where does it stand among the events
+//! of its source?* is a [`Position`]. Ids, resuming, gaps and completion ask the second question,
+//! and so does merging several logs of one source; only what is for one connection alone, which
+//! stands in no log, is put in its place by the first. In memory a position is made from the
+//! offset. Both rise within a log, but over several logs they may disagree: what is loaded from a
+//! store comes late and stands early.
+//!
+//! # Lagging
+//!
+//! A log keeps what its [`History`] wants, and beyond it what the slowest reader has yet to read,
+//! within the backlog. When that is full the oldest go, whoever still wants them; a reader that is
+//! overtaken learns how many it missed, once, and goes on at the oldest that is there. The newest
+//! record stays for those who are to read it, whatever its size.
+//!
+//! # Resuming
+//!
+//! [`Log::start`] says where somebody begins who has seen everything up to a position, and how many
+//! events it missed. It is exact for as many dropped events as the log remembers the positions of;
+//! beyond that the answer is [`Missed::Unknown`], never a number that is too small.
+//!
+//! # Closing
+//!
+//! A completed log takes no more events from [`Emitters`](crate::Emitters); the log itself only
+//! remembers where that was. It may be trimmed, cleared and retired like any other.
+//!
+//! Bottom to top: `clock` and `position` (the two numbers), `record`, `dropped`, `history` (how
+//! much is kept), `readers`, then `retention` and `reading` as the two halves of [`Log`]; `cursor`
+//! and `receivers` are how a connection sees a log without knowing the type of its key.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+pub(crate) mod clock;
+mod cursor;
+mod dropped;
+mod history;
+mod position;
+mod readers;
+mod reading;
+mod receivers;
+mod record;
+mod retention;
+
+pub(crate) use clock::Offset;
+pub(crate) use cursor::{Cursor, Read, Source};
+use dropped::Dropped;
+pub(crate) use history::Bounds;
+pub use history::{
+    DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
+    History, Lag,
+};
+pub(crate) use position::{Epoch, Place, Position, Token};
+use readers::Readers;
+pub(crate) use readers::{ReaderId, Snapshot};
+pub(crate) use reading::READ_BYTES;
+pub(crate) use receivers::{ReceiverCount, ReceiverCounts};
+#[cfg(test)]
+pub(crate) use record::RECORD_COST;
+pub(crate) use record::{After, Change, Missed, Overtaken, Piece, Record, Seq, Until};
+
+use crate::{event::EventId, sync::Arc};
+
+/// The frames of one key, and who reads them. Records have consecutive numbers, by which cursors
+/// count; offsets and positions only rise.
+#[derive(Debug)]
+pub(crate) struct Log<T> {
+    records: VecDeque<Record>,
+    /// The number of the oldest record, or of the next one.
+    first: Seq,
+    bytes: usize,
+    /// The position of the newest record that there ever was.
+    newest: Position,
+    dropped: Dropped,
+    completed: Option<Position>,
+    readers: Readers<T>,
+    /// No reader reads anything before this. May be too low, never too high.
+    floor: Seq,
+    /// Rises with every append, pays for looking at every cursor.
+    credit: usize,
+    /// What several readers would join alike when they catch up together.
+    joined: Option<Joined>,
+    wake: WakeState,
+}
+
+/// Frames that were joined for one reader, and that others want too.
+#[derive(Debug)]
+struct Joined {
+    from: Seq,
+    to: Seq,
+    bytes: Bytes,
+    readers_left: usize,
+}
+
+/// Is somebody waking the readers?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum WakeState {
+    #[default]
+    Idle,
+    Waking,
+    /// And has to begin again, since something was appended meanwhile.
+    Again,
+}
+
+impl<T> Log<T> {
+    /// An empty log of a key that may have had events up to position `forgotten`.
+    pub(crate) fn new(forgotten: Position) -> Self {
+        Self {
+            records: VecDeque::new(),
+            first: Seq::ZERO,
+            bytes: 0,
+            newest: Position::NONE,
+            dropped: Dropped::new(forgotten),
+            completed: None,
+            readers: Readers::new(),
+            floor: Seq::ZERO,
+            credit: 0,
+            joined: None,
+            wake: WakeState::Idle,
+        }
+    }
+
+    /// The number that the next record gets.
+    pub(crate) fn end(&self) -> Seq {
+        self.first.plus(self.records.len())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The record `seq`, if it is here: not dropped, and not to come.
+    fn get(&self, seq: Seq) -> Option<&Record> {
+        let index = usize::try_from(seq.checked_since(self.first)?).ok()?;
+        self.records.get(index)
+    }
+
+    /// Is the record `seq` still here?
+    pub(crate) fn holds(&self, seq: Seq) -> bool {
+        self.get(seq).is_some()
+    }
+
+    /// The position of the record `seq`, if there is one yet.
+    pub(crate) fn position_at(&self, seq: Seq) -> Option<Position> {
+        self.get(seq).map(|record| record.position)
+    }
+
+    /// Where the event with this id stands, if it is here.
+    pub(crate) fn find(&self, id: &EventId) -> Place {
+        let own = self.records.iter().filter(|record| record.own_id.as_ref() == Some(id));
+        own.fold(Place::Nowhere, |all, record| all.and(Place::At(record.position)))
+    }
+
+    /// The newest event and the completion are at or before this position; [`Position::NONE`] if
+    /// there was neither.
+    pub(crate) fn last_position(&self) -> Position {
+        self.newest.max(self.completed.unwrap_or(Position::NONE))
+    }
+
+    // Who reads.
+
+    /// How many readers there are.
+    pub(crate) fn readers(&self) -> usize {
+        self.readers.len()
+    }
+
+    /// The readers at this moment, to be walked without the log's lock.
+    pub(crate) fn snapshot(&self) -> Snapshot<T> {
+        self.readers.snapshot()
+    }
+
+    /// One more reader, which reads `next` first.
+    pub(crate) fn join(&mut self, reader: Arc<T>, next: Seq) -> ReaderId {
+        self.floor = self.floor.min(next);
+        self.readers.join(reader, next)
+    }
+
+    pub(crate) fn leave(&mut self, id: ReaderId) {
+        self.joined = None;
+        self.readers.leave(id);
+    }
+
+    /// The readers are to be woken. `false` if somebody does it already, and will begin again.
+    pub(crate) fn begin_wake(&mut self) -> bool {
+        let nobody = self.wake == WakeState::Idle;
+        self.wake = if nobody { WakeState::Waking } else { WakeState::Again };
+        nobody
+    }
+
+    /// Somebody has woken the readers; has to do it again, if there is something.
+    pub(crate) fn finish_wake(&mut self) -> Option<Snapshot<T>> {
+        let again = self.wake == WakeState::Again;
+        self.wake = if again { WakeState::Waking } else { WakeState::Idle };
+        again.then(|| self.snapshot())
+    }
+
+    // Its end.
+
+    /// Where it was completed.
+    pub(crate) fn completed(&self) -> Option<Position> {
+        self.completed
+    }
+
+    /// Nothing comes after this.
+    pub(crate) fn complete(&mut self, position: Position) {
+        self.completed = Some(position);
+    }
+
+    /// Who has to be told that nothing comes any more, unless they were.
+    pub(crate) fn end_all(&self) -> Option<Snapshot<T>> {
+        self.completed.is_none().then(|| self.snapshot())
+    }
+}

@@ -1,0 +1,320 @@
+//! Where a reader begins, and what it reads.
+
+use std::collections::HashSet;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::{
+    After, History, Joined, Log, Missed, Offset, Overtaken, Piece, Position, ReaderId, Record, Seq,
+    Until, record::Start, retention::is_older,
+};
+
+/// How many bytes a reader takes at once, unless one event alone is larger.
+pub(crate) const READ_BYTES: usize = 64 * 1024;
+
+impl<T> Log<T> {
+    /// Where a reader begins that was at `after`.
+    pub(crate) fn start(&self, after: After, history: &History, now: Instant) -> Start {
+        let (next, missed) = match after {
+            After::Everything => (self.end(), Missed::None),
+            After::Nothing => (self.history_start(history, now), Missed::None),
+            After::Position(position) => {
+                (self.first.plus(self.seen(position)), self.dropped.after(position))
+            }
+        };
+        Start { next, waiting: self.end().since(next), missed }
+    }
+
+    /// How many records are at or before `position`.
+    fn seen(&self, position: Position) -> usize {
+        self.records.partition_point(|record| record.position <= position)
+    }
+
+    fn history_start(&self, history: &History, now: Instant) -> Seq {
+        let mut bytes = 0;
+        let kept = self.records.iter().rev().take(history.events).take_while(|record| {
+            bytes += record.cost();
+            bytes <= history.bytes && !is_older(record, history, now)
+        });
+        self.first.plus(self.records.len() - kept.count())
+    }
+
+    /// What this reader reads next, of what is still here; and where that is among the records.
+    fn next(&self, id: ReaderId) -> (Seq, usize) {
+        let next = self.readers.cursor(id).max(self.first);
+        (next, next.since(self.first) as usize)
+    }
+
+    /// Was this reader overtaken?
+    pub(crate) fn is_overtaken(&self, id: ReaderId) -> bool {
+        self.readers.cursor(id) < self.first
+    }
+
+    /// How many records were dropped before this reader came to them, once: its cursor moves on.
+    pub(crate) fn overtaken(&mut self, id: ReaderId) -> Option<Overtaken> {
+        let next = self.readers.cursor(id);
+        (next < self.first).then(|| {
+            self.readers.advance(id, self.first);
+            Overtaken { missed: self.first.since(next), position: self.dropped.newest() }
+        })
+    }
+
+    /// Everything that waits for this reader and came up to `until`, up to the size of one read, as
+    /// one piece. `None` if nothing waits.
+    pub(crate) fn read(&mut self, id: ReaderId, until: Offset) -> Option<Piece> {
+        let (from, start) = self.next(id);
+        if start + 1 == self.records.len() {
+            // The common case: the newest alone.
+            let newest = self.records.back().filter(|record| record.offset <= until)?;
+            self.readers.advance(id, from.plus(1));
+            let (bytes, position) = (newest.frame.clone(), newest.position);
+            return Some(Piece { bytes, position, at: newest.at, more: false });
+        }
+        let until = Until { offset: until, position: Position::LAST };
+        let (count, all) = self.measure(start, until, READ_BYTES);
+        if count == 0 {
+            return None;
+        }
+        let to = from.plus(count);
+        self.readers.advance(id, to);
+        let bytes =
+            if count == 1 { self.records[start].frame.clone() } else { self.join_frames(from, to) };
+        let last = &self.records[start + count - 1];
+        Some(Piece { bytes, position: last.position, at: last.at, more: !all })
+    }
+
+    /// Joined once for all readers that catch up over the same stretch.
+    fn join_frames(&mut self, from: Seq, to: Seq) -> Bytes {
+        if let Some(joined) = &mut self.joined
+            && (joined.from, joined.to) == (from, to)
+        {
+            let bytes = joined.bytes.clone();
+            joined.readers_left -= 1;
+            if joined.readers_left == 0 {
+                self.joined = None;
+            }
+            return bytes;
+        }
+        let range = from.since(self.first) as usize..to.since(self.first) as usize;
+        let size = self.records.range(range.clone()).map(|record| record.frame.len()).sum();
+        let mut joined = BytesMut::with_capacity(size);
+        for record in self.records.range(range) {
+            joined.extend_from_slice(&record.frame);
+        }
+        let bytes = joined.freeze();
+        let readers_left = self.readers.reading_at(from);
+        if readers_left > 0 {
+            self.joined = Some(Joined { from, to, bytes: bytes.clone(), readers_left });
+        }
+        bytes
+    }
+
+    /// How many records from the place `start` on, up to `until`, fit `budget` bytes, and whether
+    /// that is all. The first always fits.
+    fn measure(&self, start: usize, until: Until, budget: usize) -> (usize, bool) {
+        let mut bytes = 0;
+        let mut count = 0;
+        for record in self.records.range(start..) {
+            if !until.has(record) {
+                break;
+            }
+            bytes += record.frame.len();
+            if count > 0 && bytes > budget {
+                return (count, false);
+            }
+            count += 1;
+        }
+        (count, true)
+    }
+
+    /// The records that wait for this reader, without moving its cursor; and whether these are all.
+    pub(crate) fn peek(&self, id: ReaderId, until: Until, budget: usize) -> (Vec<Record>, bool) {
+        let (_, start) = self.next(id);
+        let (count, all) = self.measure(start, until, budget);
+        (self.records.range(start..start + count).cloned().collect(), all)
+    }
+
+    /// Moves a reader's cursor past everything up to `position`.
+    pub(crate) fn advance_past(&mut self, id: ReaderId, position: Position) {
+        let seen = self.first.plus(self.seen(position));
+        self.readers.advance(id, self.readers.cursor(id).max(seen));
+    }
+
+    /// Moves a reader to the end, past everything up to `until` but the newest event of each name.
+    /// Returns those, and how many it passed over.
+    pub(crate) fn newest_by_name(&mut self, id: ReaderId, until: Until) -> (Vec<Record>, u64) {
+        let (_, start) = self.next(id);
+        let end = self.records.partition_point(|record| until.has(record)).max(start);
+        let mut names = HashSet::new();
+        let waiting = self.records.range(start..end).rev();
+        let mut newest: Vec<Record> =
+            waiting.filter(|record| names.insert(record.name.as_ref())).cloned().collect();
+        newest.reverse();
+        self.readers.advance(id, self.first.plus(end));
+        let passed = (end - start - newest.len()) as u64;
+        (newest, passed)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::{
+        super::{Bounds, Change},
+        *,
+    };
+    use crate::{event::EventName, sync::Arc};
+
+    /// A record at position `n`, which came to this process at ten times that.
+    pub(in crate::log) fn record(n: u64) -> Record {
+        Record {
+            offset: Offset::at(10 * n),
+            position: Position::new(n),
+            frame: Bytes::from(format!("data:{n:04}\n\n")),
+            name: None,
+            own_id: None,
+            at: Instant::now(),
+        }
+    }
+
+    pub(in crate::log) fn append(log: &mut Log<()>, n: u64, bounds: &Bounds) -> Change {
+        log.append(record(n), bounds)
+    }
+
+    fn log(records: impl IntoIterator<Item = u64>) -> Log<()> {
+        let mut log = Log::new(Position::NONE);
+        for n in records {
+            append(&mut log, n, &Bounds::default());
+        }
+        log
+    }
+
+    fn until(offset: u64, position: u64) -> Until {
+        Until { offset: Offset::at(offset), position: Position::new(position) }
+    }
+
+    const ALL: Until = Until { offset: Offset::LAST, position: Position::LAST };
+
+    fn positions(records: &[Record]) -> Vec<u64> {
+        records.iter().map(|record| record.position.get()).collect()
+    }
+
+    #[test]
+    fn a_client_that_comes_for_the_first_time_begins_with_the_history() {
+        let (log, now) = (log(1..=5), Instant::now());
+        let start = log.start(After::Nothing, &History::events(3), now);
+        assert_eq!((start.waiting, start.missed), (3, Missed::None));
+        assert_eq!(log.position_at(start.next), Some(Position::new(3)));
+    }
+
+    #[test]
+    fn a_client_that_comes_back_begins_behind_what_it_has_seen() {
+        let (log, now) = (log([2, 4, 6]), Instant::now());
+        for (seen, next) in [(2, Some(4)), (3, Some(4)), (5, Some(6)), (6, None)] {
+            let start = log.start(After::Position(Position::new(seen)), &History::none(), now);
+            assert_eq!(log.position_at(start.next), next.map(Position::new), "after {seen}");
+            assert_eq!(start.missed, Missed::None);
+        }
+    }
+
+    #[test]
+    fn a_client_that_comes_too_late_is_told_how_many_it_missed() {
+        let mut log = log(1..=5);
+        log.drop_through(Seq::ZERO.plus(2), &mut Change::default());
+        let after = After::Position(Position::new(1));
+        let start = log.start(after, &History::events(9), Instant::now());
+        assert_eq!((start.missed, start.waiting), (Missed::Some(2), 2));
+    }
+
+    #[test]
+    fn what_comes_from_now_on_is_nothing_yet() {
+        let log = log(1..=2);
+        let start = log.start(After::Everything, &History::events(9), Instant::now());
+        assert_eq!((start.next, start.waiting, start.missed), (log.end(), 0, Missed::None));
+    }
+
+    #[test]
+    fn all_that_waits_is_one_piece_and_comes_once() {
+        let mut log = log(1..=3);
+        let id = log.join(Arc::new(()), Seq::ZERO);
+        let piece = log.read(id, Offset::LAST).unwrap();
+        assert_eq!(piece.bytes, "data:0001\n\ndata:0002\n\ndata:0003\n\n");
+        assert_eq!((piece.position, piece.more), (Position::new(3), false));
+        assert!(log.read(id, Offset::LAST).is_none());
+    }
+
+    #[test]
+    fn what_came_after_the_limit_waits() {
+        let mut log = log(1..=3);
+        let id = log.join(Arc::new(()), Seq::ZERO);
+        assert_eq!(log.read(id, Offset::at(20)).unwrap().bytes, "data:0001\n\ndata:0002\n\n");
+        assert!(log.read(id, Offset::at(29)).is_none());
+        assert_eq!(log.read(id, Offset::at(30)).unwrap().bytes, "data:0003\n\n");
+    }
+
+    #[test]
+    fn readers_that_catch_up_together_share_the_bytes() {
+        let mut log = log(1..=3);
+        let ids = [0, 1].map(|_| log.join(Arc::new(()), Seq::ZERO));
+        let pieces = ids.map(|id| log.read(id, Offset::LAST).unwrap().bytes);
+        assert_eq!(pieces[0].as_ptr(), pieces[1].as_ptr());
+        assert!(log.joined.is_none(), "nothing is held for readers that are through");
+    }
+
+    #[test]
+    fn a_piece_is_bounded_unless_one_event_is_larger() {
+        let mut log = Log::new(Position::NONE);
+        let bounds = Bounds { history: History::events(9).bytes(1 << 30), ..Bounds::default() };
+        for n in 1..=3 {
+            let frame = Bytes::from(vec![b'x'; READ_BYTES / 2 + 1]);
+            log.append(Record { frame, ..record(n) }, &bounds);
+        }
+        let frame = Bytes::from(vec![b'x'; 2 * READ_BYTES]);
+        log.append(Record { frame, ..record(4) }, &bounds);
+        let id = log.join(Arc::new(()), Seq::ZERO);
+        for n in 1..=4 {
+            let piece = log.read(id, Offset::LAST).unwrap();
+            assert_eq!((piece.position, piece.more), (Position::new(n), n < 4));
+        }
+    }
+
+    #[test]
+    fn a_look_moves_nothing_and_keeps_to_both_limits() {
+        let mut log = log(1..=4);
+        let id = log.join(Arc::new(()), Seq::ZERO);
+        assert_eq!(positions(&log.peek(id, until(30, 9), usize::MAX).0), [1, 2, 3]);
+        assert_eq!(positions(&log.peek(id, until(99, 2), usize::MAX).0), [1, 2]);
+        let (records, all) = log.peek(id, ALL, 1);
+        assert_eq!((positions(&records), all), (vec![1], false), "the first always fits");
+        log.advance_past(id, Position::new(3));
+        assert_eq!(positions(&log.peek(id, ALL, usize::MAX).0), [4]);
+        log.advance_past(id, Position::new(1));
+        assert_eq!(positions(&log.peek(id, ALL, usize::MAX).0), [4], "a cursor never goes back");
+    }
+
+    #[test]
+    fn a_reader_is_told_once_that_it_was_overtaken() {
+        let mut log = log(1..=4);
+        let id = log.join(Arc::new(()), Seq::ZERO);
+        log.drop_through(Seq::ZERO.plus(1), &mut Change::default());
+        let overtaken = Overtaken { missed: 2, position: Position::new(2) };
+        assert_eq!(log.overtaken(id), Some(overtaken));
+        assert_eq!(log.overtaken(id), None);
+        assert_eq!(positions(&log.peek(id, ALL, usize::MAX).0), [3, 4]);
+    }
+
+    #[test]
+    fn of_each_name_the_newest_comes_in_the_order_of_events() {
+        let mut log = Log::new(Position::NONE);
+        let (a, b) = (EventName::from_static("a"), EventName::from_static("b"));
+        let names = [Some(&a), Some(&b), None, Some(&a), None];
+        for (n, name) in (1..).zip(names) {
+            log.append(Record { name: name.cloned(), ..record(n) }, &Bounds::default());
+        }
+        let id = log.join(Arc::new(()), Seq::ZERO);
+        let (newest, passed) = log.newest_by_name(id, until(u64::MAX, 4));
+        assert_eq!((positions(&newest), passed), (vec![2, 3, 4], 1));
+        let (newest, passed) = log.newest_by_name(id, ALL);
+        assert_eq!((positions(&newest), passed), (vec![5], 0));
+    }
+}

@@ -1,0 +1,220 @@
+//! What a log keeps, and what it lets go.
+
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
+
+use super::{Bounds, Change, History, Log, Record, Seq};
+
+/// How much each append pays towards looking at every cursor.
+const CREDIT: usize = 8;
+
+impl<T> Log<T> {
+    /// Adds a record and drops what is over the bounds.
+    pub(crate) fn append(&mut self, record: Record, bounds: &Bounds) -> Change {
+        let now = record.at;
+        self.newest = record.position;
+        self.joined = None;
+        let mut change =
+            Change { added_events: 1, added_bytes: record.cost(), ..Change::default() };
+        self.bytes += record.cost();
+        self.records.push_back(record);
+        self.credit += CREDIT;
+        self.trim(bounds, now, &mut change);
+        change
+    }
+
+    /// Drops what neither the history nor a reader needs.
+    pub(crate) fn trim(&mut self, bounds: &Bounds, now: Instant, change: &mut Change) {
+        while let Some(oldest) = self.records.front() {
+            let len = self.records.len();
+            let history = &bounds.history;
+            if len <= history.events
+                && self.bytes <= history.bytes
+                && !is_older(oldest, history, now)
+            {
+                return;
+            }
+            let wanted = self.readers.len() > 0 && self.is_wanted();
+            // The newest record of all stays for the readers, whatever its size.
+            let in_backlog = len <= bounds.backlog_events.max(1)
+                && (self.bytes <= bounds.backlog_bytes || len == 1);
+            if wanted && in_backlog {
+                return;
+            }
+            self.drop_oldest(change);
+        }
+    }
+
+    /// [`trim`](Self::trim), having looked at every cursor.
+    pub(crate) fn trim_exactly(&mut self, bounds: &Bounds, now: Instant, change: &mut Change) {
+        self.credit = self.credit.max(self.readers.len());
+        self.trim(bounds, now, change);
+    }
+
+    /// Makes room by the record `seq` and those before it, if it is still here.
+    pub(crate) fn drop_through(&mut self, seq: Seq, change: &mut Change) {
+        while self.holds(seq) {
+            self.drop_oldest(change);
+        }
+    }
+
+    /// Does a reader still have to read the oldest record? May say yes when the answer is no, since
+    /// looking at every cursor has to be earned by appends.
+    fn is_wanted(&mut self) -> bool {
+        if self.first >= self.floor && self.credit >= self.readers.len() {
+            self.credit = 0;
+            self.floor = self.readers.slowest();
+        }
+        self.first >= self.floor
+    }
+
+    /// Drops everything that was said, not where it stood.
+    pub(crate) fn clear(&mut self, change: &mut Change) {
+        while !self.records.is_empty() {
+            self.drop_oldest(change);
+        }
+        self.completed = None;
+    }
+
+    /// Nobody reads and nothing is kept: holds on to little more than where it ended.
+    pub(crate) fn shrink(&mut self) {
+        self.dropped.shrink();
+        self.records = VecDeque::new();
+        self.joined = None;
+    }
+
+    /// Makes room, whoever still wants it.
+    fn drop_oldest(&mut self, change: &mut Change) {
+        self.joined = None;
+        if let Some(oldest) = self.records.pop_front() {
+            self.first = self.first.plus(1);
+            self.bytes -= oldest.cost();
+            self.dropped.push(oldest.position);
+            change.dropped_events += 1;
+            change.dropped_bytes += oldest.cost();
+        }
+        if self.records.is_empty() {
+            self.records = VecDeque::new();
+        }
+    }
+}
+
+pub(super) fn is_older(record: &Record, history: &History, now: Instant) -> bool {
+    now.saturating_duration_since(record.at) >= history.age
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{
+        super::{
+            After, Position,
+            reading::tests::{append, record},
+        },
+        *,
+    };
+    use crate::sync::Arc;
+
+    fn bounds(history: History, backlog_events: usize) -> Bounds {
+        Bounds { history, backlog_events, ..Bounds::default() }
+    }
+
+    fn log() -> Log<()> {
+        Log::new(Position::NONE)
+    }
+
+    fn fill(log: &mut Log<()>, records: std::ops::RangeInclusive<u64>, bounds: &Bounds) {
+        for n in records {
+            append(log, n, bounds);
+        }
+    }
+
+    #[test]
+    fn the_oldest_go_once_the_history_is_full() {
+        let (mut log, bounds) = (log(), bounds(History::events(2), 10));
+        fill(&mut log, 1..=3, &bounds);
+        assert_eq!(log.records.len(), 2);
+        assert_eq!(log.records[0].position, Position::new(2));
+        assert_eq!(log.dropped.newest(), Position::new(1));
+    }
+
+    #[test]
+    fn bytes_are_counted_with_the_cost_of_each_record() {
+        let one = record(1).cost();
+        let (mut log, bounds) = (log(), bounds(History::events(10).bytes(2 * one), 10));
+        let changes = [1, 2, 3].map(|n| append(&mut log, n, &bounds));
+        assert_eq!(changes.map(|change| change.dropped_events), [0, 0, 1]);
+        assert_eq!(log.bytes, 2 * one);
+    }
+
+    #[test]
+    fn age_is_dropped_by_the_next_look_and_not_before() {
+        let age = Duration::from_secs(60);
+        let (mut log, bounds) = (log(), bounds(History::events(10).age(age), 10));
+        append(&mut log, 1, &bounds);
+        let then = log.records[0].at;
+        let mut change = Change::default();
+        log.trim(&bounds, then + age - Duration::from_millis(1), &mut change);
+        assert_eq!(change.dropped_events, 0);
+        log.trim(&bounds, then + age, &mut change);
+        assert_eq!((change.dropped_events, log.bytes), (1, 0));
+    }
+
+    #[test]
+    fn what_a_reader_has_yet_to_read_stays_within_the_backlog() {
+        let (mut log, bounds) = (log(), bounds(History::none(), 2));
+        let slow = log.join(Arc::new(()), Seq::ZERO);
+        fill(&mut log, 1..=2, &bounds);
+        assert_eq!(log.records.len(), 2);
+        append(&mut log, 3, &bounds);
+        assert_eq!(log.records.len(), 2);
+        assert!(log.is_overtaken(slow));
+        log.leave(slow);
+        log.trim(&bounds, log.records[0].at, &mut Change::default());
+        assert!(log.is_empty());
+    }
+
+    #[test]
+    fn the_newest_stays_for_its_readers_whatever_its_size() {
+        let bounds = Bounds { backlog_bytes: 1, ..bounds(History::none(), 10) };
+        let mut log = log();
+        log.join(Arc::new(()), Seq::ZERO);
+        fill(&mut log, 1..=2, &bounds);
+        assert_eq!(log.records.len(), 1);
+        assert_eq!(log.records[0].position, Position::new(2));
+    }
+
+    #[test]
+    fn nothing_is_kept_for_nobody_without_a_history() {
+        let (mut log, bounds) = (log(), bounds(History::none(), 10));
+        let change = append(&mut log, 1, &bounds);
+        assert_eq!((change.added_events, change.dropped_events), (1, 1));
+        assert_eq!(log.last_position(), Position::new(1));
+    }
+
+    #[test]
+    fn dropping_through_a_record_stops_behind_it() {
+        let (mut log, bounds) = (log(), Bounds::default());
+        fill(&mut log, 1..=4, &bounds);
+        let mut change = Change::default();
+        log.drop_through(Seq::ZERO.plus(1), &mut change);
+        assert_eq!((change.dropped_events, log.records.len()), (2, 2));
+        log.drop_through(Seq::ZERO, &mut change);
+        assert_eq!(change.dropped_events, 2, "what is gone makes no room a second time");
+    }
+
+    #[test]
+    fn a_cleared_log_is_open_and_still_knows_where_it_stood() {
+        let (mut log, bounds) = (log(), Bounds::default());
+        append(&mut log, 1, &bounds);
+        log.complete(Position::new(2));
+        log.clear(&mut Change::default());
+        assert!(log.is_empty() && log.completed().is_none());
+        log.shrink();
+        let now = Instant::now();
+        let start = log.start(After::Position(Position::NONE), &bounds.history, now);
+        assert_eq!(start.missed, super::super::Missed::Some(1));
+    }
+}

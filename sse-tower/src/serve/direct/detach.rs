@@ -1,0 +1,190 @@
+//! `DetachSlot`: how a stream leaves hyper. Its body goes first, its socket once everything before it is written.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::check::response_fits;
+use crate::lock::lock;
+
+/// What the service, the body and the socket of one HTTP/1.1 connection share.
+pub(in crate::serve) struct DetachSlot<B> {
+    /// The body of the present response, once it has to wait.
+    waiting: Mutex<Option<Pin<Box<B>>>>,
+    state: Arc<DetachState>,
+}
+
+/// How far a detaching has come.
+#[derive(Debug, Default)]
+pub(in crate::serve) struct DetachState {
+    /// A body is waiting.
+    waits: AtomicBool,
+    /// And everything before it is written.
+    flushed: AtomicBool,
+}
+
+impl<B: Body> DetachSlot<B> {
+    pub(in crate::serve) fn new() -> Arc<Self> {
+        Arc::new(Self { waiting: Mutex::new(None), state: Arc::default() })
+    }
+
+    pub(in crate::serve) fn state(&self) -> Arc<DetachState> {
+        Arc::clone(&self.state)
+    }
+
+    /// The body, when hyper has nothing left to do.
+    pub(in crate::serve) fn take(&self) -> Option<Pin<Box<B>>> {
+        if !self.state.flushed.load(Ordering::Acquire) {
+            return None;
+        }
+        lock(&self.waiting).take()
+    }
+
+    fn put(&self, body: Pin<Box<B>>) {
+        *lock(&self.waiting) = Some(body);
+        self.state.waits.store(true, Ordering::Release);
+    }
+}
+
+pin_project! {
+    /// A response's body as hyper sees it.
+    #[project = DetachableProj]
+    pub(in crate::serve) enum DetachableBody<B> {
+        /// It stays with hyper.
+        Kept { #[pin] body: B },
+        /// It leaves when it first has to wait.
+        Leaving { body: Option<Pin<Box<B>>>, slot: Arc<DetachSlot<B>> },
+    }
+}
+
+impl<B: Body> DetachableBody<B> {
+    /// The body of this response leaves if it may, and where there is somewhere to go.
+    pub(in crate::serve) fn of(
+        response: Response<B>,
+        slot: Option<&Arc<DetachSlot<B>>>,
+    ) -> Response<Self> {
+        match slot.filter(|_| response_fits(&response)) {
+            Some(slot) => response
+                .map(|body| Self::Leaving { body: Some(Box::pin(body)), slot: Arc::clone(slot) }),
+            None => response.map(|body| Self::Kept { body }),
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for DetachableBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match self.project() {
+            DetachableProj::Kept { body } => body.poll_frame(cx),
+            DetachableProj::Leaving { body, slot } => {
+                let Some(mut leaving) = body.take() else { return Poll::Pending };
+                let poll = leaving.as_mut().poll_frame(cx);
+                match poll {
+                    // hyper is woken if it is ready before everything is flushed, finds nothing
+                    // here, and goes on flushing.
+                    Poll::Pending => slot.put(leaving),
+                    Poll::Ready(_) => *body = Some(leaving),
+                }
+                poll
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Kept { body } => body.is_end_stream(),
+            Self::Leaving { body, .. } => body.as_ref().is_some_and(|body| body.is_end_stream()),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Kept { body } => body.size_hint(),
+            Self::Leaving { body, .. } => {
+                body.as_ref().map_or_else(SizeHint::default, |body| body.size_hint())
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// A socket that notices when everything before a waiting body is written: hyper flushes it then, and
+    /// not before.
+    pub(in crate::serve) struct FlushWatch<I> {
+        #[pin]
+        io: I,
+        state: Arc<DetachState>,
+    }
+}
+
+impl<I> FlushWatch<I> {
+    pub(in crate::serve) fn new(io: I, state: Arc<DetachState>) -> Self {
+        Self { io, state }
+    }
+
+    pub(in crate::serve) fn into_inner(self) -> I {
+        self.io
+    }
+}
+
+impl<I: AsyncRead> AsyncRead for FlushWatch<I> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.project().io.poll_read(cx, buffer)
+    }
+}
+
+impl<I: AsyncWrite> AsyncWrite for FlushWatch<I> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.project().io.poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let poll = this.io.poll_flush(cx);
+        if matches!(poll, Poll::Ready(Ok(()))) && this.state.waits.load(Ordering::Acquire) {
+            this.state.flushed.store(true, Ordering::Release);
+        }
+        poll
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().io.poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,212 @@
+//! `Detached`: one connection on the direct path, a socket and the stream that goes to it.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::Body;
+use sse_tower_core::{Tick, Timer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
+
+use super::{
+    super::connected::{Connected, ReturnSender},
+    chunk::{Chunker, Unsent},
+    ready_queue::{ConnWaker, Readiness, Wakers},
+};
+
+/// How many frames of one stream are written before others have their turn. A stream gives out all
+/// that waits as one frame, so this is only reached by one that is behind.
+const FRAMES: usize = 8;
+
+/// How much of a request that came before its time is read. What else the client says waits in its
+/// socket.
+const AHEAD: usize = 512;
+
+/// A socket, and the body that goes to it.
+pub(in crate::serve) struct Detached<I, B, P> {
+    connected: Connected<I, P>,
+    state: State<B>,
+    /// Where the connection goes when the body is over.
+    return_sender: ReturnSender<I, P>,
+}
+
+enum State<B> {
+    Streams {
+        body: Pin<Box<B>>,
+        /// What the socket did not take.
+        unsent: Option<Box<Unsent>>,
+    },
+    /// The body is over; the next request may come, but not too late.
+    Idle { _until: Box<Timer> },
+}
+
+impl<I, B, P> Detached<I, B, P> {
+    /// The body begins where it is, in the middle of a chunked response, and has never been polled
+    /// with a connection's waker.
+    pub(in crate::serve) fn new(
+        connected: Connected<I, P>,
+        body: Pin<Box<B>>,
+        return_sender: ReturnSender<I, P>,
+    ) -> Self {
+        Self { connected, state: State::Streams { body, unsent: None }, return_sender }
+    }
+}
+
+/// How far a connection has come when it was polled.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It wakes its waker when there is more.
+    Pending,
+    /// It has more, and others were waiting.
+    HasMore,
+    /// The body is over, and written.
+    Done,
+    /// After the end of the body the client has said something more.
+    NextRequest,
+    /// The client has left or takes too long, or the body failed: nothing is to be saved.
+    Closed,
+}
+
+impl<I, B, P> Detached<I, B, P>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    B: Body<Data = Bytes>,
+{
+    /// Writes what there is.
+    pub(super) fn poll_once(
+        &mut self,
+        readiness: Readiness,
+        wakers: &Wakers,
+        chunker: &mut Chunker,
+    ) -> Progress {
+        let Self { connected: Connected { io, read_ahead, .. }, state, .. } = self;
+        if readiness.readable && has_left(io, read_ahead, &mut Context::from_waker(&wakers.reading))
+        {
+            return Progress::Closed;
+        }
+        let mut cx = Context::from_waker(&wakers.stream);
+        match state {
+            State::Streams { body, unsent } => {
+                match stream(io, body.as_mut(), unsent, &mut cx, chunker) {
+                    Progress::Done if !read_ahead.is_empty() => Progress::NextRequest,
+                    progress => progress,
+                }
+            }
+            State::Idle { .. } if !read_ahead.is_empty() => Progress::NextRequest,
+            State::Idle { .. } if readiness.late => Progress::Closed,
+            State::Idle { .. } => Progress::Pending,
+        }
+    }
+
+    /// Waits for the next request.
+    pub(super) fn idle(&mut self, waker: &Arc<ConnWaker>, timeout: Duration) {
+        let late: Arc<dyn Tick> = Arc::clone(waker) as _;
+        let mut until = Timer::new(Arc::downgrade(&late));
+        if let Some(at) = Instant::now().checked_add(timeout) {
+            until.set(at);
+        }
+        self.state = State::Idle { _until: Box::new(until) };
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle { .. })
+    }
+
+    /// The client speaks HTTP again.
+    pub(super) fn give_back(self) {
+        // If nobody takes it the server is gone, and the connection with it.
+        let _ = self.return_sender.send(self.connected);
+    }
+}
+
+fn stream<I, B>(
+    io: &mut I,
+    mut body: Pin<&mut B>,
+    unsent: &mut Option<Box<Unsent>>,
+    cx: &mut Context<'_>,
+    chunker: &mut Chunker,
+) -> Progress
+where
+    I: AsyncWrite + Unpin,
+    B: Body<Data = Bytes>,
+{
+    if let Some(rest) = unsent.take() {
+        let is_last = rest.is_last();
+        let written = rest.write(io, cx);
+        if let Some(progress) = after(is_last, written, unsent) {
+            return progress;
+        }
+    }
+    for _ in 0..FRAMES {
+        let frame = match body.as_mut().poll_frame(cx) {
+            Poll::Pending => {
+                return match Pin::new(io).poll_flush(cx) {
+                    Poll::Ready(Err(_)) => Progress::Closed,
+                    Poll::Ready(Ok(())) | Poll::Pending => Progress::Pending,
+                };
+            }
+            Poll::Ready(None) => None,
+            Poll::Ready(Some(Err(_))) => return Progress::Closed,
+            // Trailers that no header has announced are not written.
+            Poll::Ready(Some(Ok(frame))) => frame.into_data().ok(),
+        };
+        if frame.as_ref().is_some_and(Bytes::is_empty) {
+            continue;
+        }
+        let is_last = frame.is_none() || body.is_end_stream();
+        let written = match frame {
+            Some(frame) => chunker.write(frame, is_last, io, cx),
+            None => Box::new(Unsent::end()).write(io, cx),
+        };
+        if let Some(progress) = after(is_last, written, unsent) {
+            return progress;
+        }
+    }
+    Progress::HasMore
+}
+
+/// What a write means, unless that the stream may go on.
+fn after(
+    is_last: bool,
+    written: io::Result<Option<Box<Unsent>>>,
+    unsent: &mut Option<Box<Unsent>>,
+) -> Option<Progress> {
+    match written {
+        Ok(None) => is_last.then_some(Progress::Done),
+        Ok(rest) => {
+            *unsent = rest;
+            Some(Progress::Pending)
+        }
+        Err(_) => Some(Progress::Closed),
+    }
+}
+
+/// Reads what the client has to say: one that says something is still there, and is listened to
+/// when the stream is over.
+fn has_left<I: AsyncRead + Unpin>(
+    io: &mut I,
+    read_ahead: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+) -> bool {
+    if !read_ahead.is_empty() {
+        return false;
+    }
+    let mut room = [0; AHEAD];
+    let mut buffer = ReadBuf::new(&mut room);
+    match Pin::new(io).poll_read(cx, &mut buffer) {
+        Poll::Pending => false,
+        Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+            *read_ahead = buffer.filled().to_vec();
+            false
+        }
+        Poll::Ready(_) => true,
+    }
+}

@@ -1,0 +1,149 @@
+//! `ReadyQueue`: the detached connections that want to be polled, and `ConnWaker`, which queues one of them.
+//!
+//! A connection is queued by whatever woke it: its stream, room in its socket, something to read, or its
+//! timer. It is in the queue at most once however often it is woken; its waker remembers why ([`Readiness`]),
+//! so that the reading side of a socket is looked at only when it may have something.
+
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Wake, Waker},
+};
+
+use sse_tower_core::Tick;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::lock::lock;
+
+/// In the queue already.
+const QUEUED: u8 = 1;
+/// The socket has something to read, or its end.
+const READABLE: u8 = 2;
+/// Its time is over.
+const LATE: u8 = 4;
+
+/// Connections that want to be polled, by number. Each is in here at most once, so it is no longer than
+/// there are connections.
+#[derive(Debug, Default)]
+pub(super) struct ReadyQueue {
+    ready: Mutex<Vec<usize>>,
+    changed: Notify,
+}
+
+impl ReadyQueue {
+    fn lock(&self) -> MutexGuard<'_, Vec<usize>> {
+        lock(&self.ready)
+    }
+
+    fn push(&self, connection: usize) {
+        let first = {
+            let mut ready = self.lock();
+            ready.push(connection);
+            ready.len() == 1
+        };
+        if first {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Wakes the worker though no connection of its is ready: a new one has come.
+    pub(super) fn notify(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until something is queued or notified, unless that was so since the last time. Cancel safe.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Takes all that is queued, in place of what `ready` held.
+    pub(super) fn take(&self, ready: &mut Vec<usize>) {
+        ready.clear();
+        mem::swap(&mut *self.lock(), ready);
+    }
+}
+
+/// Why a connection was queued, besides that its stream may go on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Readiness {
+    /// The client may have said something, or left.
+    pub(super) readable: bool,
+    /// It took too long for its next request.
+    pub(super) late: bool,
+}
+
+/// One connection's place in the queue: as a waker it says that the stream may go on, as a tick that time
+/// is over.
+pub(super) struct ConnWaker {
+    queue: Arc<ReadyQueue>,
+    connection: usize,
+    state: AtomicU8,
+}
+
+impl ConnWaker {
+    pub(super) fn new(queue: Arc<ReadyQueue>, connection: usize) -> Arc<Self> {
+        Arc::new(Self { queue, connection, state: AtomicU8::new(0) })
+    }
+
+    /// Why it was queued. Whatever wakes it from here on queues it again.
+    pub(super) fn take_readiness(&self) -> Readiness {
+        let state = self.state.swap(0, Ordering::AcqRel);
+        Readiness { readable: state & READABLE != 0, late: state & LATE != 0 }
+    }
+
+    fn queue(&self, why: u8) {
+        if self.state.fetch_or(why | QUEUED, Ordering::AcqRel) & QUEUED == 0 {
+            self.queue.push(self.connection);
+        }
+    }
+}
+
+impl Wake for ConnWaker {
+    fn wake(self: Arc<Self>) {
+        self.queue(0);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.queue(0);
+    }
+}
+
+impl Tick for ConnWaker {
+    fn tick(&self, _: Instant) {
+        self.queue(LATE);
+    }
+}
+
+/// The same connection's waker for the reading side of its socket, which is not looked at with each event.
+struct ReadWaker(Arc<ConnWaker>);
+
+impl Wake for ReadWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.queue(READABLE);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.queue(READABLE);
+    }
+}
+
+/// What a connection is polled with. Kept, so that whoever holds a clone finds that it is the same.
+#[derive(Debug)]
+pub(super) struct Wakers {
+    /// For the stream, and for room to write.
+    pub(super) stream: Waker,
+    /// For something to read.
+    pub(super) reading: Waker,
+}
+
+impl Wakers {
+    pub(super) fn of(waker: &Arc<ConnWaker>) -> Self {
+        Self {
+            stream: Waker::from(Arc::clone(waker)),
+            reading: Waker::from(Arc::new(ReadWaker(Arc::clone(waker)))),
+        }
+    }
+}
