@@ -130,16 +130,21 @@ fn direct(config: &Config, host: Option<String>, port: Option<u16>) -> Config {
         direct.options(options);
     }
     match (host, config.get_hosts()) {
-        (Some(host), _) => drop(direct.host(host)),
-        (None, hosts) => hosts.iter().for_each(|host| match host {
-            Host::Tcp(name) => drop(direct.host(name)),
-            #[cfg(unix)]
-            Host::Unix(path) => drop(direct.host_path(path)),
-        }),
+        (Some(host), _) => {
+            direct.host(host);
+        }
+        (None, hosts) => {
+            for host in hosts {
+                match host {
+                    Host::Tcp(name) => direct.host(name),
+                    #[cfg(unix)]
+                    Host::Unix(path) => direct.host_path(path),
+                };
+            }
+        }
     }
-    match port {
-        Some(port) => drop(direct.port(port)),
-        None => config.get_ports().iter().for_each(|port| drop(direct.port(*port))),
+    for port in port.as_ref().map_or(config.get_ports(), std::slice::from_ref) {
+        direct.port(*port);
     }
     direct
         .ssl_mode(config.get_ssl_mode())

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sse_tower_core::backplane::{EngineError, Feed, FeedItem, Mark, Position, Record, Topic};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_postgres::{Error, types::Type};
 use tokio_util::sync::CancellationToken;
@@ -109,10 +109,9 @@ impl Reader {
                 tokio::select! {
                     () = self.end.cancelled() => return None,
                     () = sleep_until(until) => break,
-                    Some(order) = self.orders.recv() => match order {
-                        Order::Mark(answer) => drop(answer.send(Err(why.clone().into()))),
-                        order => drop(self.obey(order)),
-                    },
+                    Some(order) = self.orders.recv() => {
+                        self.obey(vec![order], || Err(why.clone().into()));
+                    }
                 }
             }
         }
@@ -122,71 +121,60 @@ impl Reader {
         let mut pause = SWEEP;
         let mut at = Instant::now();
         loop {
-            let mut asked = Vec::new();
-            let mut restart = false;
+            let mut orders = Vec::new();
             tokio::select! {
                 biased;
                 () = self.end.cancelled() => return Left::Closed,
-                Some(order) = self.orders.recv() => restart = self.take(order, &mut asked),
+                Some(order) = self.orders.recv() => orders.push(order),
                 () = self.bell.rung() => {}
                 () = sleep_until(at) => {}
             }
             // Whatever else waits is answered by the same read.
             while let Ok(order) = self.orders.try_recv() {
-                restart |= self.take(order, &mut asked);
+                orders.push(order);
             }
             let why = self.bell.take();
-            if restart || session.is_closed() {
-                return self.fail(asked);
-            }
-            match self.catch_up(session).await {
+            let read = if session.is_closed() { Err(Left::Broken) } else { self.catch_up(session).await };
+            let restart = match &read {
                 Ok(brought) => {
-                    pause = if brought || why != 0 { SWEEP } else { (pause * 2).min(MAX_SWEEP) };
+                    pause = if *brought || why != 0 { SWEEP } else { (pause * 2).min(MAX_SWEEP) };
+                    if orders.iter().any(|order| matches!(order, Order::Mark(_))) {
+                        self.feed.put(FeedItem::Mark(self.mark));
+                    }
+                    let mark = self.mark;
+                    self.obey(orders, || Ok(mark))
                 }
-                Err(Left::Closed) => return Left::Closed,
-                Err(Left::Broken) => return self.fail(asked),
+                Err(_) => self.obey(orders, || Err(EngineError::unavailable("the feed has to connect anew"))),
+            };
+            if let Err(left) = read {
+                return left;
             }
             if why & QUEUE != 0 {
                 self.feed.put(FeedItem::Bell);
             }
-            if !asked.is_empty() {
-                self.feed.put(FeedItem::Mark(self.mark));
-                asked.into_iter().for_each(|answer| drop(answer.send(Ok(self.mark))));
+            if restart {
+                return Left::Broken;
             }
             at = Instant::now() + pause.mul_f64(0.75 + fastrand::f64() / 4.0);
         }
     }
 
-    /// Puts marks aside, does the rest. Whether to connect anew.
-    fn take(&mut self, order: Order, asked: &mut Vec<oneshot::Sender<Result<Mark, EngineError>>>) -> bool {
-        match order {
-            Order::Mark(answer) => {
-                asked.push(answer);
-                false
+    /// Does what was ordered, in order: what is followed now is fed from the next read on, and none is on the way. Whether to
+    /// connect anew.
+    fn obey(&mut self, orders: Vec<Order>, mark: impl Fn() -> Result<Mark, EngineError>) -> bool {
+        let mut restart = false;
+        for order in orders {
+            match order {
+                Order::Follow(topics, answer) => {
+                    topics.into_iter().for_each(|topic| self.followed.follow(topic));
+                    let _ = answer.send(Ok(()));
+                }
+                Order::Unfollow(topics) => topics.iter().for_each(|topic| self.followed.unfollow(topic)),
+                Order::Mark(answer) => drop(answer.send(mark())),
+                Order::Restart => restart = true,
             }
-            order => self.obey(order),
         }
-    }
-
-    fn obey(&mut self, order: Order) -> bool {
-        match order {
-            Order::Follow(topics, answer) => {
-                topics.into_iter().for_each(|topic| self.followed.follow(topic));
-                // The next read knows of them, and none is on the way.
-                let _ = answer.send(Ok(()));
-            }
-            Order::Unfollow(topics) => topics.iter().for_each(|topic| self.followed.unfollow(topic)),
-            Order::Mark(_) => {}
-            Order::Restart => return true,
-        }
-        false
-    }
-
-    fn fail(&self, asked: Vec<oneshot::Sender<Result<Mark, EngineError>>>) -> Left {
-        for answer in asked {
-            let _ = answer.send(Err(EngineError::unavailable("the feed has to connect anew")));
-        }
-        Left::Broken
+        restart
     }
 
     /// Reads to the end of the log. Whether there was anything.

@@ -135,7 +135,7 @@ impl Postgres {
         let (own, out, filled) = (Arc::new(Bell::new()), Arc::new(Bell::new()), Arc::new(Bell::new()));
         let (session, mark) = self.shared.connect(Some(own.clone())).await?;
         let mut tasks = Vec::new();
-        let mut line = |tasks: &mut Vec<_>| {
+        let line = |tasks: &mut Vec<_>| {
             let (line, task) = Line::new(&self.shared);
             tasks.push(task);
             line
@@ -310,7 +310,9 @@ impl Engine for Postgres {
     fn close(&self) -> EngineFuture<'_, ()> {
         self.end.cancel();
         let tasks = self.running.get().map(|running| {
-            [&running.append, &running.load, &running.queue.line, &running.queue.leases].map(Line::close);
+            for line in [&running.append, &running.load, &running.queue.line, &running.queue.leases] {
+                line.close();
+            }
             std::mem::take(&mut *running.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
         });
         Box::pin(async move {

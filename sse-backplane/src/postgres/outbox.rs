@@ -52,7 +52,7 @@ const INSERT: &str = "insert into sse.outbox (topic, slot, events, bytes, age, k
      decode(r.once, 'hex'), r.holder, convert_from(decode(r.name, 'hex'), 'UTF8'), r.version, r.id::uuid, \
      decode(r.head, 'hex') \
      from jsonb_to_recordset($1::text::jsonb) as r (topic text, slot int, events int, bytes bigint, age bigint, \
-     kind smallint, body text, once text, holder bigint, name text, version int, id text, head text)";
+     kind smallint, body text, once text, holder bigint, name text, version bigint, id text, head text)";
 
 const ONCE: &str = "insert into sse.inbox (listener, event_id) values ($1, $2::text::uuid) on conflict do nothing";
 

@@ -95,7 +95,7 @@ impl Queue for PostgresQueue {
             for kind in &claim.kinds {
                 of.push(index);
                 names.push(kind.name.to_string());
-                versions.push(small(kind.version));
+                versions.push(i64::from(kind.version));
             }
         }
         let params = vec![
@@ -105,7 +105,7 @@ impl Queue for PostgresQueue {
             owned(ordered, Type::BOOL_ARRAY),
             owned(of, Type::INT4_ARRAY),
             owned(names, Type::TEXT_ARRAY),
-            owned(versions, Type::INT4_ARRAY),
+            owned(versions, Type::INT8_ARRAY),
         ];
         let shared = self.shared.clone();
         self.line.call(move |session| async move {
@@ -239,9 +239,10 @@ fn duration(micros: i64) -> Duration {
 }
 
 fn event(row: &Row) -> Result<QueuedEvent, Error> {
+    let version = u32::try_from(row.try_get::<_, i64>("version")?).unwrap_or(0);
     let (head, body): (&[u8], &[u8]) = (row.try_get("head")?, row.try_get("body")?);
     Ok(QueuedEvent {
-        kind: EventKind { name: row.try_get::<_, &str>("name")?.into(), version: counter(row, "version")? },
+        kind: EventKind { name: row.try_get::<_, &str>("name")?.into(), version },
         id: row.try_get::<_, Uuid>("event_id")?.0,
         head: Bytes::copy_from_slice(head),
         body: Bytes::copy_from_slice(body),

@@ -109,11 +109,11 @@ pub(super) fn text(text: &str, what: &str) -> Result<(), EngineError> {
 /// May these be stored at all?
 pub(super) fn check(entries: &[Entry]) -> Result<(), EngineError> {
     for entry in entries {
-        let body = match &entry.change {
-            Change::Event { body, .. } => body,
+        let size = match &entry.change {
+            Change::Event { body, .. } => body.len(),
             Change::Enqueue(event) => {
                 text(&event.kind.name, "the name of an event")?;
-                &event.body
+                event.head.len().saturating_add(event.body.len())
             }
             Change::Complete | Change::Forget | Change::Disconnect | Change::Claim { .. } => continue,
             _ => {
@@ -123,10 +123,9 @@ pub(super) fn check(entries: &[Entry]) -> Result<(), EngineError> {
                 ));
             }
         };
-        if body.len() > MAX_RECORD_BYTES {
+        if size > MAX_RECORD_BYTES {
             return Err(EngineError::refused(format!(
-                "an event of {} bytes is too large: at most {MAX_RECORD_BYTES}",
-                body.len(),
+                "an event of {size} bytes is too large: at most {MAX_RECORD_BYTES}",
             )));
         }
     }
@@ -146,7 +145,7 @@ pub(super) struct Columns<'a> {
     pub(super) onces: Vec<Option<&'a [u8]>>,
     pub(super) holders: Vec<Option<i64>>,
     pub(super) names: Vec<Option<&'a str>>,
-    pub(super) versions: Vec<Option<i32>>,
+    pub(super) versions: Vec<Option<i64>>,
     pub(super) ids: Vec<Option<Uuid>>,
     pub(super) heads: Vec<Option<&'a [u8]>>,
 }
@@ -193,7 +192,7 @@ impl<'a> Columns<'a> {
         self.onces.push(once);
         self.holders.push(holder);
         self.names.push(event.map(|event| &*event.kind.name));
-        self.versions.push(event.map(|event| small(event.kind.version)));
+        self.versions.push(event.map(|event| i64::from(event.kind.version)));
         self.ids.push(event.map(|event| Uuid(event.id)));
         self.heads.push(event.map(|event| &event.head[..]));
     }
@@ -210,7 +209,7 @@ impl<'a> Columns<'a> {
             (&self.onces, Type::BYTEA_ARRAY),
             (&self.holders, Type::INT8_ARRAY),
             (&self.names, Type::TEXT_ARRAY),
-            (&self.versions, Type::INT4_ARRAY),
+            (&self.versions, Type::INT8_ARRAY),
             (&self.ids, Type::UUID_ARRAY),
             (&self.heads, Type::BYTEA_ARRAY),
         ]

@@ -24,3 +24,4 @@ impl Harness for Contract {
 }
 
 sse_tower_core::engine_contract!(Contract);
+sse_tower_core::queue_contract!(Contract);

@@ -155,7 +155,7 @@ end $$;
 create or replace function sse.put(
     p_base bigint, p_topics bytea[], p_slots int[], p_events int[], p_bytes bigint[], p_ages bigint[],
     p_kinds smallint[], p_bodies bytea[], p_onces bytea[], p_holders bigint[],
-    p_names text[], p_versions int[], p_ids uuid[], p_heads bytea[])
+    p_names text[], p_versions bigint[], p_ids uuid[], p_heads bytea[])
 returns bigint[] language plpgsql volatile as $$
 declare
     n int := cardinality(p_kinds);
@@ -258,7 +258,7 @@ create or replace function sse.append(
     p_node uuid, p_number bigint,
     p_topics bytea[], p_slots int[], p_events int[], p_bytes bigint[], p_ages bigint[],
     p_kinds smallint[], p_bodies bytea[], p_onces bytea[], p_holders bigint[],
-    p_names text[], p_versions int[], p_ids uuid[], p_heads bytea[])
+    p_names text[], p_versions bigint[], p_ids uuid[], p_heads bytea[])
 returns table (answers bigint[], last bigint) language plpgsql volatile
 set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare

@@ -14,7 +14,7 @@ create table if not exists sse.outbox (
     once bytea,
     holder bigint,
     name text,
-    version int,
+    version bigint,
     event_id uuid,
     head bytea,
     primary key (tx, id)

@@ -6,7 +6,7 @@
 create table if not exists sse.kind (
     id int generated always as identity primary key,
     name text not null,
-    version int not null,
+    version bigint not null,
     unique (name, version)
 );
 
@@ -88,7 +88,7 @@ create table if not exists sse.gone (
     at timestamptz not null default now()
 );
 
-create or replace function sse.kind_id(p_name text, p_version int) returns int language plpgsql volatile as $$
+create or replace function sse.kind_id(p_name text, p_version bigint) returns int language plpgsql volatile as $$
 declare
     v_id int;
 begin
@@ -99,7 +99,7 @@ begin
     return v_id;
 end $$;
 
-create or replace function sse.enqueue(p_pos bigint, p_name text, p_version int, p_id uuid, p_head bytea, p_body bytea)
+create or replace function sse.enqueue(p_pos bigint, p_name text, p_version bigint, p_id uuid, p_head bytea, p_body bytea)
 returns void language sql volatile as $$
     insert into sse.bus (pos, kind, event_id, head, body)
     values (p_pos, sse.kind_id(p_name, p_version), p_id, p_head, p_body)
@@ -127,8 +127,8 @@ end $$;
 -- Takes what is due, and then what is new. SSE01: the node's lease is over.
 create or replace function sse.claim(
     p_node uuid, p_listeners text[], p_counts int[], p_ordered boolean[],
-    p_of int[], p_names text[], p_versions int[])
-returns table (listener text, pos bigint, name text, version int, event_id uuid, head bytea, body bytea,
+    p_of int[], p_names text[], p_versions bigint[])
+returns table (listener text, pos bigint, name text, version bigint, event_id uuid, head bytea, body bytea,
                failures int, losses int, next bigint)
 language plpgsql volatile set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
@@ -156,7 +156,7 @@ begin
         order by u.ord
     loop
         v_kinds := array(
-            select k.id from unnest(p_of, p_names, p_versions) u (of, name, version)
+            select distinct k.id from unnest(p_of, p_names, p_versions) u (of, name, version)
             join sse.kind k on k.name = u.name and k.version = u.version
             where u.of = v_claim.nth);
         v_waits := 0;
@@ -237,13 +237,19 @@ begin
     end loop;
 
     return query
-    select null::text, null::bigint, null::text, null::int, null::uuid, null::bytea, null::bytea, null::int, null::int,
+    select null::text, null::bigint, null::text, null::bigint, null::uuid, null::bytea, null::bytea, null::int, null::int,
            case when min(h.due) is not null
                 then greatest(0, (extract(epoch from min(h.due) - clock_timestamp()) * 1000000)::bigint) end
-    from sse.listener l
+    from unnest(p_listeners) with ordinality u (id, ord)
+    join sse.listener l on l.id = u.id and not l.paused and l.retired_at is null
     cross join lateral (
-        select h.due from sse.held h where h.listener = l.id and h.due is not null order by h.due limit 1) h
-    where l.id = any (p_listeners) and not l.paused and l.retired_at is null;
+        select h.due from sse.held h
+        where h.listener = l.id and h.due is not null
+          and h.kind = any (array(
+              select k.id from unnest(p_of, p_names, p_versions) x (of, name, version)
+              join sse.kind k on k.name = x.name and k.version = x.version where x.of = u.ord))
+        order by h.due limit 1
+    ) h;
 end $$;
 
 -- Verdicts: 0 finished, 1 failed, 2 dead, 3 released. True where the fence fitted.
@@ -260,10 +266,10 @@ begin
         perform set_config('synchronous_commit', 'off', true);
     end if;
     with v as materialized (
-        select distinct on (u.listener, u.pos) u.*
+        select distinct on (u.listener, u.pos, u.owner, u.failures, u.losses) u.*
         from unnest(p_listeners, p_pos, p_owners, p_failures, p_losses, p_what, p_errors, p_again, p_reasons)
             with ordinality u (listener, pos, owner, failures, losses, what, error, again, reason, ord)
-        order by u.listener, u.pos, u.ord
+        order by u.listener, u.pos, u.owner, u.failures, u.losses, u.ord
     ), done as (
         delete from sse.held h using v
         where h.pos = v.pos and h.listener = v.listener and h.owner = v.owner
@@ -281,7 +287,7 @@ begin
     ), buried as (
         insert into sse.dead (listener, pos, kind, event_id, head, body, failures, losses, errors, reason)
         select d.listener, d.pos, d.kind, coalesce(d.event_id, b.event_id), coalesce(d.head, b.head),
-               coalesce(d.body, b.body), d.failures + (d.owner is not null)::int, d.losses,
+               coalesce(d.body, b.body), d.failures, d.losses,
                (d.errors || d.error)[cardinality(d.errors) - 3:], d.reason
         from done d left join sse.bus b on b.pos = d.pos
         where d.what = 2

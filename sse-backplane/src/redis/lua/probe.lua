@@ -1,0 +1,43 @@
+-- Does to a key of its own whatever the other scripts do to theirs, and says what was refused first.
+local key, refused = ns .. 'probe', ''
+local function try(...)
+  local done = redis.pcall(...)
+  if refused == '' and type(done) == 'table' and done.err then
+    refused = done.err
+  end
+end
+try('TIME')
+try('DEL', key)
+try('SET', key, '1', 'PX', 1000)
+try('GET', key)
+try('EXISTS', key)
+try('DEL', key)
+try('HSET', key, 'a', '1')
+try('HGET', key, 'a')
+try('HMGET', key, 'a', 'b')
+try('HGETALL', key)
+try('HINCRBY', key, 'a', 1)
+try('HDEL', key, 'a')
+try('DEL', key)
+try('ZADD', key, 'GT', 1, 'a')
+try('ZSCORE', key, 'a')
+try('ZRANGE', key, 0, 0)
+try('ZREVRANGE', key, 0, 0)
+try('ZRANGEBYSCORE', key, '-inf', '+inf', 'LIMIT', 0, 1)
+try('ZCARD', key)
+try('ZREM', key, 'a')
+try('DEL', key)
+try('SADD', key, 'a')
+try('SRANDMEMBER', key, 1)
+try('SCARD', key)
+try('SREM', key, 'a')
+try('DEL', key)
+try('XADD', key, 'MAXLEN', '~', 1, '1', 'a', 'b')
+try('XRANGE', key, '-', '+', 'COUNT', 1)
+try('XREVRANGE', key, '+', '-', 'COUNT', 1)
+try('XLEN', key)
+try('XTRIM', key, 'MINID', '~', '2')
+try('PEXPIREAT', key, '1')
+try('DEL', key)
+try('PUBLISH', ns .. 'm:' .. ARGV[1], '')
+return refused
