@@ -6,7 +6,7 @@ use sse_tower_core::backplane::{
     Answer, Change, Engine, EngineErrorKind, FeedItem, Keep, MAX_RECORD_BYTES, Position, Want,
 };
 
-use crate::support::{KEEP, Node, SOON, bodies, change, client, event, position, server, topic, until};
+use crate::support::{Node, SOON, bodies, change, client, event, position, server, topic, until};
 
 #[tokio::test]
 async fn what_one_node_stores_another_is_fed_in_order() {

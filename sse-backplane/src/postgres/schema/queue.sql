@@ -261,10 +261,8 @@ set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
     v_answers boolean[];
 begin
-    -- Losing one of these means that it is done once more, which may happen anyway; a dead letter is not lost.
-    if not 2 = any (p_what) then
-        perform set_config('synchronous_commit', 'off', true);
-    end if;
+    -- The commit waits for the disk: a verdict that a crash undid would leave a row to an owner that lives and has
+    -- forgotten it.
     with v as materialized (
         select distinct on (u.listener, u.pos, u.owner, u.failures, u.losses) u.*
         from unnest(p_listeners, p_pos, p_owners, p_failures, p_losses, p_what, p_errors, p_again, p_reasons)
@@ -402,7 +400,7 @@ begin
            sse.clock() - least(b.first, h.first)
     from sse.listener l
     left join lateral (
-        select least(sum(x.count), 10000) as count, min(x.first) as first
+        select least(coalesce(sum(x.count), 0), 10000) as count, min(x.first) as first
         from sse.hears s
         join sse.kind k on k.name = s.name
         cross join lateral (
