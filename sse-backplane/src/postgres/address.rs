@@ -37,14 +37,17 @@ impl Address {
         // What is left for the driver, as it was written.
         let mut left = String::new();
         for piece in query.split('&').filter(|piece| !piece.is_empty()) {
-            let Some((name, value)) = form_urlencoded::parse(piece.as_bytes()).next() else { continue };
+            let Some((name, value)) = form_urlencoded::parse(piece.as_bytes()).next() else {
+                continue;
+            };
             match &*name {
                 "sslmode" => verified = is_verified(&value)?,
                 "sslrootcert" if value == "system" => roots = None,
                 "sslrootcert" => roots = Some(value.into_owned()),
                 "direct_host" => direct_host = Some(value.into_owned()),
                 "direct_port" => {
-                    let port = value.parse().map_err(|_| wrong("direct_port is a port's number"))?;
+                    let port =
+                        value.parse().map_err(|_| wrong("direct_port is a port's number"))?;
                     direct_port = Some(port);
                 }
                 _ => {

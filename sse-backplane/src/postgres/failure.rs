@@ -52,7 +52,8 @@ impl fmt::Display for Failure {
 }
 
 fn is_schema(code: &SqlState) -> bool {
-    [SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_FUNCTION].contains(code)
+    [SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_FUNCTION]
+        .contains(code)
 }
 
 /// The server said no.
@@ -77,7 +78,9 @@ fn told(code: &SqlState, message: &str, address: &Address, schema: &str) -> Fail
         ));
     }
     if is_schema(code) {
-        return Failure::unavailable(format!("the schema {schema} is not complete: {message}. It is made anew"));
+        return Failure::unavailable(format!(
+            "the schema {schema} is not complete: {message}. It is made anew"
+        ));
     }
     let class = code.code().get(..2).unwrap_or_default();
     // Connections, resources, operators, the system, rollbacks, locks: all may be better next time. So may a server
@@ -86,7 +89,10 @@ fn told(code: &SqlState, message: &str, address: &Address, schema: &str) -> Fail
         "08" | "25" | "40" | "53" | "55" | "57" | "58" | "XX" => {
             Failure::unavailable(format!("PostgreSQL at {address} could not: {message}"))
         }
-        _ => Failure::refused(format!("PostgreSQL at {address} refused: {message} ({})", code.code())),
+        _ => Failure::refused(format!(
+            "PostgreSQL at {address} refused: {message} ({})",
+            code.code()
+        )),
     }
 }
 
@@ -123,7 +129,9 @@ fn unheard(error: &Error, address: &Address) -> Failure {
 }
 
 /// An I/O error shows what it holds, not what that says it was caused by.
-fn io_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (dyn std::error::Error + 'static)> {
+fn io_cause<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a (dyn std::error::Error + 'static)> {
     let inner = error.downcast_ref::<std::io::Error>()?.get_ref()?;
     Some(inner)
 }

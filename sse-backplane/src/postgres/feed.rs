@@ -134,7 +134,8 @@ impl Reader {
                 orders.push(order);
             }
             let why = self.bell.take();
-            let read = if session.is_closed() { Err(Left::Broken) } else { self.catch_up(session).await };
+            let read =
+                if session.is_closed() { Err(Left::Broken) } else { self.catch_up(session).await };
             let restart = match &read {
                 Ok(brought) => {
                     pause = if *brought || why != 0 { SWEEP } else { (pause * 2).min(MAX_SWEEP) };
@@ -144,7 +145,8 @@ impl Reader {
                     let mark = self.mark;
                     self.obey(orders, || Ok(mark))
                 }
-                Err(_) => self.obey(orders, || Err(EngineError::unavailable("the feed has to connect anew"))),
+                Err(_) => self
+                    .obey(orders, || Err(EngineError::unavailable("the feed has to connect anew"))),
             };
             if let Err(left) = read {
                 return left;
@@ -169,7 +171,9 @@ impl Reader {
                     topics.into_iter().for_each(|topic| self.followed.follow(topic));
                     let _ = answer.send(Ok(()));
                 }
-                Order::Unfollow(topics) => topics.iter().for_each(|topic| self.followed.unfollow(topic)),
+                Order::Unfollow(topics) => {
+                    topics.iter().for_each(|topic| self.followed.unfollow(topic))
+                }
                 Order::Mark(answer) => drop(answer.send(mark())),
                 Order::Restart => restart = true,
             }
@@ -220,7 +224,12 @@ struct Page {
     read_to: Position,
 }
 
-async fn read(shared: &Shared, session: &Session, after: Position, followed: &Followed) -> Result<Page, Error> {
+async fn read(
+    shared: &Shared,
+    session: &Session,
+    after: Position,
+    followed: &Followed,
+) -> Result<Page, Error> {
     let sql = shared.names.sql("select * from sse.feed($1, $2, $3, $4)");
     let (after, bits) = (values::number(after.get()), followed.bits());
     let params: [Param<'_>; 4] = [
@@ -230,7 +239,8 @@ async fn read(shared: &Shared, session: &Session, after: Position, followed: &Fo
         (&MAX_BYTES, Type::INT8),
     ];
     let rows = session.client.query_typed(&sql, &params).await?;
-    let nothing = Mark { epoch: sse_tower_core::backplane::Epoch::new(0), position: Position::ZERO };
+    let nothing =
+        Mark { epoch: sse_tower_core::backplane::Epoch::new(0), position: Position::ZERO };
     let Some(first) = rows.first() else {
         return Ok(Page { mark: nothing, records: Vec::new(), read_to: Position::ZERO });
     };
@@ -246,7 +256,12 @@ async fn read(shared: &Shared, session: &Session, after: Position, followed: &Fo
         read_to = values::position(at);
         let body: Option<&[u8]> = row.try_get("body")?;
         bytes += body.map_or(0, <[u8]>::len);
-        let change = values::change(row.try_get("kind")?, body, row.try_get("once")?, row.try_get("holder")?);
+        let change = values::change(
+            row.try_get("kind")?,
+            body,
+            row.try_get("once")?,
+            row.try_get("holder")?,
+        );
         let topic = values::topic(row.try_get("topic")?);
         if let (Some(topic), Some(change)) = (topic, change) {
             let previous = values::position(row.try_get("prev")?);

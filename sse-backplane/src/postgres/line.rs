@@ -1,12 +1,6 @@
 //! A connection for one kind of work, replaced when it is broken or silent.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sse_tower_core::backplane::{EngineError, EngineFuture};
@@ -101,7 +95,9 @@ impl Line {
             match taken {
                 Ok(()) => {}
                 Err(mpsc::error::TrySendError::Full(_)) => {
-                    return Err(EngineError::unavailable(format!("{MAX_CALLS} calls wait for PostgreSQL already")));
+                    return Err(EngineError::unavailable(format!(
+                        "{MAX_CALLS} calls wait for PostgreSQL already"
+                    )));
                 }
                 Err(mpsc::error::TrySendError::Closed(_)) => return Err(closed()),
             }
@@ -124,10 +120,15 @@ pub(super) fn owned(value: impl ToSql + Sync + Send + 'static, ty: Type) -> Owne
 
 impl Line {
     /// What a statement gives. It is written for the schema `sse`.
-    pub(super) fn rows(&self, sql: &'static str, params: Vec<Owned>) -> EngineFuture<'static, Vec<Row>> {
+    pub(super) fn rows(
+        &self,
+        sql: &'static str,
+        params: Vec<Owned>,
+    ) -> EngineFuture<'static, Vec<Row>> {
         let shared = self.shared.clone();
         self.call(move |session| async move {
-            let params: Vec<Param<'_>> = params.iter().map(|(value, ty)| (&**value as _, ty.clone())).collect();
+            let params: Vec<Param<'_>> =
+                params.iter().map(|(value, ty)| (&**value as _, ty.clone())).collect();
             session.client.query_typed(&shared.names.sql(sql), &params).await
         })
     }
@@ -139,7 +140,8 @@ impl Line {
     {
         let shared = self.shared.clone();
         self.call(move |session| async move {
-            let params: Vec<Param<'_>> = params.iter().map(|(value, ty)| (&**value as _, ty.clone())).collect();
+            let params: Vec<Param<'_>> =
+                params.iter().map(|(value, ty)| (&**value as _, ty.clone())).collect();
             session.client.query_typed_one(&shared.names.sql(sql), &params).await?.try_get(0)
         })
     }

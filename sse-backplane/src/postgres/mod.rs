@@ -48,8 +48,8 @@ use std::{
 };
 
 use sse_tower_core::backplane::{
-    Answer, Batch, Change, Engine, EngineError, EngineErrorKind, EngineFuture, Feed, Head, Loaded, Mark, Position,
-    Queue, Record, Topic, Want,
+    Answer, Batch, Change, Engine, EngineError, EngineErrorKind, EngineFuture, Feed, Head, Loaded,
+    Mark, Position, Queue, Record, Topic, Want,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -59,6 +59,8 @@ use tokio::{
 use tokio_postgres::{Error, Row, types::Type};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "sqlx")]
+pub use self::sqlx::Sqlx;
 use self::{
     address::Address,
     bell::{Bell, LOG, QUEUE},
@@ -71,8 +73,6 @@ use self::{
     values::{Columns, Param, Uuid, number, position},
     work::Mover,
 };
-#[cfg(feature = "sqlx")]
-pub use self::sqlx::Sqlx;
 pub use self::{
     names::{MAX_NAMESPACE_BYTES, SCHEMA, schema},
     outbox::{OutboxSql, TokioPostgres, outbox_sql},
@@ -114,7 +114,11 @@ impl Postgres {
     /// ```
     pub fn new(url: &str, namespace: &str) -> Result<Self, EngineError> {
         let shared = Shared::new(Address::read(url)?, Names::new(namespace)?);
-        Ok(Self { shared: Arc::new(shared), running: OnceLock::new(), end: CancellationToken::new() })
+        Ok(Self {
+            shared: Arc::new(shared),
+            running: OnceLock::new(),
+            end: CancellationToken::new(),
+        })
     }
 
     /// What runs, if this may be used.
@@ -132,7 +136,8 @@ impl Postgres {
         if self.running.get().is_some() {
             return Err(EngineError::refused("this engine was started before"));
         }
-        let (own, out, filled) = (Arc::new(Bell::new()), Arc::new(Bell::new()), Arc::new(Bell::new()));
+        let (own, out, filled) =
+            (Arc::new(Bell::new()), Arc::new(Bell::new()), Arc::new(Bell::new()));
         let (session, mark) = self.shared.connect(Some(own.clone())).await?;
         let mut tasks = Vec::new();
         let line = |tasks: &mut Vec<_>| {
@@ -178,7 +183,13 @@ impl Postgres {
             tasks: Mutex::default(),
         };
         tasks.push(tokio::spawn(reader.run(session)));
-        tasks.push(tokio::spawn(work::ring(self.shared.clone(), out, own, self.end.clone(), ringing)));
+        tasks.push(tokio::spawn(work::ring(
+            self.shared.clone(),
+            out,
+            own,
+            self.end.clone(),
+            ringing,
+        )));
         tasks.push(tokio::spawn(mover.run()));
         tasks.push(tokio::spawn(work::house(background, self.end.clone())));
         running.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&mut tasks);
@@ -196,9 +207,9 @@ impl Postgres {
         let (answer, answered) = oneshot::channel();
         let sent = self.running().and_then(|running| {
             running.orders.try_send(order(answer)).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => {
-                    EngineError::unavailable(format!("{MAX_ORDERS} calls wait for the feed already"))
-                }
+                mpsc::error::TrySendError::Full(_) => EngineError::unavailable(format!(
+                    "{MAX_ORDERS} calls wait for the feed already"
+                )),
                 mpsc::error::TrySendError::Closed(_) => closed(),
             })
         });
@@ -310,10 +321,13 @@ impl Engine for Postgres {
     fn close(&self) -> EngineFuture<'_, ()> {
         self.end.cancel();
         let tasks = self.running.get().map(|running| {
-            for line in [&running.append, &running.load, &running.queue.line, &running.queue.leases] {
+            for line in [&running.append, &running.load, &running.queue.line, &running.queue.leases]
+            {
                 line.close();
             }
-            std::mem::take(&mut *running.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+            std::mem::take(
+                &mut *running.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
+            )
         });
         Box::pin(async move {
             for task in tasks.into_iter().flatten() {
@@ -363,7 +377,12 @@ fn loaded(wants: Vec<Want>, rows: &[Row]) -> Result<Vec<Loaded>, Error> {
                 let body: Option<&[u8]> = row.try_get("body")?;
                 if let Some(change) = values::change(0, body, row.try_get("once")?, None) {
                     let previous = position(row.try_get("prev")?);
-                    to.records.push(Record { topic: want.topic.clone(), position: position(at), previous, change });
+                    to.records.push(Record {
+                        topic: want.topic.clone(),
+                        position: position(at),
+                        previous,
+                        change,
+                    });
                 }
             }
             rows.next();
@@ -385,7 +404,8 @@ fn empty(topic: Topic, row: &Row) -> Result<Loaded, Error> {
             newest: place("newest")?,
             completed: maybe("completed")?,
             disconnected: place("disconnected")?,
-            claimed: maybe("claimed")?.zip(row.try_get::<_, Option<i64>>("holder")?.map(|holder| holder as u64)),
+            claimed: maybe("claimed")?
+                .zip(row.try_get::<_, Option<i64>>("holder")?.map(|holder| holder as u64)),
         }),
     };
     let epoch: i64 = row.try_get("epoch")?;

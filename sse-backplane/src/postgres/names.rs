@@ -6,8 +6,11 @@ use sse_tower_core::backplane::EngineError;
 
 /// What the namespace `sse` needs in the database, for those who do migrations by hand; `open` runs it otherwise.
 /// It may be run again. For another namespace: [`schema`].
-pub const SCHEMA: &str =
-    concat!(include_str!("schema/log.sql"), include_str!("schema/queue.sql"), include_str!("schema/outbox.sql"));
+pub const SCHEMA: &str = concat!(
+    include_str!("schema/log.sql"),
+    include_str!("schema/queue.sql"),
+    include_str!("schema/outbox.sql")
+);
 
 /// Longest name of a namespace, in bytes: PostgreSQL's names have 63.
 pub const MAX_NAMESPACE_BYTES: usize = 59;
@@ -36,7 +39,10 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new(namespace: &str) -> Result<Self, EngineError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        if namespace.is_empty() || namespace.len() > MAX_NAMESPACE_BYTES || !namespace.bytes().all(plain) {
+        if namespace.is_empty()
+            || namespace.len() > MAX_NAMESPACE_BYTES
+            || !namespace.bytes().all(plain)
+        {
             return Err(EngineError::refused(format!(
                 "a namespace in PostgreSQL has 1 to {MAX_NAMESPACE_BYTES} letters, digits, _, - and . of ASCII",
             )));
@@ -70,7 +76,10 @@ impl Names {
 
     fn schema_sql(&self) -> String {
         self.sql(SCHEMA)
-            .replace("create schema if not exists sse;", &format!("create schema if not exists {};", self.schema))
+            .replace(
+                "create schema if not exists sse;",
+                &format!("create schema if not exists {};", self.schema),
+            )
             .replace("on schema sse to", &format!("on schema {} to", self.schema))
             .replace("in schema sse to", &format!("in schema {} to", self.schema))
     }

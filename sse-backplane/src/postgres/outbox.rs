@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use sse_tower_core::backplane::{EngineError, EngineErrorKind, EngineFuture, Entry, OnceIn, StoreIn};
+use sse_tower_core::backplane::{
+    EngineError, EngineErrorKind, EngineFuture, Entry, OnceIn, StoreIn,
+};
 use tokio_postgres::{Transaction, error::SqlState, types::Type};
 
 use super::{
@@ -54,7 +56,8 @@ const INSERT: &str = "insert into sse.outbox (topic, slot, events, bytes, age, k
      from jsonb_to_recordset($1::text::jsonb) as r (topic text, slot int, events int, bytes bigint, age bigint, \
      kind smallint, body text, once text, holder bigint, name text, version bigint, id text, head text)";
 
-const ONCE: &str = "insert into sse.inbox (listener, event_id) values ($1, $2::text::uuid) on conflict do nothing";
+const ONCE: &str =
+    "insert into sse.inbox (listener, event_id) values ($1, $2::text::uuid) on conflict do nothing";
 
 /// Entries as JSON. Nothing in it needs escaping: numbers, and letters and digits.
 fn rows(columns: &Columns<'_>) -> String {
@@ -104,7 +107,11 @@ fn hex(out: &mut String, name: &str, bytes: Option<&[u8]>) {
 }
 
 /// The statement and the parameters for `once`: texts, for any driver.
-pub(super) fn once_sql(namespace: &str, listener: &str, event_id: u128) -> Result<(String, String), EngineError> {
+pub(super) fn once_sql(
+    namespace: &str,
+    listener: &str,
+    event_id: u128,
+) -> Result<(String, String), EngineError> {
     values::text(listener, "the id of a listener")?;
     Ok((Names::new(namespace)?.sql(ONCE).into_owned(), format!("{event_id:032x}")))
 }
@@ -160,7 +167,8 @@ impl OnceIn<TokioPostgres> for Transaction<'_> {
     ) -> EngineFuture<'a, bool> {
         Box::pin(async move {
             let (text, id) = once_sql(namespace, listener, event_id)?;
-            let done = self.execute_typed(&text, &[(&listener, Type::TEXT), (&id, Type::TEXT)]).await;
+            let done =
+                self.execute_typed(&text, &[(&listener, Type::TEXT), (&id, Type::TEXT)]).await;
             done.map(|rows| rows == 1).map_err(|error| {
                 let code = error.code().map(|code| code.code().to_owned());
                 failed(namespace, code.as_deref(), error)

@@ -4,8 +4,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sse_tower_core::backplane::{
-    Beat, Claim, Claimed, DeadLetter, DeadReason, Deliveries, Delivery, EngineError, EngineFuture, EventKind, Fence,
-    Letters, ListenerState, ListenerStats, NodeId, Queue, QueuedEvent, Registration, Since, Steer, Verdict,
+    Beat, Claim, Claimed, DeadLetter, DeadReason, Deliveries, Delivery, EngineError, EngineFuture,
+    EventKind, Fence, Letters, ListenerState, ListenerStats, NodeId, Queue, QueuedEvent,
+    Registration, Since, Steer, Verdict,
 };
 use tokio_postgres::{Error, Row, types::Type};
 
@@ -54,11 +55,12 @@ impl PostgresQueue {
 
 impl Queue for PostgresQueue {
     fn register(&self, listeners: Vec<Registration>) -> EngineFuture<'_, ()> {
-        let (mut ids, mut earliest, mut of, mut names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut ids, mut earliest, mut of, mut names) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (index, one) in (1_i32..).zip(&listeners) {
-            if let Err(error) = values::text(&one.listener, "the id of a listener")
-                .and_then(|()| one.hears.iter().try_for_each(|name| values::text(name, "the name of an event")))
-            {
+            if let Err(error) = values::text(&one.listener, "the id of a listener").and_then(|()| {
+                one.hears.iter().try_for_each(|name| values::text(name, "the name of an event"))
+            }) {
                 return refused(error);
             }
             ids.push(one.listener.to_string());
@@ -110,10 +112,13 @@ impl Queue for PostgresQueue {
         let shared = self.shared.clone();
         self.line.call(move |session| async move {
             let sql = shared.names.sql("select * from sse.claim($1, $2, $3, $4, $5, $6, $7)");
-            let params: Vec<_> = params.iter().map(|(value, ty)| (&**value as _, ty.clone())).collect();
+            let params: Vec<_> =
+                params.iter().map(|(value, ty)| (&**value as _, ty.clone())).collect();
             match session.client.query_typed(&sql, &params).await {
                 Ok(rows) => deliveries(&rows).map(Claimed::Deliveries),
-                Err(error) if error.code().is_some_and(|code| code.code() == OVER) => Ok(Claimed::Reaped),
+                Err(error) if error.code().is_some_and(|code| code.code() == OVER) => {
+                    Ok(Claimed::Reaped)
+                }
                 Err(error) => Err(error),
             }
         })
@@ -141,18 +146,25 @@ impl Queue for PostgresQueue {
     }
 
     fn reap(&self, again: Duration) -> EngineFuture<'_, usize> {
-        let lost = self.leases.one::<i32>("select sse.reap($1)", vec![owned(micros(again), Type::INT8)]);
+        let lost =
+            self.leases.one::<i32>("select sse.reap($1)", vec![owned(micros(again), Type::INT8)]);
         let lost = self.then_ring(lost, |lost| *lost > 0);
         count(lost)
     }
 
     fn leave(&self, node: NodeId) -> EngineFuture<'_, ()> {
-        let left = self.leases.rows("select sse.leave($1)", vec![owned(Uuid(node.get()), Type::UUID)]);
+        let left =
+            self.leases.rows("select sse.leave($1)", vec![owned(Uuid(node.get()), Type::UUID)]);
         let left = self.then_ring(left, |_| true);
         Box::pin(async move { left.await.map(drop) })
     }
 
-    fn dead(&self, listener: Arc<str>, after: u64, limit: usize) -> EngineFuture<'_, Vec<DeadLetter>> {
+    fn dead(
+        &self,
+        listener: Arc<str>,
+        after: u64,
+        limit: usize,
+    ) -> EngineFuture<'_, Vec<DeadLetter>> {
         let sql = "select d.*, k.name, k.version, (extract(epoch from clock_timestamp() - d.at) * 1000000)::bigint as age \
                    from sse.dead d join sse.kind k on k.id = d.kind \
                    where d.listener = $1 and d.id > $2 order by d.id limit $3";

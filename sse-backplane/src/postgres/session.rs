@@ -80,12 +80,19 @@ impl Shared {
     }
 
     /// Connects; `bells` hears notifications, on a connection that goes past poolers.
-    pub(super) async fn connect(&self, bells: Option<Arc<Bell>>) -> Result<(Arc<Session>, Mark), Failure> {
+    pub(super) async fn connect(
+        &self,
+        bells: Option<Arc<Bell>>,
+    ) -> Result<(Arc<Session>, Mark), Failure> {
         let ready = async {
             let session = self.dial(bells.clone()).await?;
             self.check(&session).await?;
             if bells.is_some() {
-                session.client.batch_execute(&self.names.listen()).await.map_err(|error| self.explain(&error))?;
+                session
+                    .client
+                    .batch_execute(&self.names.listen())
+                    .await
+                    .map_err(|error| self.explain(&error))?;
             }
             let mark = self.hello(&session).await?;
             Ok((Arc::new(session), mark))
@@ -103,11 +110,13 @@ impl Shared {
         let config = if bells.is_some() { &self.address.direct } else { &self.address.config };
         let (client, task) = match &self.address.tls {
             None => {
-                let (client, connection) = config.connect(NoTls).await.map_err(|error| self.explain(&error))?;
+                let (client, connection) =
+                    config.connect(NoTls).await.map_err(|error| self.explain(&error))?;
                 (client, drive(connection, bells))
             }
             Some(tls) => {
-                let (client, connection) = config.connect(tls.clone()).await.map_err(|error| self.explain(&error))?;
+                let (client, connection) =
+                    config.connect(tls.clone()).await.map_err(|error| self.explain(&error))?;
                 (client, drive(connection, bells))
             }
         };
@@ -162,11 +171,13 @@ impl Shared {
     async fn hello(&self, session: &Session) -> Result<Mark, Failure> {
         let known = self.known();
         let sql = self.names.sql("select epoch, last from sse.hello($1, $2)");
-        let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] = [
-            (&number(known.epoch.get()), Type::INT8),
-            (&number(known.position.get()), Type::INT8),
-        ];
-        let row = session.client.query_typed_one(&sql, &params).await.map_err(|error| self.explain(&error))?;
+        let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&number(known.epoch.get()), Type::INT8), (&number(known.position.get()), Type::INT8)];
+        let row = session
+            .client
+            .query_typed_one(&sql, &params)
+            .await
+            .map_err(|error| self.explain(&error))?;
         let mark = super::values::mark(&row).map_err(|error| self.explain(&error))?;
         self.learn(mark);
         Ok(mark)

@@ -39,7 +39,8 @@ impl Tls {
                         path.display(),
                     ))
                 };
-                let read = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?;
+                let read = CertificateDer::pem_file_iter(path)
+                    .map_err(|error| unreadable(error.to_string()))?;
                 for certificate in read {
                     let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
                     trusted.add(certificate).map_err(|error| unreadable(error.to_string()))?;
@@ -111,13 +112,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Stream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
 

@@ -4,7 +4,7 @@ use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use sse_tower_core::backplane::{
-    Change, EngineError, Entry, Epoch, Mark, MAX_RECORD_BYTES, Position, Topic,
+    Change, EngineError, Entry, Epoch, MAX_RECORD_BYTES, Mark, Position, Topic,
 };
 use tokio_postgres::{
     Error, Row,
@@ -22,7 +22,11 @@ pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 pub(super) struct Uuid(pub(super) u128);
 
 impl ToSql for Uuid {
-    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
         out.put_u128(self.0);
         Ok(IsNull::No)
     }
@@ -84,7 +88,12 @@ pub(super) fn topic(name: &[u8]) -> Option<Topic> {
 }
 
 /// A change, from its columns.
-pub(super) fn change(kind: i16, body: Option<&[u8]>, once: Option<&[u8]>, holder: Option<i64>) -> Option<Change> {
+pub(super) fn change(
+    kind: i16,
+    body: Option<&[u8]>,
+    once: Option<&[u8]>,
+    holder: Option<i64>,
+) -> Option<Change> {
     Some(match kind {
         0 => {
             let once = once.and_then(|key| std::str::from_utf8(key).ok()).map(Arc::from);
@@ -115,7 +124,9 @@ pub(super) fn check(entries: &[Entry]) -> Result<(), EngineError> {
                 text(&event.kind.name, "the name of an event")?;
                 event.head.len().saturating_add(event.body.len())
             }
-            Change::Complete | Change::Forget | Change::Disconnect | Change::Claim { .. } => continue,
+            Change::Complete | Change::Forget | Change::Disconnect | Change::Claim { .. } => {
+                continue;
+            }
             _ => {
                 return Err(EngineError::new(
                     sse_tower_core::backplane::EngineErrorKind::Unsupported,
@@ -161,7 +172,8 @@ impl<'a> Columns<'a> {
 
     fn add(&mut self, entry: &'a Entry) {
         let name = entry.topic.as_str().as_bytes();
-        let (mut topic, mut body, mut once, mut holder, mut event) = (Some(name), None, None, None, None);
+        let (mut topic, mut body, mut once, mut holder, mut event) =
+            (Some(name), None, None, None, None);
         let kind = match &entry.change {
             Change::Event { body: bytes, once: key } => {
                 body = Some(&bytes[..]);

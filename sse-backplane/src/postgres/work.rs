@@ -31,7 +31,13 @@ const PRUNE: Duration = Duration::from_secs(10);
 
 /// Rings on a connection of its own, after the commit: a notification inside a transaction would make all others that
 /// notify wait for its commit.
-pub(super) async fn ring(shared: Arc<Shared>, out: Arc<Bell>, own: Arc<Bell>, end: CancellationToken, line: Line) {
+pub(super) async fn ring(
+    shared: Arc<Shared>,
+    out: Arc<Bell>,
+    own: Arc<Bell>,
+    end: CancellationToken,
+    line: Line,
+) {
     loop {
         tokio::select! {
             () = out.rung() => {}

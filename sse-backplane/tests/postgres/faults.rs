@@ -233,7 +233,8 @@ async fn positions_rise_while_the_clock_is_behind() {
     let mut stored = Stored::new();
     stored.entry(topics[0].clone()).or_default().insert(first, "before".into());
     for round in 0..50 {
-        let events: Vec<_> = topics.iter().map(|topic| (topic.clone(), format!("{round}"))).collect();
+        let events: Vec<_> =
+            topics.iter().map(|topic| (topic.clone(), format!("{round}"))).collect();
         for (at, (topic, body)) in writer.store(&events).await.into_iter().zip(events) {
             assert!(at.get() > ahead && at.get() <= ahead + 150);
             stored.entry(topic).or_default().insert(at, body);
@@ -241,7 +242,8 @@ async fn positions_rise_while_the_clock_is_behind() {
     }
     reader.has(&stored, HEALED).await;
     // And what was there is found from any position.
-    let want = |topic: &Topic| Want { topic: topic.clone(), after: first, events: 99, bytes: 9_999 };
+    let want =
+        |topic: &Topic| Want { topic: topic.clone(), after: first, events: 99, bytes: 9_999 };
     assert_eq!(writer.engine.load(vec![want(&topics[0])]).await.unwrap()[0].records.len(), 50);
 }
 
@@ -263,7 +265,11 @@ async fn what_nobody_rang_for_is_swept_up() {
                 insert into \"sse_faults\".batch (pos, answers) select max(pos), '{}' from \"sse_faults\".log";
     sql.batch_execute(copy).await.unwrap();
     let committed = Instant::now();
-    reader.until("what was not", Duration::from_millis(2_500), |known| known.events[&topics[0]].len() == 2).await;
+    reader
+        .until("what was not", Duration::from_millis(2_500), |known| {
+            known.events[&topics[0]].len() == 2
+        })
+        .await;
     let known = reader.known.borrow();
     assert_eq!(known.events[&topics[0]][1], (Position::new(first.get() + 1), "swept".to_owned()));
     assert!(committed.elapsed() < Duration::from_millis(2_500));
@@ -279,7 +285,8 @@ async fn a_writer_that_hangs_holds_up_nobody() {
     let mut writer = Writer::start(engine(&server.url())).await;
     frozen.store(&[(topics[0].clone(), "1".into())]).await;
     relay.silence_all();
-    let hanging = tokio::spawn(async move { frozen.store(&[(topics[0].clone(), "2".into())]).await });
+    let hanging =
+        tokio::spawn(async move { frozen.store(&[(topics[0].clone(), "2".into())]).await });
     for round in 0..20 {
         let begun = Instant::now();
         writer.store(&[(crate::support::topic("other"), round.to_string())]).await;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use sse_tower_backplane::postgres::{TokioPostgres, outbox_sql};
 use sse_tower_core::backplane::{
-    Change, Claim, Claimed, Engine, Entry, EventKind, FeedItem, NodeId, OnceIn, QueuedEvent, Registration, Since, StoreIn,
+    Change, Claim, Claimed, Engine, Entry, EventKind, FeedItem, NodeId, OnceIn, QueuedEvent,
+    Registration, Since, StoreIn,
 };
 use tokio_postgres::IsolationLevel;
 
@@ -34,7 +35,15 @@ async fn a_commit_delivers_and_a_rollback_leaves_nothing() {
     let once = Change::Event { body: "once".into(), once: Some("k\0".into()) };
     store(&mut tx, &[event("x", "1"), change("y", once.clone()), change("y", once)]).await;
     store(&mut tx, &[]).await;
-    store(&mut tx, &[event("x", "2"), change("x", Change::Claim { holder: u64::MAX }), change("x", Change::Complete)]).await;
+    store(
+        &mut tx,
+        &[
+            event("x", "2"),
+            change("x", Change::Claim { holder: u64::MAX }),
+            change("x", Change::Complete),
+        ],
+    )
+    .await;
     let mut inner = tx.transaction().await.unwrap();
     store(&mut inner, &[event("y", "in a savepoint that is rolled back")]).await;
     inner.rollback().await.unwrap();
@@ -71,10 +80,14 @@ async fn events_for_listeners_come_with_the_commit_and_ring() {
     let node = Node::start(&server.url()).await;
     let queue = node.engine.queue().unwrap();
     let hears = vec!["order.paid".into()];
-    queue.register(vec![Registration { listener: "mail".into(), hears, since: Since::Now }]).await.unwrap();
+    queue
+        .register(vec![Registration { listener: "mail".into(), hears, since: Since::Now }])
+        .await
+        .unwrap();
     let worker = NodeId::random();
     queue.beat(worker, Duration::from_secs(60)).await.unwrap();
-    until(SOON, "the bell of the registration", || node.has(|item| matches!(item, FeedItem::Bell))).await;
+    until(SOON, "the bell of the registration", || node.has(|item| matches!(item, FeedItem::Bell)))
+        .await;
     node.heard.lock().unwrap().clear();
     let mut sql = client(&server.url()).await;
     let mut tx = sql.transaction().await.unwrap();
@@ -84,7 +97,9 @@ async fn events_for_listeners_come_with_the_commit_and_ring() {
     until(SOON, "the bell", || node.has(|item| matches!(item, FeedItem::Bell))).await;
     let kinds = vec![EventKind { name: "order.paid".into(), version: 1 }];
     let claim = Claim { listener: "mail".into(), kinds, count: 9, ordered: false };
-    let Claimed::Deliveries(taken) = queue.claim(worker, vec![claim]).await.unwrap() else { panic!() };
+    let Claimed::Deliveries(taken) = queue.claim(worker, vec![claim]).await.unwrap() else {
+        panic!()
+    };
     let Change::Enqueue(expected) = enqueue(u128::MAX).change else { panic!() };
     assert_eq!(taken.now[0].event, expected);
     assert_eq!(taken.now.len(), 1);
@@ -97,7 +112,11 @@ async fn opposite_orders_of_keys_never_deadlock_and_a_third_rolled_back_is_not_t
     let (a, b) = (Node::start(&server.url()).await, Node::start(&server.url()).await);
     a.follow(&["x", "y"]).await;
     b.follow(&["x", "y"]).await;
-    client(&server.url()).await.batch_execute("create table orders (name text primary key)").await.unwrap();
+    client(&server.url())
+        .await
+        .batch_execute("create table orders (name text primary key)")
+        .await
+        .unwrap();
     let mut tasks = Vec::new();
     for writer in 0..6 {
         let mut sql = client(&server.url()).await;
@@ -133,7 +152,8 @@ async fn opposite_orders_of_keys_never_deadlock_and_a_third_rolled_back_is_not_t
     for node in [&a, &b] {
         until(SOON, "all events", || node.records().len() >= 2 * rows.len()).await;
         for key in ["x", "y"] {
-            let of_key: Vec<_> = node.records().into_iter().filter(|record| record.topic == topic(key)).collect();
+            let of_key: Vec<_> =
+                node.records().into_iter().filter(|record| record.topic == topic(key)).collect();
             let mut events = bodies(&of_key);
             // Each writer's own order is kept.
             for writer in 0..6 {
@@ -155,7 +175,12 @@ async fn a_transaction_that_stays_open_holds_up_nobody() {
     // One that reads, one that has written, and one that has stored here and does not end.
     let (mut reader, mut writer, mut late) =
         (client(&server.url()).await, client(&server.url()).await, client(&server.url()).await);
-    let reading = reader.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start().await.unwrap();
+    let reading = reader
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .start()
+        .await
+        .unwrap();
     reading.query("select count(*) from pg_class", &[]).await.unwrap();
     let writing = writer.transaction().await.unwrap();
     writing.batch_execute("create table unrelated (n int)").await.unwrap();
@@ -182,7 +207,9 @@ async fn an_effect_happens_once_in_its_database() {
     let server = server();
     let node = Node::start(&server.url()).await;
     let mut sql = client(&server.url()).await;
-    let once = async |tx: &mut tokio_postgres::Transaction<'_>, id| tx.once("sse", "mail", id).await.unwrap();
+    let once = async |tx: &mut tokio_postgres::Transaction<'_>, id| {
+        tx.once("sse", "mail", id).await.unwrap()
+    };
     let mut tx = sql.transaction().await.unwrap();
     assert!(once(&mut tx, 1).await);
     assert!(!once(&mut tx, 1).await);

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use sse_tower_core::backplane::{
-    Change, Claim, Claimed, DeadReason, Engine, Entry, EventKind, Fence, NodeId, QueuedEvent, Registration, Since, Verdict,
+    Change, Claim, Claimed, DeadReason, Engine, Entry, EventKind, Fence, NodeId, QueuedEvent,
+    Registration, Since, Verdict,
 };
 use tokio_postgres::IsolationLevel;
 
@@ -27,7 +28,9 @@ async fn cycle(node: &Node, worker: NodeId, count: usize) -> (usize, Duration) {
     let kinds = vec![EventKind { name: "paid".into(), version: 1 }];
     let claim = Claim { listener: "mail".into(), kinds, count, ordered: false };
     let begun = Instant::now();
-    let Claimed::Deliveries(taken) = queue.claim(worker, vec![claim]).await.unwrap() else { panic!("reaped") };
+    let Claimed::Deliveries(taken) = queue.claim(worker, vec![claim]).await.unwrap() else {
+        panic!("reaped")
+    };
     let fences = taken.now.iter().map(|delivery| {
         let fence = Fence {
             listener: delivery.listener.clone(),
@@ -53,7 +56,12 @@ async fn a_transaction_that_stays_open_does_not_make_claims_slow() {
     let worker = NodeId::random();
     node.engine.queue().unwrap().beat(worker, Duration::from_secs(300)).await.unwrap();
     let mut holder = client(&server.url()).await;
-    let open = holder.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start().await.unwrap();
+    let open = holder
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .start()
+        .await
+        .unwrap();
     open.query("select count(*) from sse.held", &[]).await.unwrap();
     for first in (0..EVENTS).step_by(500) {
         node.append((first..first + 500).map(|id| enqueue(id as u128)).collect()).await;
@@ -111,6 +119,9 @@ async fn what_is_passed_goes_and_what_falls_off_is_a_dead_letter() {
     assert!(letters.iter().all(|letter| letter.reason == DeadReason::Expired));
     assert_eq!(&letters[9].event.body[..], b"body");
     assert_eq!(cycle(&node, worker, 10).await.0, 0);
-    assert_eq!(queue.revive("mail".into(), sse_tower_core::backplane::Letters::Oldest(3)).await.unwrap(), 3);
+    assert_eq!(
+        queue.revive("mail".into(), sse_tower_core::backplane::Letters::Oldest(3)).await.unwrap(),
+        3
+    );
     assert_eq!(cycle(&node, worker, 10).await.0, 3, "a revived one has its event with it");
 }

@@ -29,7 +29,11 @@ fn says(error: &EngineError, kind: EngineErrorKind, words: &[&str]) {
 async fn a_server_that_is_not_there() {
     let port = engine_servers::free_port().unwrap();
     let error = refused(&format!("postgres://app:s3cret@127.0.0.1:{port}/shop")).await;
-    says(&error, EngineErrorKind::Unavailable, &["does not answer", "is it running", &port.to_string()]);
+    says(
+        &error,
+        EngineErrorKind::Unavailable,
+        &["does not answer", "is it running", &port.to_string()],
+    );
 }
 
 #[tokio::test]
@@ -46,7 +50,11 @@ async fn a_server_that_accepts_and_says_nothing() {
 #[tokio::test]
 async fn a_wrong_password_or_none_or_another_database() {
     let mut server = server();
-    client(&server.url()).await.batch_execute("create role app login password 'right'").await.unwrap();
+    client(&server.url())
+        .await
+        .batch_execute("create role app login password 'right'")
+        .await
+        .unwrap();
     let hba = "host all app 127.0.0.1/32 scram-sha-256\nhost all postgres 127.0.0.1/32 trust\n";
     server.configure("pg_hba.conf", hba).unwrap();
     server.restart().unwrap();
@@ -65,10 +73,17 @@ async fn a_wrong_password_or_none_or_another_database() {
 async fn a_right_that_is_missing_and_the_least_that_is_needed() {
     let server = server();
     let owner = client(&server.url()).await;
-    owner.batch_execute("create role app login; revoke create on database postgres from public").await.unwrap();
+    owner
+        .batch_execute("create role app login; revoke create on database postgres from public")
+        .await
+        .unwrap();
     let url = server.url().replace("postgres@", "app:s3cret@");
     let error = refused(&url).await;
-    says(&error, EngineErrorKind::Refused, &["app lacks a right", "grant create on database postgres to app"]);
+    says(
+        &error,
+        EngineErrorKind::Refused,
+        &["app lacks a right", "grant create on database postgres to app"],
+    );
     owner.batch_execute(sse_tower_backplane::postgres::SCHEMA).await.unwrap();
     let error = refused(&url).await;
     says(&error, EngineErrorKind::Refused, &["app lacks a right", "grant usage on schema sse"]);
@@ -93,9 +108,14 @@ async fn a_schema_of_a_newer_program() {
     let server = server();
     let node = Node::start(&server.url()).await;
     node.engine.close().await.unwrap();
-    let newer = "create or replace function sse.version() returns int language sql immutable as 'select 2'";
+    let newer =
+        "create or replace function sse.version() returns int language sql immutable as 'select 2'";
     client(&server.url()).await.batch_execute(newer).await.unwrap();
-    says(&refused(&server.url()).await, EngineErrorKind::Refused, &["version 2", "update the program"]);
+    says(
+        &refused(&server.url()).await,
+        EngineErrorKind::Refused,
+        &["version 2", "update the program"],
+    );
 }
 
 #[tokio::test]
@@ -132,7 +152,8 @@ fn encrypted() -> (Server, tempfile::NamedTempFile, tempfile::NamedTempFile) {
 async fn what_is_encrypted_is_verified() {
     let (server, trusted, other) = encrypted();
     let port = server.address().port();
-    let url = |host: &str, options: &str| format!("postgres://postgres@{host}:{port}/postgres?{options}");
+    let url =
+        |host: &str, options: &str| format!("postgres://postgres@{host}:{port}/postgres?{options}");
     let with = |host: &str, file: &tempfile::NamedTempFile| {
         url(host, &format!("sslmode=verify-full&sslrootcert={}", file.path().display()))
     };
@@ -142,9 +163,14 @@ async fn what_is_encrypted_is_verified() {
     let plain = "select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid) \
                  where a.application_name = 'sse-tower' and not s.ssl";
     assert_eq!(sql.query_one(plain, &[]).await.unwrap().get::<_, i64>(0), 0);
-    says(&refused(&with("localhost", &other)).await, EngineErrorKind::Refused, &["not trusted", "sslrootcert="]);
+    says(
+        &refused(&with("localhost", &other)).await,
+        EngineErrorKind::Refused,
+        &["not trusted", "sslrootcert="],
+    );
     says(&refused(&with("127.0.0.1", &trusted)).await, EngineErrorKind::Refused, &["not trusted"]);
-    let error = Postgres::new(&url("localhost", "sslmode=require&sslrootcert=/nowhere"), "sse").unwrap_err();
+    let error = Postgres::new(&url("localhost", "sslmode=require&sslrootcert=/nowhere"), "sse")
+        .unwrap_err();
     says(&error, EngineErrorKind::Refused, &["/nowhere", "PEM file"]);
     let plain = crate::support::server();
     let error = refused(&format!(

@@ -8,18 +8,24 @@ use std::{
 use engine_servers::Postgres as Server;
 use sse_tower_backplane::postgres::Postgres;
 use sse_tower_core::backplane::{
-    Answer, Batch, Change, Engine, Entry, Feed, FeedItem, Keep, Mark, NodeId, Position, Record, Topic, Want,
+    Answer, Batch, Change, Engine, Entry, Feed, FeedItem, Keep, Mark, NodeId, Position, Record,
+    Topic, Want,
 };
 use tokio_postgres::{Client, NoTls};
 
-pub(crate) const KEEP: Keep = Keep { events: 100_000, bytes: 1 << 30, age: Duration::from_secs(3_600) };
+pub(crate) const KEEP: Keep =
+    Keep { events: 100_000, bytes: 1 << 30, age: Duration::from_secs(3_600) };
 
 pub(crate) fn topic(name: &str) -> Topic {
     Topic::new(name).unwrap()
 }
 
 pub(crate) fn event(name: &str, body: impl Into<String>) -> Entry {
-    Entry { topic: topic(name), change: Change::Event { body: body.into().into(), once: None }, keep: KEEP }
+    Entry {
+        topic: topic(name),
+        change: Change::Event { body: body.into().into(), once: None },
+        keep: KEEP,
+    }
 }
 
 pub(crate) fn change(name: &str, change: Change) -> Entry {
@@ -44,7 +50,8 @@ impl Node {
         let engine = Arc::new(Postgres::new(url, namespace).unwrap());
         let heard = Arc::new(Mutex::new(Vec::new()));
         let feed = heard.clone();
-        let first = engine.start(Feed::new(move |item| feed.lock().unwrap().push(item))).await.unwrap();
+        let first =
+            engine.start(Feed::new(move |item| feed.lock().unwrap().push(item))).await.unwrap();
         Self { engine, id: NodeId::random(), number: Mutex::new(0), heard, first }
     }
 
@@ -72,7 +79,12 @@ impl Node {
     }
 
     pub(crate) async fn load(&self, name: &str) -> sse_tower_core::backplane::Loaded {
-        let want = Want { topic: topic(name), after: Position::ZERO, events: usize::MAX, bytes: usize::MAX };
+        let want = Want {
+            topic: topic(name),
+            after: Position::ZERO,
+            events: usize::MAX,
+            bytes: usize::MAX,
+        };
         self.engine.load(vec![want]).await.unwrap().remove(0)
     }
 

@@ -113,7 +113,9 @@ impl Postgres {
         let mut message = u32::try_from(words.len() + 4).unwrap_or(0).to_be_bytes().to_vec();
         message.extend_from_slice(words);
         let mut first = [0];
-        stream.write_all(&message).is_ok() && stream.read_exact(&mut first).is_ok() && first == *b"R"
+        stream.write_all(&message).is_ok()
+            && stream.read_exact(&mut first).is_ok()
+            && first == *b"R"
     }
 
     /// Where it listens, also after a restart.
@@ -254,13 +256,19 @@ impl User {
         let named = |name: &str| {
             all.lines().find_map(|line| {
                 let mut parts = line.split(':');
-                let (found, _, uid, gid) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-                (found == name)
-                    .then_some(Self { name: name.into(), uid: uid.parse().ok()?, gid: gid.parse().ok()? })
+                let (found, _, uid, gid) =
+                    (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+                (found == name).then_some(Self {
+                    name: name.into(),
+                    uid: uid.parse().ok()?,
+                    gid: gid.parse().ok()?,
+                })
             })
         };
         let user = USERS.iter().find_map(|name| named(name));
-        user.ok_or_else(|| "PostgreSQL does not run as root, and there is no user postgres or nobody".into())
+        user.ok_or_else(|| {
+            "PostgreSQL does not run as root, and there is no user postgres or nobody".into()
+        })
     }
 }
 
@@ -276,7 +284,9 @@ fn program(name: &str) -> Result<PathBuf, Error> {
 fn as_user(program: &Path, user: Option<&User>) -> Command {
     let Some(user) = user else { return Command::new(program) };
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", &user.name, "--regid", &user.gid.to_string(), "--clear-groups"]).arg(program);
+    command
+        .args(["--reuid", &user.name, "--regid", &user.gid.to_string(), "--clear-groups"])
+        .arg(program);
     command
 }
 
@@ -310,7 +320,9 @@ fn template(initdb: &Path, user: Option<&User>) -> Result<PathBuf, Error> {
             give(folder.path(), user)?;
             let data = folder.path().join("data");
             let mut command = as_user(initdb, user);
-            command.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "-D"]).arg(data);
+            command
+                .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "-D"])
+                .arg(data);
             done(&mut command)?;
             made.insert(folder).path().to_owned()
         }
