@@ -1,5 +1,7 @@
 //! Redis keeps the contract of engines. On a real server, which each rule has for itself.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
+
 use std::sync::Arc;
 
 use engine_servers::Redis;
@@ -24,3 +26,9 @@ impl Harness for OnRedis {
 }
 
 sse_tower_core::engine_contract!(OnRedis);
+
+mod queue {
+    use super::OnRedis;
+
+    sse_tower_core::queue_contract!(OnRedis);
+}

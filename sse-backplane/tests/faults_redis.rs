@@ -1,6 +1,8 @@
 //! A real Redis that is killed, frozen, cut off, and robbed of what it knew: nothing that was stored is lost, doubled or out of
 //! order, or a new epoch says so; and it is over in less than six seconds.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
+
 mod oracle;
 
 use std::{

@@ -5,10 +5,11 @@ pub use inventory::submit;
 
 pub use crate::{
     bus::{
-        ApplicationEvent, Binder, Call, ComponentRef, Declaration, EventRef, EventType, Held,
-        Inject, Listener, ListenerOutput, OwnedCall, Phase, Prepared, Wired, caught, here,
+        ApplicationEvent, Binder, Call, Declaration, ErasedHandler, EventRef, EventType, Handler,
+        Inject, Listener, ListenerOutput, MaybeShared, OwnedCall, Phase, caught, here,
     },
-    context::{Component, EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener},
+    component::{Component, ComponentRef},
+    context::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener},
 };
 
 /// Everything that `item` collected, for `sse-tower`.
@@ -23,4 +24,7 @@ pub use crate::{
 };
 
 #[cfg(feature = "test-util")]
-pub use crate::context::{Tap, Tapped, event_label, tap};
+pub use crate::{
+    bus::tap::{Tap, Tapped, event_label},
+    context::tap,
+};

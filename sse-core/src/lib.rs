@@ -46,12 +46,15 @@
 #![deny(missing_docs)]
 
 pub mod backplane;
+mod boxed;
 mod bus;
-mod causes;
 mod close_reason;
+mod component;
 mod context;
+mod drain;
 mod emitter;
 mod emitters;
+mod error_chain;
 mod event;
 #[cfg(feature = "http")]
 mod http;
@@ -75,10 +78,11 @@ pub use event::{
 };
 
 // One connection.
+pub use boxed::BoxError;
 pub use close_reason::CloseReason;
 pub use emitter::{
-    BoxError, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, SendError,
-    SseEmitter, SseEmitterBuilder, StreamControl, StreamHandle, TrySendError,
+    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, SendError, SseEmitter,
+    SseEmitterBuilder, StreamControl, TrySendError,
 };
 pub use stream::EventStream;
 
@@ -100,22 +104,23 @@ pub use bus::{
     ApplicationEvent, EventMeta, EventType, Failure, Inject, IntoListenerError, Listener,
     ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked, ListenerTimedOut,
     MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase,
-    Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement, Transaction,
-    TransactionFull, TransactionNeeded,
+    Publication, PublicationId, PublishError, Publisher, RepublishedTooDeep, Settlement,
+    Subscription, Transaction, TransactionFull, TransactionNeeded, Unheard,
 };
 
 // The context.
 #[cfg(feature = "axum")]
 pub use axum::ContextRejection;
+pub use component::Component;
 pub use context::{
-    ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
-    Publisher, Subscription, Unheard, WiringError, WiringFault,
+    ApplicationContext, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
+    WiringError, WiringFault,
 };
 
 // Leaving.
-pub use context::{
+pub use drain::{
     Drain, DrainPhase, Draining, MAX_OPEN_STREAMS, OpenStream, OpenStreams, RegisterError,
-    StreamOrder,
+    StreamHandle, StreamOrder,
 };
 
 /// The program of the README compiles as it stands there.

@@ -42,11 +42,11 @@ async fn on_paid(event: &Paid, _: &Component<Till>, meta: EventMeta) {
 }
 
 /// As the attribute declares `on_paid`.
-fn bind(binder: &mut p::Binder<'_>) -> Option<p::Wired> {
+fn bind(binder: &mut p::Binder<'_>) -> Option<p::ErasedHandler> {
     let (a0, a1) = (binder.inject::<&Component<Till>>(), binder.inject::<EventMeta>());
     let args = Arc::new((a0?, a1?));
     Some(
-        p::Prepared::<Paid>::lent(move |event: p::Held<Paid>, call: p::OwnedCall| {
+        p::Handler::<Paid>::lent(move |event: p::MaybeShared<Paid>, call: p::OwnedCall| {
             let args = Arc::clone(&args);
             Box::pin(async move {
                 let result = {

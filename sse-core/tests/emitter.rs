@@ -98,7 +98,7 @@ async fn a_timeout_ends_the_stream_and_calls_back_in_order() {
         SseEmitter::builder().timeout(Duration::from_secs(60)).without_keep_alive().build();
     let seen = record(&emitter);
     let start = tokio::time::Instant::now();
-    assert_eq!(read_all(emitter.clone().into_stream()).await, "");
+    assert_eq!(read_all(emitter.clone().into_stream()).await, ":\n");
     assert_eq!(start.elapsed().as_secs(), 60);
     assert_eq!(*seen.lock().unwrap(), ["timeout", "completion timed-out", "again timed-out"]);
     assert_eq!(emitter.closed().await, CloseReason::TimedOut);
@@ -183,7 +183,8 @@ async fn keep_alives_come_after_silence_and_not_after_events() {
     let emitter = SseEmitter::builder().keep_alive(Duration::from_secs(10)).build();
     let mut stream = emitter.clone().into_stream();
     let start = tokio::time::Instant::now();
-    assert_eq!(next(&mut stream).await.unwrap(), ":\n\n");
+    assert_eq!(read_now(&mut stream), ":\n");
+    assert_eq!(next(&mut stream).await.unwrap(), ":\n");
     let first = start.elapsed();
     assert!((5.0..=10.01).contains(&first.as_secs_f64()), "{first:?}");
 
@@ -191,7 +192,7 @@ async fn keep_alives_come_after_silence_and_not_after_events() {
     emitter.send("event").await.unwrap();
     let written = tokio::time::Instant::now();
     assert_eq!(next(&mut stream).await.unwrap(), "data:event\n\n");
-    assert_eq!(next(&mut stream).await.unwrap(), ":\n\n");
+    assert_eq!(next(&mut stream).await.unwrap(), ":\n");
     let silence = written.elapsed();
     assert!((5.0..=10.01).contains(&silence.as_secs_f64()), "{silence:?}");
 }
@@ -205,6 +206,7 @@ async fn keep_alives_of_many_streams_are_spread_over_the_interval() {
         .map(|emitter| {
             let mut stream = emitter.clone().into_stream();
             tokio::spawn(async move {
+                assert_eq!(read_now(&mut stream), ":\n");
                 next(&mut stream).await.unwrap();
                 start.elapsed().as_millis()
             })
@@ -218,12 +220,27 @@ async fn keep_alives_of_many_streams_are_spread_over_the_interval() {
     assert!(at.values().all(|count| *count < 50), "{at:?}");
 }
 
+/// Firefox fires `onopen` with the first bytes of the body, not with its head.
+#[tokio::test]
+async fn a_stream_that_has_nothing_to_say_yet_begins_with_a_comment_and_others_do_not() {
+    let emitter = SseEmitter::new();
+    assert_eq!(read_now(&mut emitter.clone().into_stream()), ":\n");
+    let emitter = SseEmitter::builder().retry(Duration::from_secs(3)).build();
+    assert_eq!(read_now(&mut emitter.clone().into_stream()), "retry:3000\n");
+    let emitter = SseEmitter::new();
+    emitter.send("x").await.unwrap();
+    assert_eq!(read_now(&mut emitter.clone().into_stream()), "data:x\n\n");
+    let emitter = SseEmitter::new();
+    emitter.complete();
+    assert_eq!(read_all(emitter.into_stream()).await, "");
+}
+
 #[tokio::test]
 async fn retry_is_said_first() {
     let emitter = SseEmitter::builder().retry(Duration::from_secs(3)).build();
     emitter.send("x").await.unwrap();
     emitter.complete();
-    assert_eq!(read_all(emitter.into_stream()).await, "retry:3000\n\ndata:x\n\n");
+    assert_eq!(read_all(emitter.into_stream()).await, "retry:3000\ndata:x\n\n");
 }
 
 #[cfg(feature = "http")]

@@ -71,14 +71,14 @@ impl on_paid {
     )
     .id("mail")
     .order(10);
-    fn bind(binder: &mut p::Binder<'_>) -> Option<p::Wired> {
+    fn bind(binder: &mut p::Binder<'_>) -> Option<p::ErasedHandler> {
         let a0 = binder.inject::<&Component<Journal>>();
         let a1 = binder.inject::<Publisher<Shipped>>();
         let a2 = binder.inject::<EventMeta>();
         binder.returns::<Option<Shipped>>();
         let (a0, a1, a2) = (a0?, a1?, a2?);
         Some(
-            p::Prepared::<Paid>::by_ref(move |event: &Paid, call: &p::Call<'_>| {
+            p::Handler::<Paid>::by_ref(move |event: &Paid, call: &p::Call<'_>| {
                 call.answer(on_paid(event, a0.give(call), a1.give(call), a2.give(call)))
             })
             .when(|e: &Paid| e.amount > 0)
@@ -109,12 +109,12 @@ impl audit {
         Self::bind,
     )
     .before(&["Counter::count"]);
-    fn bind(binder: &mut p::Binder<'_>) -> Option<p::Wired> {
+    fn bind(binder: &mut p::Binder<'_>) -> Option<p::ErasedHandler> {
         let a0 = binder.inject::<Component<Journal>>();
         binder.returns::<()>();
         let args = Arc::new((a0?,));
         Some(
-            p::Prepared::<dyn Auditable>::future(
+            p::Handler::<dyn Auditable>::future(
                 move |event: Arc<dyn Auditable>, call: p::OwnedCall| {
                     let args = Arc::clone(&args);
                     Box::pin(async move {
@@ -147,12 +147,12 @@ impl Counter {
     }
 }
 const _: () = {
-    fn bind(binder: &mut p::Binder<'_>) -> Option<p::Wired> {
+    fn bind(binder: &mut p::Binder<'_>) -> Option<p::ErasedHandler> {
         let this = binder.inject::<&Component<Counter>>();
         binder.returns::<Result<(), ListenerError>>();
         let args = Arc::new((this?,));
         Some(
-            p::Prepared::<Paid>::lent(move |event: p::Held<Paid>, call: p::OwnedCall| {
+            p::Handler::<Paid>::lent(move |event: p::MaybeShared<Paid>, call: p::OwnedCall| {
                 let args = Arc::clone(&args);
                 Box::pin(async move {
                     let result = {

@@ -108,12 +108,12 @@ struct Desk;
 struct Kiosk;
 
 const _: () = {
-    fn bind(binder: &mut p::Binder<'_>) -> Option<p::Wired> {
+    fn bind(binder: &mut p::Binder<'_>) -> Option<p::ErasedHandler> {
         let this = binder.inject::<&p::Component<Desk>>();
         binder.returns::<Option<Shipped>>();
         let this = this?;
         Some(
-            p::Prepared::<Paid>::by_ref(move |_: &Paid, call: &p::Call<'_>| {
+            p::Handler::<Paid>::by_ref(move |_: &Paid, call: &p::Call<'_>| {
                 let _: &Desk = this.component();
                 call.answer(Some(Shipped))
             })

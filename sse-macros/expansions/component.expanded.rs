@@ -16,11 +16,11 @@ impl Desk<u8> {
 const _: () = {
     fn __bind(
         __binder: &mut ::sse_tower::__private::Binder<'_>,
-    ) -> ::core::option::Option<::sse_tower::__private::Wired> {
+    ) -> ::core::option::Option<::sse_tower::__private::ErasedHandler> {
         let __a0 = __binder.inject::<&::sse_tower::__private::Component<Desk<u8>>>();
         __binder.returns::<()>();
         let __a0 = __a0?;
-        let __prepared = ::sse_tower::__private::Prepared::<
+        let __prepared = ::sse_tower::__private::Handler::<
             Paid,
         >::by_ref(move |__event, __call| {
             __call.answer(<Desk<u8>>::tell(__a0.component(), __event))
@@ -44,12 +44,12 @@ const _: () = {
 const _: () = {
     fn __bind(
         __binder: &mut ::sse_tower::__private::Binder<'_>,
-    ) -> ::core::option::Option<::sse_tower::__private::Wired> {
+    ) -> ::core::option::Option<::sse_tower::__private::ErasedHandler> {
         let __a0 = __binder.inject::<&::sse_tower::__private::Component<Desk<u8>>>();
         let __a1 = __binder.inject::<Component<Desk<u8>>>();
         __binder.returns::<Vec<Followed>>();
         let __args = ::std::sync::Arc::new((__a0?, __a1?));
-        let __prepared = ::sse_tower::__private::Prepared::<
+        let __prepared = ::sse_tower::__private::Handler::<
             <Desk<u8>>::Event,
         >::lent(move |__event, __call| {
             let __args = ::std::sync::Arc::clone(&__args);

@@ -19,9 +19,9 @@ impl index {
     );
     fn __bind(
         __binder: &mut ::sse_tower::__private::Binder<'_>,
-    ) -> ::core::option::Option<::sse_tower::__private::Wired> {
+    ) -> ::core::option::Option<::sse_tower::__private::ErasedHandler> {
         __binder.returns::<()>();
-        let __prepared = ::sse_tower::__private::Prepared::<
+        let __prepared = ::sse_tower::__private::Handler::<
             PayCompleted,
         >::future(move |__event, __call| {
             ::std::boxed::Box::pin(async move {

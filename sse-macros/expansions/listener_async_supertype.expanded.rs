@@ -19,11 +19,11 @@ impl audit {
     );
     fn __bind(
         __binder: &mut ::sse_tower::__private::Binder<'_>,
-    ) -> ::core::option::Option<::sse_tower::__private::Wired> {
+    ) -> ::core::option::Option<::sse_tower::__private::ErasedHandler> {
         let __a0 = __binder.inject::<Component<AuditLog>>();
         __binder.returns::<()>();
         let __args = ::std::sync::Arc::new((__a0?,));
-        let __prepared = ::sse_tower::__private::Prepared::<
+        let __prepared = ::sse_tower::__private::Handler::<
             dyn Auditable,
         >::future(move |__event, __call| {
             let __args = ::std::sync::Arc::clone(&__args);

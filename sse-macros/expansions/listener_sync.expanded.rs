@@ -19,9 +19,9 @@ impl on_paid {
     );
     fn __bind(
         __binder: &mut ::sse_tower::__private::Binder<'_>,
-    ) -> ::core::option::Option<::sse_tower::__private::Wired> {
+    ) -> ::core::option::Option<::sse_tower::__private::ErasedHandler> {
         __binder.returns::<()>();
-        let __prepared = ::sse_tower::__private::Prepared::<
+        let __prepared = ::sse_tower::__private::Handler::<
             PayCompleted,
         >::by_ref(move |__event, __call| __call.answer(on_paid(__event)));
         ::core::option::Option::Some(__prepared.erase())

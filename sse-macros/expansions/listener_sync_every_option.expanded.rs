@@ -34,7 +34,7 @@ impl audit {
         .fallback();
     fn __bind(
         __binder: &mut ::sse_tower::__private::Binder<'_>,
-    ) -> ::core::option::Option<::sse_tower::__private::Wired> {
+    ) -> ::core::option::Option<::sse_tower::__private::ErasedHandler> {
         let __a0 = __binder.inject::<&Component<AuditLog>>();
         let __a1 = __binder.inject::<Publisher<Audited>>();
         let __a2 = __binder.inject::<EventMeta>();
@@ -42,7 +42,7 @@ impl audit {
         let __a0 = __a0?;
         let __a1 = __a1?;
         let __a2 = __a2?;
-        let __prepared = ::sse_tower::__private::Prepared::<
+        let __prepared = ::sse_tower::__private::Handler::<
             PayCompleted,
         >::by_ref(move |__event, __call| {
             __call

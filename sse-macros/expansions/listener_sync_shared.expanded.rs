@@ -19,11 +19,11 @@ impl keep {
     );
     fn __bind(
         __binder: &mut ::sse_tower::__private::Binder<'_>,
-    ) -> ::core::option::Option<::sse_tower::__private::Wired> {
+    ) -> ::core::option::Option<::sse_tower::__private::ErasedHandler> {
         let __a0 = __binder.inject::<Component<Last>>();
         __binder.returns::<Result<(), LastError>>();
         let __a0 = __a0?;
-        let __prepared = ::sse_tower::__private::Prepared::<
+        let __prepared = ::sse_tower::__private::Handler::<
             PayCompleted,
         >::shared(move |__event, __call| {
             __call.answer(keep(__event, __a0.give(__call)))

@@ -30,8 +30,11 @@ use crate::{
 ///
 /// # Among other layers
 /// Both orders work with tower-http's CORS, trace, timeout (it limits the time to the headers) and
-/// catch-panic. Three things are worth knowing:
+/// catch-panic. Some things are worth knowing:
 ///
+/// * A [refusal](Self::refusal) is readable by the page that asked, whatever its origin and wherever the CORS layer
+///   is: a browser would give up for good otherwise. It has nothing of the program in it. A refusal in place of a
+///   handler's response keeps what that says of origins.
 /// * Compression inside or outside of this layer leaves event streams alone, by design: an encoder
 ///   holds events back and costs 30 to 350 KB a stream. tower-http's default predicate skips them,
 ///   and `no-transform` tells proxies the same. A stream that was compressed all the same is counted

@@ -12,7 +12,10 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::{
-    admission::Ticket, body::ResponseBody, future::ResponseFuture, settings::LayerSettings,
+    admission::{Ticket, allow, origin},
+    body::ResponseBody,
+    future::ResponseFuture,
+    settings::LayerSettings,
 };
 
 /// A service under [`SseLayer`](crate::SseLayer).
@@ -89,12 +92,15 @@ where
         let event_source = settings.refusal.is_for_event_source(&head);
         if event_source && let Some(why) = settings.closed_to(&keys) {
             // Nothing else than a stream can come of this request, so its handler need not run.
-            return ResponseFuture::refused(settings.refusal.answer(true, why));
+            let mut answer = settings.refusal.answer(true, why);
+            allow(origin(head.headers()).as_ref(), answer.headers_mut());
+            return ResponseFuture::refused(answer);
         }
         let ticket = Ticket {
             settings: settings.clone(),
             keys,
             event_source,
+            origin: origin(head.headers()),
             lease: settings.lease.as_ref().and_then(|of| of(&head)),
             since: Instant::now(),
         };

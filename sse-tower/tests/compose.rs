@@ -89,6 +89,56 @@ async fn cors_in_both_orders() {
     }
 }
 
+/// One app with CORS inside of a layer that refuses, one with it outside.
+fn refusing(layer: &SseLayer) -> [(&'static str, TestClient); 2] {
+    let cors = || {
+        let origin = http::HeaderValue::from_static("http://elsewhere.test");
+        CorsLayer::new().allow_origin(origin).allow_credentials(true)
+    };
+    let apps = [
+        ("outside", routes().layer(ServiceBuilder::new().layer(layer.clone()).layer(cors()))),
+        ("inside", routes().layer(ServiceBuilder::new().layer(cors()).layer(layer.clone()))),
+    ];
+    apps.map(|(order, app)| (order, TestClient::new(app)))
+}
+
+/// A browser at another origin, with its cookies, may read this answer.
+fn is_readable(headers: &http::HeaderMap, what: &str) {
+    let all = |name| headers.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(all(header::ACCESS_CONTROL_ALLOW_ORIGIN), ["http://elsewhere.test"], "{what}");
+    assert_eq!(all(header::ACCESS_CONTROL_ALLOW_CREDENTIALS), ["true"], "{what}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_can_be_read_by_a_page_of_another_origin_in_both_orders() {
+    let full = SseLayer::new(common::context()).limit(sse_tower::Limits::new().total(0));
+    let draining = common::context();
+    draining.drain().await;
+    for layer in [full, SseLayer::new(draining)] {
+        for (order, client) in refusing(&layer) {
+            // A browser, which is refused before the handler.
+            let refused = client.open_with(request("/push")).await;
+            is_readable(refused.headers(), order);
+            assert_eq!(refused.headers()[header::VARY], "origin", "{order}");
+            // A script, which is refused after it.
+            let mut script = request("/push");
+            script.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("*/*"));
+            let refused = client.send(script).await;
+            assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE, "{order}");
+            is_readable(refused.headers(), order);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_says_nothing_of_origins_where_nobody_asked() {
+    let full = SseLayer::new(common::context()).limit(sse_tower::Limits::new().total(0));
+    let client = TestClient::new(routes().layer(full));
+    let refused = client.open("/push").await;
+    assert!(!refused.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+    assert!(!refused.headers().contains_key(header::VARY));
+}
+
 #[tokio::test(start_paused = true)]
 async fn trace_in_both_orders() {
     let context = common::context();

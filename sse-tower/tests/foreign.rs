@@ -48,13 +48,33 @@ where
     Some(body.frame().await?.unwrap().into_data().unwrap())
 }
 
+/// A stream that has nothing to say yet says at once that it is there.
+async fn opens<B: Body<Data = Bytes> + Unpin>(body: &mut B)
+where
+    B::Error: std::fmt::Debug,
+{
+    let start = Instant::now();
+    assert_eq!(next(body).await.unwrap(), ":\n");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_has_something_to_say_begins_with_it() {
+    let (sender, body) = frames();
+    let mut body = through(&common::context(), stream(body)).await.into_body();
+    sender.send(Frame::data(Bytes::from_static(b"da"))).unwrap();
+    assert_eq!(next(&mut body).await.unwrap(), "da");
+    assert!(timeout(KEEP_ALIVE * 3, body.frame()).await.is_err(), "nothing splits an event");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_stream_gets_a_comment_within_the_interval() {
     let (_sender, body) = frames();
     let mut body = through(&common::context(), stream(body)).await.into_body();
+    opens(&mut body).await;
     for _ in 0..5 {
         let start = Instant::now();
-        assert_eq!(next(&mut body).await.unwrap(), ":\n\n");
+        assert_eq!(next(&mut body).await.unwrap(), ":\n");
         let silence = start.elapsed();
         assert!(silence >= KEEP_ALIVE * 3 / 4 - Duration::from_millis(2), "{silence:?}");
         assert!(silence <= KEEP_ALIVE + Duration::from_millis(2), "{silence:?}");
@@ -65,6 +85,7 @@ async fn a_silent_stream_gets_a_comment_within_the_interval() {
 async fn pain_9_comments_are_counted_from_silence_on_the_wire() {
     let (sender, body) = frames();
     let mut body = through(&common::context(), stream(body)).await.into_body();
+    opens(&mut body).await;
     // An event shortly before each interval is over: there is no silence to fill.
     for _ in 0..5 {
         tokio::time::sleep(KEEP_ALIVE * 7 / 10).await;
@@ -72,7 +93,7 @@ async fn pain_9_comments_are_counted_from_silence_on_the_wire() {
         assert_eq!(next(&mut body).await.unwrap(), "data:x\n\n");
     }
     let last = Instant::now();
-    assert_eq!(next(&mut body).await.unwrap(), ":\n\n");
+    assert_eq!(next(&mut body).await.unwrap(), ":\n");
     assert!(last.elapsed() >= KEEP_ALIVE * 3 / 4 - Duration::from_millis(2));
 }
 
@@ -84,6 +105,7 @@ async fn streams_opened_together_do_not_wake_together() {
         let (_sender, body) = frames();
         let mut body = through(&context, stream(body)).await.into_body();
         let start = Instant::now();
+        opens(&mut body).await;
         next(&mut body).await.unwrap();
         moments.push(start.elapsed().as_millis());
     }
@@ -105,7 +127,7 @@ async fn no_comment_stands_inside_an_event_that_is_split_over_frames() {
         let silence = timeout(KEEP_ALIVE * 3, body.frame()).await;
         assert!(silence.is_err(), "after {part:?}: {silence:?}");
     }
-    assert_eq!(next(&mut body).await.unwrap(), ":\n\n");
+    assert_eq!(next(&mut body).await.unwrap(), ":\n");
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +239,7 @@ async fn a_stream_that_ends_by_itself_is_closed_without_a_goodbye() {
 async fn a_byte_order_mark_after_a_comment_of_ours_is_left_out() {
     let (sender, body) = frames();
     let mut body = through(&common::context(), stream(body)).await.into_body();
-    assert_eq!(next(&mut body).await.unwrap(), ":\n\n");
+    assert_eq!(next(&mut body).await.unwrap(), ":\n");
     sender.send(Frame::data(Bytes::from("\u{feff}data:x\n\n"))).unwrap();
     assert_eq!(next(&mut body).await.unwrap(), "data:x\n\n");
     sender.send(Frame::data(Bytes::from("\u{feff}data:x\n\n"))).unwrap();
@@ -281,7 +303,7 @@ async fn axums_own_sse_is_kept_alive_and_drained() {
     assert_eq!(cache.iter().collect::<Vec<_>>(), ["no-cache, no-transform"]);
     let mut body = response.into_body();
     assert_eq!(next(&mut body).await.unwrap(), "data: hello\n\n");
-    assert_eq!(next(&mut body).await.unwrap(), ":\n\n");
+    assert_eq!(next(&mut body).await.unwrap(), ":\n");
     let drain = tokio::spawn(context.drain());
     let bye = next(&mut body).await.unwrap();
     assert!(bye.starts_with(b"retry:"));

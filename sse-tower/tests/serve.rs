@@ -49,7 +49,7 @@ async fn curl_streams(protocol: &[&str], status: &str) {
     let lower = head.to_lowercase();
     assert!(lower.contains("\r\nx-accel-buffering: no\r\n"), "{head}");
     assert!(lower.contains("\r\ncontent-type: text/event-stream\r\n"), "{head}");
-    read_until(&mut curl, ":\n\n").await;
+    read_until(&mut curl, "\n:\n").await;
     server.leave();
     let rest = read_until(&mut curl, "stream-bye\ndata:{\"reason\":\"drained\"}\n\n").await;
     assert!(rest.contains("retry:"), "{rest}");

@@ -58,7 +58,7 @@ async fn pain_1_sigterm_ends_serve_at_once_with_a_stream_open() {
     let server = tokio::spawn(sse_tower::serve(listener, app, context).into_future());
 
     let mut client = common::Wire::event_source(address, "/push").await;
-    client.until("\r\n:\n\n").await;
+    client.until("\r\n:\n\r\n").await;
 
     signal(Signal::TERM);
     client.at_end().await;

@@ -42,7 +42,7 @@ async fn streams_run_over_tls_in_both_versions_and_are_drained() {
         let mut stream = curl(&["--insecure", protocol, &url]);
         let head = read_until(&mut stream, "data:hello\n\n").await;
         assert!(head.starts_with(status), "{head}");
-        read_until(&mut stream, ":\n\n").await;
+        read_until(&mut stream, "\n:\n").await;
 
         let mut silent = common::Wire::send(address, "").await;
         silent.at_end().await;

@@ -1,6 +1,6 @@
-//! The pages of the examples in a real, headless Chromium.
+//! The pages of the examples in real browsers.
 
-mod chromium {
+mod browsers {
     mod existing_axum;
     mod feed;
     mod llm_stream;

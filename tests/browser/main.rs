@@ -1,6 +1,6 @@
-//! `EventSource` and the page of `pay` in a real, headless Chromium.
+//! `EventSource` and the page of `pay` in real browsers.
 
-mod chromium {
+mod browsers {
     mod event_source;
     mod pay;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The pages of the examples in a real, headless Chromium.
+# The pages of the examples in real, headless browsers: Chromium and Firefox, and WebKitGTK where it is.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 need_rust
@@ -12,6 +12,16 @@ if ! command -v chromedriver >/dev/null; then
         exit 1
     fi
     need chromedriver chromium chromium-driver
+fi
+if ! command -v firefox >/dev/null && ! command -v firefox-esr >/dev/null; then
+    if grep -qs '^ID=ubuntu' /etc/os-release; then
+        echo "\`firefox\` is missing, and Ubuntu has it as a snap alone: https://packages.mozilla.org/apt" >&2
+        exit 1
+    fi
+    need firefox-esr firefox-esr
+fi
+if ! command -v WebKitWebDriver >/dev/null || ! command -v Xvfb >/dev/null; then
+    echo "NOT CHECKED: WebKitGTK, for which \`webkit2gtk-driver\` and \`xvfb\` have to be installed"
 fi
 # Without one the Chinese texts are boxes in the pictures.
 need fc-list fontconfig

@@ -1,21 +1,23 @@
-//! What the tests that cross crates share: built programs, raw sockets, a real browser.
+//! What the tests that cross crates share: built programs, raw sockets, real browsers.
 //!
 //! Nothing here sleeps to be in step with something else: each wait names a condition and has a
 //! deadline, and says what it saw last when the deadline passes.
 
 mod browser;
-mod chromedriver;
 mod connection;
+mod group;
 mod program;
+mod proxy;
 mod relay;
 mod server;
 mod site;
 mod stream;
 mod wait;
 
-pub use browser::{Browser, Tab, in_chromium};
+pub use browser::{Browser, Tab, in_browsers, in_chromium};
 pub use connection::{Answer, Connection, request};
 pub use program::{Exit, Program};
+pub use proxy::{Place, Proxy};
 pub use relay::Relay;
 pub use server::Server;
 pub use site::Site;

@@ -20,7 +20,16 @@ pub struct Server {
 impl Server {
     /// Serves `app`, with the layers it has, at a free port.
     pub async fn start(app: Router, context: &ApplicationContext) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::at(([127, 0, 0, 1], 0).into(), app, context).await
+    }
+
+    /// The same at an address.
+    pub async fn at(
+        address: SocketAddr,
+        app: Router,
+        context: &ApplicationContext,
+    ) -> Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         // It ends with this value: a signal would be for all tests of the process.
         let server =

@@ -3,8 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use sse_tower_core::backplane::{
-    Batch, Change, EngineError, EngineErrorKind, Entry, Epoch, EventKind, Keep, MAX_RECORD_BYTES,
-    Topic, Want,
+    Batch, Change, EngineError, Entry, Epoch, EventKind, Keep, MAX_RECORD_BYTES, Topic, Want,
 };
 
 use super::script::Call;
@@ -22,7 +21,7 @@ pub(super) fn batch(call: Call, batch: &Batch) -> Result<Call, EngineError> {
     for Entry { topic, change, keep } in batch.entries.iter() {
         refuse(change)?;
         if matches!(change, Change::Enqueue(_)) {
-            return Err(EngineError::new(EngineErrorKind::Unsupported, "no queue"));
+            continue;
         }
         let number = *numbers.entry(topic).or_insert(topics.len());
         match topics.get_mut(number) {
@@ -48,11 +47,7 @@ pub(super) fn batch(call: Call, batch: &Batch) -> Result<Call, EngineError> {
 }
 
 fn refuse(change: &Change) -> Result<(), EngineError> {
-    let bytes = match change {
-        Change::Event { body, .. } => body.len(),
-        Change::Enqueue(event) => event.body.len().saturating_add(event.head.len()),
-        _ => 0,
-    };
+    let bytes = change.bytes();
     if bytes > MAX_RECORD_BYTES {
         return Err(EngineError::refused(format!(
             "an event of {bytes} bytes is more than {MAX_RECORD_BYTES}"

@@ -178,7 +178,7 @@ impl Link {
         };
         let mut state = self.state.subscribe();
         if state.wait_for(gone).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

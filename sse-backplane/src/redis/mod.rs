@@ -25,6 +25,7 @@ mod encode;
 mod error;
 mod feed;
 mod link;
+mod queue;
 mod script;
 mod settings;
 mod witness;
@@ -43,7 +44,7 @@ use ::redis::cmd;
 pub use settings::MAX_NAMESPACE_BYTES;
 use sse_tower_core::backplane::{
     Answer, Batch, Engine, EngineError, EngineErrorKind, EngineFuture, Epoch, Feed, Loaded, Mark,
-    NodeId, Position, Topic, Want,
+    NodeId, Position, Queue, Topic, Want,
 };
 use tokio::{
     runtime::Handle,
@@ -56,6 +57,7 @@ use check::Found;
 use error::{garbled, silent};
 use feed::{Ask, Hearing};
 use link::{CALL, Link};
+use queue::Claims;
 use script::Script;
 use settings::Settings;
 use witness::Witness;
@@ -100,6 +102,7 @@ struct Running {
     /// For loads, which may be long, and the queue.
     loads: Arc<Link>,
     asks: mpsc::UnboundedSender<Ask>,
+    claims: Arc<Claims>,
     witness: Arc<Witness>,
 }
 
@@ -188,8 +191,8 @@ impl Engine for RedisEngine {
             let links = [stores.clone(), loads.clone()];
             let hearing =
                 Hearing::new(self.settings.clone(), feed_name, feed, feed_witness, links, asked);
-            let runtime = Handle::current();
-            let running = Running { runtime, found, name, stores, loads, asks, witness };
+            let (runtime, claims) = (Handle::current(), Arc::<Claims>::default());
+            let running = Running { runtime, found, name, stores, loads, asks, claims, witness };
             if let Err(running) = self.running.set(running) {
                 running.end();
                 return Err(EngineError::refused("this engine was started before"));
@@ -290,6 +293,10 @@ impl Engine for RedisEngine {
                 decode::changed(value).ok_or_else(|| garbled(&place))
             })
         })
+    }
+
+    fn queue(&self) -> Option<&dyn Queue> {
+        Some(self)
     }
 
     fn durability(&self) -> &'static str {

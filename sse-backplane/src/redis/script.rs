@@ -7,7 +7,7 @@ use ::redis::{Cmd, ToRedisArgs, cmd};
 use super::settings::Place;
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal,)*) => {
+    ($($name:ident = $($file:literal)*,)*) => {
         /// Which script.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Script {
@@ -16,7 +16,7 @@ macro_rules! scripts {
 
         /// In the order of the names. Each begins with what all of them need.
         const TEXTS: &[&str] = &[$(
-            concat!(include_str!("lua/common.lua"), include_str!(concat!("lua/", $file, ".lua"))),
+            concat!(include_str!("lua/common.lua"), $(include_str!(concat!("lua/", $file, ".lua"))),*),
         )*];
 
         /// All of them.
@@ -30,6 +30,18 @@ scripts! {
     Mark = "mark",
     Hello = "hello",
     Probe = "probe",
+    Register = "queue/common" "queue/register",
+    Heard = "queue/common" "queue/heard",
+    Claim = "queue/common" "queue/claim",
+    Settle = "queue/common" "queue/settle",
+    Beat = "queue/common" "queue/beat",
+    Leave = "queue/common" "queue/leave",
+    Reap = "queue/common" "queue/reap",
+    Tend = "queue/common" "queue/tend",
+    Letters = "queue/common" "queue/letters",
+    Revive = "queue/common" "queue/revive",
+    Steer = "queue/common" "queue/steer",
+    Stats = "queue/common" "queue/stats",
 }
 
 impl Script {

@@ -1,6 +1,7 @@
 //! What a node does with an engine, as little of it as can tell whether the engine kept its word: publishers that try again
 //! until they know, and readers that follow, load and join, and notice every hole, repetition and wrong order.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
 
 use std::{

@@ -11,8 +11,14 @@ use axum_core::{
 use http::{StatusCode, request::Parts};
 
 use crate::{
-    ApplicationContext, ApplicationEvent, Component, PublishError, Publisher, bus::readable_name,
-    causes::debug_with_causes,
+    bus::{
+        declare::Publisher,
+        event::{ApplicationEvent, readable_name},
+        publish::PublishError,
+    },
+    component::Component,
+    context::ApplicationContext,
+    error_chain::debug_with_causes,
 };
 
 /// A handler asked for something that the application context does not give. Answers 500, and says
@@ -77,7 +83,7 @@ impl ContextRejection {
         if context.component::<Arc<T>>().is_some() {
             return Self::ComponentInArc { component };
         }
-        match context.components().namesake(component) {
+        match context.bus().components().namesake(component) {
             Some(given) => Self::OtherParameters { component, given },
             None => Self::NoComponent { component },
         }

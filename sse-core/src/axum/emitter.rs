@@ -9,7 +9,7 @@ use axum_core::{
 };
 use http::{StatusCode, request::Parts};
 
-use crate::{SseEmitter, http::TAKEN};
+use crate::{emitter::SseEmitter, http::TAKEN};
 
 impl IntoResponse for SseEmitter {
     fn into_response(self) -> Response {

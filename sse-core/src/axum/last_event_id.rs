@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum_core::extract::FromRequestParts;
 use http::{Method, request::Parts};
 
-use crate::LastEventId;
+use crate::emitters::LastEventId;
 
 /// The query parameter by which a page says where its state stands, or a client that cannot set
 /// headers where it was.

@@ -30,6 +30,8 @@ mod outbox;
 mod position;
 mod queue;
 mod record;
+#[cfg(feature = "replicated")]
+pub mod replicated;
 
 pub use engine::{Engine, EngineFuture, Loaded, Mark, Want};
 pub use error::{EngineError, EngineErrorKind};

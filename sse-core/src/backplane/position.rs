@@ -14,6 +14,7 @@ use std::fmt;
 /// assert_eq!(Position::new(7).get(), 7);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Position(u64);
 
 impl Position {
@@ -42,6 +43,7 @@ impl fmt::Display for Position {
 /// One life of a store. Made at random with the store, kept in it, and made anew when it lost its past: a
 /// position of another epoch says nothing. At most 48 bits, never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Epoch(u64);
 
 impl Epoch {

@@ -1,72 +1,77 @@
-//! The application-event bus.
+//! The application-event bus: values are published, and listeners of their type run. It knows nothing of
+//! SSE, and nothing of the context that stands on it.
 //!
-//! An event is any value of a type that is an [`ApplicationEvent`]. Publishing looks up the plan of
-//! its type: the listeners in the order in which they run, bound to what they take when the context
-//! was built. Plans are never changed in place: a subscription makes a new one, and a publication
-//! keeps the one that it began with, so no lock is held while a listener runs.
+//! # What happens when an event is published
 //!
-//! | file | what it is about |
-//! |---|---|
-//! | `event` | event types, their names and supertypes |
-//! | `listener`, `by_hand`, `inject` | how a listener is declared, and what it takes |
-//! | `prepared`, `slot`, `order` | listeners bound, in order, by type |
-//! | `publication`, `run`, `rest` | from the event to the outcome; what is left after the call |
-//! | `call`, `answer`, `outcome`, `error` | what a listener knows, returns, and how it fails |
-//! | `scope`, `tasks`, `transaction` | depth and cycles; work that outlives its caller; commits |
+//! 1. The **plan** of the event's type is looked up: its listeners in the order in which they run, bound
+//!    to what they take when the bus was made. (`plans`, `publish/plan`)
+//! 2. The thread enters the **scope** of the publication, which counts how deep publications are nested
+//!    and refuses the 33rd. (`publish/scope`)
+//! 3. Listeners are **called**, one after the other, in the call of the publisher, up to the first that
+//!    is asynchronous or that failed. (`publish/run`)
+//! 4. What **remains** runs where the publication is awaited, or in a task if it is dropped.
+//!    (`publish/remaining`, `publish/publication`)
+//! 5. Each listener's **answer** is counted; what it returned is published in turn, before the next
+//!    listener runs. (`listener/answer`, `declare/output`, `publish/outcome`)
+//!
+//! # Who hears an event
+//!
+//! Whoever was registered when the publication began. A plan is never changed in place: a subscription
+//! makes a new one, and a publication keeps the one that it began with. So a listener that is added
+//! while an event is on its way does not hear that event, and one that is removed still does.
+//!
+//! # What may be relied on
+//!
+//! * Every listener that is due runs, whatever became of those before it, and whether or not the
+//!   publisher waits; unless `first_error` was asked for, or the runtime is shut down.
+//! * The order is the same on every run of the program: `before` and `after`, then `order`, then module
+//!   path, line and column. Listeners of one event never overlap, but for those declared `spawn`.
+//! * No lock is held while a listener runs, while it is made, or while it is dropped. A listener may
+//!   publish, subscribe, and unsubscribe itself.
+//! * A listener's panic is a failure like another; see `listener/unwind`.
+//!
+//! Not to be relied on: the thread that a remaining listener runs on; the order of listeners of two
+//! publications; that a publication which is neither awaited nor dropped goes on.
+//!
+//! # Floors
+//!
+//! From bottom to top, each importing only what is below it: `event`, `profile`, `tasks`, `listeners`,
+//! `plans`, `unheard` and `tap` are data without the types of events; `state` is the bus, made of these;
+//! `listener` is one listener, bound; `publish` runs them; `declare` is what programs write.
 //!
 //! What is said against event buses, and what this one does about it, is a chapter of
 //! `sse-tower`'s guide.
 
-mod answer;
-mod by_hand;
-mod call;
-mod error;
-mod event;
-mod inject;
-mod listener;
-mod observed;
-mod order;
-mod outcome;
-mod prepared;
-mod publication;
-mod rest;
-mod run;
-mod scope;
-mod slot;
-mod tasks;
-mod transaction;
+pub(crate) mod declare;
+pub(crate) mod event;
+pub(crate) mod listener;
+pub(crate) mod listeners;
+pub(crate) mod plans;
+pub(crate) mod profile;
+pub(crate) mod publish;
+pub(crate) mod state;
+#[cfg(feature = "test-util")]
+pub(crate) mod tap;
+pub(crate) mod tasks;
+pub(crate) mod unheard;
 
-pub use answer::{IntoListenerError, ListenerOutput};
-pub use call::{EventMeta, PublicationId};
-pub use error::{
+pub use declare::{
+    Inject, IntoListenerError, Listener, ListenerBuilder, ListenerOutput, Publisher, Subscription,
+};
+pub use event::{ApplicationEvent, EventMeta, EventType, PublicationId};
+pub use listener::{
     Failure, ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep,
     TransactionNeeded,
 };
-pub use event::{ApplicationEvent, EventType};
-pub use inject::Inject;
-pub use listener::{Listener, ListenerBuilder, Phase};
-pub use outcome::{Outcome, PublishError};
-pub use publication::Publication;
-pub use scope::MAX_PUBLICATION_DEPTH;
+pub use profile::Phase;
+pub use publish::{
+    MAX_PUBLICATION_DEPTH, MAX_TRANSACTION_EVENTS, Outcome, Publication, PublishError, Settlement,
+    Transaction, TransactionFull,
+};
 pub use tasks::MAX_SPAWNED_LISTENERS;
-pub use transaction::{MAX_TRANSACTION_EVENTS, Settlement, Transaction, TransactionFull};
+pub use unheard::Unheard;
 
 // For generated code.
-pub use answer::caught;
-pub use call::{Call, OwnedCall};
-pub use event::EventRef;
-pub use inject::{Binder, here};
-pub use listener::{ComponentRef, Declaration};
-pub use prepared::{Held, Prepared, Wired};
-
-// For the context.
-pub(crate) use answer::Answer;
-#[cfg(feature = "test-util")]
-pub(crate) use event::EventDescription;
-pub(crate) use event::{readable_name, short_name};
-pub(crate) use listener::Profile;
-pub(crate) use order::arrange;
-pub(crate) use publication::publish;
-pub(crate) use run::first_time;
-pub(crate) use slot::{AnySlot, Plain, Registered, Slot, Slots, Sources, TypeMap};
-pub(crate) use tasks::Tasks;
+pub use declare::{Binder, Declaration, EventRef, here};
+pub use listener::{Call, Handler, MaybeShared, OwnedCall, caught};
+pub use listeners::ErasedHandler;

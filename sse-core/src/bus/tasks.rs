@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -13,8 +13,7 @@ use tokio::{
     sync::Notify,
 };
 
-use super::prepared::BoxFuture;
-use crate::context::ApplicationContext;
+use crate::boxed::BoxFuture;
 
 /// How many `spawn` listeners of one context may run at a time: 65 536.
 ///
@@ -22,15 +21,23 @@ use crate::context::ApplicationContext;
 /// faster than listeners finish is slowed down, and nothing is lost.
 pub const MAX_SPAWNED_LISTENERS: usize = 65_536;
 
-/// What is under way in one context.
+/// What is under way on one bus.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
+    /// The runtime that the bus was made in.
+    runtime: Option<Handle>,
     running: AtomicUsize,
     spawned: AtomicUsize,
     idle: Notify,
 }
 
 impl Tasks {
+    /// Remembers the runtime that it is called in.
+    pub(crate) fn of_this_runtime() -> Self {
+        Self { runtime: Handle::try_current().ok(), ..Self::default() }
+    }
+
+    /// Waits until nothing is under way.
     pub(crate) async fn settled(&self) {
         loop {
             let mut idle = std::pin::pin!(self.idle.notified());
@@ -48,7 +55,7 @@ impl Tasks {
     }
 
     /// Takes one of the places for spawned listeners.
-    pub(crate) fn take_place(&self) -> bool {
+    fn take_place(&self) -> bool {
         self.spawned
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| {
                 (count < MAX_SPAWNED_LISTENERS).then_some(count + 1)
@@ -60,6 +67,16 @@ impl Tasks {
         self.spawned.fetch_sub(1, Ordering::AcqRel);
     }
 
+    /// Runs `future` where the caller is, else where the bus was made, else on a thread of ours.
+    pub(crate) fn hand_over(&self, future: BoxFuture<()>) {
+        let runtime = Handle::try_current().ok();
+        let runtime = runtime.or_else(|| self.runtime.clone()).or_else(|| own_runtime().cloned());
+        match runtime {
+            Some(runtime) => drop(runtime.spawn(future)),
+            None => lost(),
+        }
+    }
+
     fn end(&self) {
         if self.running.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.idle.notify_waiters();
@@ -67,42 +84,36 @@ impl Tasks {
     }
 }
 
-/// While it lives, its context is not settled.
-pub(crate) struct InFlight {
-    context: ApplicationContext,
-    spawned: bool,
-}
+/// While it lives, its bus is not settled.
+pub(crate) struct InFlight(Arc<Tasks>);
 
 impl InFlight {
-    pub(crate) fn new(context: &ApplicationContext) -> Self {
-        context.tasks().running.fetch_add(1, Ordering::AcqRel);
-        Self { context: context.clone(), spawned: false }
-    }
-
-    /// For a spawned listener whose place was taken.
-    pub(crate) fn spawned(context: &ApplicationContext) -> Self {
-        let mut in_flight = Self::new(context);
-        in_flight.spawned = true;
-        in_flight
+    pub(crate) fn new(tasks: &Arc<Tasks>) -> Self {
+        tasks.running.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(tasks))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.spawned {
-            self.context.tasks().give_place_back();
-        }
-        self.context.tasks().end();
+        self.0.end();
     }
 }
 
-/// Runs `future` where the caller is, else where the context was built, else on a thread of ours.
-pub(crate) fn hand_over(context: &ApplicationContext, future: BoxFuture<()>) {
-    let runtime = Handle::try_current().ok();
-    let runtime = runtime.or_else(|| context.runtime().cloned()).or_else(|| own_runtime().cloned());
-    match runtime {
-        Some(runtime) => drop(runtime.spawn(future)),
-        None => lost(),
+/// [`InFlight`] of a spawned listener, with its place among [`MAX_SPAWNED_LISTENERS`].
+pub(crate) struct SpawnedInFlight(InFlight);
+
+impl SpawnedInFlight {
+    /// `None` where all places are taken.
+    pub(crate) fn new(tasks: &Arc<Tasks>) -> Option<Self> {
+        tasks.take_place().then(|| Self(InFlight::new(tasks)))
+    }
+}
+
+impl Drop for SpawnedInFlight {
+    fn drop(&mut self) {
+        // Before the task is over: who waits for that finds the place free.
+        self.0.0.give_place_back();
     }
 }
 

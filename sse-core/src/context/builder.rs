@@ -4,21 +4,31 @@ use std::{
     any::{Any, TypeId, type_name},
     collections::HashMap,
     panic::Location,
-    sync::{Arc, Mutex, RwLock, atomic::AtomicU64},
+    sync::Arc,
 };
 
 use super::{
-    ApplicationContext, Components, ContextStarted, Inner, OpenStreams, Unheard, WiringError,
-    WiringFault,
-    checks::{self, Wire},
+    application_context::ApplicationContext,
+    checks,
+    inject::ContextStreams,
+    lifecycle::{ContextClosed, ContextDraining, ContextStarted},
     linked::{LinkedEvent, LinkedListener},
+    wiring::{WiringError, WiringFault},
 };
-use crate::bus::{
-    AnySlot, Binder, EventRef, Listener, Registered, Slots, Sources, Tasks, TypeMap, publish,
+use crate::{
+    bus::{
+        declare::{Binder, EventRef, Listener},
+        listeners::{ListenerNode, ListenersByType, Registered},
+        plans::AnyPlan,
+        publish::publish,
+        state::{Bus, BusParts},
+        unheard::{Unheard, UnheardHook},
+    },
+    component::{Components, TypeMap},
+    drain::OpenStreams,
 };
 
 type Place = &'static Location<'static>;
-pub(super) type UnheardHook = Box<dyn Fn(&Unheard) + Send + Sync>;
 
 /// Collects what a context is made of. Made by [`ApplicationContext::builder`] and
 /// [`ApplicationContext::bare`].
@@ -50,8 +60,39 @@ struct Given {
     given_at: Place,
 }
 
+impl ApplicationContext {
+    /// A context that takes every annotated listener that is linked into the program.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, WiringError};
+    /// # struct Mailer;
+    /// let context = ApplicationContext::builder().component(Mailer).build()?;
+    /// assert!(context.component::<Mailer>().is_some());
+    /// # Ok::<(), WiringError>(())
+    /// ```
+    pub fn builder() -> ContextBuilder {
+        ContextBuilder::new(true)
+    }
+
+    /// A context that takes nothing but what it is given: a component comes with its own annotated
+    /// methods, and `.listener(..)` adds one listener.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let context = ApplicationContext::bare().build()?; // of one test
+    /// let outcome = context.publish_event(Paid).await?;
+    /// assert_eq!(outcome.ran(), 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn bare() -> ContextBuilder {
+        ContextBuilder::new(false)
+    }
+}
+
 impl ContextBuilder {
-    pub(super) fn new(linked: bool) -> Self {
+    fn new(linked: bool) -> Self {
         Self { linked, components: Vec::new(), listeners: Vec::new(), on_unheard: Vec::new() }
     }
 
@@ -171,64 +212,82 @@ impl ContextBuilder {
             }
         }
 
-        let mut sources = Sources::default();
-        let mut wires = Vec::new();
+        let streams = OpenStreams::default();
+        let own = Arc::new(ContextStreams(streams.clone()));
+        components.add(TypeId::of::<ContextStreams>(), type_name::<ContextStreams>(), own);
+
+        let mut fixed = ListenersByType::default();
+        let mut nodes = Vec::new();
+        let mut events = Vec::new();
         for listener in find_listeners(self.linked, self.listeners, &components) {
             let profile = listener.profile();
             let mut binder = Binder::new(&components);
-            let wired = listener.bind(&mut binder);
+            let handler = listener.bind(&mut binder);
             for component in &binder.missing {
                 let (label, place) = (profile.label(), profile.declared_at);
                 faults.push(WiringFault::missing(component, &components, label, place));
             }
-            wires.push(Wire { profile: Arc::clone(&profile), publishes: binder.publishes });
-            if let Some(wired) = wired {
-                checks::synchronous_options(&profile, &wired, &mut faults);
-                sources.add(Registered { profile, wired });
+            let publishes = binder.publishes.iter().map(|it| it.key).collect();
+            events.extend(binder.publishes.into_iter().chain([listener.event()]));
+            nodes.push(ListenerNode { profile: Arc::clone(&profile), publishes });
+            if let Some(handler) = handler {
+                checks::synchronous_options(&profile, &handler, &mut faults);
+                fixed.add(Registered { profile, handler });
             }
         }
         // The same on every run, whatever the linker did.
-        wires.sort_by_key(|it| {
+        nodes.sort_by_key(|it| {
             (it.profile.module, it.profile.declared_at.line(), it.profile.declared_at.column())
         });
 
-        let events = find_events(self.linked, &wires);
-        checks::ids(&wires, &mut faults);
-        checks::targets(&wires, self.linked, &mut faults);
+        let refs = find_events(self.linked, events);
+        let events: Vec<_> = refs.iter().map(|it| it.key).collect();
+        checks::ids(&nodes, &mut faults);
+        checks::targets(&nodes, self.linked, &mut faults);
         checks::event_names(&events, &mut faults);
         if self.linked {
             checks::silent_crates(&mut faults);
         }
-        let mut slots: TypeMap<Arc<dyn AnySlot>> = TypeMap::default();
-        for event in &events {
-            if let Some(fns) = &event.event {
-                slots.entry(event.id()).or_insert_with(|| (fns.slot)(&sources));
+        let mut plans: TypeMap<Arc<dyn AnyPlan>> = TypeMap::default();
+        for event in &refs {
+            if let Some(plan) = event.plan(&fixed) {
+                plans.entry(event.id()).or_insert(plan);
             }
         }
-        checks::cycles(&slots, &sources, &mut faults);
+        checks::cycles(&plans, &fixed, &mut faults);
         WiringError::check(faults, built_at)?;
 
-        let context = ApplicationContext(Arc::new(Inner {
-            slots: Slots::new(slots),
-            late: RwLock::default(),
-            fixed: sources,
-            subscribed: Mutex::default(),
-            components,
-            tasks: Tasks::default(),
-            streams: OpenStreams::default(),
-            runtime: tokio::runtime::Handle::try_current().ok(),
-            unheard: AtomicU64::new(0),
-            on_unheard: self.on_unheard,
-            wires,
-            events,
-            linked: self.linked,
-            #[cfg(feature = "test-util")]
-            taps: super::tap::Taps::default(),
-        }));
-        context.log();
+        let on_unheard = self.on_unheard;
+        let linked = self.linked;
+        let parts = BusParts { plans, fixed, components, on_unheard, nodes, events, linked };
+        let context = ApplicationContext::new(Bus::new(parts), streams);
+        log(context.bus());
         // Whoever wants to know hears it; whoever fails has said so in the log.
-        publish(&context, ContextStarted, built_at).detach();
+        publish(context.bus(), ContextStarted, built_at).detach();
         Ok(context)
+    }
+}
+
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+fn log(bus: &Bus) {
+    #[cfg(feature = "tracing")]
+    {
+        tracing::info!(
+            target: "sse_tower",
+            listeners = bus.nodes().len(),
+            events = bus.events().len(),
+            "context built"
+        );
+        for node in bus.nodes() {
+            tracing::debug!(
+                target: "sse_tower",
+                listener = node.profile.label(),
+                event = %node.profile.event.label(),
+                order = node.profile.order,
+                declared_at = %node.profile.declared_at,
+                "event listener"
+            );
+        }
     }
 }
 
@@ -251,19 +310,15 @@ fn find_listeners(linked: bool, given: Vec<Listener>, components: &Components) -
     listeners
 }
 
-/// Each event type that is known to the context, once, in a stable order.
-fn find_events(linked: bool, wires: &[Wire]) -> Vec<EventRef> {
-    let mut events: Vec<EventRef> = wires
-        .iter()
-        .flat_map(|it| it.publishes.iter().copied().chain([it.profile.event]))
-        .collect();
+/// Those that listeners hear or publish, and those that are found: each once, in a stable order.
+fn find_events(linked: bool, mut events: Vec<EventRef>) -> Vec<EventRef> {
     events.push(EventRef::of::<ContextStarted>());
-    events.push(EventRef::of::<super::ContextDraining>());
-    events.push(EventRef::of::<super::ContextClosed>());
+    events.push(EventRef::of::<ContextDraining>());
+    events.push(EventRef::of::<ContextClosed>());
     if linked {
         events.extend(inventory::iter::<LinkedEvent>.into_iter().map(|it| it.event));
     }
-    events.sort_by_key(|it| (it.type_name)());
+    events.sort_by_key(|it| it.key.type_name());
     let mut seen = std::collections::HashSet::new();
     events.retain(|it| seen.insert(it.id()));
     events

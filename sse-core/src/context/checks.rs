@@ -1,21 +1,29 @@
-//! The checks of `build()`, each on its own.
+//! The checks of `build()` and of `assert_wired()`, each on its own.
 
-use std::{any::TypeId, collections::HashMap, sync::Arc};
+use std::{any::TypeId, collections::HashMap, panic::Location, sync::Arc};
 
 use super::{
-    WiringFault,
-    linked::{EndpointInfo, LinkedCrate, LinkedEvent, LinkedListener, crate_of},
+    application_context::ApplicationContext,
+    linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener, crate_of},
+    wiring::{WiringError, WiringFault},
 };
-use crate::bus::{AnySlot, EventRef, Profile, Sources, TypeMap, Wired, arrange};
+use crate::{
+    bus::{
+        event::EventKey,
+        listener::arrange,
+        listeners::{ErasedHandler, ListenerNode, ListenersByType},
+        plans::AnyPlan,
+        profile::Profile,
+    },
+    component::{Components, TypeMap},
+};
 
-/// One listener, and what it says that it publishes.
-pub(super) struct Wire {
-    pub(super) profile: Arc<Profile>,
-    pub(super) publishes: Vec<EventRef>,
-}
-
-pub(super) fn synchronous_options(profile: &Profile, wired: &Wired, faults: &mut Vec<WiringFault>) {
-    if wired.is_async() {
+pub(super) fn synchronous_options(
+    profile: &Profile,
+    handler: &ErasedHandler,
+    faults: &mut Vec<WiringFault>,
+) {
+    if handler.is_async() {
         return;
     }
     let options = [("timeout", profile.timeout.is_some()), ("spawn", profile.spawn)];
@@ -28,9 +36,9 @@ pub(super) fn synchronous_options(profile: &Profile, wired: &Wired, faults: &mut
     }
 }
 
-pub(super) fn ids(wires: &[Wire], faults: &mut Vec<WiringFault>) {
+pub(super) fn ids(nodes: &[ListenerNode], faults: &mut Vec<WiringFault>) {
     let mut seen = HashMap::new();
-    for profile in wires.iter().map(|it| &it.profile) {
+    for profile in nodes.iter().map(|it| &it.profile) {
         let Some(id) = profile.id else { continue };
         if let Some(first) = seen.insert(id, profile.declared_at) {
             faults.push(WiringFault::DuplicateListenerId {
@@ -43,16 +51,16 @@ pub(super) fn ids(wires: &[Wire], faults: &mut Vec<WiringFault>) {
 }
 
 /// In a bare context a listener may name one that is linked in and was left out on purpose.
-pub(super) fn targets(wires: &[Wire], linked: bool, faults: &mut Vec<WiringFault>) {
+pub(super) fn targets(nodes: &[ListenerNode], linked: bool, faults: &mut Vec<WiringFault>) {
     let elsewhere = |target: &str| {
         !linked
             && inventory::iter::<LinkedListener>
                 .into_iter()
                 .any(|it| it.0.profile.is_called(target))
     };
-    for profile in wires.iter().map(|it| &it.profile) {
+    for profile in nodes.iter().map(|it| &it.profile) {
         for target in profile.before.iter().chain(profile.after) {
-            let known = wires.iter().any(|it| it.profile.is_called(target)) || elsewhere(target);
+            let known = nodes.iter().any(|it| it.profile.is_called(target)) || elsewhere(target);
             if !known {
                 faults.push(WiringFault::UnknownListener {
                     listener: profile.label(),
@@ -64,10 +72,10 @@ pub(super) fn targets(wires: &[Wire], linked: bool, faults: &mut Vec<WiringFault
     }
 }
 
-pub(super) fn event_names(events: &[EventRef], faults: &mut Vec<WiringFault>) {
+pub(super) fn event_names(events: &[EventKey], faults: &mut Vec<WiringFault>) {
     let mut seen = HashMap::new();
     for event in events {
-        let Some(description) = event.event.as_ref().map(|fns| (fns.describe)()) else { continue };
+        let Some(description) = event.description() else { continue };
         let Some(name) = description.name else { continue };
         // Derived types are found in the binary with their place; others have only their name.
         let mut linked = inventory::iter::<LinkedEvent>.into_iter();
@@ -96,8 +104,8 @@ pub(super) fn silent_crates(faults: &mut Vec<WiringFault>) {
 
 /// Listeners of one event that wait for each other, each group once.
 pub(super) fn cycles(
-    slots: &TypeMap<Arc<dyn AnySlot>>,
-    sources: &Sources,
+    plans: &TypeMap<Arc<dyn AnyPlan>>,
+    fixed: &ListenersByType,
     faults: &mut Vec<WiringFault>,
 ) {
     let mut reported: Vec<Vec<(&str, u32)>> = Vec::new();
@@ -113,27 +121,22 @@ pub(super) fn cycles(
             faults.push(WiringFault::OrderCycle { listeners });
         }
     };
-    for slot in slots.values() {
-        check(slot.profiles());
+    for plan in plans.values() {
+        check(plan.profiles());
     }
     // Trait objects whose events nobody has named yet.
-    for listeners in sources.by_event.values() {
+    for listeners in fixed.groups() {
         check(listeners.iter().map(|it| Arc::clone(&it.profile)).collect());
     }
 }
 
 /// Listeners of trait objects that no known event has.
-pub(super) fn supertypes(wires: &[Wire], events: &[EventRef]) -> Vec<WiringFault> {
-    let known: Vec<TypeId> = events
-        .iter()
-        .filter_map(|it| it.event.as_ref())
-        .flat_map(|fns| (fns.supertypes)())
-        .map(|(type_id, _)| type_id)
-        .collect();
-    wires
+fn supertypes(nodes: &[ListenerNode], events: &[EventKey]) -> Vec<WiringFault> {
+    let known: Vec<TypeId> = events.iter().flat_map(EventKey::supertypes).collect();
+    nodes
         .iter()
         .map(|it| &it.profile)
-        .filter(|it| it.event.event.is_none() && !known.contains(&it.event.id()))
+        .filter(|it| it.event.description().is_none() && !known.contains(&it.event.id()))
         .map(|it| WiringFault::UnknownSupertype {
             listener: it.label(),
             supertype: it.event.label(),
@@ -143,13 +146,10 @@ pub(super) fn supertypes(wires: &[Wire], events: &[EventRef]) -> Vec<WiringFault
 }
 
 /// Endpoints that take a component which the context does not have.
-pub(super) fn endpoints(
-    components: &super::Components,
-    which: impl Fn(&EndpointInfo) -> bool,
-) -> Vec<WiringFault> {
+fn endpoints(components: &Components, which: impl Fn(&EndpointInfo) -> bool) -> Vec<WiringFault> {
     let mut faults = Vec::new();
     for endpoint in inventory::iter::<EndpointInfo>.into_iter().filter(|it| which(it)) {
-        let mut needs = super::linked::EndpointNeeds::default();
+        let mut needs = EndpointNeeds::default();
         (endpoint.needs)(&mut needs);
         for component in needs.0.iter().filter(|it| !components.contains((it.type_id)())) {
             let taken_by = endpoint.path.unwrap_or(endpoint.function);
@@ -158,4 +158,42 @@ pub(super) fn endpoints(
         }
     }
     faults
+}
+
+impl ApplicationContext {
+    /// Checks what `build()` cannot know to be a mistake, for one test of the program: that every
+    /// annotated endpoint finds its components, and that each trait that a listener hears is
+    /// declared by some event.
+    ///
+    /// # Panics
+    /// With the whole list, each with file and line, if something is wrong.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, WiringError};
+    /// # fn context() -> Result<ApplicationContext, WiringError> { ApplicationContext::builder().build() }
+    /// # /*
+    /// #[test]
+    /// fn everything_finds_what_it_takes() {
+    /// # */
+    ///     context().unwrap().assert_wired();
+    /// # /*
+    /// }
+    /// # */
+    /// ```
+    #[track_caller]
+    pub fn assert_wired(&self) {
+        let mut faults = supertypes(self.bus().nodes(), self.bus().events());
+        if self.bus().is_linked() {
+            faults.extend(endpoints(self.bus().components(), |_| true));
+        }
+        let checked = WiringError::check(faults, Location::caller());
+        assert!(checked.is_ok(), "{}", checked.err().map(|it| it.to_string()).unwrap_or_default());
+    }
+
+    /// For `sse-tower`: what the endpoints lack that it is about to route.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn faults_of_collected_endpoints(&self) -> Vec<WiringFault> {
+        endpoints(self.bus().components(), |it| it.path.is_some())
+    }
 }

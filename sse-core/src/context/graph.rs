@@ -2,8 +2,11 @@
 
 use std::{any::TypeId, collections::HashMap, fmt::Write as _};
 
-use super::{ApplicationContext, linked::EndpointInfo, linked::EndpointNeeds};
-use crate::bus::EventRef;
+use super::{
+    application_context::ApplicationContext,
+    linked::{EndpointInfo, EndpointNeeds},
+};
+use crate::bus::event::EventKey;
 
 impl ApplicationContext {
     /// Events, listeners, what these publish, and endpoints, as a Mermaid flowchart.
@@ -33,34 +36,32 @@ impl ApplicationContext {
     /// ```
     #[must_use]
     pub fn graph(&self) -> String {
-        let inner = &*self.0;
+        let (nodes, events) = (self.bus().nodes(), self.bus().events());
         let mut graph = Graph { text: "flowchart LR\n".to_owned(), events: HashMap::new() };
-        let used = |event: &EventRef| {
-            let hears = |id: TypeId| inner.wires.iter().any(|it| it.profile.event.id() == id);
-            let published = inner.wires.iter().flat_map(|it| &it.publishes);
+        let used = |event: &EventKey| {
+            let hears = |id: TypeId| nodes.iter().any(|it| it.profile.event.id() == id);
+            let published = nodes.iter().flat_map(|it| &it.publishes);
             hears(event.id())
                 || published.into_iter().any(|it| it.id() == event.id())
-                || event.event.as_ref().is_some_and(|fns| {
-                    !(fns.describe)().optional
-                        || (fns.supertypes)().iter().any(|(id, _)| hears(*id))
-                })
+                || event.description().is_some_and(|description| !description.optional)
+                || event.supertypes().into_iter().any(hears)
         };
-        for event in inner.events.iter().filter(|it| used(it)) {
+        for event in events.iter().filter(|it| used(it)) {
             graph.event(event);
         }
-        for event in inner.events.iter().filter(|it| used(it)) {
-            for (supertype, _) in event.event.iter().flat_map(|fns| (fns.supertypes)()) {
+        for event in events.iter().filter(|it| used(it)) {
+            for supertype in event.supertypes() {
                 graph.edge(event.id(), "-.->", supertype);
             }
         }
-        for (i, wire) in inner.wires.iter().enumerate() {
+        for (i, node) in nodes.iter().enumerate() {
             let listener = format!("l{i}");
-            graph.line(format_args!("{listener}[\"{}\"]", escape(wire.profile.label())));
-            if let Some(event) = graph.events.get(&wire.profile.event.id()).copied() {
+            graph.line(format_args!("{listener}[\"{}\"]", escape(node.profile.label())));
+            if let Some(event) = graph.events.get(&node.profile.event.id()).copied() {
                 graph.line(format_args!("e{event} --> {listener}"));
             }
             let mut drawn = Vec::new();
-            for published in &wire.publishes {
+            for published in &node.publishes {
                 if let Some(event) = graph.events.get(&published.id()).copied()
                     && !drawn.contains(&event)
                 {
@@ -69,7 +70,7 @@ impl ApplicationContext {
                 }
             }
         }
-        if inner.linked {
+        if self.bus().is_linked() {
             self.endpoints(&mut graph);
         }
         graph.text
@@ -84,8 +85,8 @@ impl ApplicationContext {
             graph.line(format_args!("p{i}[/\"{} {}\"/]", endpoint.method, escape(path)));
             let mut needs = EndpointNeeds::default();
             (endpoint.needs)(&mut needs);
-            for (l, wire) in self.0.wires.iter().enumerate() {
-                let owner = wire.profile.owner.map(|owner| (owner.type_id)());
+            for (l, node) in self.bus().nodes().iter().enumerate() {
+                let owner = node.profile.owner.map(|owner| (owner.type_id)());
                 if owner.is_some_and(|owner| needs.0.iter().any(|it| (it.type_id)() == owner)) {
                     graph.line(format_args!("l{l} -.-> p{i}"));
                 }
@@ -105,17 +106,15 @@ impl Graph {
         let _ = writeln!(self.text, "  {line}");
     }
 
-    fn event(&mut self, event: &EventRef) {
+    fn event(&mut self, event: &EventKey) {
         let number = self.events.len();
         self.events.insert(event.id(), number);
         let label = escape(&event.label());
-        match &event.event {
-            Some(fns) => match (fns.describe)().version {
-                Some(version) => {
-                    self.line(format_args!("e{number}([\"{label} v{version}\"])"));
-                }
-                None => self.line(format_args!("e{number}([\"{label}\"])")),
-            },
+        match event.description().map(|description| description.version) {
+            Some(Some(version)) => {
+                self.line(format_args!("e{number}([\"{label} v{version}\"])"));
+            }
+            Some(None) => self.line(format_args!("e{number}([\"{label}\"])")),
             None => self.line(format_args!("e{number}{{{{\"{label}\"}}}}")),
         }
     }

@@ -1,6 +1,6 @@
 //! What the context says of itself, on its own bus.
 
-use crate::bus::{ApplicationEvent, EventType};
+use crate::bus::event::{ApplicationEvent, EventType};
 
 /// The context was built; published by [`build`](crate::ContextBuilder::build) before it returns.
 ///

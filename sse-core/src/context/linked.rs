@@ -2,7 +2,13 @@
 
 use std::panic::Location;
 
-use crate::bus::{ApplicationEvent, ComponentRef, Declaration, EventRef};
+use crate::{
+    bus::{
+        declare::{Declaration, EventRef},
+        event::ApplicationEvent,
+    },
+    component::ComponentRef,
+};
 
 /// An annotated listener.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,12 @@
 //! A listener may end with a send.
 
 use crate::{
-    SendError, Sent,
-    bus::{Answer, Call, EventRef, ListenerOutput},
+    bus::{
+        declare::{EventRef, ListenerOutput},
+        listener::{Answer, Call},
+    },
+    emitter::SendError,
+    emitters::Sent,
 };
 
 /// What a send did, as the outcome of a listener: a listener that does nothing else is one
@@ -29,5 +33,5 @@ impl ListenerOutput for Sent {
         }
     }
 
-    fn edges(_: &mut Vec<EventRef>) {}
+    fn published_types(_: &mut Vec<EventRef>) {}
 }

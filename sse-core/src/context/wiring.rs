@@ -2,10 +2,10 @@
 
 use std::{error::Error, fmt, panic::Location};
 
-use super::Components;
 use crate::{
-    bus::{ComponentRef, readable_name},
-    causes::debug_with_causes,
+    bus::event::readable_name,
+    component::{ComponentRef, Components},
+    error_chain::debug_with_causes,
 };
 
 type Place = &'static Location<'static>;

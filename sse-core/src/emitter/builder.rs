@@ -46,7 +46,8 @@ impl SseEmitterBuilder {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
     /// let emitter = SseEmitter::builder().keep_alive(Duration::from_secs(30)).build();
     /// let mut stream = pin!(emitter.clone().into_stream());
-    /// assert_eq!(stream.next().await.unwrap(), ":\n\n"); // after 15 s to 30 s
+    /// assert_eq!(stream.next().await.unwrap(), ":\n"); // at once: it opens
+    /// assert_eq!(stream.next().await.unwrap(), ":\n"); // after 15 s to 30 s
     /// # }
     /// ```
     pub const fn keep_alive(mut self, interval: Duration) -> Self {
@@ -61,6 +62,7 @@ impl SseEmitterBuilder {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
     /// let emitter = SseEmitter::builder().without_keep_alive().build();
     /// let mut stream = pin!(emitter.clone().into_stream());
+    /// assert_eq!(stream.next().await.unwrap(), ":\n"); // it opens
     /// let hour = Duration::from_secs(3600);
     /// assert!(tokio::time::timeout(hour, stream.next()).await.is_err());
     /// # }
@@ -78,7 +80,7 @@ impl SseEmitterBuilder {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let emitter = SseEmitter::builder().retry(Duration::from_secs(3)).build();
     /// let mut stream = pin!(emitter.clone().into_stream());
-    /// assert_eq!(stream.next().await.unwrap(), "retry:3000\n\n");
+    /// assert_eq!(stream.next().await.unwrap(), "retry:3000\n");
     /// # }
     /// ```
     pub const fn retry(mut self, retry: Duration) -> Self {

@@ -5,8 +5,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use super::error::BoxError;
 use crate::{
+    boxed::BoxError,
     close_reason::CloseReason,
     sync::{Mutex, lock},
 };
@@ -67,7 +67,7 @@ impl CallbackQueue {
             let over = catch_unwind(AssertUnwindSafe(callback));
             #[cfg(feature = "tracing")]
             if let Err(panic) = &over {
-                let panic = crate::causes::panic_message(&**panic);
+                let panic = crate::error_chain::panic_message(&**panic);
                 tracing::error!(target: "sse_tower", panic, "callback of an emitter panicked; the next ones run");
             }
             drop(over);

@@ -5,20 +5,10 @@ use std::{fmt, time::Duration};
 use super::Conn;
 use crate::{
     close_reason::CloseReason,
+    drain::StreamHandle,
     event::SseEvent,
     sync::{Arc, Weak},
 };
-
-/// A running stream that a drain, a lease or a limit may have to end.
-///
-/// Implemented by [`StreamControl`] for streams of this crate, and by `sse-tower` for any other
-/// body that it carries.
-pub trait StreamHandle: Send + Sync + 'static {
-    /// Ends the stream: what is queued is written, then `farewell`, then the end.
-    ///
-    /// Returns at once. A stream that has ended or is ending already stays as it is.
-    fn end(&self, reason: CloseReason, farewell: Option<SseEvent>);
-}
 
 /// A handle on one running [`EventStream`](crate::EventStream), for whoever carries it. It does
 /// not keep the connection alive.

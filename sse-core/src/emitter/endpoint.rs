@@ -2,7 +2,8 @@
 
 use std::{future::Future, time::Duration};
 
-use super::{BoxError, SseEmitter};
+use super::SseEmitter;
+use crate::boxed::BoxError;
 
 /// The options of one endpoint.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,13 +1,10 @@
 //! Why an event was not queued.
 
 use crate::{
-    causes::debug_with_causes,
     close_reason::CloseReason,
+    error_chain::debug_with_causes,
     event::{InvalidEvent, SseEvent},
 };
-
-/// Something that can go wrong in the program.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why [`SseEmitter::send`](crate::SseEmitter::send) or [`Emitters::send`](crate::Emitters::send)
 /// did not take an event.

@@ -40,9 +40,9 @@ mod settings;
 
 pub use builder::SseEmitterBuilder;
 pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK};
-pub use control::{StreamControl, StreamHandle};
+pub use control::StreamControl;
 pub use endpoint::{Configure, Ending, EndpointOptions, beside};
-pub use error::{BoxError, SendError, TrySendError};
+pub use error::{SendError, TrySendError};
 pub(crate) use queue::Queued;
 pub use sender::SseEmitter;
 pub(crate) use settings::ConnSettings;

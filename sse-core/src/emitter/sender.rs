@@ -4,10 +4,8 @@ use std::fmt;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    BoxError, Conn, ConnSettings, SendError, SseEmitterBuilder, StreamControl, TrySendError,
-};
-use crate::{close_reason::CloseReason, event::IntoEvent, sync::Arc};
+use super::{Conn, ConnSettings, SendError, SseEmitterBuilder, StreamControl, TrySendError};
+use crate::{boxed::BoxError, close_reason::CloseReason, event::IntoEvent, sync::Arc};
 
 /// One connection, seen from the program.
 ///

@@ -144,10 +144,12 @@ impl SseEventBuilder {
         if let Some(error) = self.error {
             return Err(error);
         }
+        if self.encoder.is_empty() {
+            return Err(InvalidEvent::Empty);
+        }
         match self.encoder.len() {
-            0 => Err(InvalidEvent::Empty),
-            len if len >= MAX_EVENT_BYTES => {
-                Err(InvalidEvent::TooLarge { len: len + 1, max: MAX_EVENT_BYTES })
+            len if len > MAX_EVENT_BYTES => {
+                Err(InvalidEvent::TooLarge { len, max: MAX_EVENT_BYTES })
             }
             _ => Ok(SseEvent { encoder: self.encoder, id: self.id, name: self.name }),
         }
@@ -205,11 +207,11 @@ mod tests {
     fn retry_is_digits_whatever_the_duration() -> Result<(), InvalidEvent> {
         assert_eq!(
             SseEvent::builder().retry(Duration::MAX).build()?.encode(),
-            "retry:2147483647\n\n"
+            "retry:2147483647\n"
         );
         assert_eq!(
             SseEvent::builder().retry(Duration::from_micros(1500)).build()?.encode(),
-            "retry:1\n\n"
+            "retry:1\n"
         );
         Ok(())
     }

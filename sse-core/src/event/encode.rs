@@ -7,8 +7,9 @@ use super::EventId;
 /// The largest event that can be made, in bytes on the wire: 16 MiB.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
-/// What keeps proxies and peers from taking silence for death: an empty comment.
-pub const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b":\n\n");
+/// What opens a stream that has nothing to say yet, and keeps proxies and peers from taking silence
+/// for death: an empty comment. A blank line after it would be an empty event to some clients.
+pub const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b":\n");
 
 /// An id without data: it moves the client's position, and dispatches nothing.
 pub(crate) fn id_alone(id: &EventId) -> Bytes {
@@ -24,6 +25,9 @@ const TAIL: usize = 48;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Encoder {
     buffer: BytesMut,
+    /// There is a field that takes effect at the blank line. Comments and `retry` do so at their
+    /// line's end, and a blank line after nothing else would be an empty event to some clients.
+    ends_blank: bool,
 }
 
 impl Encoder {
@@ -43,6 +47,7 @@ impl Encoder {
         }
         self.buffer.put_slice(value.as_bytes());
         self.buffer.put_u8(b'\n');
+        self.ends_blank |= !matches!(field, "" | "retry");
     }
 
     /// Writes one field for each line of `text`, at least one. LF, CR and CRLF each end one line.
@@ -58,12 +63,18 @@ impl Encoder {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() + usize::from(self.ends_blank)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
     }
 
     /// Ends the event.
     pub(crate) fn finish(mut self) -> Bytes {
-        self.buffer.put_u8(b'\n');
+        if self.ends_blank {
+            self.buffer.put_u8(b'\n');
+        }
         self.buffer.freeze()
     }
 }
@@ -107,12 +118,24 @@ mod tests {
 
     #[test]
     fn each_line_of_a_comment_is_a_comment() {
-        assert_eq!(encoded("", "a\nb"), ":a\n:b\n\n");
+        assert_eq!(encoded("", "a\nb"), ":a\n:b\n");
     }
 
     #[test]
     fn an_id_alone_has_no_data() {
         assert_eq!(id_alone(&EventId::from_static("6666")), "id:6666\n\n");
+    }
+
+    #[test]
+    fn comments_and_retry_alone_end_with_their_line() {
+        assert_eq!(encoded("retry", "3000"), "retry:3000\n");
+        assert_eq!(encoded("", ""), ":\n");
+        assert_eq!(encoded("id", "7"), "id:7\n\n");
+        let mut encoder = Encoder::default();
+        encoder.line("retry", "1");
+        encoder.line("data", "x");
+        assert_eq!(encoder.len(), "retry:1\ndata:x\n\n".len());
+        assert_eq!(encoder.finish(), "retry:1\ndata:x\n\n");
     }
 
     #[test]

@@ -52,4 +52,4 @@ pub enum InvalidEvent {
     Json(#[source] serde_json::Error),
 }
 
-crate::causes::debug_with_causes!(InvalidEvent);
+crate::error_chain::debug_with_causes!(InvalidEvent);

@@ -84,7 +84,7 @@ impl SseEvent {
     ///
     /// ```
     /// # use sse_tower_core::SseEvent;
-    /// assert_eq!(SseEvent::comment("ping").encode(), ":ping\n\n");
+    /// assert_eq!(SseEvent::comment("ping").encode(), ":ping\n");
     /// ```
     pub fn comment(text: impl AsRef<str>) -> Self {
         let mut encoder = Encoder::default();
@@ -117,7 +117,8 @@ impl SseEvent {
         self.name.as_ref()
     }
 
-    /// The bytes of this event on the wire, the closing blank line included.
+    /// The bytes of this event on the wire, the closing blank line included. Comments and `retry`
+    /// alone have none: to a client they are no event, and some would make an empty one of it.
     ///
     /// ```
     /// # use sse_tower_core::SseEvent;
@@ -139,7 +140,7 @@ impl SseEvent {
     /// How many bytes the event takes on the wire, without an id that is added later.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        self.encoder.len() + 1
+        self.encoder.len()
     }
 }
 

@@ -52,8 +52,9 @@ use crate::{
 
 /// One connection, seen from the body; it is the body.
 ///
-/// A [`Stream`] of bytes that are ready for the wire, each item whole events. With the feature
-/// `http` also an `http_body::Body`.
+/// A [`Stream`] of bytes that are ready for the wire, each item whole events. The first comes at once:
+/// a comment where there is nothing to say yet, since Firefox opens a stream with its first bytes.
+/// With the feature `http` also an `http_body::Body`.
 ///
 /// # Drop
 /// Dropping it is the disconnect: the emitter hears of it at once, with

@@ -113,10 +113,12 @@ impl Reader {
             self.waker = Some(cx.waker().clone());
         }
         let mut out = Output::default();
-        let mut silent = false;
-        if self.timing.is_none() {
+        // Firefox opens a stream with its first bytes, and some proxies pass on its head with them.
+        let opening = self.timing.is_none();
+        if opening {
             self.start(&mut out);
         }
+        let mut silent = false;
         while out.is_empty() && !self.at_end && !silent && (self.more || !self.conn.is_quiet()) {
             let bits = self.conn.take_bits();
             self.more = false;
@@ -129,7 +131,7 @@ impl Reader {
             // What was followed is left before the callbacks hear of the end.
             self.cursors.clear();
             self.conn.finish(true);
-        } else if silent && out.is_empty() {
+        } else if (silent || opening) && out.is_empty() {
             out.push(KEEP_ALIVE_COMMENT);
         }
         let at = out.at;
@@ -386,6 +388,7 @@ mod tests {
     #[test]
     fn all_that_waits_comes_at_once_and_then_nothing() {
         let mut setup = Setup::new();
+        assert_eq!(setup.poll().unwrap(), "", "it opens without an event");
         assert_eq!(setup.poll(), None);
         setup.append("a");
         setup.append("b");

@@ -131,7 +131,7 @@ impl Listener {
         quote! {
             fn __bind(
                 __binder: &mut ::sse_tower::__private::Binder<'_>,
-            ) -> ::core::option::Option<::sse_tower::__private::Wired> {
+            ) -> ::core::option::Option<::sse_tower::__private::ErasedHandler> {
                 #(#asks)*
                 #returns
                 #prepared
@@ -163,7 +163,7 @@ impl Invocation<'_> {
         let answer = quote!(__call.answer(#call));
         quote! {
             #(let #names = #names?;)*
-            let __prepared = ::sse_tower::__private::Prepared::<#ty>::#constructor(
+            let __prepared = ::sse_tower::__private::Handler::<#ty>::#constructor(
                 move |__event, __call| #answer,
             );
         }
@@ -214,7 +214,7 @@ impl Invocation<'_> {
         };
         quote! {
             #arguments
-            let __prepared = ::sse_tower::__private::Prepared::<#ty>::#constructor(
+            let __prepared = ::sse_tower::__private::Handler::<#ty>::#constructor(
                 move |__event, __call| {
                     #clone
                     ::std::boxed::Box::pin(async move {

@@ -10,6 +10,7 @@
 //! never exceeded, since places are taken under one lock; no code of the program runs under that lock. What may
 //! not: that a request which was not refused before its handler gets a place after it.
 
+mod cors;
 mod limits;
 mod permit;
 mod refusal;
@@ -20,6 +21,7 @@ pub use limits::{AtLimit, Limits};
 pub use refusal::{Refusal, is_event_source};
 pub use ticket::DrainLast;
 
+pub(crate) use cors::{allow, origin};
 pub(crate) use permit::Permit;
 pub(crate) use refusal::Why;
 pub(crate) use table::Table;

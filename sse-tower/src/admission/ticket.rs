@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::Body;
 use sse_tower_core::{
     CloseReason, RegisterError, StreamControl, StreamHandle, StreamOrder, observe,
 };
 use tokio::time::Instant;
 
-use super::{permit::Permit, refusal::Why};
+use super::{cors, permit::Permit, refusal::Why};
 use crate::{
     body::ResponseBody, foreign::ForeignControl, headers, lease::Lease, settings::LayerSettings,
 };
@@ -39,6 +39,8 @@ pub(crate) struct Ticket {
     pub(crate) settings: Arc<LayerSettings>,
     pub(crate) keys: Vec<Option<String>>,
     pub(crate) event_source: bool,
+    /// The page that asks, if it is of another origin.
+    pub(crate) origin: Option<HeaderValue>,
     pub(crate) lease: Option<Lease>,
     pub(crate) since: Instant,
 }
@@ -62,7 +64,7 @@ impl Ticket {
                 }
                 Err(why) => {
                     control.end(CloseReason::Refused, None);
-                    self.refuse(why)
+                    self.refuse(why, response.headers())
                 }
             };
         }
@@ -78,7 +80,7 @@ impl Ticket {
                 let keep_alive = self.settings.keep_alive;
                 response.map(|body| ResponseBody::foreign(body, control, keep_alive, permit))
             }
-            Err(why) => self.refuse(why),
+            Err(why) => self.refuse(why, response.headers()),
         }
     }
 
@@ -108,7 +110,10 @@ impl Ticket {
         Ok(Permit::new(open, place, leases))
     }
 
-    fn refuse<B>(&self, why: Why) -> Response<ResponseBody<B>> {
-        self.settings.refusal.answer(self.event_source, why).map(ResponseBody::whole)
+    /// The refusal, in place of a response with these headers.
+    fn refuse<B>(&self, why: Why, replaced: &HeaderMap) -> Response<ResponseBody<B>> {
+        let mut answer = self.settings.refusal.answer(self.event_source, why);
+        cors::carry(replaced, self.origin.as_ref(), answer.headers_mut());
+        answer.map(ResponseBody::whole)
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
-use sse_tower_core::{CloseReason, observe};
+use sse_tower_core::{__private::KEEP_ALIVE_COMMENT, CloseReason, observe};
 use tokio::{
     task::unconstrained,
     time::{Instant, Sleep, sleep_until},
@@ -27,8 +27,8 @@ use crate::admission::Permit;
 /// always ready would never end otherwise.
 pub(crate) const MAX_LAST_FRAMES: usize = 1024;
 
-/// What keeps a silent stream alive.
-const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+/// What opens a stream that has nothing to say yet, and keeps a silent one alive.
+const COMMENT: Bytes = KEEP_ALIVE_COMMENT;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 pin_project! {
@@ -138,7 +138,7 @@ impl<B: Body<Data = Bytes>> Foreign<B> {
                     }
                     // The rest of the event is still to come; a deadline is the drain's.
                     Some(_) => Poll::Pending,
-                    None => state.poll_keep_alive(cx).map(|bytes| Some(Ok(Frame::data(bytes)))),
+                    None => state.poll_comment(cx).map(|bytes| Some(Ok(Frame::data(bytes)))),
                 };
             }
         };
@@ -177,7 +177,13 @@ impl State {
         bytes
     }
 
-    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+    /// What to write where the inner body has nothing: at the beginning, and after a silence.
+    fn poll_comment(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        if self.start == Start::Silent && !self.control.is_encoded() {
+            self.start = Start::Commented;
+            self.last_write = Instant::now();
+            return Poll::Ready(COMMENT);
+        }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
             let due = self.last_write + self.interval;
@@ -189,9 +195,6 @@ impl State {
             self.timer.as_mut().reset(now + self.interval);
             if self.between_events() && !self.control.is_encoded() {
                 self.last_write = now;
-                if self.start == Start::Silent {
-                    self.start = Start::Commented;
-                }
                 return Poll::Ready(COMMENT);
             }
         }

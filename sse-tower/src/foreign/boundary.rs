@@ -16,8 +16,13 @@ enum Line {
     #[default]
     Empty,
     Comment,
+    /// Its name is this many bytes of [`RETRY`], so far.
+    Retry(u8),
     Field,
 }
+
+/// A field that takes effect with its line: like a comment, it begins no event.
+const RETRY: &[u8] = b"retry:";
 
 impl Boundary {
     /// Whether an event could begin here.
@@ -38,14 +43,26 @@ impl Boundary {
                     match self.line {
                         Line::Empty => self.inside = false,
                         Line::Comment => {}
-                        Line::Field => self.inside = true,
+                        Line::Retry(count) if usize::from(count) == RETRY.len() => {}
+                        Line::Retry(_) | Line::Field => self.inside = true,
                     }
                     self.line = Line::Empty;
                 }
                 byte => {
                     self.after_cr = false;
-                    if self.line == Line::Empty {
-                        self.line = if *byte == b':' { Line::Comment } else { Line::Field };
+                    self.line = match self.line {
+                        Line::Empty if *byte == b':' => Line::Comment,
+                        Line::Empty if *byte == RETRY[0] => Line::Retry(1),
+                        Line::Empty => Line::Field,
+                        Line::Retry(count) if usize::from(count) < RETRY.len() => {
+                            let next = RETRY.get(usize::from(count));
+                            if next == Some(byte) { Line::Retry(count + 1) } else { Line::Field }
+                        }
+                        line => line,
+                    };
+                    if matches!(self.line, Line::Retry(count) if usize::from(count) < RETRY.len()) {
+                        at += 1;
+                        continue;
                     }
                     // Nothing else in this line matters.
                     let rest = &bytes[at..];
@@ -93,6 +110,14 @@ mod tests {
         assert_eq!(boundaries(":ping\n\n"), [6, 7]);
         assert!(boundaries("data:a\n:ping\n").is_empty());
         assert_eq!(boundaries("data\n:\n\n"), [8]);
+    }
+
+    #[test]
+    fn a_line_of_retry_begins_no_event() {
+        assert_eq!(boundaries("retry:3\n"), [8]);
+        assert_eq!(boundaries("retry:3\r\ndata:a\n\n"), [8, 9, 17]);
+        assert!(boundaries("retr:3\nretrying:3\nretry\n").is_empty());
+        assert!(boundaries("data:a\nretry:3\n").is_empty());
     }
 
     #[test]

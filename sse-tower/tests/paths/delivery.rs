@@ -163,11 +163,11 @@ on_both! {
         let keep_alive = std::time::Duration::from_millis(40);
         let app = path.start_with(Emitters::new(), |r| r, |l| l.keep_alive(keep_alive), |s| s).await;
         let mut client = app.open(1).await;
-        client.until("3\r\n:\n\n\r\n").await;
+        client.until("2\r\n:\n\r\n2\r\n:\n\r\n").await;
         app.send(1, "event").await;
         client.until("data:event\n").await;
         client.got.clear();
-        client.until("3\r\n:\n\n\r\n").await;
+        client.until("2\r\n:\n\r\n").await;
     }
 }
 

@@ -52,7 +52,9 @@ fn arrows(tree: &Tree, faults: &mut BTreeSet<String>) -> Arrows {
             if *there == module.file {
                 continue;
             }
-            if resolved.from_root {
+            // A path that begins with an imported name was told at that import.
+            let direct = ["crate", "super"].contains(&path[0].as_str());
+            if resolved.from_root && direct {
                 faults.insert(format!(
                     "{here}:{line}: takes `{written}` from the crate's root; take it from {}",
                     there.display(),

@@ -7,11 +7,13 @@
 #![deny(missing_docs)]
 
 mod child;
+mod nats;
 mod postgres;
 mod redis;
 mod relay;
 
 pub use child::{Child, Signal, find, free_port, wanted};
+pub use nats::Nats;
 pub use postgres::{Backup, Postgres};
 pub use redis::Redis;
 pub use relay::Relay;

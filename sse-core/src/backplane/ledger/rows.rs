@@ -43,6 +43,7 @@ pub trait Rows {
 
 /// Rows in memory.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct MemoryRows(BTreeMap<Vec<u8>, Bytes>);
 
 impl Rows for MemoryRows {

@@ -27,7 +27,8 @@ const LOOKED_AT: usize = 64;
 
 /// Everything that the store knows.
 #[derive(Clone, Debug)]
-pub(super) struct Log {
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
+pub(in crate::backplane) struct Log {
     epoch: Epoch,
     positions: Positions,
     topics: HashMap<Topic, TopicLog>,
@@ -43,6 +44,7 @@ pub(super) struct Log {
 
 /// Where positions come from.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 struct Positions {
     last: Position,
     /// Given before this store began, in a life that it does not remember.
@@ -58,16 +60,16 @@ impl Positions {
 }
 
 /// What an append did.
-pub(super) struct Appended {
-    pub(super) answers: Vec<Answer>,
+pub(in crate::backplane) struct Appended {
+    pub(in crate::backplane) answers: Vec<Answer>,
     /// What became visible, in rising positions. Empty for a batch that was stored before.
-    pub(super) records: Vec<Record>,
+    pub(in crate::backplane) records: Vec<Record>,
     /// Something came into the queue.
-    pub(super) queued: bool,
+    pub(in crate::backplane) queued: bool,
 }
 
 impl Log {
-    pub(super) fn new(epoch: Epoch) -> Self {
+    pub(in crate::backplane) fn new(epoch: Epoch) -> Self {
         Self {
             epoch,
             positions: Positions::default(),
@@ -81,11 +83,15 @@ impl Log {
         }
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    pub(in crate::backplane) fn mark(&self) -> Mark {
         Mark { epoch: self.epoch, position: self.positions.last }
     }
 
-    pub(super) fn append(&mut self, batch: &Batch, now: u64) -> Result<Appended, EngineError> {
+    pub(in crate::backplane) fn append(
+        &mut self,
+        batch: &Batch,
+        now: u64,
+    ) -> Result<Appended, EngineError> {
         match self.batches.look(batch.node, batch.number) {
             Seen::New => {}
             Seen::Repeated(answers) => {
@@ -124,7 +130,7 @@ impl Log {
     }
 
     /// The queue, at this time.
-    pub(super) fn ledger(&mut self, now: u64) -> Ledger<'_, MemoryRows> {
+    pub(in crate::backplane) fn ledger(&mut self, now: u64) -> Ledger<'_, MemoryRows> {
         Ledger::new(&mut self.queue, now, self.positions.last, MAX_QUEUE_BYTES)
     }
 
@@ -188,7 +194,7 @@ impl Log {
         self.forgotten = self.forgotten.max(topic.head.newest);
     }
 
-    pub(super) fn load(&self, want: &Want) -> Loaded {
+    pub(in crate::backplane) fn load(&self, want: &Want) -> Loaded {
         let topic = self.topics.get(&want.topic);
         Loaded {
             topic: want.topic.clone(),
@@ -199,7 +205,11 @@ impl Log {
         }
     }
 
-    pub(super) fn changed(&self, after: Position, limit: usize) -> Vec<(Topic, Position)> {
+    pub(in crate::backplane) fn changed(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Vec<(Topic, Position)> {
         let later = self.by_last.range(Position::new(after.get().saturating_add(1))..);
         later.take(limit).map(|(position, topic)| (topic.clone(), *position)).collect()
     }

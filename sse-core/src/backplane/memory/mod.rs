@@ -31,6 +31,8 @@ pub use batches::MAX_NODES;
 pub use engine::MemoryEngine;
 #[cfg(any(test, feature = "test-util"))]
 pub use faults::{Faults, Mend, NodeFaults, Snapshot};
+#[cfg(feature = "replicated")]
+pub(super) use log::Log;
 pub use log::{MAX_BYTES, MAX_QUEUE_BYTES, MAX_TOPICS};
 pub use node::{MAX_FEED_BYTES, MAX_FEED_ITEMS};
 pub use store::MemoryStore;

@@ -10,8 +10,13 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::*;
-use crate::{ApplicationContext, CloseReason, SseEvent, StreamHandle, sync::lock_std as lock};
+use crate::{
+    close_reason::CloseReason,
+    context::ApplicationContext,
+    drain::{Drain, DrainPhase, OpenStream, OpenStreams, RegisterError, StreamHandle, StreamOrder},
+    event::SseEvent,
+    sync::lock_std as lock,
+};
 
 /// A stream that ends as soon as it is told to, or never.
 struct Told {

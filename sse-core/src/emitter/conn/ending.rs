@@ -2,10 +2,10 @@
 
 use super::{CLOSED, Conn, IntoResponseState, STATE, Signals};
 use crate::{
+    boxed::BoxError,
     close_reason::CloseReason,
     emitter::{
         callbacks::{Callback, OnCompletion, OnError},
-        error::BoxError,
         queue::{Queue, Queued},
     },
     event::SseEvent,
@@ -102,7 +102,7 @@ impl Conn {
         #[cfg(feature = "tracing")]
         tracing::warn!(
             target: "sse_tower",
-            error = %crate::causes::WithCauses(&*error),
+            error = %crate::error_chain::ErrorChain(&*error),
             "stream was completed with an error"
         );
         self.close_with(CloseReason::Failed, None, Some(error));

@@ -210,13 +210,13 @@ mod tests {
         let mut io = Narrow { taken: Vec::new(), at_once: 99, vectored: false, full: true };
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut chunker = Chunker::default();
-        let frame = Bytes::from_static(b":\n\n");
+        let frame = Bytes::from_static(b":\n");
         for is_last in [false, false, true] {
             io.full = true;
             let unsent = chunker.write(frame.clone(), is_last, &mut io, &mut cx).unwrap();
             assert!(unsent.is_none());
         }
-        assert_eq!(io.taken, b"3\r\n:\n\n\r\n3\r\n:\n\n\r\n3\r\n:\n\n\r\n0\r\n\r\n");
+        assert_eq!(io.taken, b"2\r\n:\n\r\n2\r\n:\n\r\n2\r\n:\n\r\n0\r\n\r\n");
     }
 
     #[test]

@@ -1,0 +1,52 @@
+//! What a listener is declared to hear or to publish, as a constant.
+
+use std::{any::TypeId, fmt, sync::Arc};
+
+use crate::bus::{
+    event::{ApplicationEvent, EventKey},
+    listeners::ListenersByType,
+    plans::AnyPlan,
+    publish::PlanCell,
+};
+
+type MakePlan = fn(&ListenersByType) -> Arc<dyn AnyPlan>;
+
+/// What a listener hears, without its type: an event, or a trait that events are declared to have.
+#[derive(Clone, Copy)]
+pub struct EventRef {
+    pub(crate) key: EventKey,
+    /// Makes the plan of the event; a trait object has none of its own.
+    plan: Option<MakePlan>,
+}
+
+impl EventRef {
+    /// The event type `E`.
+    #[must_use]
+    pub const fn of<E: ApplicationEvent>() -> Self {
+        Self {
+            key: EventKey::of::<E>(),
+            plan: Some(|listeners| Arc::new(PlanCell::<E>::new(listeners))),
+        }
+    }
+
+    /// The trait object `D`.
+    #[must_use]
+    pub const fn supertype<D: ?Sized + 'static>() -> Self {
+        Self { key: EventKey::supertype::<D>(), plan: None }
+    }
+
+    pub(crate) fn id(&self) -> TypeId {
+        self.key.id()
+    }
+
+    /// The plan of the event, with these listeners; `None` for a trait object.
+    pub(crate) fn plan(&self, listeners: &ListenersByType) -> Option<Arc<dyn AnyPlan>> {
+        self.plan.map(|make| make(listeners))
+    }
+}
+
+impl fmt::Debug for EventRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.key.fmt(f)
+    }
+}

@@ -1,0 +1,132 @@
+//! What a listener may take beside its event, bound once at start-up and passed by reference.
+
+use std::panic::Location;
+
+use super::{event_ref::EventRef, output::ListenerOutput, publisher::Publisher};
+use crate::{
+    bus::{
+        event::{ApplicationEvent, EventMeta},
+        listener::Call,
+    },
+    component::{Component, ComponentRef, Components},
+};
+
+/// Asks for what one listener needs, notes what is missing, and what the listener publishes.
+#[derive(Debug)]
+pub struct Binder<'a> {
+    components: &'a Components,
+    pub(crate) missing: Vec<ComponentRef>,
+    pub(crate) publishes: Vec<EventRef>,
+}
+
+impl<'a> Binder<'a> {
+    pub(crate) fn new(components: &'a Components) -> Self {
+        Self { components, missing: Vec::new(), publishes: Vec::new() }
+    }
+
+    /// Binds one parameter. `None` if it is missing, which is noted.
+    pub fn inject<'p, P: Inject<'p>>(&mut self) -> Option<Arg<P::Bound>> {
+        P::bind(self).map(Arg)
+    }
+
+    /// Notes what the listener returns.
+    pub fn returns<R: ListenerOutput>(&mut self) {
+        R::published_types(&mut self.publishes);
+    }
+
+    pub(crate) fn component<T: Send + Sync + 'static>(&mut self) -> Option<Component<T>> {
+        let component = self.components.get::<T>();
+        if component.is_none() {
+            self.missing.push(ComponentRef::of::<T>());
+        }
+        component
+    }
+}
+
+/// One bound parameter.
+#[derive(Debug)]
+pub struct Arg<B>(B);
+
+impl<B> Arg<B> {
+    /// The parameter for one call.
+    pub fn give<'a, P: Inject<'a, Bound = B>>(&'a self, call: &Call<'_>) -> P {
+        P::give(&self.0, call)
+    }
+}
+
+impl<T: Send + Sync + 'static> Arg<Component<T>> {
+    /// The component itself, for a method's `&self`.
+    #[must_use]
+    pub fn component(&self) -> &T {
+        &self.0
+    }
+}
+
+/// What a listener may take after its event.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be injected into an event listener",
+    label = "cannot be injected",
+    note = "to take a component, wrap it: `Component<{Self}>`; also possible are `&Component<T>`, `Publisher<E>`, `EventMeta` and `ApplicationContext`",
+    note = "the event comes first, and there is one: `&E` or `Arc<E>`"
+)]
+pub trait Inject<'a>: Sized {
+    /// What is kept of it between calls.
+    #[doc(hidden)]
+    type Bound: Send + Sync + 'static;
+    #[doc(hidden)]
+    fn bind(binder: &mut Binder<'_>) -> Option<Self::Bound>;
+    #[doc(hidden)]
+    fn give(bound: &'a Self::Bound, call: &Call<'_>) -> Self;
+}
+
+impl<T: Send + Sync + 'static> Inject<'_> for Component<T> {
+    type Bound = Self;
+    fn bind(binder: &mut Binder<'_>) -> Option<Self> {
+        binder.component::<T>()
+    }
+    fn give(bound: &Self, _: &Call<'_>) -> Self {
+        bound.clone()
+    }
+}
+
+impl<'a, T: Send + Sync + 'static> Inject<'a> for &'a Component<T> {
+    type Bound = Component<T>;
+    fn bind(binder: &mut Binder<'_>) -> Option<Component<T>> {
+        binder.component::<T>()
+    }
+    #[inline]
+    fn give(bound: &'a Component<T>, _: &Call<'_>) -> Self {
+        bound
+    }
+}
+
+impl<X: ApplicationEvent> Inject<'_> for Publisher<X> {
+    // Not a publisher: the bus owns its listeners, so one kept by a listener would keep the bus alive
+    // for ever.
+    type Bound = ();
+    fn bind(binder: &mut Binder<'_>) -> Option<()> {
+        binder.publishes.push(EventRef::of::<X>());
+        Some(())
+    }
+    fn give((): &(), call: &Call<'_>) -> Self {
+        Publisher::new(call.bus.clone())
+    }
+}
+
+impl Inject<'_> for EventMeta {
+    type Bound = ();
+    fn bind(_: &mut Binder<'_>) -> Option<()> {
+        Some(())
+    }
+    #[inline]
+    fn give((): &(), call: &Call<'_>) -> Self {
+        *call.meta
+    }
+}
+
+/// The place of the tokens that call it, as a constant.
+#[must_use]
+#[track_caller]
+pub const fn here() -> &'static Location<'static> {
+    Location::caller()
+}

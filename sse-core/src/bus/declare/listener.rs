@@ -1,0 +1,371 @@
+//! What a listener is declared with, by an attribute or by hand.
+
+use std::{fmt, panic::Location, sync::Arc, time::Duration};
+
+use super::{event_ref::EventRef, inject::Binder};
+use crate::{
+    bus::{
+        listener::{Condition, Handler},
+        listeners::ErasedHandler,
+        profile::{Phase, Profile},
+    },
+    component::ComponentRef,
+};
+
+pub(crate) type BindFn<T> = Box<dyn Fn(&mut Binder<'_>) -> Option<T> + Send + Sync>;
+type Bind = fn(&mut Binder<'_>) -> Option<ErasedHandler>;
+
+/// A listener as an attribute declares it: static data only.
+#[derive(Clone, Copy, Debug)]
+pub struct Declaration {
+    pub(crate) profile: Profile,
+    event: EventRef,
+    bind: Bind,
+}
+
+impl Declaration {
+    /// A listener with nothing but its name, its place, what it hears and how it is bound.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        module: &'static str,
+        declared_at: &'static Location<'static>,
+        event: EventRef,
+        bind: Bind,
+    ) -> Self {
+        let profile = Profile {
+            name,
+            module,
+            id: None,
+            declared_at,
+            event: event.key,
+            owner: None,
+            order: 0,
+            before: &[],
+            after: &[],
+            timeout: None,
+            spawn: false,
+            phase: None,
+            fallback: false,
+        };
+        Self { profile, event, bind }
+    }
+
+    /// A stable name.
+    #[must_use]
+    pub const fn id(mut self, id: &'static str) -> Self {
+        self.profile.id = Some(id);
+        self
+    }
+
+    /// Lower runs earlier.
+    #[must_use]
+    pub const fn order(mut self, order: i32) -> Self {
+        self.profile.order = order;
+        self
+    }
+
+    /// Listeners that this one precedes.
+    #[must_use]
+    pub const fn before(mut self, targets: &'static [&'static str]) -> Self {
+        self.profile.before = targets;
+        self
+    }
+
+    /// Listeners that this one follows.
+    #[must_use]
+    pub const fn after(mut self, targets: &'static [&'static str]) -> Self {
+        self.profile.after = targets;
+        self
+    }
+
+    /// Stops an asynchronous listener after that many milliseconds.
+    #[must_use]
+    pub const fn timeout_millis(mut self, millis: u64) -> Self {
+        self.profile.timeout = Some(Duration::from_millis(millis));
+        self
+    }
+
+    /// Runs an asynchronous listener in a task of its own.
+    #[must_use]
+    pub const fn spawn(mut self) -> Self {
+        self.profile.spawn = true;
+        self
+    }
+
+    /// Makes it a listener of a transaction's phase.
+    #[must_use]
+    pub const fn phase(mut self, phase: Phase) -> Self {
+        self.profile.phase = Some(phase);
+        self
+    }
+
+    /// Outside of a transaction, runs a listener of a phase at once.
+    #[must_use]
+    pub const fn fallback(mut self) -> Self {
+        self.profile.fallback = true;
+        self
+    }
+
+    /// The component whose method it is.
+    #[must_use]
+    pub const fn owner(mut self, owner: ComponentRef) -> Self {
+        self.profile.owner = Some(owner);
+        self
+    }
+}
+
+/// A listener, ready to be registered with [`ContextBuilder::listener`](crate::ContextBuilder::listener).
+///
+/// An annotated function `on_paid` has one as `on_paid::LISTENER`; [`Listener::on`],
+/// [`Listener::on_async`] and their kin make one of a closure.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, WiringError};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// /// A list for several contexts.
+/// fn listeners() -> Vec<Listener> {
+///     vec![Listener::on(|_: &Paid| println!("paid")).id("print").into()]
+/// }
+///
+/// let mut builder = ApplicationContext::bare();
+/// for listener in listeners() {
+///     builder = builder.listener(listener);
+/// }
+/// let context = builder.build()?;
+/// # Ok::<(), WiringError>(())
+/// ```
+#[derive(Clone)]
+pub struct Listener(pub(crate) Source);
+
+#[derive(Clone)]
+pub(crate) enum Source {
+    Declared(&'static Declaration),
+    ByHand(Arc<ByHand>),
+}
+
+pub(crate) struct ByHand {
+    profile: Arc<Profile>,
+    event: EventRef,
+    bind: BindFn<ErasedHandler>,
+}
+
+impl Listener {
+    /// The listener that an attribute declared.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn declared(declaration: &'static Declaration) -> Self {
+        Self(Source::Declared(declaration))
+    }
+
+    pub(crate) fn profile(&self) -> Arc<Profile> {
+        match &self.0 {
+            Source::Declared(declaration) => Arc::new(declaration.profile),
+            Source::ByHand(listener) => Arc::clone(&listener.profile),
+        }
+    }
+
+    /// What it hears.
+    pub(crate) fn event(&self) -> EventRef {
+        match &self.0 {
+            Source::Declared(declaration) => declaration.event,
+            Source::ByHand(listener) => listener.event,
+        }
+    }
+
+    /// The name and the place of an annotated one.
+    pub(crate) fn declared_as(&self) -> Option<(&'static str, &'static Location<'static>)> {
+        match &self.0 {
+            Source::Declared(it) => Some((it.profile.name, it.profile.declared_at)),
+            Source::ByHand(_) => None,
+        }
+    }
+
+    pub(crate) fn bind(&self, binder: &mut Binder<'_>) -> Option<ErasedHandler> {
+        match &self.0 {
+            Source::Declared(declaration) => (declaration.bind)(binder),
+            Source::ByHand(listener) => (listener.bind)(binder),
+        }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listener").field(&self.profile().label()).finish()
+    }
+}
+
+/// A closure on its way to being a [`Listener`] of `E`.
+///
+/// Says by methods what the attribute says by words. Lists of names are `'static`, as the attribute's
+/// are.
+///
+/// ```
+/// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Listener}, std::{sync::Arc, time::Duration}};
+/// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
+/// let audit = Listener::on(|_: &Paid| println!("audited")).id("audit");
+/// let mail = Listener::on_async(|_: Arc<Paid>| async { println!("mailed") })
+///     .after(&["audit"])
+///     .condition(|paid| paid.amount > 0)
+///     .timeout(Duration::from_secs(5));
+/// let context = ApplicationContext::bare().listener(mail).listener(audit).build()?;
+/// # Ok::<(), sse_tower_core::WiringError>(())
+/// ```
+#[must_use = "a listener hears nothing until it is registered"]
+pub struct ListenerBuilder<E: ?Sized> {
+    profile: Profile,
+    event: EventRef,
+    condition: Option<Condition<E>>,
+    bind: BindFn<Handler<E>>,
+}
+
+impl<E: ?Sized> fmt::Debug for ListenerBuilder<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ListenerBuilder").field(&self.profile.label()).finish()
+    }
+}
+
+impl<E: ?Sized + 'static> ListenerBuilder<E> {
+    pub(crate) fn new(
+        declaration: Declaration,
+        bind: impl Fn(&mut Binder<'_>) -> Option<Handler<E>> + Send + Sync + 'static,
+    ) -> Self {
+        let Declaration { profile, event, .. } = declaration;
+        Self { profile, event, condition: None, bind: Box::new(bind) }
+    }
+
+    /// A stable name, which no other listener of the context may have.
+    pub fn id(mut self, id: &'static str) -> Self {
+        self.profile.id = Some(id);
+        self
+    }
+
+    /// Lower runs earlier; 0 unless said. Ties: by module path and line.
+    pub fn order(mut self, order: i32) -> Self {
+        self.profile.order = order;
+        self
+    }
+
+    /// Listeners that this one precedes, by id or by the end of their path. Stronger than `order`.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (tell, told) = std::sync::mpsc::channel();
+    /// # let tell = |word: &'static str| { let tell = tell.clone(); move |_: &Paid| tell.send(word) };
+    /// let context = ApplicationContext::bare()
+    ///     .listener(Listener::on(tell("mail")).id("mail").order(-10))
+    ///     .listener(Listener::on(tell("audit")).before(&["mail"]))
+    ///     .build()?;
+    /// context.publish_event(Paid).await?;
+    /// assert_eq!(told.try_iter().collect::<Vec<_>>(), ["audit", "mail"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn before(mut self, targets: &'static [&'static str]) -> Self {
+        self.profile.before = targets;
+        self
+    }
+
+    /// Listeners that this one follows, by id or by the end of their path. Stronger than `order`.
+    pub fn after(mut self, targets: &'static [&'static str]) -> Self {
+        self.profile.after = targets;
+        self
+    }
+
+    /// Runs the listener only for events that `condition` holds for; the others count as skipped.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener};
+    /// # struct Paid { amount: u64 } impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let large = Listener::on(|_: &Paid| println!("large")).condition(|paid| paid.amount > 1000);
+    /// let context = ApplicationContext::bare().listener(large).build()?;
+    /// let outcome = context.publish_event(Paid { amount: 10 }).await?;
+    /// assert_eq!((outcome.ran(), outcome.skipped()), (0, 1));
+    /// # Ok(()) }
+    /// ```
+    pub fn condition(mut self, condition: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
+        self.condition = Some(Arc::new(condition));
+        self
+    }
+
+    /// Stops an asynchronous listener that takes longer: a failure, [`ListenerTimedOut`](crate::ListenerTimedOut).
+    /// A synchronous listener cannot be stopped, and one with a timeout is refused.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, ListenerTimedOut}, std::{sync::Arc, time::Duration}};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), sse_tower_core::WiringError> {
+    /// let stuck = Listener::on_async(|_: Arc<Paid>| std::future::pending::<()>())
+    ///     .timeout(Duration::from_secs(5));
+    /// let context = ApplicationContext::bare().listener(stuck).build()?;
+    /// let failed = context.publish_event(Paid).await.unwrap_err();
+    /// assert!(failed.failures()[0].source.is::<ListenerTimedOut>());
+    /// # Ok(()) }
+    /// ```
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.profile.timeout = Some(timeout);
+        self
+    }
+
+    /// Runs an asynchronous listener in a task of its own: nobody waits for it but
+    /// [`settled`](crate::ApplicationContext::settled), and its failure is only logged. A synchronous
+    /// one is refused.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Listener}, std::sync::Arc};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mail = Listener::on_async(|_: Arc<Paid>| async { println!("mailed, some time") }).spawn();
+    /// let context = ApplicationContext::bare().listener(mail).build()?;
+    /// let outcome = context.publish_event(Paid).await?;
+    /// assert_eq!((outcome.ran(), outcome.spawned()), (0, 1));
+    /// context.settled().await;
+    /// # Ok(()) }
+    /// ```
+    pub fn spawn(mut self) -> Self {
+        self.profile.spawn = true;
+        self
+    }
+
+    /// Makes it a listener of a transaction's phase.
+    pub fn phase(mut self, phase: Phase) -> Self {
+        self.profile.phase = Some(phase);
+        self
+    }
+
+    /// Outside of a transaction, runs a listener of a phase at once instead of failing.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, Phase};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let receipt = Listener::on(|_: &Paid| println!("receipt")).phase(Phase::AfterCommit).fallback();
+    /// let context = ApplicationContext::bare().listener(receipt).build()?;
+    /// assert_eq!(context.publish_event(Paid).await?.ran(), 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn fallback(mut self) -> Self {
+        self.profile.fallback = true;
+        self
+    }
+}
+
+impl<E: ?Sized + 'static> From<ListenerBuilder<E>> for Listener {
+    fn from(builder: ListenerBuilder<E>) -> Self {
+        let ListenerBuilder { profile, event, condition, bind } = builder;
+        Self(Source::ByHand(Arc::new(ByHand {
+            profile: Arc::new(profile),
+            event,
+            bind: Box::new(move |binder| {
+                let mut handler = bind(binder)?;
+                if condition.is_some() {
+                    handler.condition.clone_from(&condition);
+                }
+                Some(handler.erase())
+            }),
+        })))
+    }
+}

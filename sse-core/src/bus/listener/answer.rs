@@ -1,0 +1,76 @@
+//! What became of one call of a listener: plain data.
+
+use std::fmt;
+
+use super::error::Failure;
+use crate::boxed::BoxFuture;
+
+/// What became of one call. Nothing more to say is the common case, and costs nothing.
+#[must_use]
+pub struct Answer(Option<Box<More>>);
+
+/// The uncommon case.
+#[derive(Default)]
+pub(crate) struct More {
+    /// Of the listener itself, and of listeners of what it returned.
+    pub(crate) failures: Vec<Failure>,
+    /// Events that it returned and whose asynchronous listeners have yet to run.
+    pub(crate) pending: Vec<BoxFuture<Vec<Failure>>>,
+    /// The listener itself failed.
+    pub(crate) failed: bool,
+}
+
+impl Answer {
+    pub(crate) const RAN: Self = Self(None);
+
+    pub(crate) fn failed(failure: Failure) -> Self {
+        Self::of(More { failures: vec![failure], pending: Vec::new(), failed: true })
+    }
+
+    /// One that has more to say than that the listener ran.
+    pub(crate) fn of(more: More) -> Self {
+        Self(Some(Box::new(more)))
+    }
+
+    /// It ran, and there is nothing more to say.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The listener itself failed; those of what it returned are another matter.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.0.as_ref().is_some_and(|more| more.failed)
+    }
+
+    #[inline]
+    pub(crate) fn into_more(self) -> Option<Box<More>> {
+        self.0
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (None, other) => Self(other),
+            (this, None) => Self(this),
+            (Some(mut this), Some(other)) => {
+                this.failures.extend(other.failures);
+                this.pending.extend(other.pending);
+                this.failed |= other.failed;
+                Self(Some(this))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            None => f.write_str("Answer::RAN"),
+            Some(more) => f
+                .debug_struct("Answer")
+                .field("failures", &more.failures)
+                .field("pending", &more.pending.len())
+                .finish(),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! One call of a listener: the bus it is on, what is known of the event, which listener it is.
+
+use std::sync::Arc;
+
+use crate::bus::{event::EventMeta, profile::Profile, state::Bus};
+
+/// One call of a listener, lent to it.
+#[derive(Debug)]
+pub struct Call<'a> {
+    pub(crate) bus: &'a Bus,
+    pub(crate) meta: &'a EventMeta,
+    pub(crate) listener: &'a Arc<Profile>,
+}
+
+impl Call<'_> {
+    pub(crate) fn to_owned(&self) -> OwnedCall {
+        OwnedCall { bus: self.bus.clone(), meta: *self.meta, listener: Arc::clone(self.listener) }
+    }
+}
+
+/// One call of an asynchronous listener.
+#[derive(Debug)]
+pub struct OwnedCall {
+    bus: Bus,
+    meta: EventMeta,
+    listener: Arc<Profile>,
+}
+
+impl OwnedCall {
+    /// The same, lent.
+    #[must_use]
+    pub fn call(&self) -> Call<'_> {
+        Call { bus: &self.bus, meta: &self.meta, listener: &self.listener }
+    }
+}

@@ -1,0 +1,100 @@
+//! Who a listener is: its name, its place, and what it was declared with. Plain data.
+
+use std::{fmt, panic::Location, time::Duration};
+
+use super::event::EventKey;
+use crate::component::ComponentRef;
+
+/// When a listener of a transaction's events runs. See [`Transaction`](crate::Transaction).
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, Phase};
+/// # struct Paid; impl ApplicationEvent for Paid {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let check = Listener::on(|_: &Paid| Err::<(), _>("not enough in stock")).phase(Phase::BeforeCommit);
+/// let sorry = Listener::on(|_: &Paid| println!("sorry")).phase(Phase::AfterRollback);
+/// let context = ApplicationContext::bare().listener(check).listener(sorry).build()?;
+///
+/// let transaction = context.transaction();
+/// transaction.publish_event(Paid);
+/// assert!(transaction.commit().await.is_err()); // and it is rolled back
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Before the commit; its failure turns the commit into a rollback.
+    BeforeCommit,
+    /// After the commit.
+    AfterCommit,
+    /// After a rollback, asked for or by dropping the transaction.
+    AfterRollback,
+    /// After either.
+    AfterCompletion,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BeforeCommit => "before-commit",
+            Self::AfterCommit => "after-commit",
+            Self::AfterRollback => "after-rollback",
+            Self::AfterCompletion => "after-completion",
+        })
+    }
+}
+
+/// All of a listener that does not depend on types.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Profile {
+    pub(crate) name: &'static str,
+    pub(crate) module: &'static str,
+    pub(crate) id: Option<&'static str>,
+    pub(crate) declared_at: &'static Location<'static>,
+    pub(crate) event: EventKey,
+    pub(crate) owner: Option<ComponentRef>,
+    pub(crate) order: i32,
+    pub(crate) before: &'static [&'static str],
+    pub(crate) after: &'static [&'static str],
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) spawn: bool,
+    pub(crate) phase: Option<Phase>,
+    pub(crate) fallback: bool,
+}
+
+impl Profile {
+    /// Its id, else its path.
+    pub(crate) fn label(&self) -> &'static str {
+        self.id.unwrap_or(self.name)
+    }
+
+    /// Whether `target`, an id or the end of a path, means this listener.
+    pub(crate) fn is_called(&self, target: &str) -> bool {
+        self.id == Some(target)
+            || self.name == target
+            || self.name.strip_suffix(target).is_some_and(|path| path.ends_with("::"))
+    }
+}
+
+#[cfg(test)]
+impl Profile {
+    /// A listener of which nothing is said but its name, in a module of the same name.
+    #[track_caller]
+    pub(crate) fn test(name: &'static str, event: EventKey) -> Self {
+        Self {
+            name,
+            module: name,
+            id: None,
+            declared_at: Location::caller(),
+            event,
+            owner: None,
+            order: 0,
+            before: &[],
+            after: &[],
+            timeout: None,
+            spawn: false,
+            phase: None,
+            fallback: false,
+        }
+    }
+}

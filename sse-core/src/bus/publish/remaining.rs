@@ -1,0 +1,333 @@
+//! What is left of a publication after its call returned.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::time::Sleep;
+
+use super::{
+    outcome::Counts,
+    plan::{Entry, Plan},
+    run::{Run, Stage, Suspended},
+    scope::Origin,
+};
+use crate::{
+    boxed::{BoxError, BoxFuture},
+    bus::{
+        listener::{
+            Answer, Call, Failure, ListenerTimedOut, MaybeShared, Running, guarded, guarded_poll,
+        },
+        state::Bus,
+        tasks::{InFlight, Tasks},
+    },
+    observe::Span,
+};
+
+/// Listeners that have yet to run, and the one that is running.
+pub(crate) struct Remaining<E> {
+    bus: Bus,
+    plan: Arc<Plan<E>>,
+    /// `None` while a listener's future has it.
+    event: Option<MaybeShared<E>>,
+    origin: Origin,
+    stage: Stage,
+    next: usize,
+    step: Step<E>,
+    deadline: Option<Pin<Box<Sleep>>>,
+    pub(crate) stop_at_first: bool,
+    /// It runs in a task; where that is dropped there is nothing to hand it to.
+    pub(crate) handed_over: bool,
+    in_flight: Option<InFlight>,
+    /// Of the publication: what is left of it belongs to it too.
+    span: Span,
+}
+
+/// What a publication is waiting for.
+enum Step<E> {
+    /// Nothing: the listener at `next` has its turn.
+    Idle,
+    /// The listener at this position is due.
+    Due(usize),
+    /// The listener at `next - 1`.
+    Listener(Running<E>),
+    /// Events that the last listener returned.
+    Children(Vec<BoxFuture<Vec<Failure>>>),
+}
+
+impl<E: Send + Sync + 'static> Remaining<E> {
+    #[cold]
+    pub(crate) fn new(
+        bus: &Bus,
+        plan: Arc<Plan<E>>,
+        event: MaybeShared<E>,
+        origin: Origin,
+        stage: Stage,
+        suspended: Suspended,
+    ) -> Self {
+        let mut remaining = Self {
+            bus: bus.clone(),
+            next: plan.entries.len(),
+            plan,
+            event: Some(event),
+            origin,
+            stage,
+            step: Step::Idle,
+            deadline: None,
+            stop_at_first: false,
+            handed_over: false,
+            in_flight: None,
+            span: Span::current(),
+        };
+        remaining.suspended(suspended);
+        remaining
+    }
+
+    pub(crate) fn tasks(&self) -> &Arc<Tasks> {
+        self.bus.tasks()
+    }
+
+    pub(crate) fn needs_clock(&self) -> bool {
+        self.plan.timed
+    }
+
+    /// From now on its bus is not settled before it is done.
+    pub(crate) fn count(&mut self) {
+        if self.in_flight.is_none() {
+            self.in_flight = Some(InFlight::new(self.bus.tasks()));
+        }
+    }
+
+    fn suspended(&mut self, suspended: Suspended) {
+        match suspended {
+            Suspended::End => self.next = self.plan.entries.len(),
+            Suspended::Failed { next } => self.next = next,
+            Suspended::Children { next, pending } => {
+                self.next = next;
+                self.step = Step::Children(pending);
+            }
+            Suspended::Async { at } => {
+                self.next = at + 1;
+                self.step = Step::Due(at);
+            }
+        }
+    }
+
+    /// Runs synchronous listeners that are next. True if that was all.
+    pub(crate) fn advance(&mut self, counts: &mut Counts) -> bool {
+        loop {
+            if !matches!(self.step, Step::Idle) {
+                return false;
+            }
+            let left = self.plan.entries.len().saturating_sub(self.next);
+            if left == 0 {
+                return true;
+            }
+            if self.stop_at_first && !counts.failures.is_empty() {
+                counts.not_run += u32::try_from(left).unwrap_or(u32::MAX);
+                return true;
+            }
+            let Some(event) = &self.event else { return true };
+            let run = Run {
+                bus: &self.bus,
+                plan: &self.plan,
+                event,
+                meta: &counts.meta.clone(),
+                stage: self.stage,
+            };
+            let suspended = self.origin.within(|| run.from(self.next, counts));
+            self.suspended(suspended);
+        }
+    }
+
+    pub(crate) fn poll(&mut self, counts: &mut Counts, cx: &mut Context<'_>) -> Poll<()> {
+        let span = self.span.clone();
+        span.run(|| self.poll_inside(counts, cx))
+    }
+
+    fn poll_inside(&mut self, counts: &mut Counts, cx: &mut Context<'_>) -> Poll<()> {
+        self.count();
+        loop {
+            if ready!(self.poll_step(counts, cx)) && self.advance(counts) {
+                self.in_flight = None;
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Finishes the step that is under way. True once there is none.
+    fn poll_step(&mut self, counts: &mut Counts, cx: &mut Context<'_>) -> Poll<bool> {
+        match &mut self.step {
+            Step::Idle => Poll::Ready(true),
+            Step::Due(at) => {
+                let at = *at;
+                self.start(at, counts);
+                Poll::Ready(false)
+            }
+            Step::Children(children) => {
+                while let Some(child) = children.first_mut() {
+                    let failures = ready!(child.as_mut().poll(cx));
+                    counts.failures.extend(failures);
+                    drop(children.remove(0));
+                }
+                self.step = Step::Idle;
+                Poll::Ready(true)
+            }
+            Step::Listener(listener) => {
+                let event = &mut self.event;
+                let poll = || listener.poll(event, cx);
+                let answer = match self.origin.within(|| guarded_poll(poll)) {
+                    Poll::Ready(Ok(answer)) => Ok(answer),
+                    Poll::Ready(Err(panicked)) => Err(BoxError::from(panicked)),
+                    Poll::Pending => {
+                        let Some(deadline) = &mut self.deadline else { return Poll::Pending };
+                        ready!(deadline.as_mut().poll(cx));
+                        let timeout = self.entry().and_then(|entry| entry.profile.timeout);
+                        Err(ListenerTimedOut { timeout: timeout.unwrap_or_default() }.into())
+                    }
+                };
+                self.listener_is_over(answer, counts);
+                Poll::Ready(matches!(self.step, Step::Idle))
+            }
+        }
+    }
+
+    #[inline]
+    fn listener_is_over(&mut self, answer: Result<Answer, BoxError>, counts: &mut Counts) {
+        self.deadline = None;
+        let listener = std::mem::replace(&mut self.step, Step::Idle);
+        // A listener that was stopped runs its destructors now: in its publication, and caught.
+        let _ = self.origin.within(|| guarded(|| drop(listener)));
+        match answer {
+            Ok(answer) => {
+                let pending = counts.settle(answer);
+                if !pending.is_empty() {
+                    self.step = Step::Children(pending);
+                }
+            }
+            Err(error) => {
+                if let Some(entry) = self.entry() {
+                    let failure = Failure::new(&entry.profile, &counts.meta, None, error);
+                    counts.failures.push(failure);
+                }
+            }
+        }
+    }
+
+    /// The listener that is running.
+    fn entry(&self) -> Option<&Entry<E>> {
+        self.plan.entries.get(self.next.checked_sub(1)?)
+    }
+
+    #[inline]
+    fn start(&mut self, at: usize, counts: &Counts) {
+        self.step = Step::Idle;
+        let Some(entry) = self.plan.entries.get(at) else { return };
+        let call = Call { bus: &self.bus, meta: &counts.meta, listener: &entry.profile }.to_owned();
+        let event = match &self.event {
+            Some(MaybeShared::Shared(event)) => Some(MaybeShared::Shared(Arc::clone(event))),
+            _ => self.event.take(),
+        };
+        let Some(running) = event.and_then(|event| entry.start(event, call)) else { return };
+        self.deadline = entry.profile.timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout)));
+        self.step = Step::Listener(running);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, time::Duration};
+
+    use super::{
+        super::fixture::{Heard, Paid, bus, meta, plan, registered, with},
+        *,
+    };
+    use crate::bus::{event::describe, listener::Handler, listeners::Registered};
+
+    /// A publication of which nothing has run, as its first listener is asynchronous.
+    fn remaining(listeners: Vec<Registered>) -> (Remaining<Paid>, Counts) {
+        let (bus, plan, meta) = (bus(Vec::new()), plan(listeners), meta());
+        let event = MaybeShared::Owned(Paid(7));
+        let event = if plan.shared { MaybeShared::Shared(event.into_shared()) } else { event };
+        let origin = Origin::current(meta.event_id);
+        let suspended = Suspended::Async { at: 0 };
+        let remaining = Remaining::new(&bus, plan, event, origin, Stage::Now, suspended);
+        (remaining, Counts::new(meta, describe::<Paid>))
+    }
+
+    async fn finish((mut remaining, mut counts): (Remaining<Paid>, Counts)) -> Counts {
+        poll_fn(|cx| remaining.poll(&mut counts, cx)).await;
+        counts
+    }
+
+    fn hanging(name: &'static str) -> Registered {
+        let handler = Handler::lent(|_, _| Box::pin(std::future::pending()));
+        registered(name, handler, |it| it.timeout = Some(Duration::from_secs(5)))
+    }
+
+    #[tokio::test]
+    async fn nothing_runs_before_it_is_polled_and_then_all_in_order() {
+        let heard = Heard::default();
+        let left = remaining(vec![heard.lent("a"), heard.plain("b"), heard.lent("c")]);
+        assert!(heard.names().is_empty());
+        let counts = finish(left).await;
+        assert_eq!((heard.names(), counts.ran), (vec!["a", "b", "c"], 3));
+    }
+
+    #[tokio::test]
+    async fn a_failure_stops_nobody_unless_it_was_asked_for() {
+        for (stop_at_first, names, not_run) in
+            [(false, vec!["a", "b", "c", "d"], 0), (true, vec!["a", "b"], 2)]
+        {
+            let heard = Heard::default();
+            let listeners =
+                vec![heard.lent("a"), heard.failing("b"), heard.plain("c"), heard.lent("d")];
+            let (mut left, counts) = remaining(listeners);
+            left.stop_at_first = stop_at_first;
+            let counts = finish((left, counts)).await;
+            assert_eq!((heard.names(), counts.not_run), (names, not_run));
+            assert_eq!(counts.failures.len(), 1);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_is_stopped_at_its_timeout_and_the_next_has_its_turn() {
+        let heard = Heard::default();
+        let begun = tokio::time::Instant::now();
+        let counts = finish(remaining(vec![hanging("a"), heard.plain("b")])).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(5));
+        assert_eq!((heard.names(), counts.ran), (vec!["b"], 1));
+        let failure = &counts.failures[0];
+        assert!(failure.listener == "a" && failure.source.is::<ListenerTimedOut>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_is_for_one_listener_and_not_for_those_after_it() {
+        let heard = Heard::default();
+        let slow = Handler::lent(|event, _| {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                (event, Answer::RAN)
+            })
+        });
+        let in_time = with(heard.lent("a"), |it| it.timeout = Some(Duration::from_secs(5)));
+        let counts = finish(remaining(vec![in_time, registered("b", slow, |_| ())])).await;
+        assert_eq!((counts.ran, counts.failures.len()), (2, 0));
+    }
+
+    #[tokio::test]
+    async fn its_bus_is_not_settled_from_its_first_poll_to_its_end() {
+        let heard = Heard::default();
+        let (mut left, mut counts) = remaining(vec![hanging("a"), heard.plain("b")]);
+        let tasks = Arc::clone(left.tasks());
+        assert_eq!(tasks.running(), 0);
+        let polled = poll_fn(|cx| Poll::Ready(left.poll(&mut counts, cx))).await;
+        assert!(polled.is_pending());
+        assert_eq!(tasks.running(), 1);
+        drop(left);
+        assert_eq!(tasks.running(), 0);
+    }
+}

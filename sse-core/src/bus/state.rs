@@ -1,0 +1,223 @@
+//! The bus itself: what every part of it shares, without the types of events.
+
+use std::{
+    any::TypeId,
+    fmt,
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
+};
+
+use super::{
+    event::EventKey,
+    listeners::{ListenerNode, ListenersByType, Registered},
+    plans::{AnyPlan, Plans},
+    profile::Profile,
+    tasks::Tasks,
+    unheard::{UnheardEvents, UnheardHook},
+};
+use crate::{
+    component::{Components, TypeMap},
+    sync::lock_std as lock,
+};
+
+/// A bus. Cheap to clone; every clone is the same bus.
+///
+/// Locks are taken in the order `subscribed`, `late`; a listener never runs under one, and is never
+/// dropped under one.
+#[derive(Clone)]
+pub(crate) struct Bus(Arc<Inner>);
+
+struct Inner {
+    /// Of events that were known when the bus was made. Never changes, hence no lock.
+    plans: Plans,
+    /// Of events that were first seen later: at most one entry for each event type of the program.
+    late: RwLock<TypeMap<Arc<dyn AnyPlan>>>,
+    /// The listeners that the bus was made with.
+    fixed: ListenersByType,
+    /// Listeners added since.
+    subscribed: Mutex<ListenersByType>,
+    components: Components,
+    tasks: Arc<Tasks>,
+    unheard: UnheardEvents,
+    /// The listeners that the bus was made with, in the same order on every run.
+    nodes: Vec<ListenerNode>,
+    /// The events that were known when the bus was made, by Rust's name.
+    events: Vec<EventKey>,
+    linked: bool,
+    #[cfg(feature = "test-util")]
+    taps: Arc<super::tap::Taps>,
+}
+
+/// What a bus is made of.
+pub(crate) struct BusParts {
+    pub(crate) plans: TypeMap<Arc<dyn AnyPlan>>,
+    pub(crate) fixed: ListenersByType,
+    pub(crate) components: Components,
+    pub(crate) on_unheard: Vec<UnheardHook>,
+    pub(crate) nodes: Vec<ListenerNode>,
+    pub(crate) events: Vec<EventKey>,
+    /// Whether everything that is linked into the program belongs to it.
+    pub(crate) linked: bool,
+}
+
+impl Bus {
+    /// Remembers the runtime that it is called in, for listeners that are started without one.
+    pub(crate) fn new(parts: BusParts) -> Self {
+        let BusParts { plans, fixed, components, on_unheard, nodes, events, linked } = parts;
+        Self(Arc::new(Inner {
+            plans: Plans::new(plans),
+            late: RwLock::default(),
+            fixed,
+            subscribed: Mutex::default(),
+            components,
+            tasks: Arc::new(Tasks::of_this_runtime()),
+            unheard: UnheardEvents::new(on_unheard, linked),
+            nodes,
+            events,
+            linked,
+            #[cfg(feature = "test-util")]
+            taps: Arc::default(),
+        }))
+    }
+
+    /// The plans of the events that were known when the bus was made.
+    #[inline]
+    pub(crate) fn plans(&self) -> &Plans {
+        &self.0.plans
+    }
+
+    /// The plan of an event that was not known when the bus was made. `make` makes the first one.
+    pub(crate) fn late_plan(
+        &self,
+        event: TypeId,
+        make: impl FnOnce(&ListenersByType) -> Arc<dyn AnyPlan>,
+    ) -> Arc<dyn AnyPlan> {
+        let late = self.0.late.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = late.get(&event) {
+            return Arc::clone(plan);
+        }
+        drop(late);
+        // Before the locks: it asks the program what the event is.
+        let plan = make(&self.0.fixed);
+        let subscribed = lock(&self.0.subscribed);
+        let mut late = self.0.late.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = late.get(&event) {
+            return Arc::clone(plan);
+        }
+        drop(plan.refresh(&self.0.fixed, &subscribed));
+        late.insert(event, Arc::clone(&plan));
+        plan
+    }
+
+    /// Adds a listener, for publications that begin from now on.
+    pub(crate) fn add(&self, listener: Registered) {
+        let profile = Arc::clone(&listener.profile);
+        self.change(profile.event.id(), |subscribed| {
+            subscribed.add(listener);
+            None
+        });
+    }
+
+    /// Takes a listener out that was added; publications that have begun still reach it.
+    pub(crate) fn remove(&self, profile: &Arc<Profile>) {
+        self.change(profile.event.id(), |subscribed| subscribed.remove(profile));
+    }
+
+    /// Changes the subscribed listeners and the plans that they are in. What is no longer needed is
+    /// dropped after the lock: closures of the program die here.
+    fn change(
+        &self,
+        heard: TypeId,
+        change: impl FnOnce(&mut ListenersByType) -> Option<Registered>,
+    ) {
+        let mut subscribed = lock(&self.0.subscribed);
+        let removed = change(&mut subscribed);
+        let plans = self.plans_hearing(heard);
+        let old: Vec<_> =
+            plans.into_iter().map(|plan| plan.refresh(&self.0.fixed, &subscribed)).collect();
+        drop(subscribed);
+        drop((old, removed));
+    }
+
+    /// Every plan that a listener of this type is in.
+    pub(crate) fn plans_hearing(&self, heard: TypeId) -> Vec<Arc<dyn AnyPlan>> {
+        let late = self.0.late.read().unwrap_or_else(PoisonError::into_inner);
+        let plans = self.0.plans.iter().chain(late.values());
+        plans.filter(|plan| plan.hears(heard)).cloned().collect()
+    }
+
+    /// Every listener, also those that were added since.
+    pub(crate) fn profiles(&self) -> Vec<Arc<Profile>> {
+        let subscribed = lock(&self.0.subscribed);
+        let fixed = self.0.nodes.iter().map(|it| &it.profile);
+        fixed.chain(subscribed.profiles()).cloned().collect()
+    }
+
+    pub(crate) fn components(&self) -> &Components {
+        &self.0.components
+    }
+
+    pub(crate) fn tasks(&self) -> &Arc<Tasks> {
+        &self.0.tasks
+    }
+
+    pub(crate) fn unheard(&self) -> &UnheardEvents {
+        &self.0.unheard
+    }
+
+    /// The listeners that the bus was made with, for the event graph.
+    pub(crate) fn nodes(&self) -> &[ListenerNode] {
+        &self.0.nodes
+    }
+
+    /// The events that were known when the bus was made.
+    pub(crate) fn events(&self) -> &[EventKey] {
+        &self.0.events
+    }
+
+    /// Whether everything that is linked into the program belongs to it.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.0.linked
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakBus {
+        WeakBus(Arc::downgrade(&self.0))
+    }
+
+    #[cfg(feature = "test-util")]
+    pub(crate) fn taps(&self) -> &super::tap::Taps {
+        &self.0.taps
+    }
+
+    /// Calls `hook` with each event before its listeners run.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn tap(
+        &self,
+        hook: impl Fn(super::tap::Tapped) + Send + Sync + 'static,
+    ) -> super::tap::Tap {
+        let tap = self.0.taps.add(hook);
+        // The short way of plain listeners passes taps by; it is only for plans that never changed.
+        // So let every known event go by its plan of this moment, as if a listener had come and gone.
+        let subscribed = lock(&self.0.subscribed);
+        let plans = self.0.plans.iter();
+        let old: Vec<_> = plans.map(|plan| plan.refresh(&self.0.fixed, &subscribed)).collect();
+        drop(subscribed);
+        drop(old);
+        tap
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("events", &self.0.events).finish_non_exhaustive()
+    }
+}
+
+/// A bus that may be gone: what a guard has that must not keep it alive.
+#[derive(Clone, Default)]
+pub(crate) struct WeakBus(Weak<Inner>);
+
+impl WeakBus {
+    pub(crate) fn upgrade(&self) -> Option<Bus> {
+        self.0.upgrade().map(Bus)
+    }
+}
