@@ -50,7 +50,10 @@ async fn main() -> Result<()> {
     for _ in 0..rounds {
         rates.push((grouped(&server).await?, counters(&server).await?));
     }
-    report("sends/s, 64 in flight: engine, a transaction each with a counter row for each key", &rates);
+    report(
+        "sends/s, 64 in flight: engine, a transaction each with a counter row for each key",
+        &rates,
+    );
     let mut hops = Vec::new();
     for _ in 0..rounds {
         hops.push((through_feed(&server).await?, insert(&sql).await?));

@@ -7,14 +7,17 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, sleep_until, timeout},
 };
-use tokio_postgres::{Error, types::Type};
+use tokio_postgres::{
+    Error,
+    types::{ToSql, Type},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     bell::{Bell, QUEUE},
     follow::Followed,
     session::{Session, Shared, closed},
-    values::{self, Param},
+    values,
 };
 
 /// So many orders may wait while the feed reads.
@@ -172,7 +175,7 @@ impl Reader {
                     let _ = answer.send(Ok(()));
                 }
                 Order::Unfollow(topics) => {
-                    topics.iter().for_each(|topic| self.followed.unfollow(topic))
+                    topics.iter().for_each(|topic| self.followed.unfollow(topic));
                 }
                 Order::Mark(answer) => drop(answer.send(mark())),
                 Order::Restart => restart = true,
@@ -230,15 +233,19 @@ async fn read(
     after: Position,
     followed: &Followed,
 ) -> Result<Page, Error> {
-    let sql = shared.names.sql("select * from sse.feed($1, $2, $3, $4)");
     let (after, bits) = (values::number(after.get()), followed.bits());
-    let params: [Param<'_>; 4] = [
-        (&after, Type::INT8),
-        (&bits, Type::BYTEA),
-        (&MAX_ROWS, Type::INT4),
-        (&MAX_BYTES, Type::INT8),
-    ];
-    let rows = session.client.query_typed(&sql, &params).await?;
+    let params: [&(dyn ToSql + Sync); 4] = [&after, &bits, &MAX_ROWS, &MAX_BYTES];
+    // Under a name, since this connection is never a pooler's.
+    let statement = match session.feed.get() {
+        Some(prepared) => prepared,
+        None => {
+            let sql = shared.names.sql("select * from sse.feed($1, $2, $3, $4)");
+            let types = [Type::INT8, Type::BYTEA, Type::INT4, Type::INT8];
+            let prepared = session.client.prepare_typed(&sql, &types).await?;
+            session.feed.get_or_init(|| prepared)
+        }
+    };
+    let rows = session.client.query(statement, &params).await?;
     let nothing =
         Mark { epoch: sse_tower_core::backplane::Epoch::new(0), position: Position::ZERO };
     let Some(first) = rows.first() else {

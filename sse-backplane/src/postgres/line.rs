@@ -16,6 +16,7 @@ use tokio_postgres::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    bell::Bell,
     failure::Failure,
     session::{Session, Shared, closed},
     values::Param,
@@ -107,6 +108,20 @@ impl Line {
                 Err(_) => Err(silent(&shared)),
             }
         })
+    }
+}
+
+/// Rings for other processes, in a transaction of its own: in one that stores something, all others of the database that
+/// notify would wait for its commit. It says nothing that is not stored already, so it need not wait for the disk.
+const RING: &str = "select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
+
+impl Line {
+    /// Rings for other processes once everything is done that was called before. Nobody relies on it: whoever does not
+    /// hear it looks a moment later.
+    pub(super) fn ring(&self, bell: &Bell, why: u8) {
+        let channel = self.shared.names.channel().to_owned();
+        let params = vec![owned(channel, Type::TEXT), owned(bell.payload(why), Type::TEXT)];
+        drop(self.rows(RING, params));
     }
 }
 

@@ -14,7 +14,7 @@
 //! # How it works
 //! * A batch is **one statement**, a function: the namespace's advisory lock, positions, one insert for all events, commit. There
 //!   is no counter row for each topic, and a lock never outlives a statement, so a process that stands still holds up nobody.
-//! * Then the bell is rung: a `NOTIFY` on a connection of its own, never in anybody's transaction. Whoever misses it looks by
+//! * Then the bell is rung: a `NOTIFY` in a transaction of its own, never in anybody's. Whoever misses it looks by
 //!   itself, after 250 ms at first and at most 2 s.
 //! * [`outbox_sql`], [`TokioPostgres`] and (feature `sqlx`) `Sqlx` store in a **transaction of the application**: plain inserts, no
 //!   lock, no bell. Some node moves them to the log when they are committed, and no other transaction holds that up.
@@ -94,9 +94,8 @@ struct Running {
     load: Line,
     queue: PostgresQueue,
     orders: mpsc::Sender<Order>,
-    /// Rung for this process, for others, and for the mover.
-    own: Arc<Bell>,
-    out: Arc<Bell>,
+    /// Rung for this process's feed, and for the mover.
+    bell: Arc<Bell>,
     filled: Arc<Bell>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -136,9 +135,8 @@ impl Postgres {
         if self.running.get().is_some() {
             return Err(EngineError::refused("this engine was started before"));
         }
-        let (own, out, filled) =
-            (Arc::new(Bell::new()), Arc::new(Bell::new()), Arc::new(Bell::new()));
-        let (session, mark) = self.shared.connect(Some(own.clone())).await?;
+        let (bell, filled) = (Arc::new(Bell::new()), Arc::new(Bell::new()));
+        let (session, mark) = self.shared.connect(Some(bell.clone())).await?;
         let mut tasks = Vec::new();
         let line = |tasks: &mut Vec<_>| {
             let (line, task) = Line::new(&self.shared);
@@ -149,21 +147,18 @@ impl Postgres {
         let reader = Reader {
             shared: self.shared.clone(),
             feed,
-            bell: own.clone(),
+            bell: bell.clone(),
             orders: waiting,
             end: self.end.clone(),
             followed: Followed::new(),
             mark,
             read_at: Instant::now(),
         };
-        let ringing = line(&mut tasks);
-        let background = Arc::new(line(&mut tasks));
         let mover = Mover {
             shared: self.shared.clone(),
-            line: background.clone(),
+            line: line(&mut tasks),
             filled: filled.clone(),
-            own: own.clone(),
-            out: out.clone(),
+            bell: bell.clone(),
             end: self.end.clone(),
         };
         let running = Running {
@@ -171,27 +166,19 @@ impl Postgres {
             load: line(&mut tasks),
             queue: PostgresQueue {
                 shared: self.shared.clone(),
-                line: line(&mut tasks),
+                line: Arc::new(line(&mut tasks)),
                 leases: line(&mut tasks),
-                own: own.clone(),
-                out: out.clone(),
+                bell: bell.clone(),
             },
             orders,
-            own: own.clone(),
-            out: out.clone(),
+            bell,
             filled,
             tasks: Mutex::default(),
         };
         tasks.push(tokio::spawn(reader.run(session)));
-        tasks.push(tokio::spawn(work::ring(
-            self.shared.clone(),
-            out,
-            own,
-            self.end.clone(),
-            ringing,
-        )));
         tasks.push(tokio::spawn(mover.run()));
-        tasks.push(tokio::spawn(work::house(background, self.end.clone())));
+        let house = work::house(line(&mut tasks), self.end.clone());
+        tasks.push(tokio::spawn(house));
         running.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&mut tasks);
         if self.running.set(running).is_err() {
             return Err(EngineError::refused("this engine was started before"));
@@ -232,8 +219,10 @@ impl Engine for Postgres {
     fn append(&self, batch: Batch) -> EngineFuture<'_, Vec<Answer>> {
         let begun = self.running().and_then(|running| {
             values::check(&batch.entries)?;
-            let (shared, own, out) = (self.shared.clone(), running.own.clone(), running.out.clone());
-            Ok(running.append.call(move |session| async move {
+            let (shared, bell) = (self.shared.clone(), running.bell.clone());
+            let queued = batch.entries.iter().any(|entry| matches!(entry.change, Change::Enqueue(_)));
+            let why = if queued { LOG | QUEUE } else { LOG };
+            let stored = running.append.call(move |session| async move {
                 let columns = Columns::of(&batch.entries);
                 let (node, count) = (Uuid(batch.node.get()), number(batch.number));
                 let mut params: Vec<Param<'_>> = vec![(&node, Type::UUID), (&count, Type::INT8)];
@@ -243,12 +232,12 @@ impl Engine for Postgres {
                 );
                 let row = session.client.query_typed_one(&sql, &params).await?;
                 shared.reached(position(row.try_get("last")?));
-                let queued = batch.entries.iter().any(|entry| matches!(entry.change, Change::Enqueue(_)));
-                let why = if queued { LOG | QUEUE } else { LOG };
-                out.ring(why);
-                own.ring(why);
+                bell.ring(why);
                 row.try_get::<_, Option<Vec<i64>>>("answers")
-            }))
+            });
+            // Right behind it on the same connection: rung as soon as it is committed, and before its answer is here.
+            running.append.ring(&running.bell, why);
+            Ok(stored)
         });
         Box::pin(async move {
             let Some(answers) = begun?.await? else {
@@ -321,7 +310,8 @@ impl Engine for Postgres {
     fn close(&self) -> EngineFuture<'_, ()> {
         self.end.cancel();
         let tasks = self.running.get().map(|running| {
-            for line in [&running.append, &running.load, &running.queue.line, &running.queue.leases]
+            for line in
+                [&running.append, &running.load, &*running.queue.line, &running.queue.leases]
             {
                 line.close();
             }

@@ -26,11 +26,11 @@ const OVER: &str = "SSE01";
 pub(super) struct PostgresQueue {
     pub(super) shared: Arc<Shared>,
     /// Claims and results.
-    pub(super) line: Line,
+    pub(super) line: Arc<Line>,
     /// Leases have a connection to themselves: no claim that waits may cost one.
     pub(super) leases: Line,
-    pub(super) own: Arc<Bell>,
-    pub(super) out: Arc<Bell>,
+    /// This process's own feed.
+    pub(super) bell: Arc<Bell>,
 }
 
 impl PostgresQueue {
@@ -40,12 +40,12 @@ impl PostgresQueue {
         done: EngineFuture<'static, T>,
         rings: impl Fn(&T) -> bool + Send + 'static,
     ) -> EngineFuture<'static, T> {
-        let (own, out) = (self.own.clone(), self.out.clone());
+        let (bell, line) = (self.bell.clone(), self.line.clone());
         let done = tokio::spawn(async move {
             let done = done.await;
             if done.as_ref().is_ok_and(rings) {
-                own.ring(QUEUE);
-                out.ring(QUEUE);
+                bell.ring(QUEUE);
+                line.ring(&bell, QUEUE);
             }
             done
         });
@@ -100,7 +100,7 @@ impl Queue for PostgresQueue {
                 versions.push(i64::from(kind.version));
             }
         }
-        let params = vec![
+        let params = [
             owned(Uuid(node.get()), Type::UUID),
             owned(ids, Type::TEXT_ARRAY),
             owned(counts, Type::INT4_ARRAY),

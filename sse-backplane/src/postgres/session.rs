@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::poll_fn,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, types::Type};
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Statement, types::Type};
 
 use super::{address::Address, bell::Bell, failure::Failure, names::Names, values::number};
 
@@ -40,6 +40,8 @@ pub(super) struct Shared {
 pub(super) struct Session {
     pub(super) client: Client,
     pub(super) number: u64,
+    /// What the feed asks all the time.
+    pub(super) feed: OnceLock<Statement>,
     task: JoinHandle<()>,
 }
 
@@ -121,7 +123,7 @@ impl Shared {
             }
         };
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
-        Ok(Session { client, number, task })
+        Ok(Session { client, number, feed: OnceLock::new(), task })
     }
 
     /// Is it a server that can be used, and is everything there?

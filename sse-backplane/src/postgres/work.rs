@@ -1,4 +1,4 @@
-//! What goes on in the background: ringing for others, moving what applications stored, retention.
+//! What goes on in the background: moving what applications stored, and retention.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,45 +25,18 @@ const MAX_MOVED: i32 = 500;
 const TRIM: Duration = Duration::from_secs(1);
 const MAX_TRIM: Duration = Duration::from_secs(4);
 /// So many rows at once.
-const MAX_TRIMMED: i32 = 2_000;
+const MAX_TRIMMED: i32 = 10_000;
 /// Heads and the queue's log are looked after so often.
 const PRUNE: Duration = Duration::from_secs(10);
-
-/// Rings on a connection of its own, after the commit: a notification inside a transaction would make all others that
-/// notify wait for its commit.
-pub(super) async fn ring(
-    shared: Arc<Shared>,
-    out: Arc<Bell>,
-    own: Arc<Bell>,
-    end: CancellationToken,
-    line: Line,
-) {
-    loop {
-        tokio::select! {
-            () = out.rung() => {}
-            () = end.cancelled() => return,
-        }
-        let why = out.take();
-        if why == 0 {
-            continue;
-        }
-        // It says nothing that is not stored already, so it need not wait for the disk.
-        let sql = "select set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
-        let channel = shared.names.channel().to_owned();
-        let params = vec![owned(channel, Type::TEXT), owned(own.payload(why), Type::TEXT)];
-        // Nobody relies on it: whoever does not hear it looks a moment later.
-        let _ = line.rows(sql, params).await;
-    }
-}
 
 /// Moves what was stored in transactions of the application into the log.
 pub(super) struct Mover {
     pub(super) shared: Arc<Shared>,
-    pub(super) line: Arc<Line>,
+    pub(super) line: Line,
     /// Rung where such a transaction was committed.
     pub(super) filled: Arc<Bell>,
-    pub(super) own: Arc<Bell>,
-    pub(super) out: Arc<Bell>,
+    /// This process's own feed.
+    pub(super) bell: Arc<Bell>,
     pub(super) end: CancellationToken,
 }
 
@@ -114,15 +87,15 @@ impl Mover {
         let (seen, moved, queued) = moved.await.ok()?;
         if moved > 0 {
             let why = if queued { LOG | QUEUE } else { LOG };
-            self.own.ring(why);
-            self.out.ring(why);
+            self.bell.ring(why);
+            self.line.ring(&self.bell, why);
         }
         Some((seen, moved))
     }
 }
 
 /// Retention, in small steps. Several nodes may run it; one of them does something.
-pub(super) async fn house(line: Arc<Line>, end: CancellationToken) {
+pub(super) async fn house(line: Line, end: CancellationToken) {
     let step = |sql| line.one::<i32>(sql, vec![owned(MAX_TRIMMED, Type::INT4)]);
     let mut pause = TRIM;
     let mut prune = Instant::now() + PRUNE;

@@ -333,8 +333,9 @@ begin
     order by w.ord, r.pos;
 end $$;
 
--- Retention, in the background, by one process at a time: topics that had events since the last time, and those
--- whose time has come. Nothing younger than ten seconds goes, so that every feed has read it. How much was done.
+-- Retention, in the background, by one process at a time: topics that had events since the last time are looked at two
+-- seconds later, and those whose time has come now. Nothing younger than ten seconds goes, so that every feed has read it.
+-- How much was done; as much as the limit if there is more.
 create or replace function sse.trim(p_limit int) returns int language plpgsql volatile
 set enable_seqscan = off set jit = off as $$
 declare
@@ -346,7 +347,9 @@ declare
     v_newest bigint;
     v_oldest bigint;
     v_due bigint;
-    v_done int;
+    v_seen int;
+    v_topics int := 0;
+    v_done int := 0;
     v_rows int;
     v_topic sse.topic;
 begin
@@ -354,14 +357,18 @@ begin
         return 0;
     end if;
     select m.trimmed into v_from from sse.meta m where m.one;
-    select max(x.pos), count(*) into v_to, v_done
+    select max(x.pos), count(*) into v_to, v_seen
     from (select l.pos from sse.log l where l.pos > v_from and l.pos <= v_window order by l.pos limit p_limit) x;
+    if v_seen > 0 then
+        update sse.topic t set due = v_now + 2000000
+        where t.id = any (array(select distinct l.topic from sse.log l where l.pos > v_from and l.pos <= v_to))
+          and (t.due is null or t.due > v_now + 2000000);
+        update sse.meta m set trimmed = v_to where m.one;
+    end if;
     for v_topic in
-        select x.* from sse.topic x
-        where x.id = any (array(select distinct l.topic from sse.log l where l.pos > v_from and l.pos <= v_to))
-        union
-        (select x.* from sse.topic x where x.due <= v_now order by x.due limit 500)
+        select x.* from sse.topic x where x.due <= v_now order by x.due limit 500
     loop
+        v_topics := v_topics + 1;
         v_cut := greatest(
             v_now - v_topic.age,
             -- A few more than asked for: who reads page by page is not overtaken at once.
@@ -379,11 +386,13 @@ begin
         v_done := v_done + sse.drop_events(v_topic.id, v_cut);
         select l.pos into v_oldest from sse.log l
         where l.topic = v_topic.id and l.kind = 0 order by l.pos limit 1;
-        v_due := case when v_oldest is not null then greatest(v_oldest, v_now - v_topic.age) + v_topic.age + 1000000
+        v_due := case when v_oldest is not null then v_oldest + v_topic.age + 1000000
                       else greatest(v_topic.last, v_topic.newest, v_newest) + 2 * greatest(v_topic.age, 600000000) end;
         update sse.topic x
-        set newest = case when v_newest <= v_cut then greatest(x.newest, v_newest) else x.newest end, due = v_due
-        where x.id = v_topic.id and (v_newest <= v_cut or x.due is distinct from v_due);
+        set newest = case when v_newest <= v_cut then greatest(x.newest, v_newest) else x.newest end,
+            -- What should be gone and is too young, or is only there for its keys, is looked at again soon.
+            due = greatest(v_due, v_now + 20000000)
+        where x.id = v_topic.id;
     end loop;
     delete from sse.log l where l.pos = any (array(
         select x.pos from sse.log x where x.kind <> 0 and x.pos <= v_window order by x.pos limit p_limit));
@@ -397,11 +406,8 @@ begin
     delete from sse.batch b where b.pos = any (array(
         select x.pos from sse.batch x where x.pos < least(v_now - 86400000000, sse.last()) order by x.pos limit p_limit));
     get diagnostics v_rows = row_count;
-    v_done := v_done + v_rows;
-    if v_to is not null then
-        update sse.meta m set trimmed = v_to where m.one;
-    end if;
-    return v_done;
+    return case when v_topics = 500 or v_seen = p_limit then p_limit
+                else least(greatest(v_done + v_rows, v_seen, v_topics), p_limit - 1) end;
 end $$;
 
 -- Heads that have outlived their events go. Under the lock, since a batch may just have found one of them.
@@ -409,15 +415,17 @@ create or replace function sse.bury_topics(p_limit int) returns int language plp
 set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
     v_done int;
+    -- Retention puts off what is over by less than this.
+    v_soon bigint := sse.clock() + 30000000;
 begin
-    if not exists (select from sse.topic t where t.due <= sse.clock()) then
+    if not exists (select from sse.topic t where t.due <= v_soon) then
         return 0;
     end if;
     perform sse.lock();
     with old as (
         delete from sse.topic t where t.id = any (array(
             select x.id from sse.topic x
-            where x.due <= sse.clock()
+            where x.due <= v_soon
               and greatest(x.last, x.newest) + 2 * greatest(x.age, 600000000) <= sse.clock()
               and not exists (select from sse.log l where l.topic = x.id and l.kind = 0)
               and not exists (select from sse.once o where o.topic = x.id)
