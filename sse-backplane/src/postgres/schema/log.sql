@@ -86,8 +86,11 @@ create or replace function sse.version() returns int language sql immutable as '
 create or replace function sse.clock() returns bigint language sql volatile as
 $$ select (extract(epoch from clock_timestamp()) * 1000000)::bigint $$;
 
-create or replace function sse.last() returns bigint language sql stable as
-$$ select coalesce((select b.pos from sse.batch b order by b.pos desc limit 1), 0) $$;
+-- Where the store stands. Not in SQL alone: that would be planned anew with each call.
+create or replace function sse.last() returns bigint language plpgsql stable as $$
+begin
+    return coalesce((select b.pos from sse.batch b order by b.pos desc limit 1), 0);
+end $$;
 
 -- The one lock under which positions are given.
 create or replace function sse.lock() returns void language sql volatile as

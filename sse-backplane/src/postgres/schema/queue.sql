@@ -102,16 +102,18 @@ begin
 end $$;
 
 create or replace function sse.enqueue(p_pos bigint, p_name text, p_version bigint, p_id uuid, p_head bytea, p_body bytea)
-returns void language sql volatile as $$
+returns void language plpgsql volatile as $$
+begin
     insert into sse.bus (pos, kind, event_id, head, body)
-    values (p_pos, sse.kind_id(p_name, p_version), p_id, p_head, p_body)
-$$;
+    values (p_pos, sse.kind_id(p_name, p_version), p_id, p_head, p_body);
+end $$;
 
 -- Where a listener stands in a kind.
-create or replace function sse.cursor(p_listener text, p_kind int, p_since bigint) returns bigint language sql stable as $$
-    select greatest(p_since, (select l.pos from sse.lane l where l.listener = p_listener and l.kind = p_kind
-                              order by l.pos desc limit 1))
-$$;
+create or replace function sse.cursor(p_listener text, p_kind int, p_since bigint) returns bigint language plpgsql stable as $$
+begin
+    return greatest(p_since, (select l.pos from sse.lane l where l.listener = p_listener and l.kind = p_kind
+                              order by l.pos desc limit 1));
+end $$;
 
 create or replace function sse.register(p_listeners text[], p_earliest boolean[], p_of int[], p_names text[])
 returns void language plpgsql volatile set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
