@@ -10,12 +10,13 @@ use std::{
 use super::{
     application_context::ApplicationContext,
     checks,
-    inject::ContextStreams,
+    inject::NotTheBus,
     lifecycle::{ContextClosed, ContextDraining, ContextStarted},
     linked::{LinkedEvent, LinkedListener},
     wiring::{WiringError, WiringFault},
 };
 use crate::{
+    backplane::Node,
     bus::{
         declare::{Binder, EventRef, Listener},
         listeners::{ListenerNode, ListenersByType, Registered},
@@ -51,6 +52,7 @@ pub struct ContextBuilder {
     components: Vec<Given>,
     listeners: Vec<Listener>,
     on_unheard: Vec<UnheardHook>,
+    backplane: Option<Node>,
 }
 
 struct Given {
@@ -93,7 +95,13 @@ impl ApplicationContext {
 
 impl ContextBuilder {
     fn new(linked: bool) -> Self {
-        Self { linked, components: Vec::new(), listeners: Vec::new(), on_unheard: Vec::new() }
+        Self {
+            linked,
+            components: Vec::new(),
+            listeners: Vec::new(),
+            on_unheard: Vec::new(),
+            backplane: None,
+        }
     }
 
     /// Gives the context a component, one of each type. In a bare context its own annotated methods
@@ -174,6 +182,23 @@ impl ContextBuilder {
         self
     }
 
+    /// Ties the context to a backplane: it [is ready](ApplicationContext::is_ready) only while the backplane is not
+    /// down, and a drain ends when what it has queued is stored. The backplane stays open; who opened it closes it.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, backplane::{MemoryStore, Node, NodeOptions}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = MemoryStore::new();
+    /// # let backplane = Node::open(store.engine(), NodeOptions::default()).await?;
+    /// let context = ApplicationContext::bare().backplane(&backplane).build()?;
+    /// assert!(context.is_ready());
+    /// # Ok(()) }
+    /// ```
+    pub fn backplane(mut self, backplane: &impl AsRef<Node>) -> Self {
+        self.backplane = Some(backplane.as_ref().clone());
+        self
+    }
+
     /// Binds and checks everything, publishes [`ContextStarted`], and is done.
     ///
     /// Built inside a tokio runtime, the context remembers it for listeners that are started from
@@ -212,9 +237,9 @@ impl ContextBuilder {
             }
         }
 
-        let streams = OpenStreams::default();
-        let own = Arc::new(ContextStreams(streams.clone()));
-        components.add(TypeId::of::<ContextStreams>(), type_name::<ContextStreams>(), own);
+        let rest = NotTheBus { streams: OpenStreams::default(), backplane: self.backplane };
+        let own = Arc::new(rest.clone());
+        components.add(TypeId::of::<NotTheBus>(), type_name::<NotTheBus>(), own);
 
         let mut fixed = ListenersByType::default();
         let mut nodes = Vec::new();
@@ -260,7 +285,7 @@ impl ContextBuilder {
         let on_unheard = self.on_unheard;
         let linked = self.linked;
         let parts = BusParts { plans, fixed, components, on_unheard, nodes, events, linked };
-        let context = ApplicationContext::new(Bus::new(parts), streams);
+        let context = ApplicationContext::new(Bus::new(parts), rest);
         log(context.bus());
         // Whoever wants to know hears it; whoever fails has said so in the log.
         publish(context.bus(), ContextStarted, built_at).detach();

@@ -39,11 +39,13 @@ mod sender;
 mod settings;
 
 pub use builder::SseEmitterBuilder;
-pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK};
-pub use control::StreamControl;
-pub use endpoint::{Configure, Ending, EndpointOptions, beside};
+pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK, never};
+pub use control::{MAX_HEAD_WAIT, StreamControl};
+pub use endpoint::{Configure, Ending, EndpointOptions, IntoStreamError, beside, decided};
 pub use error::{SendError, TrySendError};
 pub(crate) use queue::Queued;
 pub use sender::SseEmitter;
 pub(crate) use settings::ConnSettings;
-pub use settings::{DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE};
+pub use settings::{
+    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, MIN_KEEP_ALIVE,
+};

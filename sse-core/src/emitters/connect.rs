@@ -8,6 +8,7 @@ use super::{
     cursor::TopicCursor,
     hub::{Hub, Key},
     last_event_id::{LastEventId, Seen},
+    link::{Gate, replace},
     one_per_key::Second,
     registry::{Registry, Topic},
 };
@@ -15,7 +16,7 @@ use crate::{
     close_reason::CloseReason,
     emitter::{Conn, STATE, SseEmitter},
     event::{GapReason, bye, gap, id_alone, ready, reset},
-    log::{After, Cursor, Missed, Place, Position, Snapshot, Token},
+    log::{After, Cursor, Missed, Place, Position, ReaderId, Snapshot, Token},
     observe,
     spread::A_DAY,
     sync::{Arc, lock},
@@ -59,13 +60,16 @@ impl<K: Key> Hub<K> {
     }
 
     /// Under the registry's lock, so that of two who insert the same emitter one does nothing.
-    fn follows(registry: &Registry<K>, conn: &Arc<Conn>, key: &K) -> bool {
+    pub(super) fn follows(registry: &Registry<K>, conn: &Arc<Conn>, key: &K) -> bool {
         registry.get(key).is_some_and(|topic| {
             lock(&topic.log).snapshot().iter().any(|reader| Arc::ptr_eq(reader, conn))
         })
     }
 
     fn attach(self: &Arc<Self>, conn: &Arc<Conn>, mut keys: Vec<K>, last: &LastEventId) {
+        if let Some(link) = &self.link {
+            return self.attach_linked(link, conn, keys, last);
+        }
         let now = Instant::now();
         let mut replaced = Vec::new();
         let opening = {
@@ -87,23 +91,20 @@ impl<K: Key> Hub<K> {
             self.plan_sweep(&registry, now);
             opening
         };
-        for old in replaced {
-            let farewell = bye(CloseReason::Replaced, Some(A_DAY));
-            old.close(CloseReason::Replaced, Some(farewell));
-        }
-        self.tell(conn, opening);
+        replace(&replaced);
+        self.tell(conn, opening, None);
     }
 
     /// Is there room at these keys, and who has to go? Under the registry's lock, so that of two who
     /// come at once one is the second.
-    fn is_admitted(
+    pub(super) fn is_admitted<'a>(
         &self,
         registry: &Registry<K>,
-        keys: &[K],
+        keys: impl IntoIterator<Item = &'a K>,
         replaced: &mut Vec<Arc<Conn>>,
     ) -> bool {
         let Some(second) = self.config.one_per_key else { return true };
-        let topics = keys.iter().filter_map(|key| registry.get(key));
+        let topics = keys.into_iter().filter_map(|key| registry.get(key));
         let snapshots: Vec<_> = topics.map(|topic| lock(&topic.log).snapshot()).collect();
         let open = snapshots.iter().flat_map(Snapshot::iter).filter(|conn| conn.is_open());
         replaced.extend(open.map(Arc::clone));
@@ -120,37 +121,64 @@ impl<K: Key> Hub<K> {
         last: &LastEventId,
         now: Instant,
     ) -> Opening {
+        let mut seats = Vec::with_capacity(keys.len());
+        for key in keys {
+            let topic = registry.get_or_create(key);
+            let id = {
+                let mut log = lock(&topic.log);
+                let end = log.end();
+                log.join(Arc::clone(conn), end)
+            };
+            registry.joined();
+            seats.push(Seat { topic, id });
+        }
+        let mut opening = self.plan(registry, &seats, last, &[], now);
+        for Seat { topic, id } in seats {
+            let (count, start) = (Arc::clone(&topic) as _, opening.start);
+            let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
+            // Under the registry's lock, so that whoever completes the key next finds it counted.
+            opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
+        }
+        opening
+    }
+
+    /// Where a connection begins in each of these logs. One that has waited for them gets everything that came after
+    /// the position in `since` of each, be that more than the history.
+    pub(super) fn plan(
+        &self,
+        _: &mut Registry<K>,
+        seats: &[Seat<K>],
+        last: &LastEventId,
+        since: &[Position],
+        now: Instant,
+    ) -> Opening {
         let watermark = self.watermark();
-        let topics: Vec<_> = keys.into_iter().map(|key| registry.get_or_create(key)).collect();
-        let (after, reset) = self.resume(&topics, last, watermark);
-        let mut opening = Opening { missed: Missed::None, reset, ..Opening::default() };
-        let complete = topics.iter().all(|topic| lock(&topic.log).completed().is_some());
+        let (after, reset) = self.resume(seats, last, watermark);
+        let mut opening = Opening { reset, ..Opening::default() };
+        let complete =
+            seats.iter().all(|Seat { topic, .. }| lock(&topic.log).completed().is_some());
         // After a reset a key that is complete says everything once more: nothing live will follow.
         let after = match after {
             After::Everything if complete && opening.reset.is_some() => After::Nothing,
             after => after,
         };
-        for topic in topics {
-            let (id, start, waits_from) = {
-                let mut log = lock(&topic.log);
-                let start = log.start(after, &self.bounds().history, now);
-                let waits_from = log.position_at(start.next);
-                let id = log.join(Arc::clone(conn), start.next);
-                if let Some(completed) = log.completed() {
-                    opening.completed.push(completed);
-                }
-                (id, start, waits_from)
-            };
-            registry.joined();
+        let mut starts: Option<Position> = None;
+        for (index, Seat { topic, id }) in seats.iter().enumerate() {
+            let mut log = lock(&topic.log);
+            let history = &self.bounds().history;
+            let mut start = log.start(after, history, now);
+            if let Some(since) = since.get(index) {
+                log.waited(&mut start, after, *since, history, now);
+            }
+            // What is before the first that waits was seen, or is told of.
+            let begins = log.position_at(start.next).map_or(watermark, Position::before);
+            starts = Some(starts.map_or(begins, |earliest| earliest.min(begins)));
+            log.place(*id, start.next);
+            opening.completed.extend(log.completed());
             opening.missed = opening.missed.and(start.missed);
             opening.waiting += start.waiting;
-            // What is before the first that waits was seen, or is told of.
-            let start = waits_from.map_or(watermark, Position::before);
-            let count = Arc::clone(&topic) as _;
-            let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
-            // Under the registry's lock, so that whoever completes the key next finds it counted.
-            opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
         }
+        opening.start = starts.unwrap_or(watermark);
         opening.complete = complete;
         opening
     }
@@ -158,7 +186,7 @@ impl<K: Key> Hub<K> {
     /// What a client has seen, from what it says; and whether that means nothing here.
     fn resume(
         &self,
-        topics: &[Arc<Topic<K>>],
+        seats: &[Seat<K>],
         last: &LastEventId,
         watermark: Position,
     ) -> (After, Option<&'static str>) {
@@ -166,19 +194,23 @@ impl<K: Key> Hub<K> {
             Seen::Nothing | Seen::Head => (After::Nothing, None),
             Seen::Unreadable => (After::Everything, Some("unknown")),
             Seen::UpTo(id) => match Token::parse(id.as_str()) {
-                Some(token) if token.epoch == self.epoch && token.position <= watermark => {
+                Some(token) if token.epoch == self.epoch() && token.position <= watermark => {
                     (After::Position(token.position), None)
                 }
                 Some(_) => (After::Everything, Some("epoch")),
                 None => {
                     let own_ids = lock(&self.own_ids);
-                    let places = topics.iter().map(|topic| {
+                    let places = seats.iter().map(|Seat { topic, .. }| {
                         let own = own_ids.find(&(topic.key.clone(), id.clone()));
                         own.and(lock(&topic.log).find(id))
                     });
                     match places.fold(Place::Nowhere, Place::and) {
-                        Place::At(position) => (After::Position(position), None),
-                        Place::Nowhere | Place::Several => (After::Everything, Some("unknown")),
+                        Place::At(position) if position <= watermark => {
+                            (After::Position(position), None)
+                        }
+                        Place::At(_) | Place::Nowhere | Place::Several => {
+                            (After::Everything, Some("unknown"))
+                        }
                     }
                 }
             },
@@ -186,13 +218,16 @@ impl<K: Key> Hub<K> {
     }
 
     /// Tells the connection what it has to know, outside every lock.
-    fn tell(&self, conn: &Arc<Conn>, opening: Opening) {
+    pub(super) fn tell(&self, conn: &Arc<Conn>, opening: Opening, gate: Option<&Gate>) {
         let told = opening.reset.is_some() || opening.missed != Missed::None;
         if opening.complete
             && opening.waiting == 0
             && !told
-            && conn.no_content(opening.completed.len())
+            && conn.no_content(opening.completed.len(), gate.is_some())
         {
+            if let Some(gate) = gate {
+                gate.open();
+            }
             return;
         }
         if let Some(reason) = opening.reset {
@@ -210,6 +245,9 @@ impl<K: Key> Hub<K> {
             }
         }
         drop(opening.unwanted);
+        if let Some(gate) = gate {
+            gate.open();
+        }
         conn.notify(STATE);
         if self.config.ready_event {
             conn.send_control(ready(opening.waiting, !told).encode(), false);
@@ -230,15 +268,17 @@ impl<K: Key> Hub<K> {
     }
 }
 
-fn refuse(conn: &Conn, retry: Option<Duration>) {
+pub(super) fn refuse(conn: &Conn, retry: Option<Duration>) {
     conn.close(CloseReason::Refused, Some(bye(CloseReason::Refused, retry)));
 }
 
 /// What a new connection found at its keys, and is to be told.
 #[derive(Default)]
-struct Opening {
+pub(super) struct Opening {
     /// Given back by a connection that is over; they leave when dropped, under no lock.
-    unwanted: Vec<Box<dyn Cursor>>,
+    pub(super) unwanted: Vec<Box<dyn Cursor>>,
+    /// The position that its reader begins after.
+    pub(super) start: Position,
     reset: Option<&'static str>,
     missed: Missed,
     /// How many events wait for it.
@@ -247,6 +287,12 @@ struct Opening {
     completed: Vec<Position>,
     /// All its keys are complete.
     complete: bool,
+}
+
+/// A connection's place in the log of one key.
+pub(super) struct Seat<K> {
+    pub(super) topic: Arc<Topic<K>>,
+    pub(super) id: ReaderId,
 }
 
 #[cfg(test)]
@@ -261,7 +307,7 @@ mod tests {
     };
 
     fn hub() -> Arc<Hub<u8>> {
-        Hub::new(Config::default())
+        Hub::new(Config::default(), None)
     }
 
     fn send(hub: &Hub<u8>, key: u8) -> EventId {
@@ -324,7 +370,7 @@ mod tests {
 
     #[test]
     fn too_many_keys_are_refused_politely() {
-        let hub: Arc<Hub<usize>> = Hub::new(Config::default());
+        let hub: Arc<Hub<usize>> = Hub::new(Config::default(), None);
         let emitter = hub.connect(0..=MAX_KEYS_PER_CONNECTION, &LastEventId::default());
         assert!(emitter.is_closed() && hub.connections() == 0);
         assert!(told(&emitter).contains("\"refused\""));
@@ -333,7 +379,7 @@ mod tests {
     #[test]
     fn the_second_of_two_is_told_to_stay_away_for_a_day() {
         let config = Config { one_per_key: Some(Second::Refused), ..Config::default() };
-        let hub: Arc<Hub<u8>> = Hub::new(config);
+        let hub: Arc<Hub<u8>> = Hub::new(config, None);
         let first = hub.connect([7], &LastEventId::default());
         let second = hub.connect([7], &LastEventId::default());
         assert!(!first.is_closed() && second.is_closed());

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     hub::{Hub, Key},
+    link::Link,
     registry::Topic,
 };
 use crate::{
@@ -47,7 +48,7 @@ impl<K: Key> Cursor for TopicCursor<K> {
     }
 
     fn source(&self) -> Source {
-        Source::of(&*self.hub)
+        self.hub.link.as_ref().map_or_else(|| Source::of(&*self.hub), Link::source)
     }
 
     fn watermark(&self) -> Position {
@@ -56,7 +57,10 @@ impl<K: Key> Cursor for TopicCursor<K> {
 
     fn sync_watermark(&self) {
         // Offsets are given and records appended under this lock.
-        drop(lock(&self.hub.registry));
+        match &self.hub.link {
+            None => drop(lock(&self.hub.registry)),
+            Some(link) => link.node().shared().between(),
+        }
     }
 
     fn start(&self) -> Position {
@@ -74,9 +78,15 @@ impl<K: Key> Cursor for TopicCursor<K> {
 
 impl<K: Key> Drop for TopicCursor<K> {
     fn drop(&mut self) {
-        let mut registry = lock(&self.hub.registry);
-        let now = Instant::now();
-        registry.leave(&self.topic, self.id, self.hub.bounds(), now);
-        self.hub.plan_sweep(&registry, now);
+        let evicted = {
+            let mut registry = lock(&self.hub.registry);
+            let now = Instant::now();
+            registry.leave(&self.topic, self.id, self.hub.bounds(), now);
+            self.hub.plan_sweep(&registry, now);
+            registry.take_evicted()
+        };
+        // The node's lock comes before the registry's.
+        self.hub.left(&self.topic);
+        self.hub.evict(&evicted);
     }
 }

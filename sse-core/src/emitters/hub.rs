@@ -5,7 +5,12 @@ use std::{borrow::Borrow, collections::HashSet, hash::Hash};
 use tokio::time::Instant;
 
 use super::{
-    one_per_key::Second, own_ids::OwnIds, registry::Registry, sent::Receipt, wake::wake_readers,
+    link::{Link, LinkTo},
+    one_per_key::Second,
+    own_ids::OwnIds,
+    registry::Registry,
+    sent::Receipt,
+    wake::wake_readers,
 };
 use crate::{
     close_reason::CloseReason,
@@ -48,38 +53,56 @@ pub(super) struct Hub<K> {
     pub(super) registry: Mutex<Registry<K>>,
     /// See [`watermark`](Self::watermark).
     watermark: AtomicU64,
-    pub(super) epoch: Epoch,
+    epoch: Epoch,
     /// Its lock is taken under any other, and no other under it but a log's.
     pub(super) own_ids: Mutex<OwnIds<K>>,
     pub(super) config: Config,
     /// Not seen by the model checker: nothing of it runs there, and its lock is taken under the
     /// registry's alone.
     sweeper: StdMutex<Timer>,
+    pub(super) link: Option<Link<K>>,
 }
 
 impl<K: Key> Hub<K> {
-    pub(super) fn new(config: Config) -> Arc<Self> {
-        Arc::new_cyclic(|hub: &Weak<Self>| Self {
-            registry: Mutex::new(Registry::new()),
+    pub(super) fn new(config: Config, link: Option<LinkTo<K>>) -> Arc<Self> {
+        let hub = Arc::new_cyclic(|hub: &Weak<Self>| Self {
+            registry: Mutex::new(Registry::new(link.is_some())),
             watermark: AtomicU64::new(Position::from(clock::next()).get()),
             epoch: Epoch::random(),
             own_ids: Mutex::new(OwnIds::new()),
             config,
             sweeper: StdMutex::new(Timer::new(Weak::clone(hub) as _)),
-        })
+            link: link.map(Link::new),
+        });
+        if let Some(link) = &hub.link {
+            hub.follow_all(link);
+        }
+        hub
     }
 
     pub(super) fn bounds(&self) -> &Bounds {
         &self.config.bounds
     }
 
+    pub(super) fn epoch(&self) -> Epoch {
+        self.link.as_ref().map_or(self.epoch, |link| link.shown().epoch())
+    }
+
     pub(super) fn id_at(&self, position: Position) -> EventId {
-        Token { epoch: self.epoch, position }.event_id()
+        Token { epoch: self.epoch(), position }.event_id()
     }
 
     /// Every event with a position up to this one is in its log.
     pub(super) fn watermark(&self) -> Position {
-        Position::new(self.watermark.load(Ordering::Acquire))
+        match &self.link {
+            None => Position::new(self.watermark.load(Ordering::Acquire)),
+            Some(link) => link.shown().watermark(),
+        }
+    }
+
+    /// The newest position that is known here.
+    pub(super) fn newest(&self) -> Position {
+        self.link.as_ref().map_or_else(|| self.watermark(), |link| link.shown().newest())
     }
 
     /// Under the registry's lock, once everything up to `position` is in its log.
@@ -88,7 +111,7 @@ impl<K: Key> Hub<K> {
     }
 
     pub(super) fn position(&self) -> EventId {
-        self.id_at(self.watermark())
+        self.id_at(self.newest())
     }
 
     // Sending.
@@ -160,7 +183,7 @@ impl<K: Key> Hub<K> {
         let (frame, id) = match &own_id {
             Some(own) => (event.encode(), own.clone()),
             None => {
-                let id = self.id_at(position);
+                let id = Token { epoch: self.epoch, position }.event_id();
                 (event.encode_with_id(id.as_str()), id)
             }
         };
@@ -216,6 +239,9 @@ impl<K: Key> Hub<K> {
 
     /// Nobody can send any more.
     pub(super) fn close(&self) {
+        if let Some(link) = &self.link {
+            self.unfollow_all(link);
+        }
         let snapshots: Vec<_> =
             lock(&self.registry).topics().filter_map(|topic| lock(&topic.log).end_all()).collect();
         for conn in snapshots.iter().flat_map(Snapshot::iter) {
@@ -274,9 +300,13 @@ impl<K: Key> Hub<K> {
 
 impl<K: Key> Tick for Hub<K> {
     fn tick(&self, now: Instant) {
-        let mut registry = lock(&self.registry);
-        registry.sweep(self.bounds(), now);
-        lock_std(&self.sweeper).clear();
-        self.plan_sweep(&registry, now);
+        let evicted = {
+            let mut registry = lock(&self.registry);
+            registry.sweep(self.bounds(), now);
+            lock_std(&self.sweeper).clear();
+            self.plan_sweep(&registry, now);
+            registry.take_evicted()
+        };
+        self.evict(&evicted);
     }
 }

@@ -37,7 +37,10 @@
 //! stood when it got an id of the program's own on its connection alone; `wake` wakes the readers;
 //! `one_per_key`, `last_event_id`, `sent`, `builder` and `handle` are what programs see.
 //!
-//! Locks are taken in the order registry, log, connection. Nothing of the program runs under any.
+//! `link` is what changes with a backplane: what is sent goes to the store, and the logs are filled
+//! from there.
+//!
+//! Locks are taken in the order backplane's node, registry, log, connection. Nothing of the program runs under any.
 
 mod builder;
 mod connect;
@@ -45,6 +48,7 @@ mod cursor;
 mod handle;
 mod hub;
 mod last_event_id;
+mod link;
 mod one_per_key;
 mod own_ids;
 mod registry;

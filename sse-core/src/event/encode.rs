@@ -62,6 +62,18 @@ impl Encoder {
         self.line(field, rest);
     }
 
+    /// What was written.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// As if these had been written.
+    pub(crate) fn from_bytes(fields: &[u8]) -> Self {
+        let takes_effect = |line: &[u8]| !line.starts_with(b":") && !line.starts_with(b"retry:");
+        let mut lines = fields.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        Self { buffer: BytesMut::from(fields), ends_blank: lines.any(takes_effect) }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.buffer.len() + usize::from(self.ends_blank)
     }

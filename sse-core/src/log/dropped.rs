@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     fn dropped(positions: impl IntoIterator<Item = u64>) -> Dropped {
-        let mut dropped = Dropped::new(Position::NONE);
+        let mut dropped = Dropped::new(Position::ZERO);
         positions.into_iter().map(Position::new).for_each(|position| dropped.push(position));
         dropped
     }
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn only_what_was_dropped_after_a_position_was_missed() {
         let dropped = dropped([10, 20, 30]);
-        assert_eq!(dropped.after(Position::NONE), Missed::Some(3));
+        assert_eq!(dropped.after(Position::ZERO), Missed::Some(3));
         assert_eq!(dropped.after(Position::new(10)), Missed::Some(2));
         assert_eq!(dropped.after(Position::new(25)), Missed::Some(1));
         assert_eq!(dropped.after(Position::new(30)), Missed::None);
@@ -81,7 +81,7 @@ mod tests {
     fn beyond_what_is_remembered_nobody_knows_how_many() {
         let many = DROPPED_POSITIONS as u64 + 1;
         let dropped = dropped(1..=many);
-        assert_eq!(dropped.after(Position::NONE), Missed::Unknown);
+        assert_eq!(dropped.after(Position::ZERO), Missed::Unknown);
         assert_eq!(dropped.after(Position::new(1)), Missed::Some(many - 1));
     }
 

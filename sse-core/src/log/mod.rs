@@ -62,7 +62,8 @@ pub use history::{
     DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
     History, Lag,
 };
-pub(crate) use position::{Epoch, Place, Position, Token};
+pub use position::{Epoch, Position};
+pub(crate) use position::{Place, Token};
 use readers::Readers;
 pub(crate) use readers::{ReaderId, Snapshot};
 pub(crate) use reading::READ_BYTES;
@@ -121,7 +122,7 @@ impl<T> Log<T> {
             records: VecDeque::new(),
             first: Seq::ZERO,
             bytes: 0,
-            newest: Position::NONE,
+            newest: Position::ZERO,
             dropped: Dropped::new(forgotten),
             completed: None,
             readers: Readers::new(),
@@ -163,10 +164,25 @@ impl<T> Log<T> {
         own.fold(Place::Nowhere, |all, record| all.and(Place::At(record.position)))
     }
 
-    /// The newest event and the completion are at or before this position; [`Position::NONE`] if
+    /// The number of the first record after `position`, or of the next one.
+    fn after(&self, position: Position) -> Seq {
+        self.first.plus(self.seen(position))
+    }
+
+    /// The position of the newest record that there ever was.
+    pub(crate) fn newest(&self) -> Position {
+        self.newest
+    }
+
+    /// Is the record at this position still here?
+    pub(crate) fn holds_position(&self, position: Position) -> bool {
+        self.records.binary_search_by_key(&position, |record| record.position).is_ok()
+    }
+
+    /// The newest event and the completion are at or before this position; [`Position::ZERO`] if
     /// there was neither.
     pub(crate) fn last_position(&self) -> Position {
-        self.newest.max(self.completed.unwrap_or(Position::NONE))
+        self.newest.max(self.completed.unwrap_or(Position::ZERO))
     }
 
     // Who reads.
@@ -185,6 +201,13 @@ impl<T> Log<T> {
     pub(crate) fn join(&mut self, reader: Arc<T>, next: Seq) -> ReaderId {
         self.floor = self.floor.min(next);
         self.readers.join(reader, next)
+    }
+
+    /// A reader that has read nothing yet reads `next` first.
+    pub(crate) fn place(&mut self, id: ReaderId, next: Seq) {
+        self.floor = self.floor.min(next);
+        self.joined = None;
+        self.readers.advance(id, next);
     }
 
     pub(crate) fn leave(&mut self, id: ReaderId) {
@@ -216,6 +239,11 @@ impl<T> Log<T> {
     /// Nothing comes after this.
     pub(crate) fn complete(&mut self, position: Position) {
         self.completed = Some(position);
+    }
+
+    /// Something comes after all.
+    pub(crate) fn reopen(&mut self) {
+        self.completed = None;
     }
 
     /// Who has to be told that nothing comes any more, unless they were.

@@ -105,6 +105,14 @@ impl<T> Readers<T> {
         self.cursors[index]
     }
 
+    /// Every reader reads `next` first.
+    pub(super) fn advance_all(&mut self, next: Seq) {
+        self.cursors
+            .iter_mut()
+            .filter(|cursor| **cursor != VACANT)
+            .for_each(|cursor| *cursor = next);
+    }
+
     pub(super) fn advance(&mut self, ReaderId(index): ReaderId, next: Seq) {
         self.cursors[index] = next;
     }

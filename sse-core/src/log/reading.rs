@@ -26,8 +26,32 @@ impl<T> Log<T> {
         Start { next, waiting: self.end().since(next), missed }
     }
 
+    /// The same for a reader that has waited for this log since `since`: it gets everything that came after that, and
+    /// of what was there before no more than the history, though more may be here.
+    pub(crate) fn waited(
+        &self,
+        start: &mut Start,
+        after: After,
+        since: Position,
+        history: &History,
+        now: Instant,
+    ) {
+        let came = self.after(since);
+        if let After::Position(_) = after {
+            let first = self.history_start(history, now).min(came);
+            if start.next < first {
+                let too_old = first.since(start.next);
+                start.missed = start.missed.and(Missed::Some(too_old));
+                start.next = first;
+            }
+        } else {
+            start.next = start.next.min(came);
+        }
+        start.waiting = self.end().since(start.next);
+    }
+
     /// How many records are at or before `position`.
-    fn seen(&self, position: Position) -> usize {
+    pub(super) fn seen(&self, position: Position) -> usize {
         self.records.partition_point(|record| record.position <= position)
     }
 
@@ -182,7 +206,7 @@ pub(super) mod tests {
     }
 
     fn log(records: impl IntoIterator<Item = u64>) -> Log<()> {
-        let mut log = Log::new(Position::NONE);
+        let mut log = Log::new(Position::ZERO);
         for n in records {
             append(&mut log, n, &Bounds::default());
         }
@@ -263,7 +287,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_piece_is_bounded_unless_one_event_is_larger() {
-        let mut log = Log::new(Position::NONE);
+        let mut log = Log::new(Position::ZERO);
         let bounds = Bounds { history: History::events(9).bytes(1 << 30), ..Bounds::default() };
         for n in 1..=3 {
             let frame = Bytes::from(vec![b'x'; READ_BYTES / 2 + 1]);
@@ -305,7 +329,7 @@ pub(super) mod tests {
 
     #[test]
     fn of_each_name_the_newest_comes_in_the_order_of_events() {
-        let mut log = Log::new(Position::NONE);
+        let mut log = Log::new(Position::ZERO);
         let (a, b) = (EventName::from_static("a"), EventName::from_static("b"));
         let names = [Some(&a), Some(&b), None, Some(&a), None];
         for (n, name) in (1..).zip(names) {

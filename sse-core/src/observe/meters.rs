@@ -53,6 +53,12 @@ pub(crate) fn not_sent(error: &dyn std::fmt::Display, sent_at: &std::panic::Loca
     let _ = (error, sent_at);
 }
 
+/// The store never heard of the end of a key, or the like.
+pub(crate) fn not_carried_out(error: &crate::backplane::BackplaneError) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", "change to a key did not get to the backplane: {error}");
+}
+
 /// One event was handed to `receivers` streams.
 pub(crate) fn event_sent(receivers: usize) {
     #[cfg(feature = "metrics")]
@@ -131,4 +137,90 @@ pub(crate) fn drain_over(left: usize, took: Duration) {
 fn drain_left(left: usize) {
     #[cfg(feature = "metrics")]
     metrics::gauge!(names::DRAIN_LEFT).set(left as f64);
+}
+
+/// So many changes wait to be stored.
+pub(crate) fn backplane_queue(changes: usize) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(names::BACKPLANE_QUEUE).set(changes as f64);
+}
+
+/// A mark took this long through the feed.
+pub(crate) fn backplane_lag(lag: Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::histogram!(names::BACKPLANE_LAG).record(lag);
+}
+
+/// The feed said that something may be missing.
+pub(crate) fn backplane_resync() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BACKPLANE_RESYNCS).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "sse_tower", "feed of the backplane broke; what was missed is loaded");
+}
+
+/// A topic had lost something without a word.
+pub(crate) fn backplane_lost(topic: &crate::backplane::Topic) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BACKPLANE_RESYNCS).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", ?topic, "feed of the backplane lost a change; it is loaded again");
+}
+
+/// A call to the store failed.
+pub(crate) fn backplane_trouble(call: &'static str, error: &(dyn std::error::Error + 'static)) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BACKPLANE_ERRORS, "call" => call).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "sse_tower",
+        call,
+        error = %crate::error_chain::ErrorChain(error),
+        "backplane: call to the store failed"
+    );
+}
+
+/// A backplane is up, or is not.
+pub(crate) fn backplane_health(health: crate::backplane::Health) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(names::BACKPLANE_UP).set(if health.is_ready() { 1.0 } else { 0.0 });
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "sse_tower", ?health, "health of the backplane");
+}
+
+/// A batch of so many changes is handed to the store.
+pub(crate) fn backplane_append(changes: usize) -> BackplaneAppend {
+    BackplaneAppend {
+        #[cfg(feature = "metrics")]
+        began: std::time::Instant::now(),
+        #[cfg(feature = "tracing")]
+        span: tracing::debug_span!(target: "sse_tower", "backplane_append", changes),
+    }
+}
+
+/// One attempt to store a batch.
+pub(crate) struct BackplaneAppend {
+    #[cfg(feature = "metrics")]
+    began: std::time::Instant,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+impl BackplaneAppend {
+    /// Runs within its span.
+    pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| {
+            #[cfg(feature = "tracing")]
+            let _within = self.span.enter();
+            future.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// It was stored.
+    pub(crate) fn finish(&self) {
+        #[cfg(feature = "metrics")]
+        metrics::histogram!(names::BACKPLANE_APPEND).record(self.began.elapsed());
+    }
 }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use super::{output::Output, timing::Timing};
 use crate::{
-    emitter::{Conn, Queued, STATE, TICK},
+    close_reason::CloseReason,
+    emitter::{Conn, Queued, STATE, TICK, never},
     event::{KEEP_ALIVE_COMMENT, SseEvent},
     log::{Cursor, Offset, Position, Read},
     sync::Arc,
@@ -46,7 +47,7 @@ impl Reader {
             cursors: Vec::new(),
             local: VecDeque::new(),
             until: NOT_ENDING,
-            position: Position::NONE,
+            position: Position::ZERO,
             queued: false,
             more: false,
             at_end: false,
@@ -55,12 +56,23 @@ impl Reader {
         }
     }
 
+    /// Whether the response is about to begin, and nobody who leads a drain knows of it.
+    #[cfg(all(feature = "http", feature = "tracing"))]
+    pub(super) fn begins_unknown(&self) -> bool {
+        self.timing.is_none() && !self.conn.settings().carried
+    }
+
     pub(super) fn is_ending(&self) -> bool {
         self.until != NOT_ENDING
     }
 
     pub(super) fn is_at_end(&self) -> bool {
         self.at_end
+    }
+
+    /// Whether the program ended the connection with an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
 
     /// Is there nothing to do but wait? A server polls three times for each event: this is one
@@ -156,6 +168,10 @@ impl Reader {
         {
             out.push(retry.encode());
         }
+        if self.conn.head_goes_out() {
+            // Nobody was there who could answer without content.
+            out.push(never().encode());
+        }
         self.more = true;
     }
 
@@ -210,9 +226,10 @@ impl Reader {
     /// offset on, has to wait.
     pub(super) fn take_over(&mut self) -> Option<Offset> {
         let update = self.conn.take_queue(&mut self.local);
-        if self.position == Position::NONE {
-            let starts = update.cursors.iter().map(|cursor| cursor.start());
-            self.position = starts.min().unwrap_or(Position::NONE);
+        if self.position == Position::ZERO {
+            // One that waited for its log learns later where it begins.
+            let cursors = self.cursors.iter().chain(&update.cursors);
+            self.position = cursors.map(|cursor| cursor.start()).min().unwrap_or(Position::ZERO);
         }
         if self.cursors.is_empty() {
             self.cursors = update.cursors;
@@ -263,7 +280,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        close_reason::CloseReason,
         emitter::{ConnSettings, SHARED},
         event::EventId,
         log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},
@@ -316,7 +332,7 @@ mod tests {
         fn sync_watermark(&self) {}
 
         fn start(&self) -> Position {
-            Position::NONE
+            Position::ZERO
         }
 
         fn record_own_id(&self, _: &EventId, _: Position) {}
@@ -340,7 +356,7 @@ mod tests {
     impl Setup {
         fn new() -> Self {
             let conn = Arc::new(Conn::new(ConnSettings::default()));
-            let log = Arc::new(Mutex::new(Log::new(Position::NONE)));
+            let log = Arc::new(Mutex::new(Log::new(Position::ZERO)));
             let id = {
                 let mut log = crate::sync::lock_std(&log);
                 let end = log.end();

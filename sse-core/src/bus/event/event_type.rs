@@ -14,7 +14,7 @@ use super::name::{EventDescription, Reach};
 /// `#[event(..)]` says is said through [`EventType`].
 ///
 /// ```
-/// use sse_tower_core::{ApplicationEvent, EventType};
+/// # use sse_tower_core::{ApplicationEvent, EventType};
 ///
 /// struct PayCompleted { pay_record_id: u64 }
 ///

@@ -1,6 +1,6 @@
 //! The logs that a connection follows, and what they make of it.
 
-use super::{Conn, IntoResponseState};
+use super::{Conn, Head, IntoResponseState, never};
 use crate::{
     close_reason::CloseReason,
     log::{Cursor, ReceiverCount},
@@ -55,16 +55,27 @@ impl Conn {
     }
 
     /// There is nothing to say to this client, now or later, unless it is a response already, has
-    /// got something of its own, or follows more than `logs` logs.
-    pub(crate) fn no_content(&self, logs: usize) -> bool {
-        {
+    /// got something of its own, or follows more than `logs` logs. A response whose head may not be
+    /// out yet becomes one without content if that was found out `late`; if it is out, the client is
+    /// told not to come back.
+    pub(crate) fn no_content(&self, logs: usize, late: bool) -> bool {
+        let is_out = {
             let mut state = lock(&self.state);
             let alone = state.open_logs <= logs && state.queue.is_empty();
-            if state.response != IntoResponseState::Stream || !alone {
-                return false;
+            match (state.response, state.head) {
+                _ if !alone => return false,
+                (IntoResponseState::Stream, _) => {
+                    state.response = IntoResponseState::NoContent;
+                    false
+                }
+                (IntoResponseState::Taken, Head::Held) if late => {
+                    state.head = Head::NoContent;
+                    false
+                }
+                (IntoResponseState::Taken, Head::Out) if late => true,
+                _ => return false,
             }
-            state.response = IntoResponseState::NoContent;
-        }
-        self.close(CloseReason::Completed, None)
+        };
+        self.close(CloseReason::Completed, is_out.then(never))
     }
 }

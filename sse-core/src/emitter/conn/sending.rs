@@ -66,6 +66,13 @@ impl Conn {
         }
         self.notify(STATE);
     }
+
+    /// Queues something that the library says, in its place among what comes. The stream hears of it
+    /// by the next `notify(STATE)`.
+    pub(crate) fn queue_control(&self, frame: Bytes) {
+        let mut state = lock(&self.state);
+        state.queue.push(Queued { offset: clock::next(), frame, id: None });
+    }
 }
 
 /// The event for which there was no room, if that is all that was wrong.

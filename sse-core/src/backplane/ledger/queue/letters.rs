@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    Ledger, MAX_HELD, keys,
+    MAX_HELD, RowQueue, keys,
     listeners::micros,
-    rows::{Held, Letter, Meta, Rows, Stored},
+    stored::{Held, Letter, Meta, Stored},
 };
-use crate::backplane::{DeadLetter, EngineError, Letters, ListenerState};
+use crate::backplane::{DeadLetter, EngineError, Letters, ListenerState, ledger::rows::Rows};
 
 /// So many dead letters of one listener are kept at most; then the oldest goes.
 pub const MAX_LETTERS: usize = 10_000;
@@ -18,7 +18,7 @@ pub const LETTER_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// So many of a listener's letters are dropped at once for their age.
 const DROPPED: usize = 64;
 
-impl<R: Rows> Ledger<'_, R> {
+impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::dead`](crate::backplane::Queue::dead).
     ///
     /// # Errors

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use super::{
-    Ledger,
-    codec::Reader,
-    keys,
-    listeners::micros,
-    rows::{Held, Rows},
+use super::{RowQueue, keys, listeners::micros, stored::Held};
+use crate::backplane::{
+    Beat, EngineError, NodeId, Position,
+    ledger::{codec::Reader, rows::Rows},
 };
-use crate::backplane::{Beat, EngineError, NodeId, Position};
 
 /// The lease of a node that was reaped: it is remembered, so that it hears of it.
 const REAPED: u64 = 0;
@@ -20,7 +17,7 @@ const MAX_NODES: usize = 4_096;
 /// So many events are looked at with each reaping, whether they can go.
 const LOOKED_AT: usize = 64;
 
-impl<R: Rows> Ledger<'_, R> {
+impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::beat`](crate::backplane::Queue::beat).
     ///
     /// # Errors

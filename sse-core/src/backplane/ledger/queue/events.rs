@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Ledger,
-    codec::Reader,
-    keys,
+    RowQueue, keys,
     listeners::micros,
-    rows::{Held, Letter, Meta, Rows, Stored},
+    stored::{Held, Letter, Meta, Stored},
 };
-use crate::backplane::{DeadReason, EngineError, Position, QueuedEvent};
+use crate::backplane::{
+    DeadReason, EngineError, Position, QueuedEvent,
+    ledger::{codec::Reader, rows::Rows},
+};
 
 /// An event stays at least so long, be it done.
 pub const WINDOW: Duration = Duration::from_secs(60 * 60);
@@ -23,7 +24,7 @@ const LOOKED_AT: usize = 2;
 /// So many of the oldest are looked at where there are too many bytes.
 const OLDEST: usize = 64;
 
-impl<R: Rows> Ledger<'_, R> {
+impl<R: Rows> RowQueue<'_, R> {
     /// Stores an event at this position, and looks at some old ones.
     ///
     /// # Errors
@@ -41,6 +42,7 @@ impl<R: Rows> Ledger<'_, R> {
     /// Looks at some events whether they can go.
     pub(super) fn sweep(&mut self, events: usize) -> Result<(), EngineError> {
         let mut meta = self.meta()?;
+        let before = meta;
         let from = keys::event(Position::new(meta.swept.saturating_add(1)));
         let rows = self.rows.range(&from, &keys::end(keys::events()), events)?;
         let mut round_ends = rows.len() < events;
@@ -68,7 +70,7 @@ impl<R: Rows> Ledger<'_, R> {
             }
         }
         meta.swept = if round_ends { 0 } else { swept };
-        self.set_meta(&meta)
+        if meta == before { Ok(()) } else { self.set_meta(&meta) }
     }
 
     /// Removes an event if nobody needs it; or, if it has to go, from those who do. What runs is left alone.

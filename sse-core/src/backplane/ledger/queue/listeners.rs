@@ -3,13 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
-    Ledger,
-    codec::Reader,
-    keys,
-    rows::{Held, Listener, Rows, Stored},
+    RowQueue, keys,
+    stored::{Held, Listener, Stored},
 };
 use crate::backplane::{
     EngineError, EventKind, ListenerState, ListenerStats, Position, Registration, Since, Steer,
+    ledger::{codec::Reader, rows::Rows},
 };
 
 /// So many listeners are known at most, retired ones among them: another is refused.
@@ -24,7 +23,7 @@ const MAX_NAME_BYTES: usize = 1_024;
 /// So far a backlog is counted.
 const MAX_COUNTED: usize = 10_000;
 
-impl<R: Rows> Ledger<'_, R> {
+impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::register`](crate::backplane::Queue::register).
     ///
     /// # Errors

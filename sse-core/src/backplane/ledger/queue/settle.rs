@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Ledger, keys,
+    RowQueue, keys,
     listeners::micros,
-    rows::{Held, Letter, Rows},
+    stored::{Held, Letter},
 };
-use crate::backplane::{EngineError, Fence, Position, Verdict};
+use crate::backplane::{EngineError, Fence, Position, Verdict, ledger::rows::Rows};
 
 /// So many errors of one event are remembered, the newest.
 const MAX_ERRORS: usize = 5;
@@ -15,7 +15,7 @@ const MAX_ERRORS: usize = 5;
 /// So many bytes of each.
 const MAX_ERROR_BYTES: usize = 1_024;
 
-impl<R: Rows> Ledger<'_, R> {
+impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::settle`](crate::backplane::Queue::settle).
     ///
     /// # Errors

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    Ledger, MAX_CLAIM, MAX_HELD, keys,
+    MAX_CLAIM, MAX_HELD, RowQueue, keys,
     listeners::micros,
-    rows::{Held, Listener, Rows, Stored},
+    stored::{Held, Listener, Stored},
 };
 use crate::backplane::{
     Claim, Claimed, Deliveries, Delivery, EngineError, EventKind, ListenerState, NodeId, Position,
+    ledger::rows::Rows,
 };
 
 /// A listener that claims is seen; written down when it was not for so long.
@@ -25,7 +26,7 @@ struct Taking<'a> {
     taken: Vec<Delivery>,
 }
 
-impl<R: Rows> Ledger<'_, R> {
+impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::claim`](crate::backplane::Queue::claim).
     ///
     /// # Errors
