@@ -109,6 +109,12 @@ impl BackplaneBuilder {
             "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" => {
                 Err(self.feature_off("redis"))
             }
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let engine = crate::postgres::Postgres::new(&self.url, &self.namespace);
+                self.start_made(engine).await
+            }
+            #[cfg(not(feature = "postgres"))]
             "postgres" | "postgresql" => Err(self.feature_off("postgres")),
             #[cfg(feature = "nats")]
             "nats" | "tls" => {
