@@ -106,6 +106,11 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    /// The namespace at the store: what [`StoreIn`](super::StoreIn) and [`OnceIn`](super::OnceIn) are told.
+    fn namespace(&self) -> &str {
+        "sse"
+    }
+
     /// The queue for listeners that survive the process, if this engine has one.
     fn queue(&self) -> Option<&dyn Queue> {
         None

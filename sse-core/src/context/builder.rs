@@ -28,6 +28,13 @@ use crate::{
     drain::OpenStreams,
 };
 
+#[cfg(feature = "json")]
+use crate::{
+    backplane::Node,
+    bus::profile::DurableOptions,
+    durable::{self, DurableListener, Setup},
+};
+
 type Place = &'static Location<'static>;
 
 /// Collects what a context is made of. Made by [`ApplicationContext::builder`] and
@@ -51,6 +58,8 @@ pub struct ContextBuilder {
     components: Vec<Given>,
     listeners: Vec<Listener>,
     on_unheard: Vec<UnheardHook>,
+    #[cfg(feature = "json")]
+    node: Option<Node>,
 }
 
 struct Given {
@@ -93,7 +102,14 @@ impl ApplicationContext {
 
 impl ContextBuilder {
     fn new(linked: bool) -> Self {
-        Self { linked, components: Vec::new(), listeners: Vec::new(), on_unheard: Vec::new() }
+        Self {
+            linked,
+            components: Vec::new(),
+            listeners: Vec::new(),
+            on_unheard: Vec::new(),
+            #[cfg(feature = "json")]
+            node: None,
+        }
     }
 
     /// Gives the context a component, one of each type. In a bare context its own annotated methods
@@ -174,6 +190,26 @@ impl ContextBuilder {
         self
     }
 
+    /// Lets events leave the process: broadcasts to every node of this backplane, and what durable listeners hear to its
+    /// store. Without one, durable listeners work within the process, and are forgotten with it. Feature `json`.
+    ///
+    /// The context is [ready](ApplicationContext::is_ready) once the store knows its durable listeners; what is published
+    /// before is stored then.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, backplane::{MemoryStore, Node, NodeOptions}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let node = Node::open(MemoryStore::new().engine(), NodeOptions::default()).await?;
+    /// let context = ApplicationContext::bare().backplane(&node).build()?;
+    /// assert!(context.is_ready());
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn backplane(mut self, backplane: &impl AsRef<Node>) -> Self {
+        self.node = Some(backplane.as_ref().clone());
+        self
+    }
+
     /// Binds and checks everything, publishes [`ContextStarted`], and is done.
     ///
     /// Built inside a tokio runtime, the context remembers it for listeners that are started from
@@ -217,6 +253,7 @@ impl ContextBuilder {
         components.add(TypeId::of::<ContextStreams>(), type_name::<ContextStreams>(), own);
 
         let mut fixed = ListenersByType::default();
+        let mut durable = Vec::new();
         let mut nodes = Vec::new();
         let mut events = Vec::new();
         for listener in find_listeners(self.linked, self.listeners, &components) {
@@ -228,11 +265,17 @@ impl ContextBuilder {
                 faults.push(WiringFault::missing(component, &components, label, place));
             }
             let publishes = binder.publishes.iter().map(|it| it.key).collect();
-            events.extend(binder.publishes.into_iter().chain([listener.event()]));
+            let heard = listener.event();
+            events.extend(binder.publishes.into_iter().chain([heard]));
             nodes.push(ListenerNode { profile: Arc::clone(&profile), publishes });
             if let Some(handler) = handler {
                 checks::synchronous_options(&profile, &handler, &mut faults);
-                fixed.add(Registered { profile, handler });
+                checks::durable(&profile, &heard, &mut faults);
+                let registered = Registered { profile, handler };
+                match registered.profile.durable {
+                    None => fixed.add(registered),
+                    Some(options) => durable.push((registered, heard, options)),
+                }
             }
         }
         // The same on every run, whatever the linker did.
@@ -245,9 +288,19 @@ impl ContextBuilder {
         checks::ids(&nodes, &mut faults);
         checks::targets(&nodes, self.linked, &mut faults);
         checks::event_names(&events, &mut faults);
+        checks::travelling(&events, &mut faults);
         if self.linked {
             checks::silent_crates(&mut faults);
         }
+        #[cfg(feature = "json")]
+        let setup = durable_setup(self.node, durable, &refs);
+        #[cfg(feature = "json")]
+        {
+            fixed.carried = setup.is_wanted();
+            checks::queue(&setup, &mut faults);
+        }
+        #[cfg(not(feature = "json"))]
+        drop(durable);
         let mut plans: TypeMap<Arc<dyn AnyPlan>> = TypeMap::default();
         for event in &refs {
             if let Some(plan) = event.plan(&fixed) {
@@ -262,10 +315,33 @@ impl ContextBuilder {
         let parts = BusParts { plans, fixed, components, on_unheard, nodes, events, linked };
         let context = ApplicationContext::new(Bus::new(parts), streams);
         log(context.bus());
+        #[cfg(feature = "json")]
+        if setup.is_wanted() {
+            durable::start(context.bus(), setup);
+        }
         // Whoever wants to know hears it; whoever fails has said so in the log.
         publish(context.bus(), ContextStarted, built_at).detach();
         Ok(context)
     }
+}
+
+/// What of the context leaves the process.
+#[cfg(feature = "json")]
+fn durable_setup(
+    node: Option<Node>,
+    listeners: Vec<(Registered, EventRef, DurableOptions)>,
+    events: &[EventRef],
+) -> Setup {
+    let listeners = listeners.into_iter().filter_map(|(registered, heard, options)| {
+        let id = registered.profile.id?;
+        Some(DurableListener { registered, arrivals: heard.arrivals?, options, id })
+    });
+    let broadcasts = events.iter().filter_map(|event| {
+        let arrivals = event.arrivals?;
+        event.key.description().filter(|it| it.broadcast)?;
+        Some(((arrivals.kinds)()?, arrivals))
+    });
+    Setup { node, listeners: listeners.collect(), broadcasts: broadcasts.collect() }
 }
 
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]

@@ -1,6 +1,6 @@
 //! What a context says of its streams, and how it leaves.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -9,6 +9,7 @@ use super::{
     lifecycle::{ContextClosed, ContextDraining},
 };
 use crate::{
+    bus::carrier::Carrier,
     drain::{Drain, DrainPhase, Draining},
     observe,
 };
@@ -16,9 +17,12 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
+/// For so long after its deadline a drain waits until the store has heard what became of durable listeners.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 impl ApplicationContext {
-    /// Whether the context takes new streams: `false` from the first moment of a drain. What a
-    /// readiness probe answers.
+    /// Whether the context takes new streams: `false` from the first moment of a drain, and until the store of a
+    /// [backplane](crate::ContextBuilder::backplane) knows its durable listeners. What a readiness probe answers.
     ///
     /// ```
     /// # use sse_tower_core::ApplicationContext;
@@ -30,6 +34,7 @@ impl ApplicationContext {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.streams().phase() == DrainPhase::Running
+            && self.bus().carrier().is_none_or(Carrier::is_ready)
     }
 
     /// Leaves without losing: new streams are refused politely; those that are open are told
@@ -86,6 +91,8 @@ impl ApplicationContext {
         let start = Instant::now();
         let deadline = start + drain.longest();
         observe::drain_began(self.streams().len());
+        // Nothing more is taken from the store from now on; what runs has until the deadline.
+        let durable = self.bus().carrier().map(|carrier| carrier.drain(deadline));
         // Listeners may have last words for their streams, so they come first; one that takes its
         // time shortens what is left, but not by more than a quarter.
         let listeners = async { drop(self.publish_event(ContextDraining).await) };
@@ -93,6 +100,10 @@ impl ApplicationContext {
         let left = self.streams().say_goodbye(&drain, deadline).await;
         // What was started and that nobody waits for: a listener that ends a stream, say.
         let _ = timeout_at(deadline, self.settled()).await;
+        if let Some(durable) = durable {
+            // What was cut at the deadline is given back, which is worth a moment more: others go on with it.
+            let _ = timeout_at(deadline + LAST_WORDS, durable).await;
+        }
         observe::drain_over(left, start.elapsed());
         // Its listeners too have until the deadline, and at least their first, synchronous part.
         let listeners = async { drop(self.publish_event(ContextClosed).await) };
