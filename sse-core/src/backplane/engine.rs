@@ -110,6 +110,11 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
     /// the outbox now rather than a moment later. Only saves waiting.
     fn outbox_filled(&self) {}
 
+    /// The namespace at the store: what [`StoreIn`](super::StoreIn) and [`OnceIn`](super::OnceIn) are told.
+    fn namespace(&self) -> &str {
+        "sse"
+    }
+
     /// The queue for listeners that survive the process, if this engine has one.
     fn queue(&self) -> Option<&dyn Queue> {
         None

@@ -56,4 +56,6 @@ pub use record::{
 // Where something stands in the store's order: also what ids are made of.
 pub use crate::log::{Epoch, Position};
 
-pub(crate) use node::{After, Found, Joined, Joining, Owner, Shown, Sink, Waiter, Wanted, topics};
+pub(crate) use node::{
+    After, Bell, Found, Joined, Joining, Owner, Shown, Sink, Waiter, Wanted, topics,
+};
