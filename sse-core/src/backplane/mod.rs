@@ -39,6 +39,9 @@ pub use error::{EngineError, EngineErrorKind};
 pub use feed::{Feed, FeedItem};
 #[doc(no_inline)]
 pub use memory::{MemoryEngine, MemoryStore};
+#[cfg(feature = "test-util")]
+#[doc(hidden)]
+pub use node::Mutant;
 pub use node::{
     BackplaneError, DEFAULT_DEADLINE, DOWN_AFTER, Health, LINGER, MAX_LINGERING, MAX_QUEUED_BYTES,
     MAX_QUEUED_CHANGES, MAX_WAIT, Node, NodeOptions,

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     BackplaneError, Bell, Done, Health, NodeOptions, Owner, Shown, driver,
     health::{Monitor, Trouble},
+    is_mutant,
     outgoing::Outgoing,
     pulse, sender,
     sink::{After, Sink, Waiter},
@@ -87,7 +88,7 @@ impl Shared {
             runtime,
             shown: Arc::clone(&shown),
             monitor: Monitor::new(),
-            table: Mutex::new(Table::new(shown)),
+            table: Mutex::new(Table::new(shown, options)),
             bells: StdMutex::default(),
             outgoing: Mutex::new(Queue { changes: Outgoing::default(), closed }),
             to_send: Notify::new(),
@@ -269,7 +270,8 @@ impl Shared {
 
     /// What a connection does: joins its topics, and waits if it has to. Nothing comes in between.
     pub(crate) fn join<R>(&self, act: impl FnOnce(&mut Joining<'_>) -> R) -> R {
-        self.with(|table, news, after| act(&mut Joining { table, news, after }))
+        let options = &self.options;
+        self.with(|table, news, after| act(&mut Joining { table, news, options, after }))
     }
 
     /// One user of a topic less.
@@ -306,7 +308,13 @@ impl Shared {
         if broken == Some(true) {
             observe::backplane_resync();
         }
+        if broken.is_some() && is_mutant!(self.options, BreaksAreNothing) {
+            return;
+        }
         self.with(|table, news, after| match item {
+            FeedItem::Records { epoch, records } if is_mutant!(self.options, EpochOfMarksAlone) => {
+                table.records(table.epoch().unwrap_or(epoch), records, news, after);
+            }
             FeedItem::Records { epoch, records } => table.records(epoch, records, news, after),
             FeedItem::Mark(mark) => table.mark(mark, news, after),
             FeedItem::Broke => table.broke(),
@@ -407,6 +415,8 @@ impl Shared {
 pub(crate) struct Joining<'a> {
     table: &'a mut Table,
     news: &'a mut News,
+    #[cfg_attr(not(feature = "test-util"), allow(dead_code, reason = "asked for mutants"))]
+    options: &'a NodeOptions,
     pub(crate) after: &'a mut After,
 }
 
@@ -429,6 +439,7 @@ impl Joining<'_> {
         suspicious: bool,
         waiter: Arc<dyn Waiter>,
     ) -> u64 {
+        let suspicious = suspicious && !is_mutant!(self.options, NoWaitForClientsAhead);
         self.table.wait(topics, owner, suspicious, waiter, Instant::now(), self.news)
     }
 }
