@@ -15,6 +15,7 @@ use super::{
     error::DurableError,
     listeners::{has, queue},
     shared::Shared,
+    worker::LOST,
 };
 use crate::{
     backplane::{DeadLetter, DeadReason, Letters},
@@ -63,6 +64,9 @@ impl From<DeadLetter> for Letter {
     fn from(letter: DeadLetter) -> Self {
         let DeadLetter { id, event, failures, losses, errors, reason, age, .. } = letter;
         let errors: Vec<String> = errors.iter().map(|error| error.to_string()).collect();
+        // The attempt that made it one is not in the store's count.
+        let ran = reason != DeadReason::Expired && errors.last().is_some_and(|it| it != LOST);
+        let failures = failures.saturating_add(u32::from(ran));
         Self {
             id,
             event_id: EventUid::new(event.id),

@@ -74,7 +74,7 @@ pub(crate) fn start(bus: &Bus, setup: Setup) {
         listeners.into_iter().filter_map(|it| worker(it, shared.namespace())).collect();
     let Some(runtime) = shared.node().shared().runtime().cloned() else { return };
     let within = runtime.enter();
-    let mut begin = Box::pin(begin(Arc::clone(&shared), registrations));
+    let mut begin = Box::pin(begin(Arc::clone(&shared), registrations.clone()));
     // A store in memory has answered already.
     let begun = begin.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
     let known = Known::new(broadcasts);
@@ -85,7 +85,7 @@ pub(crate) fn start(bus: &Bus, setup: Setup) {
         }
         let shared = shared_to_run;
         let ended = shared.ended().clone();
-        let asking = heard::keep_asking(Arc::clone(&shared));
+        let asking = heard::keep_asking(Arc::clone(&shared), registrations);
         tokio::spawn(async move { ended.run_until_cancelled(asking).await });
         if workers.is_empty() {
             shared.has_left();

@@ -20,6 +20,9 @@ pub(super) const OUTAGE: u32 = 10;
 /// The longest pause between two such probes.
 const LONGEST_PROBE: Duration = Duration::from_secs(60);
 
+/// The error of what was not run again: each time it was, its process died.
+pub(super) const LOST: &str = "was lost with its process, as often as it may be tried";
+
 /// How many an ordered listener takes at once, to be run one by one.
 const ORDERED_BATCH: usize = 16;
 
@@ -160,7 +163,7 @@ impl Worker {
     /// Takes something. A verdict is for what is not to be run at all.
     pub(super) fn take(&mut self, held: Held) -> Option<(Held, Verdict)> {
         if held.tried() >= self.options.attempts {
-            let error = "was lost with its process, as often as it may be tried".into();
+            let error = LOST.into();
             return Some((held, Verdict::Dead { error, reason: DeadReason::Attempts }));
         }
         self.ready.push_back(held);
