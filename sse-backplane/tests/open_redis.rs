@@ -1,5 +1,7 @@
 //! What is said when a Redis cannot be used, each provoked, and that nothing secret is among it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
+
 use engine_servers::Redis;
 use sse_tower_backplane::redis::RedisEngine;
 use sse_tower_core::backplane::{

@@ -22,7 +22,7 @@ const SLICE: usize = 256;
 /// As good as never, and yet an instant that can be reckoned with: thirty years.
 pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// `now + by`, or [`FAR`] from now where that is sooner: durations are the program's, and may be
+/// `now + by`, or thirty years from now where that is sooner: durations are the program's, and may be
 /// [`Duration::MAX`].
 pub fn later(now: Instant, by: Duration) -> Instant {
     // Far below what an instant can hold.
@@ -83,6 +83,12 @@ impl Timer {
             let key = insert(&runtime, at, self.target.clone());
             self.set = Some((runtime.id(), key));
         }
+    }
+
+    /// Is it set on the runtime that this is called in, or on none where there is none?
+    pub(crate) fn is_set_here(&self) -> bool {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        self.set.map(|(runtime, _)| runtime) == here
     }
 
     /// Is it set, be it to an instant that is past?

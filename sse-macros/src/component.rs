@@ -60,7 +60,8 @@ fn check(block: &mut ItemImpl, mistakes: &mut Mistakes) -> Vec<Listener> {
             ImplItem::Type(ty) => &mut ty.attrs,
             _ => continue,
         };
-        let ours = |attr: &Attribute| is_attribute(attr, NAME) || is_attribute(attr, scheduled::NAME);
+        let ours =
+            |attr: &Attribute| is_attribute(attr, NAME) || is_attribute(attr, scheduled::NAME);
         let Some(at) = attrs.iter().position(ours) else { continue };
         let attribute = attrs.remove(at);
         let clock = is_attribute(&attribute, scheduled::NAME);

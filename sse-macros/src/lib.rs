@@ -7,6 +7,7 @@
 //! | [`#[derive(ApplicationEvent)]`](macro@ApplicationEvent) | a type | something that can be published and listened to |
 //! | [`#[event_listener]`](macro@event_listener) | a function, or a method under `#[component]` | hear one type of event |
 //! | [`#[component]`](macro@component) | an impl block | a component whose methods are listeners |
+//! | [`#[scheduled]`](macro@scheduled) | a function, or a method under `#[component]` | run by the clock |
 //! | [`#[sse_endpoint]`](macro@sse_endpoint) | a handler | an event stream, with its options beside it |
 //!
 //! What they generate names `::sse_tower::__private::…`, `::core` and `::std` only, so nothing in the user's
@@ -23,6 +24,7 @@ mod event_listener;
 mod expansions;
 mod mistakes;
 mod options;
+mod scheduled;
 mod sse_endpoint;
 mod tokens;
 
@@ -210,6 +212,53 @@ pub fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn event_listener(attribute: TokenStream, item: TokenStream) -> TokenStream {
     event_listener::event_listener(attribute.into(), item.into()).into()
+}
+
+/// Makes a function run by the clock.
+///
+/// Goes on a `fn` or `async fn`, free or a method of an impl block under [`macro@component`]. Every context of
+/// `ApplicationContext::builder()` runs it, from `build()` until the drain; one of `bare()` does where it is named:
+/// `.listener(report::LISTENER)`. All parameters are injected, as a listener's are after its event; so is what it
+/// returns taken: events are published, an `Err` is a failure.
+///
+/// ```
+/// use sse_tower::{ApplicationContext, Component, scheduled};
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// #[derive(Default)]
+/// struct Reports(AtomicU32);
+///
+/// #[scheduled(every = "5s", initial_delay = "1s")]
+/// async fn report(reports: Component<Reports>) {
+///     reports.0.fetch_add(1, Ordering::Relaxed);
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = ApplicationContext::builder().component(Reports::default()).build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A run never overlaps the one before. What falls into a run that takes too long is left out, which the log says. A
+/// failure or a panic is logged, and the next run comes.
+///
+/// # Options
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `every = "5s"` | at once, and then each time that so much has passed since the first run began | one of |
+/// | `fixed_delay = "5s"` | at once, and then always so long after the last run ended | the three |
+/// | `cron = "0/5 * * * * *"` | at these times: second, minute, hour, day, month, weekday, as in Spring; feature `cron` | is needed |
+/// | `zone = "Asia/Shanghai"` | the time zone of `cron`, by its name in the IANA database | UTC |
+/// | `initial_delay = "10s"` | no run before that | none |
+/// | `id = "report"` | its name in the log, in the graph and in failures | module path and function name |
+/// | `timeout = "30s"` | stopped and counted as failed after that; `async fn` only | none |
+///
+/// Durations are whole numbers with a unit, `ms`, `s`, `m`, `h` or `d`: `"500ms"`, `"1m30s"`.
+#[proc_macro_attribute]
+pub fn scheduled(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    scheduled::scheduled(attribute.into(), item.into()).into()
 }
 
 /// Makes a handler an event stream, with the stream's options written beside it.

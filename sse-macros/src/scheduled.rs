@@ -14,8 +14,7 @@ use crate::tokens::milliseconds;
 
 const ATTRIBUTE: &str = "`#[scheduled]`";
 pub(crate) const NAME: &str = "scheduled";
-const KNOWN: &[&str] =
-    &["every", "fixed_delay", "cron", "zone", "initial_delay", "id", "timeout"];
+const KNOWN: &[&str] = &["every", "fixed_delay", "cron", "zone", "initial_delay", "id", "timeout"];
 const FORMS: &str = "write `every = \"5s\"`, `fixed_delay = \"5s\"` or `cron = \"0/5 * * * * *\"`";
 
 /// When a function runs, checked.
@@ -71,7 +70,9 @@ pub(crate) fn scheduled(attribute: TokenStream, item: TokenStream) -> TokenStrea
             match syn::parse2::<Item>(item.clone()) {
                 Ok(Item::Impl(block)) => mistakes.on(
                     block.self_ty,
-                    format!("{ATTRIBUTE} goes on the methods; put `#[component]` on the impl block"),
+                    format!(
+                        "{ATTRIBUTE} goes on the methods; put `#[component]` on the impl block"
+                    ),
                 ),
                 Ok(other) => {
                     mistakes.on(other, format!("{ATTRIBUTE} goes on a function; move it to one"));
@@ -103,7 +104,8 @@ pub(crate) fn method(
         Meta::Path(_) => TokenStream::new(),
         Meta::List(list) => list.tokens.clone(),
         Meta::NameValue(pair) => {
-            mistakes.on(pair, format!("options go in parentheses; write `#[{NAME}(every = \"5s\")]`"));
+            mistakes
+                .on(pair, format!("options go in parentheses; write `#[{NAME}(every = \"5s\")]`"));
             return None;
         }
     };
@@ -136,14 +138,20 @@ fn timetable(
     options: &mut Options,
     mistakes: &mut Mistakes,
 ) -> Option<Timetable> {
-    let given: Vec<_> =
-        ["every", "fixed_delay", "cron"].into_iter().filter_map(|name| options.span(name)).collect();
+    let given: Vec<_> = ["every", "fixed_delay", "cron"]
+        .into_iter()
+        .filter_map(|name| options.span(name))
+        .collect();
     if let [_, second, ..] = given[..] {
-        mistakes.at(second, "a function has one timetable; keep one of the two, or write two functions");
+        mistakes.at(
+            second,
+            "a function has one timetable; keep one of the two, or write two functions",
+        );
         return None;
     }
     if given.is_empty() {
-        mistakes.at(signature.ident.span(), format!("`{}` runs at no time; {FORMS}", signature.ident));
+        mistakes
+            .at(signature.ident.span(), format!("`{}` runs at no time; {FORMS}", signature.ident));
         return None;
     }
     let zone_at = options.span("zone");
@@ -190,6 +198,8 @@ mod tests {
         assert!(said(quote!(every = "5s", zone = "UTC")).contains("only a cron expression"));
         assert!(said(quote!(cron = "5 s")).contains("six fields"));
         assert!(!said(quote!(every = "5s")).contains("compile_error"));
-        assert!(!said(quote!(cron = "0/5 * * * * ?", zone = "Asia/Shanghai")).contains("compile_error"));
+        assert!(
+            !said(quote!(cron = "0/5 * * * * ?", zone = "Asia/Shanghai")).contains("compile_error")
+        );
     }
 }

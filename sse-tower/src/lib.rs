@@ -171,6 +171,7 @@
 #![deny(missing_docs)]
 
 mod admission;
+pub mod backplane;
 mod body;
 mod boxed;
 mod foreign;
@@ -251,7 +252,7 @@ pub use service::SseService;
 mod routes;
 #[cfg(feature = "axum")]
 pub use routes::endpoints;
-pub use sse_tower_macros::{ApplicationEvent, component, event_listener, sse_endpoint};
+pub use sse_tower_macros::{ApplicationEvent, component, event_listener, scheduled, sse_endpoint};
 
 #[doc(hidden)]
 pub mod __private {

@@ -51,7 +51,7 @@ async fn curl_streams(protocol: &[&str], status: &str) {
     assert!(lower.contains("\r\ncontent-type: text/event-stream\r\n"), "{head}");
     read_until(&mut curl, "\n:\n").await;
     server.leave();
-    let rest = read_until(&mut curl, "stream-bye\ndata:{\"reason\":\"drained\"}\n\n").await;
+    let rest = read_until(&mut curl, "stream-bye\ndata:{\"reason\":\"drained\"}\n").await;
     assert!(rest.contains("retry:"), "{rest}");
     // 0 says that the response was complete, not cut.
     let left = timeout(PATIENCE, curl.wait()).await.expect("curl ends").unwrap();

@@ -73,6 +73,7 @@ pub(crate) enum When {
     /// So long after the last run ended.
     Delay(Duration),
     /// At the times of a cron expression, in a time zone of the IANA database or UTC.
+    #[cfg_attr(not(feature = "cron"), allow(dead_code, reason = "refused without the feature"))]
     Cron { expression: &'static str, zone: Option<&'static str> },
 }
 

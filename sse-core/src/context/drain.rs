@@ -19,6 +19,7 @@ use super::{
     lifecycle::{ContextClosed, ContextDraining},
 };
 use crate::{
+    bus::carrier::Carrier,
     drain::{Drain, DrainPhase, Draining},
     observe,
 };
@@ -26,9 +27,13 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
+/// For so long after its deadline a drain waits until the store has heard what became of durable listeners.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 impl ApplicationContext {
-    /// Whether the context takes new streams: `false` from the first moment of a drain. What a
-    /// readiness probe answers.
+    /// Whether the context takes new streams: `false` from the first moment of a drain, while its
+    /// [backplane](crate::ContextBuilder::backplane) is [down](crate::backplane::Health::Down), and until the store
+    /// of that knows its durable listeners. What a readiness probe answers.
     ///
     /// ```
     /// # use sse_tower_core::ApplicationContext;
@@ -40,6 +45,14 @@ impl ApplicationContext {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.streams().phase() == DrainPhase::Running
+            && self.backplane().is_none_or(|node| node.health().borrow().is_ready())
+            && self.bus().carrier().is_none_or(Carrier::is_ready)
+    }
+
+    /// Whether a drain has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.streams().phase() != DrainPhase::Running
     }
 
     /// Ready when the context begins to leave; at once if it has. For what a program does in a loop beside its
@@ -129,14 +142,22 @@ impl ApplicationContext {
         let start = Instant::now();
         let deadline = start + drain.time();
         observe::drain_began(self.streams().len());
+        // Nothing more is taken from the store from now on; what runs has until the deadline.
+        let durable = self.bus().carrier().map(|carrier| carrier.drain(deadline));
         // Listeners may have last words for their streams, so they come first; one that takes its
         // time shortens what is left, but not by more than a quarter.
         let listeners = self.clone();
         let listeners = async move { drop(listeners.publish_event(ContextDraining).await) };
         beside(listeners, start + drain.time() / 4).await;
+        // Last words go through the store before their streams end.
+        self.flush(start + drain.time() / 4).await;
         let left = self.streams().say_goodbye(&drain, deadline).await;
         // What was started and that nobody waits for: a listener that ends a stream, say.
         let _ = timeout_at(deadline, self.settled()).await;
+        if let Some(durable) = durable {
+            // What was cut at the deadline is given back, which is worth a moment more: others go on with it.
+            let _ = timeout_at(deadline + LAST_WORDS, durable).await;
+        }
         observe::drain_over(left, start.elapsed());
         // Its listeners too have until the deadline, and at least their first, synchronous part.
         let (listeners, (begun, begins)) = (self.clone(), oneshot::channel());
@@ -154,7 +175,15 @@ impl ApplicationContext {
         if let Some(closing) = closing {
             let _ = timeout_at(deadline, closing).await;
         }
+        self.flush(deadline).await;
         self.streams().advance(DrainPhase::Closed);
+    }
+
+    /// Writes what the backplane has queued, until a deadline.
+    async fn flush(&self, deadline: Instant) {
+        if let Some(backplane) = self.backplane() {
+            let _ = timeout_at(deadline, backplane.flush()).await;
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     bus::{
         declare::{EventRef, ListenerOutput},
-        listener::{Answer, Call},
+        listener::{Answer, Call, More},
     },
     emitter::SendError,
     emitters::Sent,
@@ -13,7 +13,8 @@ use crate::{
 /// expression.
 ///
 /// An event that is none is a failure of the listener. That its key is complete is not: a
-/// callback that comes twice is answered as the first one was, and the log tells of it.
+/// callback that comes twice is answered as the first one was, and the log tells of it. With a
+/// backplane the publication waits until the event is stored, and fails where it is not.
 ///
 /// ```
 /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Emitters, PublishError};
@@ -27,11 +28,26 @@ use crate::{
 /// ```
 impl ListenerOutput for Sent {
     fn answer(self, call: &Call<'_>) -> Answer {
-        match self.into_error() {
-            Some(SendError::Invalid(invalid)) => Err::<(), _>(invalid).answer(call),
-            Some(SendError::Closed { .. }) | None => ().answer(call),
+        match self.now() {
+            Ok(outcome) => answer(outcome, call),
+            Err(waits) => {
+                let call = call.to_owned();
+                let outcome = Box::pin(async move {
+                    let outcome = waits.await.map(drop);
+                    answer(outcome, &call.call()).into_more().map_or_else(Vec::new, |m| m.failures)
+                });
+                Answer::of(More { pending: vec![outcome], ..More::default() })
+            }
         }
     }
 
     fn published_types(_: &mut Vec<EventRef>) {}
+}
+
+fn answer(outcome: Result<(), SendError>, call: &Call<'_>) -> Answer {
+    match outcome {
+        Ok(()) | Err(SendError::Closed { .. }) => ().answer(call),
+        Err(SendError::Invalid(invalid)) => Err::<(), _>(invalid).answer(call),
+        Err(error @ SendError::Backplane { .. }) => Err::<(), _>(error).answer(call),
+    }
 }

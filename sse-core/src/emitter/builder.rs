@@ -23,6 +23,13 @@ pub struct SseEmitterBuilder {
     settings: ConnSettings,
 }
 
+impl SseEmitter {
+    /// Sets up an emitter.
+    pub fn builder() -> SseEmitterBuilder {
+        SseEmitterBuilder::default()
+    }
+}
+
 impl SseEmitterBuilder {
     /// Ends the stream after this long, counted from when the response begins; `on_timeout` is
     /// called and the client may come back. Without it a stream lives as long as its client.

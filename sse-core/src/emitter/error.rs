@@ -1,6 +1,7 @@
 //! Why an event was not queued.
 
 use crate::{
+    backplane::BackplaneError,
     close_reason::CloseReason,
     error_chain::debug_with_causes,
     event::{InvalidEvent, SseEvent},
@@ -36,6 +37,16 @@ pub enum SendError {
     /// What was given is no event that can be written.
     #[error("event cannot be written")]
     Invalid(#[from] InvalidEvent),
+    /// The backplane did not take the event, or nobody knows whether it did: see
+    /// [`BackplaneError::is_unknown`]. Gives the event back.
+    #[error("event did not get to the backplane")]
+    #[non_exhaustive]
+    Backplane {
+        /// The event.
+        event: SseEvent,
+        /// Why.
+        source: BackplaneError,
+    },
 }
 
 /// Why [`SseEmitter::try_send`](crate::SseEmitter::try_send) did not queue an event. An event that

@@ -1,13 +1,15 @@
 //! Emitters that are set up.
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Emitters,
     hub::{Config, Hub, Key},
+    link::LinkTo,
     one_per_key::Second,
 };
 use crate::{
+    backplane::Node,
     emitter::{ConnSettings, SseEmitterBuilder},
     log::{History, Lag},
 };
@@ -28,7 +30,26 @@ use crate::{
 #[must_use = "a builder makes nothing until `build`"]
 pub struct EmittersBuilder<K> {
     config: Config,
-    key: PhantomData<fn() -> K>,
+    link: Option<LinkTo<K>>,
+}
+
+impl<K: Key> Emitters<K> {
+    /// Emitters with default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Sets up emitters.
+    pub fn builder() -> EmittersBuilder<K> {
+        EmittersBuilder::default()
+    }
+}
+
+impl<K: Key> Default for Emitters<K> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl<K: Key> EmittersBuilder<K> {
@@ -133,16 +154,67 @@ impl<K: Key> EmittersBuilder<K> {
         self
     }
 
+    /// Shares these keys with every process that has emitters of the same `name` at the same backplane: an event
+    /// that is sent in one is delivered in all, in one order, and a client that comes back to another process goes on there.
+    ///
+    /// `name` tells these emitters from others at the backplane; `Display` tells their keys apart. It should stay the
+    /// same from release to release. A key's text may have about 500 bytes; connections to a longer one are refused.
+    /// History and bounds should be the same in all processes.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, backplane::{MemoryStore, Node, NodeOptions}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = MemoryStore::new();
+    /// # let backplane = Node::open(store.engine(), NodeOptions::default()).await?;
+    /// let payments: Emitters<u64> = Emitters::builder().backplane(&backplane, "payments").build();
+    /// payments.send(&7, "paid").await?; // stored, for every process
+    /// # Ok(()) }
+    /// ```
+    pub fn backplane(self, backplane: &impl AsRef<Node>, name: &str) -> Self
+    where
+        K: fmt::Display,
+    {
+        self.backplane_with(backplane, name, K::to_string)
+    }
+
+    /// The same, for keys that say otherwise what they are called: two keys are the same to other processes if
+    /// `key` gives the same text for them.
+    ///
+    /// ```
+    /// # use sse_tower_core::{Emitters, backplane::{MemoryStore, Node, NodeOptions}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = MemoryStore::new();
+    /// # let backplane = Node::open(store.engine(), NodeOptions::default()).await?;
+    /// #[derive(Clone, PartialEq, Eq, Hash)]
+    /// struct Seat { row: u8, number: u8 }
+    ///
+    /// let seats: Emitters<Seat> = Emitters::builder()
+    ///     .backplane_with(&backplane, "seats", |seat: &Seat| format!("{}-{}", seat.row, seat.number))
+    ///     .build();
+    /// # drop(seats);
+    /// # Ok(()) }
+    /// ```
+    pub fn backplane_with<T: fmt::Display>(
+        mut self,
+        backplane: &impl AsRef<Node>,
+        name: &str,
+        key: impl Fn(&K) -> T + Send + Sync + 'static,
+    ) -> Self {
+        let key = Arc::new(move |value: &K| key(value).to_string());
+        self.link = Some(LinkTo::new(backplane.as_ref(), name, key));
+        self
+    }
+
     /// Makes them.
     #[must_use]
     pub fn build(self) -> Emitters<K> {
-        Emitters::with(Hub::new(self.config))
+        Emitters::with(Hub::new(self.config, self.link))
     }
 }
 
 impl<K> Default for EmittersBuilder<K> {
     fn default() -> Self {
-        Self { config: Config::default(), key: PhantomData }
+        Self { config: Config::default(), link: None }
     }
 }
 

@@ -8,16 +8,15 @@ use super::{
     cursor::TopicCursor,
     hub::{Hub, Key},
     last_event_id::{LastEventId, Seen},
-    one_per_key::Second,
+    link::{Gate, replace},
+    one_per_key::{Second, come_back},
     registry::{Registry, Topic},
 };
 use crate::{
     close_reason::CloseReason,
     emitter::{Conn, STATE, SseEmitter},
-    event::{GapReason, bye, gap, id_alone, ready, reset},
-    log::{After, Cursor, Missed, Place, Position, Snapshot, Token},
-    observe,
-    spread::A_DAY,
+    event::{bye, ready, reset},
+    log::{After, Cursor, GAPS_APART, Missed, Place, Position, ReaderId, Snapshot, Token},
     sync::{Arc, lock},
 };
 
@@ -46,7 +45,7 @@ impl<K: Key> Hub<K> {
                 distinct.push(key);
             }
             if distinct.len() > MAX_KEYS_PER_CONNECTION {
-                refuse(emitter.conn(), None);
+                refuse(emitter.conn(), last, None);
                 return emitter;
             }
         }
@@ -59,13 +58,16 @@ impl<K: Key> Hub<K> {
     }
 
     /// Under the registry's lock, so that of two who insert the same emitter one does nothing.
-    fn follows(registry: &Registry<K>, conn: &Arc<Conn>, key: &K) -> bool {
+    pub(super) fn follows(registry: &Registry<K>, conn: &Arc<Conn>, key: &K) -> bool {
         registry.get(key).is_some_and(|topic| {
             lock(&topic.log).snapshot().iter().any(|reader| Arc::ptr_eq(reader, conn))
         })
     }
 
     fn attach(self: &Arc<Self>, conn: &Arc<Conn>, mut keys: Vec<K>, last: &LastEventId) {
+        if let Some(link) = &self.link {
+            return self.attach_linked(link, conn, keys, last);
+        }
         let now = Instant::now();
         let mut replaced = Vec::new();
         let opening = {
@@ -80,30 +82,27 @@ impl<K: Key> Hub<K> {
             registry.sweep(self.bounds(), now);
             if !self.is_admitted(&registry, &keys, &mut replaced) {
                 drop(registry);
-                refuse(conn, Some(A_DAY));
+                refuse(conn, last, Some(come_back()));
                 return;
             }
             let opening = self.open(&mut registry, conn, keys, last, now);
             self.plan_sweep(&registry, now);
             opening
         };
-        for old in replaced {
-            let farewell = bye(CloseReason::Replaced, Some(A_DAY));
-            old.close(CloseReason::Replaced, Some(farewell));
-        }
-        self.tell(conn, opening);
+        replace(&replaced);
+        self.tell(conn, opening, last, None);
     }
 
     /// Is there room at these keys, and who has to go? Under the registry's lock, so that of two who
     /// come at once one is the second.
-    fn is_admitted(
+    pub(super) fn is_admitted<'a>(
         &self,
         registry: &Registry<K>,
-        keys: &[K],
+        keys: impl IntoIterator<Item = &'a K>,
         replaced: &mut Vec<Arc<Conn>>,
     ) -> bool {
         let Some(second) = self.config.one_per_key else { return true };
-        let topics = keys.iter().filter_map(|key| registry.get(key));
+        let topics = keys.into_iter().filter_map(|key| registry.get(key));
         let snapshots: Vec<_> = topics.map(|topic| lock(&topic.log).snapshot()).collect();
         let open = snapshots.iter().flat_map(Snapshot::iter).filter(|conn| conn.is_open());
         replaced.extend(open.map(Arc::clone));
@@ -120,45 +119,79 @@ impl<K: Key> Hub<K> {
         last: &LastEventId,
         now: Instant,
     ) -> Opening {
+        let mut seats = Vec::with_capacity(keys.len());
+        for key in keys {
+            let topic = registry.get_or_create(key);
+            let id = {
+                let mut log = lock(&topic.log);
+                let end = log.end();
+                log.join(Arc::clone(conn), end)
+            };
+            registry.joined();
+            seats.push(Seat { topic, id });
+        }
+        let mut opening = self.plan(registry, &seats, last, &[], now);
+        for Seat { topic, id } in seats {
+            let (count, start) = (Arc::clone(&topic) as _, opening.start);
+            let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
+            // Under the registry's lock, so that whoever completes the key next finds it counted.
+            opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
+        }
+        opening
+    }
+
+    /// Where a connection begins in each of these logs. One that has waited for them gets everything that came after
+    /// the position in `since` of each, be that more than the history.
+    pub(super) fn plan(
+        &self,
+        _: &mut Registry<K>,
+        seats: &[Seat<K>],
+        last: &LastEventId,
+        since: &[Position],
+        now: Instant,
+    ) -> Opening {
         let watermark = self.watermark();
-        let topics: Vec<_> = keys.into_iter().map(|key| registry.get_or_create(key)).collect();
-        let (after, reset) = self.resume(&topics, last, watermark);
-        let mut opening = Opening { missed: Missed::None, reset, ..Opening::default() };
-        let complete = topics.iter().all(|topic| lock(&topic.log).completed().is_some());
+        let (after, reset) = self.resume(seats, last, watermark);
+        let mut opening = Opening { reset, ..Opening::default() };
+        let apart = if seats.len() == 1 { 1 } else { GAPS_APART };
+        let complete =
+            seats.iter().all(|Seat { topic, .. }| lock(&topic.log).completed().is_some());
         // After a reset a key that is complete says everything once more: nothing live will follow.
         let after = match after {
             After::Everything if complete && opening.reset.is_some() => After::Nothing,
             after => after,
         };
-        for topic in topics {
-            let (id, start, waits_from) = {
-                let mut log = lock(&topic.log);
-                let start = log.start(after, &self.bounds().history, now);
-                let waits_from = log.position_at(start.next);
-                let id = log.join(Arc::clone(conn), start.next);
-                if let Some(completed) = log.completed() {
-                    opening.completed.push(completed);
-                }
-                (id, start, waits_from)
-            };
-            registry.joined();
+        let mut starts: Option<Position> = None;
+        for (index, Seat { topic, id }) in seats.iter().enumerate() {
+            let mut log = lock(&topic.log);
+            let history = &self.bounds().history;
+            let mut start = log.start(after, history, now, apart);
+            if let Some(since) = since.get(index) {
+                log.waited(&mut start, after, *since, history, now);
+            }
+            opening.completed.extend(log.completed());
             opening.missed = opening.missed.and(start.missed);
             opening.waiting += start.waiting;
-            // What is before the first that waits was seen, or is told of.
-            let start = waits_from.map_or(watermark, Position::before);
-            let count = Arc::clone(&topic) as _;
-            let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
-            // Under the registry's lock, so that whoever completes the key next finds it counted.
-            opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
+            let begins = match after {
+                After::Position(position) if start.missed != Missed::None => position,
+                // What is before the first that waits was seen.
+                _ => log.position_at(start.next).map_or(watermark, Position::before),
+            };
+            starts = Some(starts.map_or(begins, |earliest| earliest.min(begins)));
+            log.begin(*id, start);
         }
+        opening.start = starts.unwrap_or(watermark);
         opening.complete = complete;
         opening
     }
 
     /// What a client has seen, from what it says; and whether that means nothing here.
+    ///
+    /// Nobody of another life has seen anything of this one: it gets the history. Of an id that
+    /// stands nowhere nobody knows what was seen.
     fn resume(
         &self,
-        topics: &[Arc<Topic<K>>],
+        seats: &[Seat<K>],
         last: &LastEventId,
         watermark: Position,
     ) -> (After, Option<&'static str>) {
@@ -166,19 +199,19 @@ impl<K: Key> Hub<K> {
             Seen::Nothing | Seen::Head => (After::Nothing, None),
             Seen::Unreadable => (After::Everything, Some("unknown")),
             Seen::UpTo(id) => match Token::parse(id.as_str()) {
-                Some(token) if token.epoch == self.epoch && token.position <= watermark => {
+                Some(token) if token.epoch == self.epoch() && token.position <= watermark => {
                     (After::Position(token.position), None)
                 }
-                Some(_) => (After::Everything, Some("epoch")),
+                Some(_) => (After::Nothing, Some("epoch")),
                 None => {
-                    let own_ids = lock(&self.own_ids);
-                    let places = topics.iter().map(|topic| {
-                        let own = own_ids.find(&(topic.key.clone(), id.clone()));
-                        own.and(lock(&topic.log).find(id))
-                    });
+                    let places = seats.iter().map(|Seat { topic, .. }| lock(&topic.log).find(id));
                     match places.fold(Place::Nowhere, Place::and) {
-                        Place::At(position) => (After::Position(position), None),
-                        Place::Nowhere | Place::Several => (After::Everything, Some("unknown")),
+                        Place::At(position) if position <= watermark => {
+                            (After::Position(position), None)
+                        }
+                        Place::At(_) | Place::Nowhere | Place::Several => {
+                            (After::Everything, Some("unknown"))
+                        }
                     }
                 }
             },
@@ -186,59 +219,67 @@ impl<K: Key> Hub<K> {
     }
 
     /// Tells the connection what it has to know, outside every lock.
-    fn tell(&self, conn: &Arc<Conn>, opening: Opening) {
+    pub(super) fn tell(
+        &self,
+        conn: &Arc<Conn>,
+        opening: Opening,
+        last: &LastEventId,
+        gate: Option<&Gate>,
+    ) {
         let told = opening.reset.is_some() || opening.missed != Missed::None;
         if opening.complete
             && opening.waiting == 0
             && !told
-            && conn.no_content(opening.completed.len())
+            && conn.no_content(opening.completed.len(), gate.is_some())
         {
+            if let Some(gate) = gate {
+                gate.open();
+            }
             return;
         }
-        if let Some(reason) = opening.reset {
-            conn.send_control(reset(reason).encode(), true);
-        }
-        match opening.missed {
-            Missed::None => {}
-            Missed::Some(missed) => {
-                observe::gap("history", Some(missed));
-                conn.send_control(gap(GapReason::History, Some(missed)).encode(), true);
-            }
-            Missed::Unknown => {
-                observe::gap("history", None);
-                conn.send_control(gap(GapReason::History, None).encode(), true);
-            }
+        match opening.reset {
+            Some(reason) => conn.send_control(reset(reason), true),
+            None => holds(conn, last),
         }
         drop(opening.unwanted);
+        if let Some(gate) = gate {
+            gate.open();
+        }
         conn.notify(STATE);
         if self.config.ready_event {
-            conn.send_control(ready(opening.waiting, !told).encode(), false);
+            conn.send_control(ready(opening.waiting, !told), false);
         }
-        let completed = opening.completed.iter().copied().max();
-        if opening.complete
-            && told
-            && let Some(completed) = completed
-        {
-            // Moves the client's position to the end: with one that means nothing, or nothing
-            // certain, it would come back for ever. An id without data dispatches nothing.
-            let id = self.id_at(completed);
-            conn.send_control(id_alone(&id), false);
-        }
-        for _ in opening.completed {
-            conn.log_completed();
-        }
+        // Moves the client's position to the end: with one that means nothing, or nothing certain, it
+        // would come back for ever.
+        let end = opening.completed.iter().max().filter(|_| opening.complete && told);
+        conn.logs_completed(opening.completed.len(), end.map(|end| self.id_at(*end)));
     }
 }
 
-fn refuse(conn: &Conn, retry: Option<Duration>) {
+/// The client holds an id that the library did not give: what it says itself must leave it that.
+fn holds(conn: &Conn, last: &LastEventId) {
+    if let Seen::UpTo(id) = &last.0
+        && Token::parse(id.as_str()).is_none()
+    {
+        conn.client_holds(id.clone());
+    }
+}
+
+/// Sends a client away, with the id that it sent.
+pub(super) fn refuse(conn: &Conn, last: &LastEventId, retry: Option<Duration>) {
+    if let Seen::UpTo(id) = &last.0 {
+        conn.client_holds(id.clone());
+    }
     conn.close(CloseReason::Refused, Some(bye(CloseReason::Refused, retry)));
 }
 
 /// What a new connection found at its keys, and is to be told.
 #[derive(Default)]
-struct Opening {
+pub(super) struct Opening {
     /// Given back by a connection that is over; they leave when dropped, under no lock.
-    unwanted: Vec<Box<dyn Cursor>>,
+    pub(super) unwanted: Vec<Box<dyn Cursor>>,
+    /// The position that its reader begins after.
+    pub(super) start: Position,
     reset: Option<&'static str>,
     missed: Missed,
     /// How many events wait for it.
@@ -247,6 +288,12 @@ struct Opening {
     completed: Vec<Position>,
     /// All its keys are complete.
     complete: bool,
+}
+
+/// A connection's place in the log of one key.
+pub(super) struct Seat<K> {
+    pub(super) topic: Arc<Topic<K>>,
+    pub(super) id: ReaderId,
 }
 
 #[cfg(test)]
@@ -261,7 +308,7 @@ mod tests {
     };
 
     fn hub() -> Arc<Hub<u8>> {
-        Hub::new(Config::default())
+        Hub::new(Config::default(), None)
     }
 
     fn send(hub: &Hub<u8>, key: u8) -> EventId {
@@ -324,20 +371,23 @@ mod tests {
 
     #[test]
     fn too_many_keys_are_refused_politely() {
-        let hub: Arc<Hub<usize>> = Hub::new(Config::default());
+        let hub: Arc<Hub<usize>> = Hub::new(Config::default(), None);
         let emitter = hub.connect(0..=MAX_KEYS_PER_CONNECTION, &LastEventId::default());
         assert!(emitter.is_closed() && hub.connections() == 0);
         assert!(told(&emitter).contains("\"refused\""));
     }
 
     #[test]
-    fn the_second_of_two_is_told_to_stay_away_for_a_day() {
+    fn the_second_of_two_is_told_to_come_back_in_minutes() {
         let config = Config { one_per_key: Some(Second::Refused), ..Config::default() };
-        let hub: Arc<Hub<u8>> = Hub::new(config);
+        let hub: Arc<Hub<u8>> = Hub::new(config, None);
         let first = hub.connect([7], &LastEventId::default());
         let second = hub.connect([7], &LastEventId::default());
         assert!(!first.is_closed() && second.is_closed());
-        assert!(told(&second).starts_with("retry:86400000\n"));
+        let told = told(&second);
+        let retry = told.lines().find_map(|line| line.strip_prefix("retry:"));
+        let retry: u64 = retry.and_then(|retry| retry.parse().ok()).unwrap();
+        assert!((60_000..=120_000).contains(&retry), "{told}");
     }
 
     #[test]

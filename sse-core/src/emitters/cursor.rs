@@ -4,10 +4,11 @@ use tokio::time::Instant;
 
 use super::{
     hub::{Hub, Key},
+    link::Link,
     registry::Topic,
 };
 use crate::{
-    event::EventId,
+    event::{EventId, GapReason},
     log::{Cursor, Lag, Offset, Overtaken, Position, Read, ReaderId, Record, Source, Until},
     sync::{Arc, lock},
 };
@@ -30,8 +31,8 @@ impl<K: Key> Cursor for TopicCursor<K> {
         log.read(self.id, until).map_or(Read::Nothing, Read::Piece)
     }
 
-    fn overtaken(&mut self) -> Option<Overtaken> {
-        lock(&self.topic.log).overtaken(self.id)
+    fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
+        lock(&self.topic.log).overtaken(self.id, apart)
     }
 
     fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
@@ -47,7 +48,7 @@ impl<K: Key> Cursor for TopicCursor<K> {
     }
 
     fn source(&self) -> Source {
-        Source::of(&*self.hub)
+        self.hub.link.as_ref().map_or_else(|| Source::of(&*self.hub), Link::source)
     }
 
     fn watermark(&self) -> Position {
@@ -56,15 +57,23 @@ impl<K: Key> Cursor for TopicCursor<K> {
 
     fn sync_watermark(&self) {
         // Offsets are given and records appended under this lock.
-        drop(lock(&self.hub.registry));
+        match &self.hub.link {
+            None => drop(lock(&self.hub.registry)),
+            Some(link) => link.node().shared().between(),
+        }
     }
 
     fn start(&self) -> Position {
         self.start
     }
 
-    fn record_own_id(&self, id: &EventId, position: Position) {
-        lock(&self.hub.own_ids).record(&self.topic.key, id, position);
+    fn next_position(&self) -> Option<Position> {
+        lock(&self.topic.log).next_position(self.id)
+    }
+
+    fn id_at(&self, position: Position, got: bool) -> EventId {
+        let own = if got { lock(&self.topic.log).own_id_at(position).cloned() } else { None };
+        own.unwrap_or_else(|| self.hub.id_at(position))
     }
 
     fn lag(&self) -> Lag {
@@ -74,9 +83,15 @@ impl<K: Key> Cursor for TopicCursor<K> {
 
 impl<K: Key> Drop for TopicCursor<K> {
     fn drop(&mut self) {
-        let mut registry = lock(&self.hub.registry);
-        let now = Instant::now();
-        registry.leave(&self.topic, self.id, self.hub.bounds(), now);
-        self.hub.plan_sweep(&registry, now);
+        let evicted = {
+            let mut registry = lock(&self.hub.registry);
+            let now = Instant::now();
+            registry.leave(&self.topic, self.id, self.hub.bounds(), now);
+            self.hub.plan_sweep(&registry, now);
+            registry.take_evicted()
+        };
+        // The node's lock comes before the registry's.
+        self.hub.left(&self.topic);
+        self.hub.evict(&evicted);
     }
 }

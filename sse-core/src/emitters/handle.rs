@@ -3,10 +3,11 @@
 use std::{borrow::Borrow, fmt, hash::Hash, panic::Location};
 
 use super::{
-    EmittersBuilder, LastEventId, Sent,
+    LastEventId, Sent,
     hub::{Hub, Key},
 };
 use crate::{
+    backplane::Change,
     close_reason::CloseReason,
     emitter::SseEmitter,
     event::{EventId, IntoEvent},
@@ -48,7 +49,7 @@ use crate::{
 ///
 /// # Lagging
 /// A client that reads more slowly than events come delays nobody. Its connection may be behind by the
-/// [backlog](EmittersBuilder::backlog) or by the history, whichever is more; beyond that
+/// [backlog](crate::EmittersBuilder::backlog) or by the history, whichever is more; beyond that
 /// [`Lag`](crate::Lag) says what it gets, with an example.
 ///
 /// # Closing
@@ -57,8 +58,8 @@ use crate::{
 ///
 /// # Bounds
 /// The log of each key is bounded by the [`History`](crate::History), and for connections that are
-/// behind by the [backlog](EmittersBuilder::backlog); all together by a
-/// [total](EmittersBuilder::total). A key without connection and live history takes no memory but
+/// behind by the [backlog](crate::EmittersBuilder::backlog); all together by a
+/// [total](crate::EmittersBuilder::total). A key without connection and live history takes no memory but
 /// where it ended, for [`MEMORY_AGE`](crate::MEMORY_AGE) and at most
 /// [`MEMORY_KEYS`](crate::MEMORY_KEYS).
 ///
@@ -95,17 +96,6 @@ impl<K: Key> Drop for Handle<K> {
 }
 
 impl<K: Key> Emitters<K> {
-    /// Emitters with default settings.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// Sets up emitters.
-    pub fn builder() -> EmittersBuilder<K> {
-        EmittersBuilder::default()
-    }
-
     pub(super) fn with(hub: Arc<Hub<K>>) -> Self {
         Self { handle: Arc::new(Handle { hub }) }
     }
@@ -211,9 +201,16 @@ impl<K: Key> Emitters<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        let event = event.into_event();
+        let (event, here) = (event.into_event(), Location::caller());
+        if let Some(link) = &self.hub().link {
+            return match event {
+                Ok(event) => observe::send_span()
+                    .run(|| self.hub().send_linked(link, key.to_owned(), event, here)),
+                Err(invalid) => Sent::invalid(invalid, here),
+            };
+        }
         let send = |event| observe::send_span().run(|| self.hub().send(key, event));
-        let (outcome, here) = (event.map_err(Into::into).and_then(send), Location::caller());
+        let outcome = event.map_err(Into::into).and_then(send);
         let outcome = outcome.inspect(|receipt| observe::event_sent(receipt.receivers));
         Sent::ready(outcome.inspect_err(|error| observe::not_sent(error, here)))
     }
@@ -233,8 +230,17 @@ impl<K: Key> Emitters<K> {
     /// # drop(tabs);
     /// # Ok(()) }
     /// ```
+    #[track_caller]
     pub fn send_all(&self, event: impl IntoEvent) -> Sent {
-        let event = event.into_event();
+        let (event, here) = (event.into_event(), Location::caller());
+        if let Some(link) = &self.hub().link {
+            return match event {
+                Ok(event) => {
+                    observe::send_span().run(|| self.hub().send_all_linked(link, event, here))
+                }
+                Err(invalid) => Sent::invalid(invalid, here),
+            };
+        }
         let send = |event| observe::send_span().run(|| self.hub().send_all(event));
         Sent::ready(
             event
@@ -267,7 +273,10 @@ impl<K: Key> Emitters<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        self.hub().complete(key);
+        match &self.hub().link {
+            None => self.hub().complete(key),
+            Some(link) => self.hub().change(link, &key.to_owned(), Change::Complete),
+        }
     }
 
     /// Ends every connection at `key` once it has got what was sent. Nothing is remembered: clients
@@ -283,9 +292,12 @@ impl<K: Key> Emitters<K> {
     pub fn disconnect<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
-        Q: ?Sized + Hash + Eq,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        self.hub().disconnect(key, CloseReason::Completed);
+        match &self.hub().link {
+            None => self.hub().disconnect(key, CloseReason::Completed),
+            Some(link) => self.hub().change(link, &key.to_owned(), Change::Disconnect),
+        }
     }
 
     /// Forgets the history of `key`, and that it is complete. Connections stay.
@@ -302,9 +314,12 @@ impl<K: Key> Emitters<K> {
     pub fn forget<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
-        Q: ?Sized + Hash + Eq,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        self.hub().forget(key);
+        match &self.hub().link {
+            None => self.hub().forget(key),
+            Some(link) => self.hub().change(link, &key.to_owned(), Change::Forget),
+        }
     }
 
     /// Is anybody connected to `key`?
@@ -372,12 +387,6 @@ impl<K: Key> Emitters<K> {
 impl<K: Key> Clone for Emitters<K> {
     fn clone(&self) -> Self {
         Self { handle: Arc::clone(&self.handle) }
-    }
-}
-
-impl<K: Key> Default for Emitters<K> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -1,19 +1,25 @@
 //! Events of all keys, in one order.
 
-use std::{borrow::Borrow, collections::HashSet, hash::Hash};
+use std::{borrow::Borrow, collections::HashSet, hash::Hash, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
-    one_per_key::Second, own_ids::OwnIds, registry::Registry, sent::Receipt, wake::wake_readers,
+    link::{Link, LinkTo},
+    one_per_key::Second,
+    registry::Registry,
+    sent::Receipt,
+    sweeper::{Looked, Sweeper},
+    wake::wake_readers,
 };
 use crate::{
+    backstop::Watched,
     close_reason::CloseReason,
     emitter::{ConnSettings, SHARED, SendError},
     event::{EventId, SseEvent},
     log::{Bounds, Epoch, Lag, Position, Record, Snapshot, Token, clock},
     sync::{Arc, AtomicU64, Mutex, Ordering, StdMutex, Weak, lock, lock_std},
-    timer::{Tick, Timer},
+    timer::Tick,
 };
 
 /// What a type must be to be a key.
@@ -48,38 +54,53 @@ pub(super) struct Hub<K> {
     pub(super) registry: Mutex<Registry<K>>,
     /// See [`watermark`](Self::watermark).
     watermark: AtomicU64,
-    pub(super) epoch: Epoch,
-    /// Its lock is taken under any other, and no other under it but a log's.
-    pub(super) own_ids: Mutex<OwnIds<K>>,
+    epoch: Epoch,
     pub(super) config: Config,
     /// Not seen by the model checker: nothing of it runs there, and its lock is taken under the
     /// registry's alone.
-    sweeper: StdMutex<Timer>,
+    sweeper: StdMutex<Sweeper>,
+    pub(super) link: Option<Link<K>>,
 }
 
 impl<K: Key> Hub<K> {
-    pub(super) fn new(config: Config) -> Arc<Self> {
-        Arc::new_cyclic(|hub: &Weak<Self>| Self {
-            registry: Mutex::new(Registry::new()),
+    pub(super) fn new(config: Config, link: Option<LinkTo<K>>) -> Arc<Self> {
+        let hub = Arc::new_cyclic(|hub: &Weak<Self>| Self {
+            registry: Mutex::new(Registry::new(link.is_some())),
             watermark: AtomicU64::new(Position::from(clock::next()).get()),
             epoch: Epoch::random(),
-            own_ids: Mutex::new(OwnIds::new()),
             config,
-            sweeper: StdMutex::new(Timer::new(Weak::clone(hub) as _)),
-        })
+            sweeper: StdMutex::new(Sweeper::new(hub)),
+            link: link.map(Link::new),
+        });
+        if let Some(link) = &hub.link {
+            hub.follow_all(link);
+        }
+        hub
     }
 
     pub(super) fn bounds(&self) -> &Bounds {
         &self.config.bounds
     }
 
+    pub(super) fn epoch(&self) -> Epoch {
+        self.link.as_ref().map_or(self.epoch, |link| link.shown().epoch())
+    }
+
     pub(super) fn id_at(&self, position: Position) -> EventId {
-        Token { epoch: self.epoch, position }.event_id()
+        Token { epoch: self.epoch(), position }.event_id()
     }
 
     /// Every event with a position up to this one is in its log.
     pub(super) fn watermark(&self) -> Position {
-        Position::new(self.watermark.load(Ordering::Acquire))
+        match &self.link {
+            None => Position::new(self.watermark.load(Ordering::Acquire)),
+            Some(link) => link.shown().watermark(),
+        }
+    }
+
+    /// The newest position that is known here.
+    pub(super) fn newest(&self) -> Position {
+        self.link.as_ref().map_or_else(|| self.watermark(), |link| link.shown().newest())
     }
 
     /// Under the registry's lock, once everything up to `position` is in its log.
@@ -88,7 +109,7 @@ impl<K: Key> Hub<K> {
     }
 
     pub(super) fn position(&self) -> EventId {
-        self.id_at(self.watermark())
+        self.id_at(self.newest())
     }
 
     // Sending.
@@ -160,7 +181,7 @@ impl<K: Key> Hub<K> {
         let (frame, id) = match &own_id {
             Some(own) => (event.encode(), own.clone()),
             None => {
-                let id = self.id_at(position);
+                let id = Token { epoch: self.epoch, position }.event_id();
                 (event.encode_with_id(id.as_str()), id)
             }
         };
@@ -216,6 +237,9 @@ impl<K: Key> Hub<K> {
 
     /// Nobody can send any more.
     pub(super) fn close(&self) {
+        if let Some(link) = &self.link {
+            self.unfollow_all(link);
+        }
         let snapshots: Vec<_> =
             lock(&self.registry).topics().filter_map(|topic| lock(&topic.log).end_all()).collect();
         for conn in snapshots.iter().flat_map(Snapshot::iter) {
@@ -263,20 +287,67 @@ impl<K: Key> Hub<K> {
 
     /// Forgets in time also where nothing else happens.
     pub(super) fn plan_sweep(&self, registry: &Registry<K>, now: Instant) {
-        let mut sweeper = lock_std(&self.sweeper);
-        if !sweeper.is_set()
-            && let Some(at) = registry.next_sweep(self.bounds(), now)
-        {
-            sweeper.set(at);
-        }
+        lock_std(&self.sweeper).plan(now, || registry.next_sweep(self.bounds(), now));
+    }
+
+    fn sweep(&self, now: Instant) {
+        let evicted = {
+            let mut registry = lock(&self.registry);
+            registry.sweep(self.bounds(), now);
+            lock_std(&self.sweeper).done();
+            self.plan_sweep(&registry, now);
+            registry.take_evicted()
+        };
+        self.evict(&evicted);
     }
 }
 
 impl<K: Key> Tick for Hub<K> {
     fn tick(&self, now: Instant) {
-        let mut registry = lock(&self.registry);
-        registry.sweep(self.bounds(), now);
-        lock_std(&self.sweeper).clear();
-        self.plan_sweep(&registry, now);
+        self.sweep(now);
+    }
+}
+
+impl<K: Key> Watched for Hub<K> {
+    fn look(&self) -> Option<Duration> {
+        let looked = lock_std(&self.sweeper).look();
+        match looked {
+            Looked::Nothing => None,
+            Looked::Again(after) => Some(after),
+            Looked::Overdue(at) => {
+                self.sweep(Instant::now().max(at));
+                lock_std(&self.sweeper).look_again()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::History;
+
+    #[test]
+    fn a_history_is_swept_though_the_runtime_of_its_first_send_does_nothing_any_more() {
+        let bounds = Bounds {
+            history: History::events(10).age(Duration::from_millis(50)),
+            ..Bounds::default()
+        };
+        let hubs = [true, false].map(|ends| {
+            let hub: Arc<Hub<u8>> = Hub::new(Config { bounds, ..Config::default() }, None);
+            let first =
+                tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            first.block_on(async { hub.send(&1, SseEvent::data("x")) }).unwrap();
+            // Ended, or there and driven by nobody.
+            let idles = (!ends).then_some(first);
+            (hub, idles)
+        });
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        for (hub, _) in &hubs {
+            while lock(&hub.registry).events() > 0 {
+                assert!(std::time::Instant::now() < deadline, "it is kept for ever");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a client says that it has seen.
 
-use crate::event::EventId;
+use crate::{event::EventId, log::Token};
 
 /// What a client says that it has seen, by the header `Last-Event-ID` or by `?lastEventId=`.
 ///
@@ -53,6 +53,11 @@ impl LastEventId {
     /// ```
     pub const fn of_head_request() -> Self {
         Self(Seen::Head)
+    }
+
+    /// The position that it is, if it is one.
+    pub(super) fn token(&self) -> Option<Token> {
+        self.id().and_then(|id| Token::parse(id.as_str()))
     }
 
     /// The id, if there is one that can be read.

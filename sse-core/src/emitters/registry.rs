@@ -2,12 +2,13 @@
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
-    hash::Hash,
+    hash::{BuildHasher, Hash},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
+use super::{filter::Filter, link::TopicLink};
 use crate::{
     emitter::Conn,
     log::{Bounds, Change, Log, Position, ReaderId, ReceiverCount, Record, Seq, Snapshot},
@@ -37,11 +38,13 @@ pub(super) struct Topic<K> {
     pub(super) log: Mutex<Log<Conn>>,
     /// How many readers take events. Changed under the lock of the connection concerned.
     open: AtomicUsize,
+    /// Of a key that is on a backplane.
+    pub(super) link: Option<Box<TopicLink>>,
 }
 
 impl<K> Topic<K> {
-    fn new(key: K, log: Log<Conn>) -> Self {
-        Self { key, log: Mutex::new(log), open: AtomicUsize::new(0) }
+    fn new(key: K, log: Log<Conn>, link: Option<Box<TopicLink>>) -> Self {
+        Self { key, log: Mutex::new(log), open: AtomicUsize::new(0), link }
     }
 
     /// How many readers take events.
@@ -73,6 +76,12 @@ pub(super) struct Registry<K> {
     connections: usize,
     /// No event of a key that is not in `topics` has a later position.
     forgotten: Position,
+    /// Keys that are not in `topics`, and once had events with ids that the program gave.
+    had_own_ids: Filter,
+    /// A backplane says how long keys stay, not their connections and history.
+    linked: bool,
+    /// Keys without connections of which something was dropped for want of room, on a backplane.
+    evicted: Vec<Arc<Topic<K>>>,
 }
 
 struct Kept<K> {
@@ -89,7 +98,7 @@ struct Idle<K> {
 }
 
 impl<K: Eq + Hash + Clone> Registry<K> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(linked: bool) -> Self {
         Self {
             topics: HashMap::new(),
             kept: VecDeque::new(),
@@ -97,8 +106,16 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             events: 0,
             bytes: 0,
             connections: 0,
-            forgotten: Position::NONE,
+            forgotten: Position::ZERO,
+            had_own_ids: Filter::default(),
+            linked,
+            evicted: Vec::new(),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn events(&self) -> usize {
+        self.events
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -118,11 +135,25 @@ impl<K: Eq + Hash + Clone> Registry<K> {
     }
 
     pub(super) fn get_or_create(&mut self, key: K) -> Arc<Topic<K>> {
+        self.get_or_link(key, || None)
+    }
+
+    /// The same, for a key that is on a backplane.
+    pub(super) fn get_or_link(
+        &mut self,
+        key: K,
+        link: impl FnOnce() -> Option<Box<TopicLink>>,
+    ) -> Arc<Topic<K>> {
+        let had_own_ids = self.had_own_ids.may_have(|| self.topics.hasher().hash_one(&key));
         match self.topics.entry(key) {
             Entry::Occupied(entry) => Arc::clone(entry.get()),
             Entry::Vacant(entry) => {
                 let key = entry.key().clone();
-                let topic = Arc::new(Topic::new(key, Log::new(self.forgotten)));
+                let mut log = Log::new(self.forgotten);
+                if had_own_ids {
+                    log.inherit_own_ids();
+                }
+                let topic = Arc::new(Topic::new(key, log, link()));
                 Arc::clone(entry.insert(topic))
             }
         }
@@ -150,6 +181,52 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         }
         self.sweep(bounds, at);
         readers
+    }
+
+    /// Appends what may have been sent some time ago.
+    pub(super) fn append_old(&mut self, topic: &Arc<Topic<K>>, record: Record, bounds: &Bounds) {
+        let at = record.at;
+        let (seq, change) = {
+            let mut log = lock(&topic.log);
+            (log.end(), log.append(record, bounds))
+        };
+        self.count(change);
+        // By age: what is older than what is here already is swept before it.
+        let place = self.kept.partition_point(|kept| kept.at <= at);
+        self.kept.insert(place, Kept { topic: Arc::clone(topic), seq, at });
+        self.sweep(bounds, at);
+    }
+
+    /// Drops what is over the bounds of this log by now.
+    pub(super) fn trim(&mut self, topic: &Arc<Topic<K>>, bounds: &Bounds, now: Instant) {
+        let mut change = Change::default();
+        lock(&topic.log).trim(bounds, now, &mut change);
+        self.count(change);
+    }
+
+    /// Drops what was said at a key; the key stays.
+    pub(super) fn clear(&mut self, topic: &Arc<Topic<K>>) {
+        let mut change = Change::default();
+        lock(&topic.log).clear(&mut change);
+        self.count(change);
+    }
+
+    /// What was said at a key means nothing any more, and its positions begin anew.
+    pub(super) fn reset(&mut self, topic: &Arc<Topic<K>>) {
+        let mut change = Change::default();
+        lock(&topic.log).reset(&mut change);
+        self.count(change);
+    }
+
+    /// Lets go of a key that nobody is connected to.
+    pub(super) fn discard(&mut self, topic: &Arc<Topic<K>>) {
+        self.clear(topic);
+        self.remove(topic, Position::ZERO);
+    }
+
+    /// Keys that are not worth following any more, since the last time.
+    pub(super) fn take_evicted(&mut self) -> Vec<Arc<Topic<K>>> {
+        std::mem::take(&mut self.evicted)
     }
 
     pub(super) fn joined(&mut self) {
@@ -209,7 +286,10 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             log.shrink();
             log.last_position()
         };
-        if last == Position::NONE {
+        if self.linked {
+            return;
+        }
+        if last == Position::ZERO {
             // Nothing was ever said there.
             self.remove(topic, last);
         } else {
@@ -219,11 +299,14 @@ impl<K: Eq + Hash + Clone> Registry<K> {
 
     fn remove(&mut self, topic: &Arc<Topic<K>>, last: Position) {
         if self.topics.get(&topic.key).is_some_and(|known| Arc::ptr_eq(known, topic)) {
+            if lock(&topic.log).has_own_ids() {
+                self.had_own_ids.insert(self.topics.hasher().hash_one(&topic.key));
+            }
             self.topics.remove(&topic.key);
             self.forgotten = self.forgotten.max(last);
         }
         if self.topics.is_empty() {
-            self.topics = HashMap::new();
+            self.topics.shrink_to_fit();
         }
     }
 
@@ -249,6 +332,9 @@ impl<K: Eq + Hash + Clone> Registry<K> {
                 (change.dropped_events > 0 && log.is_empty(), log.holds(oldest.seq))
             };
             self.count(change);
+            if too_much && self.linked && lock(&oldest.topic.log).readers() == 0 {
+                self.evicted.push(Arc::clone(&oldest.topic));
+            }
             if emptied {
                 self.retire_if_idle(&oldest.topic, now);
             }
@@ -353,7 +439,7 @@ mod tests {
 
     #[test]
     fn the_oldest_of_any_key_goes_when_all_together_are_too_many() {
-        let (mut registry, now) = (Registry::new(), Instant::now());
+        let (mut registry, now) = (Registry::new(false), Instant::now());
         let bounds = Bounds { total_events: 2, ..Bounds::default() };
         [1, 2, 3].iter().for_each(|key| send(&mut registry, *key, &bounds, now));
         let kept = [1, 2, 3].map(|key| !lock(&registry.get_or_create(key).log).is_empty());
@@ -363,7 +449,7 @@ mod tests {
 
     #[test]
     fn bytes_of_all_keys_are_bounded_with_the_cost_of_each_record() {
-        let (mut registry, now) = (Registry::new(), Instant::now());
+        let (mut registry, now) = (Registry::new(false), Instant::now());
         let one = RECORD_COST + 8;
         let bounds = Bounds { total_bytes: 2 * one, ..Bounds::default() };
         [1, 2, 3].iter().for_each(|key| send(&mut registry, *key, &bounds, now));
@@ -372,28 +458,28 @@ mod tests {
 
     #[test]
     fn a_key_without_connection_and_history_is_forgotten_in_time() {
-        let (mut registry, now) = (Registry::new(), Instant::now());
+        let (mut registry, now) = (Registry::new(false), Instant::now());
         let bounds = Bounds { history: History::none(), ..Bounds::default() };
         send(&mut registry, 7, &bounds, now);
         registry.sweep(&bounds, now + MEMORY_AGE - Duration::from_millis(1));
         assert!(registry.get(&7).is_some(), "it is remembered where it ended");
         registry.sweep(&bounds, now + MEMORY_AGE);
         assert!(registry.get(&7).is_none());
-        assert!(registry.forgotten > Position::NONE);
+        assert!(registry.forgotten > Position::ZERO);
     }
 
     #[test]
     fn a_key_that_never_had_anything_is_forgotten_with_its_last_connection() {
-        let (mut registry, now) = (Registry::new(), Instant::now());
+        let (mut registry, now) = (Registry::new(false), Instant::now());
         let (topic, id) = join(&mut registry, 7);
         registry.leave(&topic, id, &Bounds::default(), now);
         assert!(registry.get(&7).is_none());
-        assert_eq!((registry.connections(), registry.forgotten), (0, Position::NONE));
+        assert_eq!((registry.connections(), registry.forgotten), (0, Position::ZERO));
     }
 
     #[test]
     fn a_forgotten_key_with_connections_stays_without_its_history() {
-        let (mut registry, now) = (Registry::new(), Instant::now());
+        let (mut registry, now) = (Registry::new(false), Instant::now());
         let (topic, _) = join(&mut registry, 7);
         send(&mut registry, 7, &Bounds::default(), now);
         registry.forget(&topic);
@@ -403,7 +489,7 @@ mod tests {
 
     #[test]
     fn the_next_sweep_is_when_the_oldest_is_too_old_and_never_at_once() {
-        let (mut registry, now) = (Registry::new(), Instant::now());
+        let (mut registry, now) = (Registry::new(false), Instant::now());
         let bounds = Bounds::default();
         assert_eq!(registry.next_sweep(&bounds, now), None);
         send(&mut registry, 7, &bounds, now);

@@ -2,11 +2,18 @@
 
 use std::{
     future::Future,
+    panic::Location,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use crate::{emitter::SendError, event::EventId};
+use tokio::sync::oneshot;
+
+use crate::{
+    emitter::SendError,
+    event::{EventId, InvalidEvent},
+    observe,
+};
 
 /// What a send through [`Emitters`](crate::Emitters) did.
 ///
@@ -31,7 +38,8 @@ pub struct Receipt {
 
 /// The outcome of a send, to be awaited or not: the work is done by the call.
 ///
-/// In memory it is ready at once, so a synchronous listener may simply call `send` and drop this, or
+/// With a backplane the event is queued by the call, and this resolves when it is stored, or after
+/// the deadline. In memory it is ready at once, so a synchronous listener may simply call `send` and drop this, or
 /// return it: an event that is none is a failure of the listener then, a key that is complete is not.
 /// What was not sent is logged as a warning, with the place (feature `tracing`), since most programs
 /// do not look here.
@@ -52,25 +60,57 @@ pub struct Receipt {
 /// ```
 #[derive(Debug)]
 pub struct Sent {
-    outcome: Option<Result<Receipt, SendError>>,
+    outcome: Outcome,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Known(Option<Result<Receipt, SendError>>),
+    /// The store has not answered yet.
+    Waits(oneshot::Receiver<Result<Receipt, SendError>>),
 }
 
 impl Sent {
     pub(super) const fn ready(outcome: Result<Receipt, SendError>) -> Self {
-        Self { outcome: Some(outcome) }
+        Self { outcome: Outcome::Known(Some(outcome)) }
     }
 
-    /// Why it was not sent.
-    pub(crate) fn into_error(self) -> Option<SendError> {
-        self.outcome?.err()
+    pub(super) const fn waits(outcome: oneshot::Receiver<Result<Receipt, SendError>>) -> Self {
+        Self { outcome: Outcome::Waits(outcome) }
+    }
+
+    /// There was no event to be sent.
+    pub(super) fn invalid(invalid: InvalidEvent, here: &'static Location<'static>) -> Self {
+        let error = SendError::from(invalid);
+        observe::not_sent(&error, here);
+        Self::ready(Err(error))
+    }
+
+    /// What is known at once; or itself, if that is nothing yet.
+    pub(crate) fn now(self) -> Result<Result<(), SendError>, Self> {
+        match self.outcome {
+            Outcome::Known(outcome) => Ok(outcome.map_or(Ok(()), |outcome| outcome.map(drop))),
+            Outcome::Waits(mut outcome) => match outcome.try_recv() {
+                Ok(outcome) => Ok(outcome.map(drop)),
+                Err(_) => Err(Self { outcome: Outcome::Waits(outcome) }),
+            },
+        }
     }
 }
 
 impl Future for Sent {
     type Output = Result<Receipt, SendError>;
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        // A poll after completion may do as it likes, but not panic.
-        self.outcome.take().map_or(Poll::Pending, Poll::Ready)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.outcome {
+            // A poll after completion may do as it likes, but not panic.
+            Outcome::Known(outcome) => outcome.take().map_or(Poll::Pending, Poll::Ready),
+            Outcome::Waits(outcome) => {
+                let Poll::Ready(answer) = Pin::new(outcome).poll(cx) else { return Poll::Pending };
+                self.outcome = Outcome::Known(None);
+                // Whoever sends answers, also when it is dropped.
+                answer.map_or(Poll::Pending, Poll::Ready)
+            }
+        }
     }
 }

@@ -8,6 +8,9 @@ use super::{Missed, Position};
 pub(super) const DROPPED_POSITIONS: usize = 1024;
 /// The same, while nobody reads the log and it keeps nothing.
 pub(super) const RETIRED_POSITIONS: usize = 8;
+/// Of how many events that a connection to several keys missed at one of them it is told in their place
+/// among those of the others; of older ones at the beginning.
+pub(crate) const GAPS_APART: usize = 32;
 
 /// The positions of the newest dropped events, oldest first.
 #[derive(Debug)]
@@ -46,6 +49,16 @@ impl Dropped {
         self.positions.back().copied().unwrap_or(self.beyond)
     }
 
+    /// The positions of the newest `count` dropped events, as far as they are known, oldest first; at
+    /// least one.
+    pub(super) fn newest_of(&self, count: usize) -> Vec<Position> {
+        let known = self.positions.len().min(count);
+        match self.positions.range(self.positions.len() - known..) {
+            newest if known > 0 => newest.copied().collect(),
+            _ => vec![self.newest()],
+        }
+    }
+
     /// How many were dropped after `position`.
     pub(super) fn after(&self, position: Position) -> Missed {
         if self.beyond > position {
@@ -63,7 +76,7 @@ mod tests {
     use super::*;
 
     fn dropped(positions: impl IntoIterator<Item = u64>) -> Dropped {
-        let mut dropped = Dropped::new(Position::NONE);
+        let mut dropped = Dropped::new(Position::ZERO);
         positions.into_iter().map(Position::new).for_each(|position| dropped.push(position));
         dropped
     }
@@ -71,7 +84,7 @@ mod tests {
     #[test]
     fn only_what_was_dropped_after_a_position_was_missed() {
         let dropped = dropped([10, 20, 30]);
-        assert_eq!(dropped.after(Position::NONE), Missed::Some(3));
+        assert_eq!(dropped.after(Position::ZERO), Missed::Some(3));
         assert_eq!(dropped.after(Position::new(10)), Missed::Some(2));
         assert_eq!(dropped.after(Position::new(25)), Missed::Some(1));
         assert_eq!(dropped.after(Position::new(30)), Missed::None);
@@ -81,7 +94,7 @@ mod tests {
     fn beyond_what_is_remembered_nobody_knows_how_many() {
         let many = DROPPED_POSITIONS as u64 + 1;
         let dropped = dropped(1..=many);
-        assert_eq!(dropped.after(Position::NONE), Missed::Unknown);
+        assert_eq!(dropped.after(Position::ZERO), Missed::Unknown);
         assert_eq!(dropped.after(Position::new(1)), Missed::Some(many - 1));
     }
 

@@ -1,22 +1,33 @@
 //! Where an event stands: [`Position`], and the token `1.{epoch}.{position}` that clients hold.
 
+use std::fmt;
+
 use super::Offset;
 use crate::event::EventId;
 
 /// The version of the token's form.
 const VERSION: &str = "1";
 
-/// Where an event stands among those of its source, in the order of whoever keeps them.
+/// Where an event stands among those of its source, in the order of whoever keeps them. Rises, and is never given
+/// twice within one [`Epoch`].
 ///
-/// Ids are made of it; resuming, gaps, dropped events and completion count by it, and so does
-/// merging the logs of one source. In memory whoever keeps them is this process, and a position is
-/// made from the [`Offset`] at which the event came; otherwise only the store knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Position(u64);
+/// Ids are made of it; resuming, gaps, dropped events and completion count by it, and so does merging the logs of
+/// one source. In memory whoever keeps them is this process, and a position is made from when the event came;
+/// with a backplane only the store knows it: microseconds of its clock, always bumped, where it lets us choose, a sequence
+/// number elsewhere. Only its order means anything.
+///
+/// ```
+/// # use sse_tower_core::backplane::Position;
+/// assert!(Position::ZERO < Position::new(1));
+/// assert_eq!(Position::new(7).get(), 7);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
+pub struct Position(u64);
 
 impl Position {
-    /// Before every event.
-    pub(crate) const NONE: Self = Self(0);
+    /// Before everything.
+    pub const ZERO: Self = Self(0);
     /// After every event.
     pub(crate) const LAST: Self = Self(u64::MAX);
 
@@ -25,13 +36,22 @@ impl Position {
         Self(self.0.saturating_sub(1))
     }
 
-    pub(crate) const fn new(number: u64) -> Self {
+    /// The position with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// As a number, for an atomic cell.
-    pub(crate) const fn get(self) -> u64 {
+    /// Its number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
         self.0
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -42,14 +62,35 @@ impl From<Offset> for Position {
     }
 }
 
-/// One life of a source. Positions of different epochs have nothing to do with each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Epoch(u64);
+/// One life of a source. Positions of different epochs have nothing to do with each other: one is made anew where
+/// the past was lost. At most 48 bits, so that it is short in every event; zero is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
+pub struct Epoch(u64);
 
 impl Epoch {
-    /// A new one. 48 bits: short in every event, and never twice in the life of a client.
-    pub(crate) fn random() -> Self {
+    /// The epoch with this number, as a store gives it back.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// A new one.
+    #[must_use]
+    pub fn random() -> Self {
         Self(fastrand::u64(1..1 << 48))
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -12,7 +12,7 @@ const BLOCK: usize = 64;
 const VACANT: Seq = Seq::NEVER;
 
 /// Which reader of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ReaderId(usize);
 
 /// Shared by snapshots and copied on a change. Always the standard library's `Arc`: the model
@@ -67,6 +67,12 @@ pub(super) struct Readers<T> {
 #[derive(Debug)]
 pub(crate) struct Snapshot<T>(Blocks<T>);
 
+impl<T> Clone for Snapshot<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<T> Readers<T> {
     pub(super) fn new() -> Self {
         Self { blocks: Blocks::NONE, cursors: Vec::new(), vacant: Vec::new() }
@@ -103,6 +109,14 @@ impl<T> Readers<T> {
 
     pub(super) fn cursor(&self, ReaderId(index): ReaderId) -> Seq {
         self.cursors[index]
+    }
+
+    /// Every reader reads `next` first.
+    pub(super) fn advance_all(&mut self, next: Seq) {
+        self.cursors
+            .iter_mut()
+            .filter(|cursor| **cursor != VACANT)
+            .for_each(|cursor| *cursor = next);
     }
 
     pub(super) fn advance(&mut self, ReaderId(index): ReaderId, next: Seq) {

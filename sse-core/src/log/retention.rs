@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::{Bounds, Change, History, Log, Record, Seq};
+use super::{Bounds, Change, Dropped, History, Log, Position, Record, Seq};
 
 /// How much each append pays towards looking at every cursor.
 const CREDIT: usize = 8;
@@ -14,6 +14,9 @@ impl<T> Log<T> {
     pub(crate) fn append(&mut self, record: Record, bounds: &Bounds) -> Change {
         let now = record.at;
         self.newest = record.position;
+        if record.own_id.is_some() {
+            self.own_id_added(&record);
+        }
         self.joined = None;
         let mut change =
             Change { added_events: 1, added_bytes: record.cost(), ..Change::default() };
@@ -77,6 +80,31 @@ impl<T> Log<T> {
         self.completed = None;
     }
 
+    /// Nothing is known of events up to `floor`; those that are not here were dropped.
+    pub(crate) fn begin_at(&mut self, floor: Position) {
+        self.dropped = Dropped::new(floor);
+    }
+
+    /// Something up to `position` never came here, nobody knows how much.
+    pub(crate) fn skip_to(&mut self, position: Position) {
+        if self.dropped.newest() < position {
+            self.dropped = Dropped::new(position);
+        }
+        self.newest = self.newest.max(position);
+    }
+
+    /// The past is gone, and positions begin anew. Readers go on with what comes.
+    pub(crate) fn reset(&mut self, change: &mut Change) {
+        while !self.records.is_empty() {
+            self.drop_oldest(change);
+        }
+        self.newest = Position::ZERO;
+        self.completed = None;
+        self.dropped = Dropped::new(Position::ZERO);
+        let end = self.end();
+        self.readers.advance_all(end);
+    }
+
     /// Nobody reads and nothing is kept: holds on to little more than where it ended.
     pub(crate) fn shrink(&mut self) {
         self.dropped.shrink();
@@ -93,6 +121,9 @@ impl<T> Log<T> {
             self.dropped.push(oldest.position);
             change.dropped_events += 1;
             change.dropped_bytes += oldest.cost();
+            if let Some(id) = oldest.own_id {
+                self.own_id_dropped(id);
+            }
         }
         if self.records.is_empty() {
             self.records = VecDeque::new();
@@ -122,7 +153,7 @@ mod tests {
     }
 
     fn log() -> Log<()> {
-        Log::new(Position::NONE)
+        Log::new(Position::ZERO)
     }
 
     fn fill(log: &mut Log<()>, records: std::ops::RangeInclusive<u64>, bounds: &Bounds) {
@@ -214,7 +245,7 @@ mod tests {
         assert!(log.is_empty() && log.completed().is_none());
         log.shrink();
         let now = Instant::now();
-        let start = log.start(After::Position(Position::NONE), &bounds.history, now);
+        let start = log.start(After::Position(Position::ZERO), &bounds.history, now, 1);
         assert_eq!(start.missed, super::super::Missed::Some(1));
     }
 }

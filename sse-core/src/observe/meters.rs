@@ -53,6 +53,12 @@ pub(crate) fn not_sent(error: &dyn std::fmt::Display, sent_at: &std::panic::Loca
     let _ = (error, sent_at);
 }
 
+/// The store never heard of the end of a key, or the like.
+pub(crate) fn not_carried_out(error: &crate::backplane::BackplaneError) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", "change to a key did not get to the backplane: {error}");
+}
+
 /// One event was handed to `receivers` streams.
 pub(crate) fn event_sent(receivers: usize) {
     #[cfg(feature = "metrics")]
@@ -131,4 +137,179 @@ pub(crate) fn drain_over(left: usize, took: Duration) {
 fn drain_left(left: usize) {
     #[cfg(feature = "metrics")]
     metrics::gauge!(names::DRAIN_LEFT).set(left as f64);
+}
+
+/// So many changes wait to be stored.
+pub(crate) fn backplane_queue(changes: usize) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(names::BACKPLANE_QUEUE).set(changes as f64);
+}
+
+/// A mark took this long through the feed.
+pub(crate) fn backplane_lag(lag: Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::histogram!(names::BACKPLANE_LAG).record(lag);
+}
+
+/// The feed said that something may be missing.
+pub(crate) fn backplane_resync() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BACKPLANE_RESYNCS).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "sse_tower", "feed of the backplane broke; what was missed is loaded");
+}
+
+/// A topic had lost something without a word.
+pub(crate) fn backplane_lost(topic: &crate::backplane::Topic) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BACKPLANE_RESYNCS).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", ?topic, "feed of the backplane lost a change; it is loaded again");
+}
+
+/// A call to the store failed.
+pub(crate) fn backplane_trouble(call: &'static str, error: &(dyn std::error::Error + 'static)) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BACKPLANE_ERRORS, "call" => call).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "sse_tower",
+        call,
+        error = %crate::error_chain::ErrorChain(error),
+        "backplane: call to the store failed"
+    );
+}
+
+/// A backplane is up, or is not.
+pub(crate) fn backplane_health(health: crate::backplane::Health) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(names::BACKPLANE_UP).set(if health.is_ready() { 1.0 } else { 0.0 });
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "sse_tower", ?health, "health of the backplane");
+}
+
+/// A batch of so many changes is handed to the store.
+pub(crate) fn backplane_append(changes: usize) -> BackplaneAppend {
+    BackplaneAppend {
+        #[cfg(feature = "metrics")]
+        began: std::time::Instant::now(),
+        #[cfg(feature = "tracing")]
+        span: tracing::debug_span!(target: "sse_tower", "backplane_append", changes),
+    }
+}
+
+/// One attempt to store a batch.
+pub(crate) struct BackplaneAppend {
+    #[cfg(feature = "metrics")]
+    began: std::time::Instant,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+impl BackplaneAppend {
+    /// Runs within its span.
+    pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| {
+            #[cfg(feature = "tracing")]
+            let _within = self.span.enter();
+            future.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// It was stored.
+    pub(crate) fn finish(&self) {
+        #[cfg(feature = "metrics")]
+        metrics::histogram!(names::BACKPLANE_APPEND).record(self.began.elapsed());
+    }
+}
+
+/// An event is handed to the store.
+pub(crate) fn durable_published(event: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::DURABLE_PUBLISHED, "event" => event).increment(1);
+}
+
+/// Something became of an event for a durable listener.
+pub(crate) fn durable_verdict(listener: &std::sync::Arc<str>, outcome: &'static str) {
+    #[cfg(feature = "metrics")]
+    {
+        let listener = listener.to_string();
+        metrics::counter!(names::DURABLE_EVENTS, "listener" => listener, "outcome" => outcome)
+            .increment(1);
+    }
+    #[cfg(feature = "tracing")]
+    match outcome {
+        "dead" => {
+            tracing::error!(target: "sse_tower", %listener, "event is a dead letter of a durable listener")
+        }
+        "stale" => {
+            tracing::warn!(target: "sse_tower", %listener, "outcome of an attempt came too late: another process has the event, or had said so")
+        }
+        _ => {}
+    }
+}
+
+/// A run takes longer than it may, and cannot be stopped.
+pub(crate) fn durable_overdue(listener: &std::sync::Arc<str>, limit: Duration) {
+    durable_verdict(listener, "overdue");
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", %listener, ?limit, "durable listener is overdue and blocks its thread; nobody else has its event meanwhile");
+}
+
+/// Everything fails for one listener, or something succeeds again.
+pub(crate) fn durable_outage(listener: &std::sync::Arc<str>, begins: bool) {
+    #[cfg(feature = "tracing")]
+    if begins {
+        tracing::warn!(target: "sse_tower", %listener, "everything fails for a durable listener; one event at a time is tried until one succeeds");
+    } else {
+        tracing::info!(target: "sse_tower", %listener, "durable listener succeeds again");
+    }
+}
+
+/// This process could not renew its lease, or lost it.
+pub(crate) fn durable_fenced() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::DURABLE_FENCED).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", "lease of this process was not renewed in time; what runs for durable listeners is stopped");
+}
+
+/// So many events were taken from processes that died.
+pub(crate) fn durable_reaped(entries: usize) {
+    if entries == 0 {
+        return;
+    }
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::DURABLE_LOST).increment(entries as u64);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", entries, "process with durable listeners died; what it had is tried again");
+}
+
+/// There is no backplane.
+pub(crate) fn durable_in_memory(listeners: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "sse_tower",
+        listeners,
+        "context has durable listeners and no backplane: their events are in memory, and gone with this process; \
+         give it one by `.backplane(..)`"
+    );
+}
+
+/// Broadcasts of other nodes did not come here.
+pub(crate) fn broadcasts_missed() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BROADCASTS_MISSED).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", "broadcasts of other nodes were missed");
+}
+
+/// A broadcast of another node cannot be read here.
+pub(crate) fn broadcast_unreadable(event: &str, error: &str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BROADCASTS_UNREADABLE).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", event, error, "broadcast of another node cannot be read");
 }

@@ -20,6 +20,18 @@
 //! | [`LISTENERS_RUN`] | counter | `listener`; `outcome`: `ok`, `failed`, `stopped` before its end |
 //! | [`LISTENER_TIME`] | histogram, seconds | `listener` |
 //! | [`DRAIN_LEFT`] | gauge, streams a drain still waits for | |
+//! | [`BACKPLANE_APPEND`] | histogram, seconds | |
+//! | [`BACKPLANE_QUEUE`] | gauge, changes that wait to be stored | |
+//! | [`BACKPLANE_LAG`] | histogram, seconds | |
+//! | [`BACKPLANE_RESYNCS`] | counter | |
+//! | [`BACKPLANE_ERRORS`] | counter | `call`: `start`, `append`, `follow`, `load`, `mark`, `changed`, `close` |
+//! | [`BACKPLANE_UP`] | gauge, 1 unless it is down | |
+//! | [`DURABLE_PUBLISHED`] | counter | `event`: its name |
+//! | [`DURABLE_EVENTS`] | counter | `listener`; `outcome`: `claimed`, `finished`, `failed`, `dead`, `released`, `stale`, `overdue` |
+//! | [`DURABLE_LOST`] | counter, events taken from processes that died | |
+//! | [`DURABLE_FENCED`] | counter | |
+//! | [`BROADCASTS_MISSED`] | counter | |
+//! | [`BROADCASTS_UNREADABLE`] | counter | |
 //!
 //! A stream's lifetime is apart from its time to headers, so that neither spoils the other. No label
 //! has values that grow with users, keys or connections; all values of `event` and `listener` are in
@@ -31,6 +43,7 @@
 //! | `publish` (`event`: the type's name) | debug | the publisher's span |
 //! | `listener` (`listener`) | debug | `publish` |
 //! | `send` | trace | `listener`, or wherever it was called |
+//! | `backplane_append` (`changes`) | debug | none; follows from the `send` of each change in it |
 
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 mod listener_run;
@@ -73,3 +86,27 @@ pub const LISTENERS_RUN: &str = "sse_listeners_run_total";
 pub const LISTENER_TIME: &str = "sse_listener_seconds";
 /// Streams that a drain still waits for.
 pub const DRAIN_LEFT: &str = "sse_drain_left";
+/// From the first attempt to store a batch to its answer.
+pub const BACKPLANE_APPEND: &str = "sse_backplane_append_seconds";
+/// Changes that wait to be stored, or for the store's answer.
+pub const BACKPLANE_QUEUE: &str = "sse_backplane_queue";
+/// How long the store's word takes through the feed.
+pub const BACKPLANE_LAG: &str = "sse_backplane_feed_lag_seconds";
+/// How often something may have been missed, and was loaded.
+pub const BACKPLANE_RESYNCS: &str = "sse_backplane_resyncs_total";
+/// Calls to the store that failed.
+pub const BACKPLANE_ERRORS: &str = "sse_backplane_errors_total";
+/// Whether the backplane is up.
+pub const BACKPLANE_UP: &str = "sse_backplane_up";
+/// Application events handed to the store.
+pub const DURABLE_PUBLISHED: &str = "sse_durable_published_total";
+/// What became of events for durable listeners.
+pub const DURABLE_EVENTS: &str = "sse_durable_events_total";
+/// Events that were taken from processes that died.
+pub const DURABLE_LOST: &str = "sse_durable_lost_total";
+/// How often this process could not renew its lease in time, or lost it.
+pub const DURABLE_FENCED: &str = "sse_durable_fenced_total";
+/// How often broadcasts of other nodes were missed.
+pub const BROADCASTS_MISSED: &str = "sse_broadcasts_missed_total";
+/// Broadcasts of other nodes that could not be read.
+pub const BROADCASTS_UNREADABLE: &str = "sse_broadcasts_unreadable_total";

@@ -4,15 +4,16 @@
 /// not look complete. Over HTTP/1.1 the last chunk is missing then, over HTTP/2 the stream is reset.
 ///
 /// ```
-/// # use {http_body_util::BodyExt, sse_tower_core::{SseEmitter, StreamFailed}};
+/// # use {http_body::Body, sse_tower_core::{SseEmitter, StreamFailed}, std::{future::poll_fn, pin::Pin}};
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
 /// let emitter = SseEmitter::new();
 /// emitter.try_send("half").unwrap();
 /// emitter.complete_with_error("the model is gone");
 /// let mut body = emitter.into_http().into_body();
-/// let bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
+/// # let mut frame = async || poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await.unwrap();
+/// let bytes = frame().await.unwrap().into_data().unwrap();
 /// assert_eq!(bytes, "data:half\n\nevent:stream-bye\ndata:{\"reason\":\"failed\"}\n\n");
-/// assert_eq!(body.frame().await.unwrap().unwrap_err(), StreamFailed);
+/// assert_eq!(frame().await.unwrap_err(), StreamFailed);
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

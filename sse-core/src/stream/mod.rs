@@ -25,11 +25,20 @@
 //! connection at up to half of it sooner; and a timeout ends the stream. Both are one entry in the
 //! runtime's queue of timers. Dropping the stream is the client leaving, and leaves every log.
 //!
+//! # Where the client stands
+//!
+//! What the library itself says carries the id that the client has: of the last event that was given
+//! out, or that with which it came, or where it began. So an event of the library's costs nobody his
+//! position. `stream-gap` moves it behind what is missing.
+//!
 //! Bottom to top: `output` (what one poll gives out), `timing`, `lag`, then `reader` (the state, and
-//! the short ways) and `merge` (the long way) as two halves of one.
+//! the short ways), `lost` (what the client is told of) and `merge` (the long way) as three parts of
+//! one.
 
+#[cfg(feature = "http")]
 mod failed;
 mod lag;
+mod lost;
 mod merge;
 mod output;
 mod reader;
@@ -45,8 +54,10 @@ use std::{future::Future, task::ready, time::Duration};
 
 use bytes::Bytes;
 use futures_core::Stream;
+#[cfg(feature = "http")]
 use tokio::time::Sleep;
 
+#[cfg(feature = "http")]
 pub use self::failed::StreamFailed;
 use self::reader::Reader;
 use crate::{
@@ -87,6 +98,7 @@ enum State {
     Open(Box<Reader>),
     /// Everything was given out, and it is not all that there was to be. Whoever can tell waits this long before
     /// they do: see [`LINGER`].
+    #[cfg(feature = "http")]
     Failed(Option<Pin<Box<Sleep>>>),
     Ended,
 }
@@ -155,7 +167,13 @@ impl EventStream {
         let poll = reader.poll(cx);
         // Noticed together with the last item, so that a server writes it and the end at once.
         if reader.is_at_end() {
-            self.state = if reader.has_failed() { State::Failed(None) } else { State::Ended };
+            #[cfg(feature = "http")]
+            let failed = reader.has_failed();
+            self.state = State::Ended;
+            #[cfg(feature = "http")]
+            if failed {
+                self.state = State::Failed(None);
+            }
         }
         if let Poll::Ready(Some(bytes)) = &poll {
             observe::bytes_written(bytes.len());

@@ -7,11 +7,11 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{output::Output, timing::Timing};
+use super::{lost::Lost, output::Output, timing::Timing};
 use crate::{
     close_reason::CloseReason,
-    emitter::{Conn, Queued, STATE, TICK},
-    event::{KEEP_ALIVE_COMMENT, SseEvent},
+    emitter::{Conn, Kind, Queued, STATE, TICK, never},
+    event::{EventId, KEEP_ALIVE_COMMENT, SseEvent, frame_with_id},
     log::{Cursor, Offset, Position, Read},
     sync::Arc,
 };
@@ -30,6 +30,11 @@ pub(super) struct Reader {
     pub(super) until: Offset,
     /// The position of the last shared event that was given out.
     pub(super) position: Position,
+    /// The cursor that it came from.
+    pub(super) of: usize,
+    /// The client got the event at `position`: it does not only stand there.
+    pub(super) got: bool,
+    pub(super) aside: Option<Box<Aside>>,
     /// The connection's queue holds more.
     pub(super) queued: bool,
     /// Something was left for the next poll.
@@ -40,6 +45,16 @@ pub(super) struct Reader {
     timing: Option<Timing>,
 }
 
+/// What few readers have.
+#[derive(Default)]
+pub(super) struct Aside {
+    /// An id that the client holds and that is no position: the program gave it to this connection
+    /// alone, or the client came with it. And where it got it.
+    own: Option<(EventId, Position)>,
+    /// What the client does not get and was not told of yet.
+    pub(super) lost: Vec<Lost>,
+}
+
 impl Reader {
     pub(super) fn new(conn: Arc<Conn>) -> Self {
         Self {
@@ -47,7 +62,10 @@ impl Reader {
             cursors: Vec::new(),
             local: VecDeque::new(),
             until: NOT_ENDING,
-            position: Position::NONE,
+            position: Position::ZERO,
+            of: 0,
+            got: false,
+            aside: None,
             queued: false,
             more: false,
             at_end: false,
@@ -104,7 +122,7 @@ impl Reader {
         }
         match cursor.read(Offset::LAST, &|| !conn.has(STATE)) {
             Read::Piece(piece) => {
-                self.position = piece.position;
+                (self.position, self.got) = (piece.position, true);
                 self.more = piece.more;
                 timing.wrote(Some(piece.at));
                 Some(piece.bytes)
@@ -123,6 +141,9 @@ impl Reader {
             // Registered before looking, so that what comes after the look wakes this task.
             self.conn.register(cx.waker());
             self.waker = Some(cx.waker().clone());
+            if let Some(timing) = &mut self.timing {
+                timing.moved();
+            }
         }
         let mut out = Output::default();
         // Firefox opens a stream with its first bytes, and some proxies pass on its head with them.
@@ -168,6 +189,10 @@ impl Reader {
         {
             out.push(retry.encode());
         }
+        if self.conn.head_goes_out() {
+            // Nobody was there who could answer without content.
+            out.push(never().encode());
+        }
         self.more = true;
     }
 
@@ -206,13 +231,13 @@ impl Reader {
                 if out.is_empty() {
                     out.at = Some(piece.at);
                 }
-                self.position = piece.position;
+                (self.position, self.got) = (piece.position, true);
                 self.more = piece.more;
                 out.push(piece.bytes);
             }
         }
         if self.is_ending() && !self.more {
-            out_all(&mut self.local, out);
+            self.give_all(out);
             self.at_end = true;
         }
         true
@@ -222,9 +247,10 @@ impl Reader {
     /// offset on, has to wait.
     pub(super) fn take_over(&mut self) -> Option<Offset> {
         let update = self.conn.take_queue(&mut self.local);
-        if self.position == Position::NONE {
-            let starts = update.cursors.iter().map(|cursor| cursor.start());
-            self.position = starts.min().unwrap_or(Position::NONE);
+        if self.position == Position::ZERO {
+            // One that waited for its log learns later where it begins.
+            let cursors = self.cursors.iter().chain(&update.cursors);
+            self.position = cursors.map(|cursor| cursor.start()).min().unwrap_or(Position::ZERO);
         }
         if self.cursors.is_empty() {
             self.cursors = update.cursors;
@@ -246,17 +272,47 @@ impl Reader {
         while self.local.front().is_some_and(|queued| queued.offset < offset)
             && let Some(queued) = self.local.pop_front()
         {
-            if let Some(id) = &queued.id {
-                self.cursors.iter().for_each(|cursor| cursor.record_own_id(id, self.position));
-            }
-            out.push(queued.frame);
+            self.give(queued, out);
         }
     }
-}
 
-pub(super) fn out_all(local: &mut VecDeque<Queued>, out: &mut Output) {
-    for queued in local.drain(..) {
-        out.push(queued.frame);
+    /// Gives out everything that is for this connection alone.
+    pub(super) fn give_all(&mut self, out: &mut Output) {
+        while let Some(queued) = self.local.pop_front() {
+            self.give(queued, out);
+        }
+    }
+
+    fn give(&mut self, queued: Queued, out: &mut Output) {
+        if matches!(queued.kind, Kind::Anew) {
+            (self.position, self.got) = (Position::ZERO, false);
+            self.aside = None;
+        }
+        let frame = match (queued.kind, self.client_id()) {
+            (Kind::Control | Kind::Anew, Some(id)) => frame_with_id(&queued.frame, &id),
+            (Kind::Event(Some(id)), _) => {
+                self.holds(id);
+                queued.frame
+            }
+            _ => queued.frame,
+        };
+        if !frame.is_empty() {
+            out.push(frame);
+        }
+    }
+
+    /// The client holds an id that is no position.
+    pub(super) fn holds(&mut self, id: EventId) {
+        self.aside.get_or_insert_default().own = Some((id, self.position));
+    }
+
+    /// The id that the client holds, or had better hold if it has none.
+    pub(super) fn client_id(&self) -> Option<EventId> {
+        let own = self.aside.as_ref().and_then(|aside| aside.own.as_ref());
+        match own {
+            Some((id, at)) if *at == self.position => Some(id.clone()),
+            _ => self.cursors.get(self.of).map(|cursor| cursor.id_at(self.position, self.got)),
+        }
     }
 }
 
@@ -276,7 +332,7 @@ mod tests {
     use super::*;
     use crate::{
         emitter::{ConnSettings, SHARED},
-        event::EventId,
+        event::{EventId, GapReason},
         log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},
     };
 
@@ -300,8 +356,8 @@ mod tests {
             self.log().read(self.id, until).map_or(Read::Nothing, Read::Piece)
         }
 
-        fn overtaken(&mut self) -> Option<Overtaken> {
-            self.log().overtaken(self.id)
+        fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
+            self.log().overtaken(self.id, apart)
         }
 
         fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
@@ -327,10 +383,16 @@ mod tests {
         fn sync_watermark(&self) {}
 
         fn start(&self) -> Position {
-            Position::NONE
+            Position::ZERO
         }
 
-        fn record_own_id(&self, _: &EventId, _: Position) {}
+        fn next_position(&self) -> Option<Position> {
+            self.log().next_position(self.id)
+        }
+
+        fn id_at(&self, position: Position, _: bool) -> EventId {
+            EventId::try_from(position.get().to_string()).unwrap()
+        }
 
         fn lag(&self) -> Lag {
             Lag::Gap
@@ -351,7 +413,7 @@ mod tests {
     impl Setup {
         fn new() -> Self {
             let conn = Arc::new(Conn::new(ConnSettings::default()));
-            let log = Arc::new(Mutex::new(Log::new(Position::NONE)));
+            let log = Arc::new(Mutex::new(Log::new(Position::ZERO)));
             let id = {
                 let mut log = crate::sync::lock_std(&log);
                 let end = log.end();

@@ -146,6 +146,7 @@ impl Listener {
                 #(#asks)*
                 #returns
                 #prepared
+                #meant
                 #condition
                 ::core::option::Option::Some(__prepared.erase())
             }

@@ -7,9 +7,9 @@ use syn::{Attribute, Expr, LitStr, ReturnType};
 
 use super::raw::Raw;
 use super::signature::{self, Parameters};
-use crate::scheduled::Timetable;
 use crate::mistakes::Mistakes;
 use crate::options::Options;
+use crate::scheduled::Timetable;
 
 /// The phases of a transaction, as they are written and as `__private::Phase` names them.
 const PHASES: &[(&str, &str)] = &[

@@ -45,7 +45,13 @@ pub(crate) fn options_of(attribute: &Attribute, mistakes: &mut Mistakes) -> Opti
 
 impl<'a> Raw<'a> {
     pub(crate) fn free(options: Options, function: &'a ItemFn) -> Self {
-        Self { options, attrs: &function.attrs, signature: &function.sig, method: false, name: NAME }
+        Self {
+            options,
+            attrs: &function.attrs,
+            signature: &function.sig,
+            method: false,
+            name: NAME,
+        }
     }
 
     /// The same under another attribute.

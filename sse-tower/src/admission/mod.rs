@@ -29,6 +29,8 @@ pub(crate) use adopt::adopt;
 pub(crate) use cors::carry;
 pub(crate) use cors::{allow, origin};
 pub(crate) use permit::Permit;
-pub(crate) use refusal::{Why, is_from_event_source};
+pub(crate) use refusal::Why;
+#[cfg(feature = "serve")]
+pub(crate) use refusal::is_from_event_source;
 pub(crate) use table::Table;
 pub(crate) use ticket::Ticket;

@@ -204,7 +204,10 @@ where
         let mut grace = pin!(None::<Sleep>);
         let taken = loop {
             let polled = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
-                Poll::Ready(over) => Poll::Ready(Err(note(over))),
+                Poll::Ready(over) => {
+                    note(over);
+                    Poll::Ready(Err(()))
+                }
                 Poll::Pending => match taken() {
                     Some(taken) => Poll::Ready(Ok(taken)),
                     // hyper does not look for the end of a client that has said something more.

@@ -89,6 +89,7 @@ where
         let asked = Asked {
             context: self.host.context.clone(),
             event_source: admission::is_from_event_source(request.method(), request.headers()),
+            last: request.headers().get("last-event-id").cloned(),
             origin: admission::origin(request.headers()),
         };
         let slot = self.slot.clone().filter(|_| request_fits(&request));
@@ -114,18 +115,19 @@ fn size_of_head<B>(request: &Request<B>) -> usize {
 pub(super) struct Asked {
     context: ApplicationContext,
     event_source: bool,
+    /// The id that its client holds.
+    last: Option<HeaderValue>,
     origin: Option<HeaderValue>,
 }
 
 impl Asked {
-    /// The response, if it may go out. A stream of ours that no layer has taken on is taken on here, so that the
-    /// drain ends it.
-    fn admit<B>(&self, response: &mut Response<B>) -> Result<(), Response<Bytes>> {
-        admission::adopt(&self.context, response).map_err(|why| {
-            let mut refusal = Refusal::new().answer(self.event_source, why);
-            admission::carry(response.headers(), self.origin.as_ref(), refusal.headers_mut());
-            refusal
-        })
+    /// Takes on a stream of ours that no layer has taken on, so that the drain ends it. The answer in its place, if it
+    /// cannot be.
+    fn refuse<B>(&self, response: &mut Response<B>) -> Option<Response<Bytes>> {
+        let why = admission::adopt(&self.context, response).err()?;
+        let mut refusal = Refusal::new().answer(self.event_source, self.last.as_ref(), why);
+        admission::carry(response.headers(), self.origin.as_ref(), refusal.headers_mut());
+        Some(refusal)
     }
 }
 
@@ -161,7 +163,7 @@ where
         let mut response = ready!(response.poll(cx))?;
         // `poll` after completion, which a future may answer as it likes.
         let Some(mut in_flight) = in_flight.take() else { return Poll::Pending };
-        if let Err(refusal) = asked.admit(&mut response) {
+        if let Some(refusal) = asked.refuse(&mut response) {
             return Poll::Ready(Ok(refusal.map(DetachableBody::whole)));
         }
         if headers::is_event_stream(response.headers()) {

@@ -26,7 +26,7 @@ pub async fn shutdown_signal() {
         Err(_error) => {
             #[cfg(feature = "tracing")]
             tracing::error!(target: "sse_tower", error = %_error, "cannot listen for signals");
-            pending().await
+            pending::<()>().await;
         }
     }
 }

@@ -38,6 +38,9 @@ mod log;
 mod queue;
 mod rows;
 
+#[cfg(test)]
+mod tests;
+
 pub use log::{Appended, Limits, RowLog};
 pub use queue::{
     EXPIRES, LETTER_AGE, MAX_CLAIM, MAX_HELD, MAX_LETTERS, MAX_LISTENERS, RowQueue, UNSEEN, WINDOW,

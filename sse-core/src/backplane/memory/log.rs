@@ -159,7 +159,7 @@ impl Log {
     }
 
     /// Forgets what is too old, in steps, and what is too much.
-    pub(super) fn sweep(&mut self, now: u64) {
+    pub(in crate::backplane) fn sweep(&mut self, now: u64) {
         for _ in 0..LOOKED_AT {
             let Some((look, name)) = self.by_look.first().filter(|(look, _)| *look <= now) else {
                 break;

@@ -9,7 +9,7 @@ use crate::{
         queue::{Queue, Queued},
     },
     event::{SseEvent, bye},
-    log::{Offset, clock},
+    log::clock,
     sync::{Arc, Ordering, lock},
 };
 
@@ -43,9 +43,9 @@ impl Conn {
             let left = (std::mem::take(&mut state.cursors), counts);
             (left, hooks.others, state.signals.clone())
         };
-        *lock(&self.waker) = None;
+        let waker = lock(&self.waker).take();
         // Dropped here because they are the program's: their drop may do anything.
-        drop((left, hooks));
+        drop((left, hooks, waker));
         if let Some(signals) = &signals {
             signals.closed.cancel();
             signals.room.notify_waiters();
@@ -57,13 +57,13 @@ impl Conn {
 
     /// Takes no more events; the stream ends once what is queued was written.
     pub(crate) fn close(&self, reason: CloseReason, last: Option<SseEvent>) -> bool {
-        self.close_with(reason, last, None)
+        self.close_with(reason, last.map(Queued::farewell), None)
     }
 
-    fn close_with(
+    pub(super) fn close_with(
         &self,
         reason: CloseReason,
-        last: Option<SseEvent>,
+        last: Option<Queued>,
         error: Option<BoxError>,
     ) -> bool {
         let (signals, counts) = {
@@ -75,7 +75,7 @@ impl Conn {
             let counts = state.counts.close();
             state.until = clock::last();
             if let Some(last) = last {
-                state.queue.push(Queued { offset: Offset::LAST, frame: last.encode(), id: None });
+                state.queue.push(last);
             }
             if let Some(error) = error {
                 let error = Arc::new(error);
@@ -106,8 +106,16 @@ impl Conn {
             error = %crate::error_chain::ErrorChain(&*error),
             "stream was completed with an error"
         );
-        let last = bye(CloseReason::Failed, None);
+        let last = Queued::farewell(bye(CloseReason::Failed, None));
         self.close_with(CloseReason::Failed, Some(last), Some(error));
+    }
+
+    /// Whoever was to make a response of it does not.
+    pub(crate) fn abandoned(&self) {
+        let taken = lock(&self.state).response == IntoResponseState::Taken;
+        if !taken {
+            self.finish(false);
+        }
     }
 
     /// Every sending handle was dropped.

@@ -1,9 +1,11 @@
 //! The logs that a connection follows, and what they make of it.
 
-use super::{Conn, IntoResponseState};
+use super::{Conn, Head, IntoResponseState, never};
 use crate::{
     close_reason::CloseReason,
-    log::{Cursor, ReceiverCount},
+    emitter::queue::{Kind, Queued},
+    event::{EventId, id_alone},
+    log::{Cursor, Offset, ReceiverCount},
     sync::{Arc, lock},
 };
 
@@ -39,13 +41,24 @@ impl Conn {
 
     /// A followed log is complete. With the last of them the connection is.
     pub(crate) fn log_completed(&self) {
+        self.logs_completed(1, None);
+    }
+
+    /// So many followed logs are complete. With the last of them the connection is; the client is
+    /// then told in the end that it stands at `position`, by an id alone, which dispatches nothing.
+    pub(crate) fn logs_completed(&self, count: usize, position: Option<EventId>) {
         let last = {
             let mut state = lock(&self.state);
-            state.open_logs = state.open_logs.saturating_sub(1);
-            state.open_logs == 0
+            state.open_logs = state.open_logs.saturating_sub(count);
+            count > 0 && state.open_logs == 0
         };
         if last {
-            self.close(CloseReason::Completed, None);
+            let last = position.map(|id| Queued {
+                offset: Offset::LAST,
+                frame: id_alone(&id),
+                kind: Kind::Event(Some(id)),
+            });
+            self.close_with(CloseReason::Completed, last, None);
         }
     }
 
@@ -55,16 +68,27 @@ impl Conn {
     }
 
     /// There is nothing to say to this client, now or later, unless it is a response already, has
-    /// got something of its own, or follows more than `logs` logs.
-    pub(crate) fn no_content(&self, logs: usize) -> bool {
-        {
+    /// got something of its own, or follows more than `logs` logs. A response whose head may not be
+    /// out yet becomes one without content if that was found out `late`; if it is out, the client is
+    /// told not to come back.
+    pub(crate) fn no_content(&self, logs: usize, late: bool) -> bool {
+        let is_out = {
             let mut state = lock(&self.state);
             let alone = state.open_logs <= logs && state.queue.is_empty();
-            if state.response != IntoResponseState::Stream || !alone {
-                return false;
+            match (state.response, state.head) {
+                _ if !alone => return false,
+                (IntoResponseState::Stream, _) => {
+                    state.response = IntoResponseState::NoContent;
+                    false
+                }
+                (IntoResponseState::Taken, Head::Held) if late => {
+                    state.head = Head::NoContent;
+                    false
+                }
+                (IntoResponseState::Taken, Head::Out) if late => true,
+                _ => return false,
             }
-            state.response = IntoResponseState::NoContent;
-        }
-        self.close(CloseReason::Completed, None)
+        };
+        self.close(CloseReason::Completed, is_out.then(never))
     }
 }

@@ -1,8 +1,9 @@
 //! One connection: what its sending half, its receiving half and the logs it follows share.
 //!
 //! Here is its state and what the stream does; `sending` is what comes in, `following` what the logs
-//! make of it, `ending` how it ends and who is told.
+//! make of it, `beginning` is for logs that have to be had first, `ending` how it ends and who is told.
 
+mod beginning;
 mod ending;
 mod following;
 mod sending;
@@ -12,6 +13,7 @@ use std::{collections::VecDeque, fmt, task::Waker, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::beginning::never;
 use super::{
     callbacks::{CallbackQueue, Hooks},
     lifecycle::Lifecycle,
@@ -20,6 +22,7 @@ use super::{
 };
 use crate::{
     log::{Cursor, Offset, ReceiverCounts},
+    panics,
     sync::{Arc, AtomicU32, Mutex, Ordering, lock},
     timer::Tick,
 };
@@ -58,6 +61,9 @@ struct State {
     counts: ReceiverCounts,
     settings: ConnSettings,
     response: IntoResponseState,
+    head: Head,
+    /// For how many sets of keys it is not known yet where it begins.
+    waiting: u16,
     hooks: Hooks,
     signals: Option<Arc<Signals>>,
 }
@@ -81,6 +87,16 @@ pub(crate) enum IntoResponseState {
     NoContent,
     /// It is a response already.
     Taken,
+}
+
+/// What became of the head of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Head {
+    /// As far as anybody knows it is not out.
+    Held,
+    /// It is to be one without content.
+    NoContent,
+    Out,
 }
 
 /// What the stream takes over at once.
@@ -107,6 +123,8 @@ impl Conn {
                 counts: ReceiverCounts::default(),
                 settings,
                 response: IntoResponseState::Stream,
+                head: Head::Held,
+                waiting: 0,
                 hooks: Hooks::default(),
                 signals: None,
             }),
@@ -123,7 +141,8 @@ impl Conn {
         if before & !CLOSED == 0 {
             let waker = lock(&self.waker).clone();
             if let Some(waker) = waker {
-                waker.wake();
+                // Of whoever carries the stream: the next one's must not notice.
+                panics::contain(|| waker.wake());
             }
         }
         before & CLOSED == 0
@@ -132,7 +151,10 @@ impl Conn {
     // What the stream does.
 
     pub(crate) fn register(&self, waker: &Waker) {
-        *lock(&self.waker) = Some(waker.clone());
+        let waker = Some(waker.clone());
+        // Dropped under no lock: it is not ours.
+        let before = std::mem::replace(&mut *lock(&self.waker), waker);
+        drop(before);
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
@@ -311,9 +333,9 @@ mod tests {
     fn a_client_with_something_of_its_own_is_not_sent_away() {
         let (one, other) = (conn(), conn());
         one.try_send("hello").unwrap();
-        assert!(!one.no_content(0));
+        assert!(!one.no_content(0, false));
         assert_eq!(one.take(), IntoResponseState::Stream);
-        assert!(other.no_content(0));
+        assert!(other.no_content(0, false));
         assert_eq!(other.take(), IntoResponseState::NoContent);
         assert_eq!(other.take(), IntoResponseState::Taken);
     }

@@ -1,0 +1,190 @@
+//! What goes to all keys: one record in the store, which every node gives to the keys that it follows.
+//!
+//! It stands in the log of each key in its place. A log that is loaded later gets what the history still has of it.
+
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        hub::{Hub, Key},
+        registry::Topic,
+        wake::wake_readers,
+    },
+    keep,
+};
+use crate::{
+    backplane::{self, After, Change, Found, Position, Sink, Wanted},
+    emitter::STATE,
+    event::{GapReason, gap},
+    log::{Bounds, Record, clock},
+    sync::{Arc, Weak, lock, lock_std},
+};
+
+/// What went to all keys, oldest first, within the history.
+#[derive(Default)]
+pub(super) struct Announcements {
+    records: VecDeque<Record>,
+    bytes: usize,
+    /// The newest that is not here any more.
+    dropped: Position,
+    newest: Position,
+}
+
+impl Announcements {
+    fn push(&mut self, record: Record, bounds: &Bounds, now: Instant) {
+        self.newest = record.position;
+        self.bytes += record.cost();
+        self.records.push_back(record);
+        self.trim(bounds, now);
+    }
+
+    fn trim(&mut self, bounds: &Bounds, now: Instant) {
+        let keep = keep(bounds);
+        while let Some(oldest) = self.records.front() {
+            let is_old = now.saturating_duration_since(oldest.at) >= keep.age;
+            if self.records.len() <= keep.events && self.bytes <= keep.bytes && !is_old {
+                return;
+            }
+            self.bytes -= oldest.cost();
+            self.dropped = oldest.position;
+            self.records.pop_front();
+        }
+    }
+
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// What a node gives to all keys.
+pub(super) struct AllSink<K: Key> {
+    hub: Weak<Hub<K>>,
+}
+
+impl<K: Key> AllSink<K> {
+    pub(super) fn new(hub: Weak<Hub<K>>) -> Self {
+        Self { hub }
+    }
+}
+
+impl<K: Key> Sink for AllSink<K> {
+    fn is_for_all(&self) -> bool {
+        true
+    }
+
+    fn wanted(&self, again: bool) -> Wanted {
+        let Some(hub) = self.hub.upgrade() else {
+            return Wanted { after: Position::ZERO, events: 0, bytes: 0 };
+        };
+        let keep = keep(hub.bounds());
+        let newest = hub.link.as_ref().map(|link| lock_std(&link.announcements).newest);
+        let after = newest.filter(|_| again).unwrap_or(Position::ZERO);
+        Wanted { after, events: keep.events, bytes: keep.bytes }
+    }
+
+    fn load(&self, found: Found, after: &mut After) {
+        let Some(hub) = self.hub.upgrade() else { return };
+        let Some(link) = &hub.link else { return };
+        let Found { loaded, aside, .. } = found;
+        let floor = match loaded.head {
+            None => loaded.forgotten,
+            Some(head) => loaded.records.first().map_or(head.newest, |oldest| oldest.previous),
+        };
+        {
+            let mut announcements = lock_std(&link.announcements);
+            if floor > announcements.newest {
+                announcements.dropped = announcements.dropped.max(floor);
+                announcements.newest = floor;
+            }
+        }
+        for record in loaded.records.into_iter().chain(aside) {
+            hub.announce(record, after);
+        }
+    }
+
+    fn apply(&self, record: backplane::Record, after: &mut After) -> bool {
+        self.hub.upgrade().is_some_and(|hub| hub.announce(record, after))
+    }
+
+    fn pause(&self) {}
+
+    fn reset(&self, _: &mut After) {
+        if let Some(hub) = self.hub.upgrade()
+            && let Some(link) = &hub.link
+        {
+            lock_std(&link.announcements).reset();
+        }
+    }
+
+    fn unfollowed(&self) {}
+
+    fn wake(&self) {
+        let Some(hub) = self.hub.upgrade() else { return };
+        let topics: Vec<_> = lock(&hub.registry).topics().map(Arc::clone).collect();
+        for topic in topics {
+            let readers = lock(&topic.log).snapshot();
+            wake_readers(&topic, readers);
+        }
+    }
+}
+
+impl<K: Key> Hub<K> {
+    /// Everything up to here that went to all keys is gone, as far as it is not remembered.
+    pub(super) fn dropped_for_all(&self) -> Position {
+        let announcements = self.link.as_ref().map(|link| lock_std(&link.announcements).dropped);
+        announcements.unwrap_or(Position::ZERO)
+    }
+
+    /// What went to all keys after `position`, as it comes to a log now.
+    pub(super) fn sent_to_all_after(&self, position: Position) -> Vec<Record> {
+        let Some(link) = &self.link else { return Vec::new() };
+        let announcements = lock_std(&link.announcements);
+        let later = announcements.records.iter().filter(|record| record.position > position);
+        later.map(|record| Record { offset: clock::next(), ..record.clone() }).collect()
+    }
+
+    /// Gives this to all keys whose logs are live; the others get it when they are loaded.
+    fn announce(self: &Arc<Self>, record: backplane::Record, after: &mut After) -> bool {
+        let Some(link) = &self.link else { return false };
+        let Change::Event { body, .. } = record.change else { return false };
+        let now = Instant::now();
+        let mut registry = lock(&self.registry);
+        {
+            let mut announcements = lock_std(&link.announcements);
+            if record.position <= announcements.newest {
+                return false;
+            }
+            let Some(record) = self.record_of(record.position, body, now) else {
+                announcements.newest = record.position;
+                return false;
+            };
+            announcements.push(record, self.bounds(), now);
+        }
+        let Some(record) = lock_std(&link.announcements).records.back().cloned() else {
+            return false;
+        };
+        let live = |topic: &&Arc<Topic<K>>| {
+            let is_live = topic.link.as_ref().is_some_and(|link| lock_std(&link.state).live);
+            is_live && lock(&topic.log).completed().is_none()
+        };
+        let topics: Vec<_> = registry.topics().filter(live).map(Arc::clone).collect();
+        for topic in topics {
+            if lock(&topic.log).newest() < record.position {
+                registry.append_old(&topic, record.clone(), self.bounds());
+                continue;
+            }
+            // It was missed, and what came after it is there: too late for its place.
+            let readers = lock(&topic.log).snapshot();
+            for conn in readers.iter().map(Arc::clone) {
+                conn.queue_control(gap(GapReason::History, None));
+                after.then(move || {
+                    conn.notify(STATE);
+                });
+            }
+        }
+        self.plan_sweep(&registry, now);
+        true
+    }
+}

@@ -1,0 +1,320 @@
+//! A connection whose logs are not complete yet: it counts, and reads nothing.
+//!
+//! It has a cursor at each of its logs from the beginning, so that nothing which comes meanwhile is dropped before it
+//! was planned, and a gate before them. Once the node says that its logs are complete it is decided where it begins, as
+//! for any connection; what it has to be told is queued, and the gate opens.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        connect::{Seat, refuse},
+        cursor::TopicCursor,
+        hub::{Hub, Key},
+        last_event_id::LastEventId,
+        one_per_key::come_back,
+    },
+    Link,
+};
+use crate::{
+    backplane::{self, After, Epoch, Joined, Position, Waiter},
+    emitter::Conn,
+    event::{EventId, GapReason},
+    log::{Cursor, Lag, Offset, Overtaken, Read, Record, Source, Until},
+    spread,
+    sync::{Arc, lock},
+};
+
+/// When a client comes back whose logs could not be had: soon, and not all at once.
+const COME_BACK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
+
+const CLOSED: u8 = 0;
+const OPEN: u8 = 1;
+const GONE: u8 = 2;
+
+/// What is between a waiting connection and its logs.
+#[derive(Debug)]
+pub(in crate::emitters) struct Gate {
+    state: AtomicU8,
+    /// The position that its reader begins after, once that is known.
+    start: AtomicU64,
+    /// By which number the node knows it.
+    waiter: OnceLock<u64>,
+}
+
+impl Gate {
+    fn new(start: Position) -> Self {
+        Self {
+            state: AtomicU8::new(CLOSED),
+            start: AtomicU64::new(start.get()),
+            waiter: OnceLock::new(),
+        }
+    }
+
+    /// What is queued for the connection is queued: now it reads.
+    pub(in crate::emitters) fn open(&self) {
+        let _ = self.state.compare_exchange(CLOSED, OPEN, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    fn is_open(&self) -> bool {
+        self.state.load(Ordering::Acquire) == OPEN
+    }
+}
+
+/// A cursor behind a gate.
+struct GatedCursor<K: Key> {
+    cursor: TopicCursor<K>,
+    gate: Arc<Gate>,
+    conn: usize,
+}
+
+impl<K: Key> Cursor for GatedCursor<K> {
+    fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
+        if self.gate.is_open() { self.cursor.read(until, quiet) } else { Read::Nothing }
+    }
+
+    fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
+        self.gate.is_open().then(|| self.cursor.overtaken(apart)).flatten()
+    }
+
+    fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
+        if self.gate.is_open() { self.cursor.peek(until, budget) } else { (Vec::new(), true) }
+    }
+
+    fn advance_past(&mut self, position: Position) {
+        self.cursor.advance_past(position);
+    }
+
+    fn newest_by_name(&mut self, until: Until) -> (Vec<Record>, u64) {
+        if self.gate.is_open() { self.cursor.newest_by_name(until) } else { (Vec::new(), 0) }
+    }
+
+    fn source(&self) -> Source {
+        self.cursor.source()
+    }
+
+    fn watermark(&self) -> Position {
+        self.cursor.watermark()
+    }
+
+    fn sync_watermark(&self) {
+        self.cursor.sync_watermark();
+    }
+
+    fn start(&self) -> Position {
+        Position::new(self.gate.start.load(Ordering::Acquire))
+    }
+
+    fn next_position(&self) -> Option<Position> {
+        if self.gate.is_open() { self.cursor.next_position() } else { None }
+    }
+
+    fn id_at(&self, position: Position, got: bool) -> EventId {
+        self.cursor.id_at(position, got)
+    }
+
+    fn lag(&self) -> Lag {
+        self.cursor.lag()
+    }
+}
+
+impl<K: Key> Drop for GatedCursor<K> {
+    fn drop(&mut self) {
+        if self.gate.state.swap(GONE, Ordering::AcqRel) == CLOSED {
+            if let Some(link) = &self.cursor.topic.link {
+                link.stop_waiting(self.conn);
+            }
+            if let (Some(link), Some(waiter)) = (&self.cursor.hub.link, self.gate.waiter.get()) {
+                link.node().shared().stop_waiting(*waiter);
+            }
+        }
+    }
+}
+
+/// A connection that waits.
+struct Waiting<K: Key> {
+    hub: Arc<Hub<K>>,
+    conn: Arc<Conn>,
+    seats: Vec<Seat<K>>,
+    last: LastEventId,
+    /// In which epoch it came.
+    epoch: Epoch,
+    gate: Arc<Gate>,
+}
+
+impl<K: Key> Waiter for Waiting<K> {
+    fn plan(&self, after: &mut After) {
+        let mut registry = lock(&self.hub.registry);
+        // Of another epoch everything came later.
+        let same_epoch = self.epoch == self.hub.epoch();
+        let mut since = Vec::with_capacity(self.seats.len());
+        for Seat { topic, .. } in &self.seats {
+            let known =
+                topic.link.as_ref().and_then(|l| l.stop_waiting(super::address(&self.conn)));
+            since.push(known.filter(|_| same_epoch).unwrap_or(Position::ZERO));
+        }
+        if self.gate.state.load(Ordering::Acquire) == GONE {
+            return;
+        }
+        let now = Instant::now();
+        let opening = self.hub.plan(&mut registry, &self.seats, &self.last, &since, now);
+        drop(registry);
+        self.gate.start.store(opening.start.get(), Ordering::Release);
+        let (hub, conn, gate) =
+            (Arc::clone(&self.hub), Arc::clone(&self.conn), Arc::clone(&self.gate));
+        let last = self.last.clone();
+        after.then(move || {
+            hub.tell(&conn, opening, &last, Some(&gate));
+            conn.end_waiting();
+        });
+    }
+
+    fn refuse(&self, after: &mut After) {
+        let (conn, last) = (Arc::clone(&self.conn), self.last.clone());
+        after.then(move || {
+            refuse(&conn, &last, Some(spread::jittered(COME_BACK.0, COME_BACK.1)));
+            conn.end_waiting();
+        });
+    }
+}
+
+impl<K: Key> Hub<K> {
+    /// A connection to keys of a backplane: at once if their logs are complete here, and otherwise once they are.
+    pub(in crate::emitters) fn attach_linked(
+        self: &Arc<Self>,
+        link: &Link<K>,
+        conn: &Arc<Conn>,
+        keys: Vec<K>,
+        last: &LastEventId,
+    ) {
+        let mut named = Vec::with_capacity(keys.len());
+        for key in keys {
+            let Ok(name) = link.name(&key) else {
+                return refuse(conn, last, Some(spread::A_DAY));
+            };
+            named.push((key, name));
+        }
+        link.node().shared().join(|joining| {
+            let mut registry = lock(&self.registry);
+            let now = Instant::now();
+            if conn.has_followed() {
+                named.retain(|(key, _)| !Self::follows(&registry, conn, key));
+            }
+            if named.is_empty() || !conn.is_open() {
+                return;
+            }
+            registry.sweep(self.bounds(), now);
+            let mut replaced = Vec::new();
+            let keys = named.iter().map(|(key, _)| key);
+            if !self.is_admitted(&registry, keys, &mut replaced) {
+                let (conn, last) = (Arc::clone(conn), last.clone());
+                joining.after.then(move || refuse(&conn, &last, Some(come_back())));
+                return;
+            }
+            let known = (self.epoch(), self.newest());
+            let mut waits = self.is_suspicious(last);
+            let mut seats = Vec::with_capacity(named.len());
+            let mut names = Vec::with_capacity(named.len());
+            for (key, name) in named {
+                let of_topic = || Some(Box::new(super::TopicLink::new(name.clone())));
+                let topic = registry.get_or_link(key, of_topic);
+                let sink = || {
+                    Arc::new(super::sink::KeySink::new(Arc::downgrade(self), Arc::clone(&topic)))
+                        as _
+                };
+                waits |= joining.join(&name, link.owner, sink) == Joined::Waits;
+                let id = {
+                    let mut log = lock(&topic.log);
+                    let end = log.end();
+                    log.join(Arc::clone(conn), end)
+                };
+                registry.joined();
+                if self.config.one_per_key.is_some() {
+                    self.claim(&topic, conn, joining.after);
+                }
+                names.push(name);
+                seats.push(Seat { topic, id });
+            }
+            if !replaced.is_empty() {
+                joining.after.then(move || super::claims::replace(&replaced));
+            }
+            if waits {
+                self.wait(link, joining, conn, seats, &names, last, known);
+            } else {
+                let mut opening = self.plan(&mut registry, &seats, last, &[], now);
+                for Seat { topic, id } in seats {
+                    let (count, start) = (Arc::clone(&topic) as _, opening.start);
+                    let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
+                    opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
+                }
+                let (hub, conn, last) = (Arc::clone(self), Arc::clone(conn), last.clone());
+                joining.after.then(move || hub.tell(&conn, opening, &last, None));
+            }
+            self.plan_sweep(&registry, now);
+            let evicted = registry.take_evicted();
+            if !evicted.is_empty() {
+                let hub = Arc::clone(self);
+                joining.after.then(move || hub.evict(&evicted));
+            }
+        });
+    }
+
+    /// Has this client seen what this node has not, or does it name an epoch that this node does not know? Then
+    /// how far the store is has to be found out: a node may know less than its client.
+    fn is_suspicious(&self, last: &LastEventId) -> bool {
+        last.token()
+            .is_some_and(|token| token.epoch != self.epoch() || token.position > self.watermark())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of `attach_linked`")]
+    fn wait(
+        self: &Arc<Self>,
+        link: &Link<K>,
+        joining: &mut backplane::Joining<'_>,
+        conn: &Arc<Conn>,
+        seats: Vec<Seat<K>>,
+        names: &[backplane::Topic],
+        last: &LastEventId,
+        known: (Epoch, Position),
+    ) {
+        let seen = last.token().filter(|token| token.epoch == known.0);
+        let gate = Arc::new(Gate::new(seen.map_or(Position::ZERO, |token| token.position)));
+        let mut unwanted = Vec::new();
+        conn.begin_waiting();
+        for Seat { topic, id } in &seats {
+            if let Some(of_topic) = &topic.link {
+                of_topic.wait(conn, known.1);
+            }
+            let cursor = TopicCursor {
+                hub: Arc::clone(self),
+                topic: Arc::clone(topic),
+                id: *id,
+                start: Position::ZERO,
+            };
+            let cursor =
+                GatedCursor { cursor, gate: Arc::clone(&gate), conn: super::address(conn) };
+            unwanted.extend(conn.follow(Box::new(cursor), Arc::clone(topic) as _).err());
+        }
+        let waiter = Arc::new(Waiting {
+            hub: Arc::clone(self),
+            conn: Arc::clone(conn),
+            seats,
+            last: last.clone(),
+            epoch: known.0,
+            gate: Arc::clone(&gate),
+        });
+        let suspicious = self.is_suspicious(last);
+        let id = joining.wait(names, link.owner, suspicious, waiter);
+        let _ = gate.waiter.set(id);
+        // Of a connection that is over: they leave when no lock is held.
+        joining.after.then(move || drop(unwanted));
+    }
+}
