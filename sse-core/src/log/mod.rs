@@ -78,7 +78,7 @@ pub(crate) use receivers::{ReceiverCount, ReceiverCounts};
 pub(crate) use record::RECORD_COST;
 pub(crate) use record::{After, Change, Missed, Overtaken, Piece, Record, Seq, Until};
 
-use crate::sync::Arc;
+use crate::sync::{Arc, Weak};
 
 /// The frames of one key, and who reads them. Records have consecutive numbers, by which cursors
 /// count; offsets and positions only rise.
@@ -94,6 +94,8 @@ pub(crate) struct Log<T> {
     /// What is known of the ids that the program gave, if it ever gave one.
     own_ids: Option<Box<OwnIds>>,
     completed: Option<Position>,
+    /// Who has this key for itself, where one connection is allowed.
+    holder: Option<Weak<T>>,
     /// What readers missed before they came, until they are told.
     missed: Option<Box<HashMap<ReaderId, Overtaken>>>,
     readers: Readers<T>,
@@ -149,6 +151,7 @@ impl<T> Log<T> {
             dropped: Dropped::new(forgotten),
             own_ids: None,
             completed: None,
+            holder: None,
             missed: None,
             readers: Readers::new(),
             floor: Seq::ZERO,
@@ -228,6 +231,16 @@ impl<T> Log<T> {
         self.floor = self.floor.min(next);
         self.joined = None;
         self.readers.advance(id, next);
+    }
+
+    /// Who has this key for itself, if anybody has.
+    pub(crate) fn holder(&self) -> Option<Arc<T>> {
+        self.holder.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// This one has it from now on.
+    pub(crate) fn hold(&mut self, holder: &Arc<T>) {
+        self.holder = Some(Arc::downgrade(holder));
     }
 
     pub(crate) fn leave(&mut self, id: ReaderId) {
