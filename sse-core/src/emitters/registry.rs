@@ -91,6 +91,8 @@ pub(super) struct Registry<K> {
     idle: VecDeque<Idle<K>>,
     events: usize,
     bytes: usize,
+    /// What logs take beside their records: where dropped events stood.
+    beside: usize,
     connections: usize,
     /// No event of a key that is not in `topics` has a later position.
     forgotten: Position,
@@ -126,6 +128,7 @@ impl<K> Registry<K> {
             idle: VecDeque::new(),
             events: 0,
             bytes: 0,
+            beside: 0,
             connections: 0,
             forgotten: Position::ZERO,
             had_own_ids: Filter::default(),
@@ -211,6 +214,7 @@ impl<K> Registry<K> {
             let mut log = lock(&topic.log);
             let seq = log.end();
             let change = log.append(record, bounds);
+            self.settle(&mut log);
             (seq, change, log.snapshot(), !log.is_empty())
         };
         self.count(change);
@@ -228,7 +232,9 @@ impl<K> Registry<K> {
         let at = record.at;
         let (seq, change) = {
             let mut log = lock(&topic.log);
-            (log.end(), log.append(record, bounds))
+            let (seq, change) = (log.end(), log.append(record, bounds));
+            self.settle(&mut log);
+            (seq, change)
         };
         self.count(change);
         // By age: what is older than what is here already is swept before it.
@@ -295,6 +301,7 @@ impl<K> Registry<K> {
             if log.readers() == 0 {
                 log.trim(bounds, now, &mut change);
             }
+            self.settle(&mut log);
         }
         self.count(change);
         if lock(&topic.log).readers() == 0 {
@@ -312,6 +319,7 @@ impl<K> Registry<K> {
             let mut change = Change::default();
             let last = log.last_position();
             log.clear(&mut change);
+            self.settle(&mut log);
             self.events -= change.dropped_events;
             self.bytes -= change.dropped_bytes;
             (log.readers() == 0).then_some(last)
@@ -319,6 +327,12 @@ impl<K> Registry<K> {
         if let Some(last) = last {
             self.remove(topic, last);
         }
+    }
+
+    /// Counts what a log takes beside its records.
+    fn settle(&mut self, log: &mut Log<Conn>) {
+        let (before, now) = log.settle();
+        self.beside = (self.beside + now).saturating_sub(before);
     }
 
     fn count(&mut self, change: Change) {
@@ -334,6 +348,7 @@ impl<K> Registry<K> {
                 return;
             }
             log.shrink();
+            self.settle(&mut log);
             log.last_position()
         };
         if self.linked {
@@ -351,8 +366,13 @@ impl<K> Registry<K> {
         if !self.table.remove(topic) {
             return;
         }
-        if lock(&topic.log).has_own_ids() {
-            self.had_own_ids.insert(topic.hash);
+        {
+            let mut log = lock(&topic.log);
+            if log.has_own_ids() {
+                self.had_own_ids.insert(topic.hash);
+            }
+            let (before, now) = log.settle();
+            self.beside = (self.beside + now).saturating_sub(before).saturating_sub(now);
         }
         self.forgotten = self.forgotten.max(last);
         self.dead.push(Arc::clone(topic));
@@ -369,7 +389,7 @@ impl<K> Registry<K> {
     /// connected to.
     fn used(&self) -> usize {
         let quiet = self.table.len().saturating_sub(self.connected.len());
-        self.bytes.saturating_add(quiet.saturating_mul(Topic::<K>::COST))
+        (self.bytes + self.beside).saturating_add(quiet.saturating_mul(Topic::<K>::COST))
     }
 
     /// Do keys that only remember where they ended take more than events?
@@ -397,6 +417,7 @@ impl<K> Registry<K> {
                 } else {
                     log.trim_exactly(bounds, now, &mut change);
                 }
+                self.settle(&mut log);
                 (change.dropped_events > 0 && log.is_empty(), log.holds(oldest.seq))
             };
             self.count(change);
@@ -658,5 +679,19 @@ mod tests {
         assert_eq!(listed(&registry), [1]);
         registry.leave(&other.0, other.1, &Bounds::default(), now);
         assert!(listed(&registry).is_empty());
+    }
+
+    #[test]
+    fn places_of_dropped_events_are_few_and_counted() {
+        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let bounds = Bounds { history: History::events(1), ..Bounds::default() };
+        let (topic, id) = join(&mut registry, 7);
+        (0..1100).for_each(|_| send(&mut registry, 7, &bounds, now));
+        assert!(registry.beside > 0);
+        registry.leave(&topic, id, &bounds, now);
+        (0..1100).for_each(|_| send(&mut registry, 7, &bounds, now));
+        assert!((64 * 8..=128 * 8).contains(&registry.beside), "{}", registry.beside);
+        registry.forget(&topic);
+        assert_eq!((registry.beside, registry.bytes), (0, 0));
     }
 }
