@@ -290,6 +290,8 @@ async fn a_first_visit_gets_the_history() {
     for n in 0..5 {
         send(&a, 7, &n.to_string()).await;
     }
+    // By then the other node knows how far the store is.
+    sleep(Duration::from_secs(3)).await;
     let mut stream = open(&b, 7, none()).await;
     assert_eq!(read(&mut stream).await, ["2", "3", "4"]);
 }
@@ -303,6 +305,7 @@ async fn a_gap_is_told_with_its_count_where_the_store_still_knows() {
     for n in 0..7 {
         send(&a, 7, &n.to_string()).await;
     }
+    sleep(Duration::from_secs(3)).await;
     let mut stream = open(&b, 7, seen.clone().into()).await;
     let text = read_now(&mut stream);
     assert_eq!(data(&text), [r#"{"reason":"history","missed":4}"#, "4", "5", "6"]);

@@ -10,12 +10,13 @@ use std::{
 use super::{
     application_context::ApplicationContext,
     checks,
-    inject::ContextStreams,
+    inject::NotTheBus,
     lifecycle::{ContextClosed, ContextDraining, ContextStarted},
     linked::{LinkedEvent, LinkedListener},
     wiring::{WiringError, WiringFault},
 };
 use crate::{
+    backplane::Node,
     bus::{
         declare::{Binder, EventRef, Listener},
         listeners::{ListenerNode, ListenersByType, Registered},
@@ -26,6 +27,12 @@ use crate::{
     },
     component::{Components, TypeMap},
     drain::OpenStreams,
+};
+
+#[cfg(feature = "json")]
+use crate::{
+    bus::profile::DurableOptions,
+    durable::{self, DurableListener, Setup},
 };
 
 type Place = &'static Location<'static>;
@@ -51,6 +58,7 @@ pub struct ContextBuilder {
     components: Vec<Given>,
     listeners: Vec<Listener>,
     on_unheard: Vec<UnheardHook>,
+    backplane: Option<Node>,
 }
 
 struct Given {
@@ -93,7 +101,13 @@ impl ApplicationContext {
 
 impl ContextBuilder {
     fn new(linked: bool) -> Self {
-        Self { linked, components: Vec::new(), listeners: Vec::new(), on_unheard: Vec::new() }
+        Self {
+            linked,
+            components: Vec::new(),
+            listeners: Vec::new(),
+            on_unheard: Vec::new(),
+            backplane: None,
+        }
     }
 
     /// Gives the context a component, one of each type. In a bare context its own annotated methods
@@ -174,6 +188,27 @@ impl ContextBuilder {
         self
     }
 
+    /// Ties the context to a backplane. Broadcasts go to every node of it, and what durable listeners hear to its store
+    /// (feature `json`); without one, durable listeners work within the process, and are forgotten with it.
+    ///
+    /// The context is [ready](ApplicationContext::is_ready) once the store knows its durable listeners, and while the
+    /// backplane is not down. A drain ends when what the backplane has queued is stored. It stays open; who opened
+    /// it closes it.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, backplane::{MemoryStore, Node, NodeOptions}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = MemoryStore::new();
+    /// # let backplane = Node::open(store.engine(), NodeOptions::default()).await?;
+    /// let context = ApplicationContext::bare().backplane(&backplane).build()?;
+    /// assert!(context.is_ready());
+    /// # Ok(()) }
+    /// ```
+    pub fn backplane(mut self, backplane: &impl AsRef<Node>) -> Self {
+        self.backplane = Some(backplane.as_ref().clone());
+        self
+    }
+
     /// Binds and checks everything, publishes [`ContextStarted`], and is done.
     ///
     /// Built inside a tokio runtime, the context remembers it for listeners that are started from
@@ -212,11 +247,13 @@ impl ContextBuilder {
             }
         }
 
-        let streams = OpenStreams::default();
-        let own = Arc::new(ContextStreams(streams.clone()));
-        components.add(TypeId::of::<ContextStreams>(), type_name::<ContextStreams>(), own);
+        let backplane = self.backplane;
+        let rest = NotTheBus { streams: OpenStreams::default(), backplane: backplane.clone() };
+        let own = Arc::new(rest.clone());
+        components.add(TypeId::of::<NotTheBus>(), type_name::<NotTheBus>(), own);
 
         let mut fixed = ListenersByType::default();
+        let mut durable = Vec::new();
         let mut nodes = Vec::new();
         let mut events = Vec::new();
         for listener in find_listeners(self.linked, self.listeners, &components) {
@@ -228,11 +265,17 @@ impl ContextBuilder {
                 faults.push(WiringFault::missing(component, &components, label, place));
             }
             let publishes = binder.publishes.iter().map(|it| it.key).collect();
-            events.extend(binder.publishes.into_iter().chain([listener.event()]));
+            let heard = listener.event();
+            events.extend(binder.publishes.into_iter().chain([heard]));
             nodes.push(ListenerNode { profile: Arc::clone(&profile), publishes });
             if let Some(handler) = handler {
                 checks::synchronous_options(&profile, &handler, &mut faults);
-                fixed.add(Registered { profile, handler });
+                checks::durable(&profile, &heard, &mut faults);
+                let registered = Registered { profile, handler };
+                match registered.profile.durable {
+                    None => fixed.add(registered),
+                    Some(options) => durable.push((registered, heard, options)),
+                }
             }
         }
         // The same on every run, whatever the linker did.
@@ -245,9 +288,19 @@ impl ContextBuilder {
         checks::ids(&nodes, &mut faults);
         checks::targets(&nodes, self.linked, &mut faults);
         checks::event_names(&events, &mut faults);
+        checks::travelling(&events, &mut faults);
         if self.linked {
             checks::silent_crates(&mut faults);
         }
+        #[cfg(feature = "json")]
+        let setup = durable_setup(backplane, durable, &refs);
+        #[cfg(feature = "json")]
+        {
+            fixed.carried = setup.is_wanted();
+            checks::queue(&setup, &mut faults);
+        }
+        #[cfg(not(feature = "json"))]
+        drop(durable);
         let mut plans: TypeMap<Arc<dyn AnyPlan>> = TypeMap::default();
         for event in &refs {
             if let Some(plan) = event.plan(&fixed) {
@@ -260,12 +313,35 @@ impl ContextBuilder {
         let on_unheard = self.on_unheard;
         let linked = self.linked;
         let parts = BusParts { plans, fixed, components, on_unheard, nodes, events, linked };
-        let context = ApplicationContext::new(Bus::new(parts), streams);
+        let context = ApplicationContext::new(Bus::new(parts), rest);
         log(context.bus());
+        #[cfg(feature = "json")]
+        if setup.is_wanted() {
+            durable::start(context.bus(), setup);
+        }
         // Whoever wants to know hears it; whoever fails has said so in the log.
         publish(context.bus(), ContextStarted, built_at).detach();
         Ok(context)
     }
+}
+
+/// What of the context leaves the process.
+#[cfg(feature = "json")]
+fn durable_setup(
+    node: Option<Node>,
+    listeners: Vec<(Registered, EventRef, DurableOptions)>,
+    events: &[EventRef],
+) -> Setup {
+    let listeners = listeners.into_iter().filter_map(|(registered, heard, options)| {
+        let id = registered.profile.id?;
+        Some(DurableListener { registered, arrivals: heard.arrivals?, options, id })
+    });
+    let broadcasts = events.iter().filter_map(|event| {
+        let arrivals = event.arrivals?;
+        event.key.description().filter(|it| it.broadcast)?;
+        Some(((arrivals.kinds)()?, arrivals))
+    });
+    Setup { node, listeners: listeners.collect(), broadcasts: broadcasts.collect() }
 }
 
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]

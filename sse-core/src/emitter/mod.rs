@@ -41,11 +41,13 @@ mod settings;
 
 pub use builder::SseEmitterBuilder;
 pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK, never};
-pub use control::StreamControl;
-pub use endpoint::{Configure, Ending, EndpointOptions, beside};
+pub use control::{MAX_HEAD_WAIT, StreamControl};
+pub use endpoint::{Configure, Ending, EndpointOptions, IntoStreamError, beside, decided};
 pub use error::{SendError, TrySendError};
 pub(crate) use queue::{Kind, Queued};
 pub use request::Request;
 pub use sender::SseEmitter;
 pub(crate) use settings::ConnSettings;
-pub use settings::{DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE};
+pub use settings::{
+    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, MIN_KEEP_ALIVE,
+};

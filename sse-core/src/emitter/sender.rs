@@ -4,16 +4,14 @@ use std::fmt;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Conn, ConnSettings, SendError, SseEmitterBuilder, StreamControl, TrySendError, request,
-};
+use super::{Conn, ConnSettings, SendError, StreamControl, TrySendError, request};
 use crate::{boxed::BoxError, close_reason::CloseReason, event::IntoEvent, sync::Arc};
 
 /// One connection, seen from the program.
 ///
 /// Cheap to clone; every clone is the same connection. Any thread may send on any clone at any time;
 /// events never interleave. Returned from a handler it is the response; events sent before that are
-/// kept, within the [capacity](SseEmitterBuilder::capacity).
+/// kept, within the [capacity](crate::SseEmitterBuilder::capacity).
 ///
 /// # Drop
 /// Dropping a clone does nothing while there are others. When the last is dropped, a connection
@@ -57,11 +55,6 @@ impl SseEmitter {
     #[must_use]
     pub fn new() -> Self {
         Self::with(ConnSettings::default())
-    }
-
-    /// Sets up an emitter.
-    pub fn builder() -> SseEmitterBuilder {
-        SseEmitterBuilder::default()
     }
 
     pub(crate) fn with(settings: ConnSettings) -> Self {
@@ -154,7 +147,7 @@ impl SseEmitter {
         self.conn().fail(error.into());
     }
 
-    /// Calls `f` once, if the [timeout](SseEmitterBuilder::timeout) ends this connection.
+    /// Calls `f` once, if the [timeout](crate::SseEmitterBuilder::timeout) ends this connection.
     ///
     /// Callbacks are called in order of registration, one at a time, under no lock; one that panics
     /// does not stop the next. They run on the thread where their cause is noticed, so they must

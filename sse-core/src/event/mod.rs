@@ -63,24 +63,6 @@ impl SseEvent {
         Self { encoder, id: None, name: None }
     }
 
-    /// An event with `value` as JSON in its data.
-    ///
-    /// # Errors
-    /// [`InvalidEvent::Json`] if `value` cannot be serialised. Nothing is written then: the value
-    /// is serialised before the event is made.
-    ///
-    /// ```
-    /// # use sse_tower_core::SseEvent;
-    /// # fn main() -> Result<(), sse_tower_core::InvalidEvent> {
-    /// assert_eq!(SseEvent::json(&[1, 2])?.encode(), "data:[1,2]\n\n");
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "json")]
-    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, InvalidEvent> {
-        Self::builder().json(value).build()
-    }
-
     /// A comment: clients ignore it, proxies see that the connection lives.
     ///
     /// ```
@@ -91,19 +73,6 @@ impl SseEvent {
         let mut encoder = Encoder::default();
         encoder.lines("", text.as_ref());
         Self { encoder, id: None, name: None }
-    }
-
-    /// Starts an event of several fields.
-    ///
-    /// ```
-    /// # use sse_tower_core::{InvalidEvent, SseEvent};
-    /// # fn main() -> Result<(), InvalidEvent> {
-    /// let event = SseEvent::builder().name("finish").data("哈哈").build()?;
-    /// assert_eq!(event.name().map(|name| name.as_str()), Some("finish"));
-    /// # Ok(()) }
-    /// ```
-    pub fn builder() -> SseEventBuilder {
-        SseEventBuilder::default()
     }
 
     /// The id that was set, if any. On a keyed log an event without one gets one.

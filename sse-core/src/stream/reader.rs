@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::{lost::Lost, output::Output, timing::Timing};
 use crate::{
+    close_reason::CloseReason,
     emitter::{Conn, Kind, Queued, STATE, TICK, never},
     event::{EventId, KEEP_ALIVE_COMMENT, SseEvent, frame_with_id},
     log::{Cursor, Offset, Position, Read},
@@ -73,12 +74,23 @@ impl Reader {
         }
     }
 
+    /// Whether the response is about to begin, and nobody who leads a drain knows of it.
+    #[cfg(all(feature = "http", feature = "tracing"))]
+    pub(super) fn begins_unknown(&self) -> bool {
+        self.timing.is_none() && !self.conn.settings().carried
+    }
+
     pub(super) fn is_ending(&self) -> bool {
         self.until != NOT_ENDING
     }
 
     pub(super) fn is_at_end(&self) -> bool {
         self.at_end
+    }
+
+    /// Whether the program ended the connection with an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
 
     /// Is there nothing to do but wait? A server polls three times for each event: this is one
@@ -319,7 +331,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        close_reason::CloseReason,
         emitter::{ConnSettings, SHARED},
         event::{EventId, GapReason},
         log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},

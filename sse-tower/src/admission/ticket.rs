@@ -32,7 +32,7 @@ pub struct DrainLast;
 
 /// In the extensions of a response that a layer has taken on: an outer layer leaves it alone.
 #[derive(Clone, Copy)]
-struct Admitted;
+pub(super) struct Admitted;
 
 /// What is known of a request while its handler runs.
 pub(crate) struct Ticket {
@@ -97,7 +97,7 @@ impl Ticket {
         let order = if last { StreamOrder::Last } else { StreamOrder::InTurn };
         if !settings.context.is_ready() {
             // Asked first, so that a drain ends nobody's oldest stream.
-            return Err(Why::Draining);
+            return Err(Why::not_ready(&settings.context));
         }
         let place = settings.limits.take(self.keys.clone(), &handle)?;
         let open = match settings.context.streams().register(handle.clone(), order) {

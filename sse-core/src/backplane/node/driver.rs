@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     health::Trouble,
+    is_mutant,
     shared::{Pause, Shared},
 };
 use crate::{backplane::Topic, observe};
@@ -49,34 +50,24 @@ async fn round(shared: &Arc<Shared>) -> Round {
     let follow = shared.with(|table, _, _| table.take_follows(FOLLOW_AT_ONCE));
     if !follow.is_empty() {
         let topics: Vec<Topic> = follow.iter().map(|(topic, _)| topic.clone()).collect();
-        // One after the other begun, and both under way at once.
-        let (since, followed) = (shared.engine().mark(), shared.engine().follow(topics));
-        let (since, followed) = (since.await.ok(), followed.await);
-        shared.with(|table, _, _| table.have_followed(follow, followed.is_ok(), since));
+        if is_mutant!(shared.options(), LoadBeforeFollow) {
+            shared.with(|table, _, _| table.have_followed(follow, true));
+            load(shared).await;
+            let _ = shared.engine().follow(topics).await;
+            return Round::Done;
+        }
+        let followed = shared.engine().follow(topics).await;
+        shared.with(|table, _, _| table.have_followed(follow, followed.is_ok()));
         outcome = Round::Done;
         if let Err(error) = followed {
             observe::backplane_trouble("follow", &error);
             return Round::Failed;
         }
     }
-    if let Some(mut load) = shared.with(|table, _, _| table.take_load(LOAD_AT_ONCE)) {
-        let wants = std::mem::take(&mut load.wants);
-        let all = match shared.engine().load(wants).await {
-            Ok(found) => {
-                shared.with(|table, news, after| table.have_loaded(load, found, news, after))
-            }
-            Err(error) => {
-                observe::backplane_trouble("load", &error);
-                shared.with(|table, _, _| table.not_loaded(load));
-                false
-            }
-        };
-        outcome = Round::Done;
-        if !all {
-            // Of another epoch, perhaps: then the feed is to hear of it.
-            let _ = shared.engine().mark().await;
-            return Round::Failed;
-        }
+    match load(shared).await {
+        Some(true) => outcome = Round::Done,
+        Some(false) => return Round::Failed,
+        None => {}
     }
     let asking = shared.with(|table, _, _| table.take_asking());
     if !asking.is_empty() {
@@ -89,4 +80,23 @@ async fn round(shared: &Arc<Shared>) -> Round {
         }
     }
     outcome
+}
+
+/// Loads what is to be loaded. `None` if there is nothing, `false` if it has to be tried again.
+async fn load(shared: &Arc<Shared>) -> Option<bool> {
+    let mut load = shared.with(|table, _, _| table.take_load(LOAD_AT_ONCE))?;
+    let wants = std::mem::take(&mut load.wants);
+    let all = match shared.engine().load(wants).await {
+        Ok(found) => shared.with(|table, news, after| table.have_loaded(load, found, news, after)),
+        Err(error) => {
+            observe::backplane_trouble("load", &error);
+            shared.with(|table, _, _| table.not_loaded(load));
+            false
+        }
+    };
+    if !all {
+        // Of another epoch, perhaps: then the feed is to hear of it.
+        let _ = shared.engine().mark().await;
+    }
+    Some(all)
 }

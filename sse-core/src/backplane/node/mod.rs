@@ -15,6 +15,7 @@
 //!
 //! Lock order: a node, the registry of some emitters, a log. No call to an engine is made under a lock.
 
+mod bell;
 mod driver;
 mod error;
 mod health;
@@ -30,6 +31,13 @@ use std::{fmt, time::Duration};
 
 use tokio::sync::watch;
 
+pub(crate) use self::{
+    bell::Bell,
+    shared::{Joined, Joining},
+    shown::Shown,
+    sink::{After, Found, Sink, Waiter, Wanted},
+    table::Owner,
+};
 pub use self::{
     error::BackplaneError,
     health::{DOWN_AFTER, Health},
@@ -37,12 +45,6 @@ pub use self::{
     table::{LINGER, MAX_LINGERING, MAX_WAIT},
 };
 use self::{outgoing::Done, shared::Shared};
-pub(crate) use self::{
-    shared::{Joined, Joining},
-    shown::Shown,
-    sink::{After, Found, Sink, Waiter, Wanted},
-    table::Owner,
-};
 use super::{Engine, EngineError, Entry};
 use crate::sync::Arc;
 
@@ -55,11 +57,51 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 pub struct NodeOptions {
     /// How long a send waits for the store at most. Default: [`DEFAULT_DEADLINE`].
     pub deadline: Duration,
+    /// Does something wrong on purpose.
+    #[cfg(feature = "test-util")]
+    #[doc(hidden)]
+    pub mutant: Option<Mutant>,
 }
+
+/// What a node does wrong on purpose, to see that a test finds it.
+#[cfg(feature = "test-util")]
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// Topics are loaded and then followed.
+    LoadBeforeFollow,
+    /// A client that has seen more than its node is not waited for.
+    NoWaitForClientsAhead,
+    /// What was loaded is given out before the feed has come as far.
+    NoMarkAfterLoad,
+    /// A feed that broke is taken for whole.
+    BreaksAreNothing,
+    /// Only marks tell of a new epoch.
+    EpochOfMarksAlone,
+}
+
+/// Is this one to be done?
+#[cfg(not(feature = "test-util"))]
+macro_rules! is_mutant {
+    ($options:expr, $mutant:ident) => {
+        false
+    };
+}
+#[cfg(feature = "test-util")]
+macro_rules! is_mutant {
+    ($options:expr, $mutant:ident) => {
+        $options.mutant == Some(crate::backplane::node::Mutant::$mutant)
+    };
+}
+use is_mutant;
 
 impl Default for NodeOptions {
     fn default() -> Self {
-        Self { deadline: DEFAULT_DEADLINE }
+        Self {
+            deadline: DEFAULT_DEADLINE,
+            #[cfg(feature = "test-util")]
+            mutant: None,
+        }
     }
 }
 

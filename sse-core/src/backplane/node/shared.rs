@@ -10,8 +10,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BackplaneError, Done, Health, NodeOptions, Owner, Shown, driver,
+    BackplaneError, Bell, Done, Health, NodeOptions, Owner, Shown, driver,
     health::{Monitor, Trouble},
+    is_mutant,
     outgoing::Outgoing,
     pulse, sender,
     sink::{After, Sink, Waiter},
@@ -22,7 +23,7 @@ use crate::{
         Change, Engine, EngineError, Entry, Feed, FeedItem, MAX_RECORD_BYTES, Mark, NodeId, Topic,
     },
     observe,
-    sync::{Arc, Mutex, lock},
+    sync::{Arc, Mutex, StdMutex, lock, lock_std},
 };
 
 /// Whether a copy is complete.
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     shown: Arc<Shown>,
     monitor: Monitor,
     table: Mutex<Table>,
+    /// Of those who look into the queue.
+    bells: StdMutex<Vec<Weak<Bell>>>,
     outgoing: Mutex<Queue>,
     /// There is something to store, or the end.
     pub(super) to_send: Notify,
@@ -85,7 +88,8 @@ impl Shared {
             runtime,
             shown: Arc::clone(&shown),
             monitor: Monitor::new(),
-            table: Mutex::new(Table::new(shown)),
+            table: Mutex::new(Table::new(shown, options)),
+            bells: StdMutex::default(),
             outgoing: Mutex::new(Queue { changes: Outgoing::default(), closed }),
             to_send: Notify::new(),
             to_drive: Notify::new(),
@@ -194,7 +198,7 @@ impl Shared {
     }
 
     /// Has the store answered once?
-    pub(super) async fn started(&self) -> Result<(), EngineError> {
+    pub(crate) async fn started(&self) -> Result<(), EngineError> {
         let mut started = self.started.subscribe();
         let outcome = started.wait_for(Option::is_some).await;
         match outcome.ok().and_then(|outcome| outcome.clone()) {
@@ -212,6 +216,11 @@ impl Shared {
         &*self.engine
     }
 
+    /// The engine, for who looks into its queue.
+    pub(crate) fn shared_engine(&self) -> Arc<dyn Engine> {
+        Arc::clone(&self.engine)
+    }
+
     pub(super) const fn id(&self) -> NodeId {
         self.id
     }
@@ -220,7 +229,7 @@ impl Shared {
         &self.options
     }
 
-    pub(super) const fn runtime(&self) -> Option<&Handle> {
+    pub(crate) const fn runtime(&self) -> Option<&Handle> {
         self.runtime.as_ref()
     }
 
@@ -261,7 +270,8 @@ impl Shared {
 
     /// What a connection does: joins its topics, and waits if it has to. Nothing comes in between.
     pub(crate) fn join<R>(&self, act: impl FnOnce(&mut Joining<'_>) -> R) -> R {
-        self.with(|table, news, after| act(&mut Joining { table, news, after }))
+        let options = &self.options;
+        self.with(|table, news, after| act(&mut Joining { table, news, options, after }))
     }
 
     /// One user of a topic less.
@@ -285,6 +295,8 @@ impl Shared {
     }
 
     fn hear(&self, item: FeedItem) {
+        // What rang while the feed was broken is lost.
+        let rings = matches!(item, FeedItem::Bell | FeedItem::Whole);
         let broken = match item {
             FeedItem::Broke => Some(true),
             FeedItem::Whole => Some(false),
@@ -296,13 +308,36 @@ impl Shared {
         if broken == Some(true) {
             observe::backplane_resync();
         }
+        if broken.is_some() && is_mutant!(self.options, BreaksAreNothing) {
+            return;
+        }
         self.with(|table, news, after| match item {
+            FeedItem::Records { epoch, records } if is_mutant!(self.options, EpochOfMarksAlone) => {
+                table.records(table.epoch().unwrap_or(epoch), records, news, after);
+            }
             FeedItem::Records { epoch, records } => table.records(epoch, records, news, after),
             FeedItem::Mark(mark) => table.mark(mark, news, after),
             FeedItem::Broke => table.broke(),
             FeedItem::Whole => table.whole(news),
             FeedItem::Bell => {}
         });
+        if rings {
+            self.ring();
+        }
+    }
+
+    // The store's queue.
+
+    /// Rings this bell from now on whenever something may wait in the store's queue, until it is dropped.
+    pub(crate) fn add_bell(&self, bell: &Arc<Bell>) {
+        let mut bells = lock_std(&self.bells);
+        bells.retain(|bell| bell.strong_count() > 0);
+        bells.push(Arc::downgrade(bell));
+    }
+
+    fn ring(&self) {
+        let bells: Vec<_> = lock_std(&self.bells).iter().filter_map(Weak::upgrade).collect();
+        bells.iter().for_each(|bell| bell.ring());
     }
 
     // The outgoing queue.
@@ -380,6 +415,8 @@ impl Shared {
 pub(crate) struct Joining<'a> {
     table: &'a mut Table,
     news: &'a mut News,
+    #[cfg_attr(not(feature = "test-util"), allow(dead_code, reason = "asked for mutants"))]
+    options: &'a NodeOptions,
     pub(crate) after: &'a mut After,
 }
 
@@ -402,6 +439,7 @@ impl Joining<'_> {
         suspicious: bool,
         waiter: Arc<dyn Waiter>,
     ) -> u64 {
+        let suspicious = suspicious && !is_mutant!(self.options, NoWaitForClientsAhead);
         self.table.wait(topics, owner, suspicious, waiter, Instant::now(), self.news)
     }
 }

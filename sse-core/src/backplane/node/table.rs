@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::{
     super::{Change, Epoch, Loaded, Mark, Position, Record, Topic, Want},
+    NodeOptions, is_mutant,
     shown::Shown,
     sink::{After, Found, Sink, Waiter, Wanted},
 };
@@ -77,8 +78,6 @@ struct Joining {
     aside_bytes: usize,
     /// Something that should be in `aside` is not.
     incomplete: bool,
-    /// How far the store was when the topic was followed.
-    since: Option<Mark>,
     waiters: Vec<u64>,
 }
 
@@ -115,6 +114,8 @@ pub(super) struct Load {
 
 /// Everything that a node knows of its topics.
 pub(super) struct Table {
+    #[cfg_attr(not(feature = "test-util"), allow(dead_code, reason = "asked for mutants"))]
+    options: NodeOptions,
     entries: HashMap<Topic, Vec<Entry>>,
     waiting: HashMap<u64, Waiting>,
     next_waiter: u64,
@@ -153,8 +154,9 @@ pub(super) struct News {
 }
 
 impl Table {
-    pub(super) fn new(shown: Arc<Shown>) -> Self {
+    pub(super) fn new(shown: Arc<Shown>, options: NodeOptions) -> Self {
         Self {
+            options,
             entries: HashMap::new(),
             waiting: HashMap::new(),
             next_waiter: 0,
@@ -368,8 +370,8 @@ impl Table {
         copies
     }
 
-    /// These are followed, or could not be. The store stood at `since` before.
-    pub(super) fn have_followed(&mut self, copies: Vec<Copy>, done: bool, since: Option<Mark>) {
+    /// These are followed, or could not be.
+    pub(super) fn have_followed(&mut self, copies: Vec<Copy>, done: bool) {
         for (topic, owner) in copies {
             let Some(entry) = self.entry(&topic, owner) else { continue };
             if entry.state != State::Following {
@@ -377,7 +379,6 @@ impl Table {
             }
             if done {
                 entry.state = State::Loading;
-                entry.joining.get_or_insert_default().since = since;
                 self.to_load.push_back((topic, owner));
             } else {
                 entry.state = State::Wanted;
@@ -479,9 +480,7 @@ impl Table {
         }
         (entry.last, entry.newest, entry.state) = (last, newest, State::Live);
         let again = std::mem::replace(&mut entry.again, true);
-        let since = joining.since.filter(|since| since.epoch == loaded.epoch);
-        let since = since.map(|since| since.position);
-        entry.sink.load(Found { loaded, aside, again, since }, after);
+        entry.sink.load(Found { loaded, aside, again }, after);
         after.wake(&entry.sink);
         if again {
             self.behind -= 1;
@@ -499,7 +498,7 @@ impl Table {
         after: &mut After,
     ) {
         let last = self.entry(topic, owner).map_or(Position::ZERO, |entry| entry.last);
-        let ahead = last > self.watermark();
+        let ahead = last > self.watermark() && !is_mutant!(self.options, NoMarkAfterLoad);
         for id in waiters {
             let Some(waiting) = self.waiting.get_mut(&id) else { continue };
             waiting.pending = waiting.pending.saturating_sub(1);

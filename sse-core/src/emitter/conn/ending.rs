@@ -8,7 +8,7 @@ use crate::{
         callbacks::{Callback, OnCompletion, OnError},
         queue::{Queue, Queued},
     },
-    event::SseEvent,
+    event::{SseEvent, bye},
     log::clock,
     sync::{Arc, Ordering, lock},
 };
@@ -25,7 +25,7 @@ impl Conn {
             }
         }
         self.callbacks.run();
-        self.close(CloseReason::TimedOut, None);
+        self.close(CloseReason::TimedOut, Some(bye(CloseReason::TimedOut, None)));
     }
 
     /// Nothing more will be written. Callbacks run here, unless they run elsewhere at this moment.
@@ -98,6 +98,7 @@ impl Conn {
         true
     }
 
+    /// The stream ends as one that is not complete, and says so.
     pub(crate) fn fail(&self, error: BoxError) {
         #[cfg(feature = "tracing")]
         tracing::warn!(
@@ -105,7 +106,8 @@ impl Conn {
             error = %crate::error_chain::ErrorChain(&*error),
             "stream was completed with an error"
         );
-        self.close_with(CloseReason::Failed, None, Some(error));
+        let last = Queued::farewell(bye(CloseReason::Failed, None));
+        self.close_with(CloseReason::Failed, Some(last), Some(error));
     }
 
     /// Whoever was to make a response of it does not.

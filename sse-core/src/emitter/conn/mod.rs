@@ -224,6 +224,7 @@ impl Conn {
 
     pub(crate) fn default_keep_alive(&self, interval: Duration) {
         let mut state = lock(&self.state);
+        state.settings.carried = true;
         if matches!(state.settings.keep_alive, KeepAlive::Default(_)) {
             state.settings.keep_alive = KeepAlive::Default(interval);
         }

@@ -33,7 +33,7 @@ use super::{
 use crate::{
     backplane::{self, Keep, MAX_RECORD_BYTES, Node, Owner, Position, Shown, TopicTooLong, topics},
     emitter::Conn,
-    log::{Bounds, History, Source},
+    log::{Bounds, Source},
     sync::{Arc, StdMutex, lock_std},
 };
 
@@ -154,16 +154,6 @@ impl TopicLink {
     /// Says what the connection is known to have come after, if it has waited.
     fn stop_waiting(&self, conn: usize) -> Option<Position> {
         lock_std(&self.state).waiting.remove(&conn)
-    }
-
-    /// Those who wait came by this position: what stands before it came before them. What was stored in between they get
-    /// from the history. Without one they get everything since the newest position that was known when they came, be that
-    /// somewhat earlier, so that nothing is lost to them.
-    fn came_by(&self, position: Position, history: &History) {
-        if history.events > 0 {
-            let mut state = lock_std(&self.state);
-            state.waiting.values_mut().for_each(|known| *known = position.max(*known));
-        }
     }
 }
 

@@ -1,0 +1,107 @@
+//! Several nodes over one store that fails on purpose, with clients that move between them: at random, on paused
+//! time. [`truth`] is what the store was told, [`client`] what each client must get; [`world`] makes things happen.
+//!
+//! A failing seed prints itself; `SSE_SEED=17 cargo test --test simulation_nodes` runs it alone, and
+//! `SSE_SEEDS=200000` tries as many. One seed gives the same bytes on every run, whatever runs beside it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod client;
+mod truth;
+mod world;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use sse_tower_core::backplane::Mutant;
+use tokio::{runtime, task::LocalSet};
+
+/// How many seeds each test run tries.
+const SEEDS: u64 = 2_000;
+/// How many of them a test of the test tries at most.
+const MUTANT_SEEDS: u64 = 2_000;
+
+/// Everything that clients read, as one text.
+fn run(seed: u64, mutant: Option<Mutant>) -> String {
+    fastrand::seed(seed);
+    let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.unwrap();
+    let read = LocalSet::new().block_on(&runtime, world::run(seed, mutant));
+    drop(runtime);
+    read
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|number| number.parse().expect("a number"))
+}
+
+#[test]
+fn no_seed_loses_repeats_or_reorders_anything() {
+    let seeds = match number("SSE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SSE_SEEDS").unwrap_or(SEEDS),
+    };
+    let next = AtomicU64::new(seeds.start);
+    // Seeds are independent of each other: as many at once as there are processors.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed, None))) {
+                        eprintln!("seed {seed} failed; alone: SSE_SEED={seed}");
+                        next.store(seeds.end, Ordering::Relaxed);
+                        std::panic::resume_unwind(panic);
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_seed_is_the_same_to_the_last_byte() {
+    for seed in 0..20 {
+        let beside = std::thread::spawn(move || run(seed, None));
+        assert_eq!(run(seed, None), beside.join().unwrap(), "seed {seed}");
+    }
+}
+
+/// A test of the test: what is left out is missed within some seeds.
+fn is_found(mutant: Mutant) {
+    // What it panics with is nobody's business.
+    let found = (0..MUTANT_SEEDS)
+        .any(|seed| catch_unwind(AssertUnwindSafe(|| run(seed, Some(mutant)))).is_err());
+    assert!(found, "{mutant:?} was not found");
+}
+
+#[test]
+fn loading_before_following_is_found() {
+    is_found(Mutant::LoadBeforeFollow);
+}
+
+#[test]
+fn a_client_that_is_ahead_of_its_node_and_is_not_waited_for_is_found() {
+    is_found(Mutant::NoWaitForClientsAhead);
+}
+
+#[test]
+fn giving_out_what_was_loaded_without_a_mark_is_found() {
+    is_found(Mutant::NoMarkAfterLoad);
+}
+
+#[test]
+fn taking_a_broken_feed_for_a_whole_one_is_found() {
+    is_found(Mutant::BreaksAreNothing);
+}
+
+#[test]
+fn records_of_a_new_epoch_under_the_old_one_are_found() {
+    is_found(Mutant::EpochOfMarksAlone);
+}
