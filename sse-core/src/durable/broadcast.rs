@@ -102,8 +102,7 @@ impl Sink for Broadcasts {
         let mut pending = lock(&self.pending);
         if !found.again {
             // It hears what comes from now on, not what was before it.
-            let newest = found.loaded.head.map_or(Position::ZERO, |head| head.newest);
-            pending.newest = found.since.unwrap_or(newest);
+            pending.newest = found.loaded.head.map_or(Position::ZERO, |head| head.newest);
         }
         for record in found.loaded.records.iter().chain(&found.aside) {
             pending.take(record);
