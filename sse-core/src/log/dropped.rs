@@ -43,7 +43,12 @@ impl Dropped {
 
     /// Forgets all but the newest few.
     pub(super) fn shrink(&mut self) {
-        let excess = self.positions.len().saturating_sub(RETIRED_POSITIONS);
+        self.keep(RETIRED_POSITIONS);
+    }
+
+    /// Forgets all but the newest `most`, and gives back what they took.
+    pub(super) fn keep(&mut self, most: usize) {
+        let excess = self.positions.len().saturating_sub(most);
         if let Some(beyond) = self.positions.drain(..excess).next_back() {
             self.beyond = beyond;
         }

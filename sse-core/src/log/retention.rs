@@ -110,6 +110,12 @@ impl<T> Log<T> {
         self.readers.advance_all(end);
     }
 
+    /// Nobody reads any more: what was there for slow readers is given back.
+    pub(crate) fn give_back(&mut self) {
+        self.records.shrink_to(2 * self.records.len());
+        self.dropped.keep(REMEMBERED.max(self.records.capacity().saturating_mul(DROPPED_FOR_EACH)));
+    }
+
     /// Nobody reads and nothing is kept: holds on to little more than where it ended.
     pub(crate) fn shrink(&mut self) {
         self.dropped.shrink();
