@@ -28,6 +28,11 @@ impl OwnIds {
         Self { newest, rising: true, dropped: None, inherited }
     }
 
+    /// What it takes on the heap, in bytes.
+    pub(super) fn cost(&self) -> usize {
+        size_of::<Self>() + self.dropped.as_ref().map_or(0, |id| id.as_str().len())
+    }
+
     /// May an event have had this id that is not here any more?
     fn may_have_dropped(&self, id: &EventId) -> bool {
         let dropped = self.dropped.as_ref();

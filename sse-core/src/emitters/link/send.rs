@@ -143,14 +143,12 @@ impl<K: Key> Hub<K> {
     }
 
     fn receivers(&self, key: &K) -> usize {
-        lock(&self.registry).get(key).map_or(0, |topic| topic.receivers())
+        self.find(key).map_or(0, |topic| topic.receivers())
     }
 
     fn all_receivers(&self) -> usize {
-        let registry = lock(&self.registry);
-        let snapshots: Vec<_> =
-            registry.topics().map(|topic| lock(&topic.log).snapshot()).collect();
-        drop(registry);
+        let mut snapshots = Vec::new();
+        self.for_connected(|topic| snapshots.push(lock(&topic.log).snapshot()));
         let open = snapshots.iter().flat_map(Snapshot::iter).filter(|conn| conn.is_open());
         open.map(Arc::as_ptr).collect::<HashSet<_>>().len()
     }
