@@ -17,6 +17,15 @@
 
 #![deny(missing_docs)]
 
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redb")]
+pub mod redb;
+#[cfg(feature = "redis")]
+pub mod redis;
+
 mod open;
 mod redacted;
 

@@ -100,17 +100,47 @@ impl BackplaneBuilder {
         match scheme {
             "memory" => self.start(MemoryStore::new().engine()).await,
             "redb" => Err(self.feature_off("redb")),
+            #[cfg(feature = "redis")]
+            "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" => {
+                let engine = crate::redis::RedisEngine::new(&self.url, &self.namespace);
+                self.start_made(engine).await
+            }
+            #[cfg(not(feature = "redis"))]
             "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" => {
                 Err(self.feature_off("redis"))
             }
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let engine = crate::postgres::Postgres::new(&self.url, &self.namespace);
+                self.start_made(engine).await
+            }
+            #[cfg(not(feature = "postgres"))]
             "postgres" | "postgresql" => Err(self.feature_off("postgres")),
+            #[cfg(feature = "nats")]
+            "nats" | "tls" => {
+                let engine = crate::nats::connect(&self.url, &self.namespace).await;
+                self.start_made(engine).await
+            }
+            #[cfg(not(feature = "nats"))]
             "nats" | "tls" => Err(self.feature_off("nats")),
             _ => Err(OpenError::UnknownScheme(redacted(&self.url))),
         }
     }
 
+    #[allow(dead_code, reason = "every engine may be off, or none")]
     fn feature_off(&self, feature: &'static str) -> OpenError {
         OpenError::FeatureOff { url: redacted(&self.url), feature }
+    }
+
+    #[allow(dead_code, reason = "every engine may be off")]
+    async fn start_made(
+        self,
+        engine: Result<impl Engine, EngineError>,
+    ) -> Result<Backplane, OpenError> {
+        match engine {
+            Ok(engine) => self.start(engine).await,
+            Err(source) => Err(OpenError::Engine { url: redacted(&self.url), source }),
+        }
     }
 
     async fn start(self, engine: impl Engine) -> Result<Backplane, OpenError> {
@@ -141,6 +171,7 @@ mod tests {
         Backplane::builder(url).open().await.map(drop).unwrap_err().to_string()
     }
 
+    #[cfg(not(feature = "nats"))]
     #[tokio::test]
     async fn a_url_whose_feature_is_off_names_the_feature() {
         let error = refused("nats://u:secret@host").await;

@@ -5,8 +5,9 @@ pub use inventory::submit;
 
 pub use crate::{
     bus::{
-        ApplicationEvent, Binder, Call, Declaration, ErasedHandler, EventRef, EventType, Handler,
-        Inject, Listener, ListenerOutput, MaybeShared, OwnedCall, Phase, caught, here,
+        ApplicationEvent, Binder, Call, Declaration, ErasedHandler, EventRef, EventType, Form,
+        Handler, Inject, JsonIfSerde, Listener, ListenerOutput, MaybeShared, NoJson, OwnedCall,
+        Phase, WithForm, caught, here, json, travels,
     },
     component::{Component, ComponentRef},
     context::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener},
@@ -15,12 +16,15 @@ pub use crate::{
 /// Everything that `item` collected, for `sse-tower`.
 pub use inventory::iter as linked;
 
-pub use crate::emitter::{Configure, Ending, EndpointOptions, beside};
+pub use crate::emitter::{
+    Configure, Ending, EndpointOptions, IntoStreamError, Request, beside, decided,
+};
 
 /// What `sse-tower` does as this crate does it.
 pub use crate::{
-    event::KEEP_ALIVE_COMMENT,
+    event::{KEEP_ALIVE_COMMENT, encode_with_id},
     spread::{A_DAY, at_most, jittered},
+    timer::later,
 };
 
 #[cfg(feature = "test-util")]

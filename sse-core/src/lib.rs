@@ -44,8 +44,11 @@
 //! kit of `sse-tower` stands on. Each only adds.
 
 #![deny(missing_docs)]
+// What leaves the process is JSON; without it nothing does, and what prepares for it is idle.
+#![cfg_attr(not(feature = "json"), allow(dead_code, unused_imports))]
 
 pub mod backplane;
+mod backstop;
 mod boxed;
 mod bus;
 mod close_reason;
@@ -62,6 +65,7 @@ mod event;
 mod http;
 mod log;
 pub mod observe;
+mod panics;
 mod spread;
 mod stream;
 mod sync;
@@ -83,10 +87,12 @@ pub use event::{
 pub use boxed::BoxError;
 pub use close_reason::CloseReason;
 pub use emitter::{
-    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, SendError, SseEmitter,
-    SseEmitterBuilder, StreamControl, TrySendError,
+    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, MAX_HEAD_WAIT,
+    MIN_KEEP_ALIVE, SendError, SseEmitter, SseEmitterBuilder, StreamControl, TrySendError,
 };
 pub use stream::EventStream;
+#[cfg(feature = "http")]
+pub use stream::StreamFailed;
 
 // Many connections.
 pub use emitters::{

@@ -26,7 +26,7 @@ impl LayerSettings {
     /// Why a stream could not be taken now, if so: what is asked before a handler runs.
     pub(crate) fn closed_to(&self, keys: &[Option<String>]) -> Option<Why> {
         if !self.context.is_ready() {
-            return Some(Why::Draining);
+            return Some(Why::not_ready(&self.context));
         }
         self.limits.full_for(keys)
     }

@@ -10,12 +10,12 @@
 //! ```
 //!
 //! * [`Engine`] is the contract: append, load, follow, a feed, a mark. It encodes nothing and decides nothing.
-//! * [`record`] has what passes through it: [`Batch`], [`Entry`], [`Change`], [`Answer`], [`Record`], [`Head`].
+//! * `record` has what passes through it: [`Batch`], [`Entry`], [`Change`], [`Answer`], [`Record`], [`Head`].
 //! * [`memory`] is the reference: a store in this process.
 //! * [`Node`] is one process's place at a store, and all that decides.
 //! * `contract` (feature `test-util`) is the suite that every engine passes.
-//! * [`Queue`] is the second half, which an engine may leave out: events for listeners that survive the process;
-//!   [`ledger`] has it for stores that keep rows.
+//! * [`Queue`] is the second half, which an engine may leave out: events for listeners that survive the process.
+//! * [`ledger`] is both over rows in the order of their keys, for engines that keep such rows by themselves.
 //!
 //! The store gives positions, never a process: they rise over all topics of one namespace, so one number
 //! resumes a stream on any set of keys. The [`Epoch`] is the store's and changes when it lost its past.
@@ -28,8 +28,11 @@ mod feed;
 pub mod ledger;
 pub mod memory;
 mod node;
+mod outbox;
 mod queue;
 mod record;
+#[cfg(feature = "replicated")]
+pub mod replicated;
 
 pub use engine::{Engine, EngineFuture, Loaded, Mark, Want};
 pub use error::{EngineError, EngineErrorKind};
@@ -40,6 +43,7 @@ pub use node::{
     BackplaneError, DEFAULT_DEADLINE, DOWN_AFTER, Health, LINGER, MAX_LINGERING, MAX_QUEUED_BYTES,
     MAX_QUEUED_CHANGES, MAX_WAIT, Node, NodeOptions,
 };
+pub use outbox::{OnceIn, StoreIn, StoreInError};
 pub use queue::{
     Beat, Claim, Claimed, DeadLetter, DeadReason, Deliveries, Delivery, EventKind, Fence, Letters,
     ListenerState, ListenerStats, Queue, QueuedEvent, Registration, Since, Steer, Verdict,

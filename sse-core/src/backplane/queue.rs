@@ -12,6 +12,7 @@ use super::{EngineFuture, NodeId, Position};
 
 /// A type of event as it travels: its name and the version of its body.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct EventKind {
     /// The name from `#[event(name = "..")]`.
     pub name: Arc<str>,
@@ -21,6 +22,7 @@ pub struct EventKind {
 
 /// An event that waits for listeners. The engine does not look into its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct QueuedEvent {
     /// What it is.
     pub kind: EventKind,
@@ -34,6 +36,7 @@ pub struct QueuedEvent {
 
 /// Where a listener that was not known before begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub enum Since {
     /// With what is published from now on.
     #[default]
@@ -44,6 +47,7 @@ pub enum Since {
 
 /// A listener that some process has.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Registration {
     /// Its id: names it in the store, over all processes and releases.
     pub listener: Arc<str>,
@@ -55,6 +59,7 @@ pub struct Registration {
 
 /// What a node can take for one listener now.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Claim {
     /// Which listener.
     pub listener: Arc<str>,
@@ -102,6 +107,7 @@ pub struct Delivery {
 /// Which attempt a verdict is about. If the entry has another owner or other counts by now, the verdict is stale: nothing is
 /// done.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fence {
     /// Of which listener.
     pub listener: Arc<str>,
@@ -118,6 +124,7 @@ pub struct Fence {
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub enum Verdict {
     /// Done: the entry is deleted.
     Finished,
@@ -142,6 +149,7 @@ pub enum Verdict {
 /// Why something is a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub enum DeadReason {
     /// All attempts failed or were lost.
     Attempts,
@@ -174,6 +182,7 @@ pub struct DeadLetter {
 
 /// Which dead letters of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub enum Letters {
     /// The one with this [`DeadLetter::id`].
     One(u64),
@@ -192,6 +201,7 @@ pub enum Beat {
 
 /// What can be done to a listener, for all processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub enum Steer {
     /// Nothing more is claimed.
     Pause,

@@ -18,6 +18,7 @@ pub const MAX_RECORD_BYTES: usize = 256 * 1024;
 /// them: an engine encodes it where its store gives such characters a meaning. Two topics are the same only if
 /// they are the same bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Topic(Arc<str>);
 
 /// A topic's name had no byte, or more than [`MAX_TOPIC_BYTES`].
@@ -53,6 +54,7 @@ impl fmt::Debug for Topic {
 
 /// One life of one process at the store: random, never configured, never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct NodeId(u128);
 
 impl NodeId {
@@ -92,6 +94,7 @@ impl fmt::Debug for NodeId {
 /// A node numbers its batches from 1, sends them one after the other, and repeats one with the same number and the same
 /// entries while its outcome is unknown. The store keeps, for each node, the newest number with its answers.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Batch {
     /// Who stores.
     pub node: NodeId,
@@ -103,6 +106,7 @@ pub struct Batch {
 
 /// One change in one topic.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {
     /// Which topic.
     pub topic: Topic,
@@ -114,6 +118,7 @@ pub struct Entry {
 
 /// How much of a topic the store keeps: the newest events within all three bounds. It may keep somewhat more, never less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Keep {
     /// So many events.
     pub events: usize,
@@ -126,6 +131,7 @@ pub struct Keep {
 /// What may happen in a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub enum Change {
     /// An event is added to the log.
     Event {
@@ -165,6 +171,7 @@ impl Change {
 
 /// What became of one entry of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub enum Answer {
     /// Stored, at this position.
     Stored(Position),
@@ -176,6 +183,7 @@ pub enum Answer {
 
 /// A change as the store gives it out, in loads and in the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Record {
     /// Where it happened.
     pub topic: Topic,
@@ -191,6 +199,7 @@ pub struct Record {
 
 /// What the store knows of a topic besides its events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Head {
     /// The newest change of any kind.
     pub last: Position,

@@ -2,7 +2,9 @@
 
 use std::{fmt, panic::Location};
 
+use super::inject::NotTheBus;
 use crate::{
+    backplane::Node,
     bus::{
         declare::Publisher,
         event::{ApplicationEvent, short_name},
@@ -39,12 +41,16 @@ use crate::{
 #[derive(Clone)]
 pub struct ApplicationContext {
     bus: Bus,
-    streams: OpenStreams,
+    rest: NotTheBus,
 }
 
 impl ApplicationContext {
-    pub(super) fn new(bus: Bus, streams: OpenStreams) -> Self {
-        Self { bus, streams }
+    pub(super) fn new(bus: Bus, rest: NotTheBus) -> Self {
+        Self { bus, rest }
+    }
+
+    pub(super) const fn backplane(&self) -> Option<&Node> {
+        self.rest.backplane.as_ref()
     }
 
     /// Publishes `event` to its listeners.
@@ -177,7 +183,7 @@ impl ApplicationContext {
     /// ```
     #[must_use]
     pub fn streams(&self) -> &OpenStreams {
-        &self.streams
+        &self.rest.streams
     }
 }
 

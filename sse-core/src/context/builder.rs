@@ -10,12 +10,13 @@ use std::{
 use super::{
     application_context::ApplicationContext,
     checks,
-    inject::ContextStreams,
+    inject::NotTheBus,
     lifecycle::{ContextClosed, ContextDraining, ContextStarted},
     linked::{LinkedEvent, LinkedListener},
     wiring::{WiringError, WiringFault},
 };
 use crate::{
+    backplane::Node,
     bus::{
         declare::{Binder, EventRef, Listener},
         listeners::{ListenerNode, ListenersByType, Registered},
@@ -30,7 +31,6 @@ use crate::{
 
 #[cfg(feature = "json")]
 use crate::{
-    backplane::Node,
     bus::profile::DurableOptions,
     durable::{self, DurableListener, Setup},
 };
@@ -58,8 +58,7 @@ pub struct ContextBuilder {
     components: Vec<Given>,
     listeners: Vec<Listener>,
     on_unheard: Vec<UnheardHook>,
-    #[cfg(feature = "json")]
-    node: Option<Node>,
+    backplane: Option<Node>,
 }
 
 struct Given {
@@ -107,8 +106,7 @@ impl ContextBuilder {
             components: Vec::new(),
             listeners: Vec::new(),
             on_unheard: Vec::new(),
-            #[cfg(feature = "json")]
-            node: None,
+            backplane: None,
         }
     }
 
@@ -190,23 +188,24 @@ impl ContextBuilder {
         self
     }
 
-    /// Lets events leave the process: broadcasts to every node of this backplane, and what durable listeners hear to its
-    /// store. Without one, durable listeners work within the process, and are forgotten with it. Feature `json`.
+    /// Ties the context to a backplane: broadcasts go to every node of it, and what durable listeners hear to its store
+    /// (feature `json`). Without one, durable listeners work within the process, and what they have is forgotten with it.
     ///
-    /// The context is [ready](ApplicationContext::is_ready) once the store knows its durable listeners; what is published
-    /// before is stored then.
+    /// The context [is ready](ApplicationContext::is_ready) once the store knows its durable listeners, what is published
+    /// before is stored then; and only while the backplane is not down. A drain ends when what it has queued is stored.
+    /// The backplane stays open; who opened it closes it.
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, backplane::{MemoryStore, Node, NodeOptions}};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let node = Node::open(MemoryStore::new().engine(), NodeOptions::default()).await?;
-    /// let context = ApplicationContext::bare().backplane(&node).build()?;
+    /// # let store = MemoryStore::new();
+    /// # let backplane = Node::open(store.engine(), NodeOptions::default()).await?;
+    /// let context = ApplicationContext::bare().backplane(&backplane).build()?;
     /// assert!(context.is_ready());
     /// # Ok(()) }
     /// ```
-    #[cfg(feature = "json")]
     pub fn backplane(mut self, backplane: &impl AsRef<Node>) -> Self {
-        self.node = Some(backplane.as_ref().clone());
+        self.backplane = Some(backplane.as_ref().clone());
         self
     }
 
@@ -248,9 +247,10 @@ impl ContextBuilder {
             }
         }
 
-        let streams = OpenStreams::default();
-        let own = Arc::new(ContextStreams(streams.clone()));
-        components.add(TypeId::of::<ContextStreams>(), type_name::<ContextStreams>(), own);
+        let backplane = self.backplane;
+        let rest = NotTheBus { streams: OpenStreams::default(), backplane: backplane.clone() };
+        let own = Arc::new(rest.clone());
+        components.add(TypeId::of::<NotTheBus>(), type_name::<NotTheBus>(), own);
 
         let mut fixed = ListenersByType::default();
         let mut durable = Vec::new();
@@ -293,14 +293,14 @@ impl ContextBuilder {
             checks::silent_crates(&mut faults);
         }
         #[cfg(feature = "json")]
-        let setup = durable_setup(self.node, durable, &refs);
+        let setup = durable_setup(backplane, durable, &refs);
         #[cfg(feature = "json")]
         {
             fixed.carried = setup.is_wanted();
             checks::queue(&setup, &mut faults);
         }
         #[cfg(not(feature = "json"))]
-        drop(durable);
+        drop((backplane, durable));
         let mut plans: TypeMap<Arc<dyn AnyPlan>> = TypeMap::default();
         for event in &refs {
             if let Some(plan) = event.plan(&fixed) {
@@ -313,7 +313,7 @@ impl ContextBuilder {
         let on_unheard = self.on_unheard;
         let linked = self.linked;
         let parts = BusParts { plans, fixed, components, on_unheard, nodes, events, linked };
-        let context = ApplicationContext::new(Bus::new(parts), streams);
+        let context = ApplicationContext::new(Bus::new(parts), rest);
         log(context.bus());
         #[cfg(feature = "json")]
         if setup.is_wanted() {

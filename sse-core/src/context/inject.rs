@@ -2,6 +2,7 @@
 
 use super::application_context::ApplicationContext;
 use crate::{
+    backplane::Node,
     bus::{
         declare::{Binder, Inject},
         listener::Call,
@@ -11,14 +12,18 @@ use crate::{
 
 /// What of a context is not its bus, as a component of its own type: so the bus need not know what a
 /// context is, and a listener that takes one keeps none alive.
-pub(super) struct ContextStreams(pub(super) OpenStreams);
+#[derive(Clone, Debug)]
+pub struct NotTheBus {
+    pub(super) streams: OpenStreams,
+    pub(super) backplane: Option<Node>,
+}
 
 impl Inject<'_> for ApplicationContext {
-    type Bound = OpenStreams;
-    fn bind(binder: &mut Binder<'_>) -> Option<OpenStreams> {
-        binder.component::<ContextStreams>().map(|streams| streams.0.clone())
+    type Bound = NotTheBus;
+    fn bind(binder: &mut Binder<'_>) -> Option<NotTheBus> {
+        binder.component::<NotTheBus>().map(|rest| NotTheBus::clone(&rest))
     }
-    fn give(streams: &OpenStreams, call: &Call<'_>) -> Self {
-        Self::new(call.bus.clone(), streams.clone())
+    fn give(rest: &NotTheBus, call: &Call<'_>) -> Self {
+        Self::new(call.bus.clone(), rest.clone())
     }
 }

@@ -10,6 +10,10 @@ use crate::{
     sync::{Arc, Weak},
 };
 
+/// How long the head of a response waits until it is known whether there is anything to say to its
+/// client: 1 s.
+pub const MAX_HEAD_WAIT: Duration = Duration::from_secs(1);
+
 /// A handle on one running [`EventStream`](crate::EventStream), for whoever carries it. It does
 /// not keep the connection alive.
 ///
@@ -36,8 +40,8 @@ impl StreamControl {
         self.conn.upgrade()
     }
 
-    /// Uses `interval` between keep-alive comments unless the emitter was built with its own.
-    /// Has an effect until the stream is first polled.
+    /// Uses `interval` between keep-alive comments unless the emitter was built with its own: said by whoever carries
+    /// the stream, as `SseLayer` does. Has an effect until the stream is first polled.
     ///
     /// ```
     /// # use {sse_tower_core::SseEmitter, std::time::Duration};
@@ -48,6 +52,43 @@ impl StreamControl {
         if let Some(conn) = self.conn() {
             conn.default_keep_alive(interval);
         }
+    }
+
+    /// Waits until it is known whether there is anything to say to this client, for at most
+    /// [`MAX_HEAD_WAIT`]; then the head goes out. Whether it is to be 204, which stops an
+    /// `EventSource` for good.
+    ///
+    /// Known at once unless the stream is on a backplane and its history has to be loaded first. For
+    /// whoever has the head of the response in hand: a layer.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the head is still in hand then.
+    ///
+    /// ```
+    /// # use sse_tower_core::SseEmitter;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let emitter = SseEmitter::new();
+    /// assert!(!emitter.control().is_no_content().await);
+    /// # }
+    /// ```
+    pub async fn is_no_content(&self) -> bool {
+        let Some(conn) = self.conn() else { return false };
+        if !conn.is_decided() {
+            let _ = tokio::time::timeout(MAX_HEAD_WAIT, conn.decided()).await;
+        }
+        head_goes_out(&conn)
+    }
+
+    /// The same where it is known at once; `None` where it has to be waited for.
+    ///
+    /// ```
+    /// # use sse_tower_core::SseEmitter;
+    /// assert_eq!(SseEmitter::new().control().is_no_content_now(), Some(false));
+    /// ```
+    #[must_use]
+    pub fn is_no_content_now(&self) -> Option<bool> {
+        let Some(conn) = self.conn() else { return Some(false) };
+        conn.is_decided().then(|| head_goes_out(&conn))
     }
 
     /// Calls `f` once, when the stream is over. At once if it is over already.
@@ -65,6 +106,15 @@ impl StreamControl {
             None => f(CloseReason::ClientGone),
         }
     }
+}
+
+fn head_goes_out(conn: &Conn) -> bool {
+    let no_content = conn.head_goes_out();
+    if no_content {
+        // It has got everything, and there is no body.
+        conn.finish(true);
+    }
+    no_content
 }
 
 impl StreamHandle for StreamControl {

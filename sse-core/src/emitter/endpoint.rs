@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use super::SseEmitter;
+use super::{MAX_HEAD_WAIT, SseEmitter};
 use crate::boxed::BoxError;
 
 /// The options of one endpoint.
@@ -26,6 +26,9 @@ pub trait Configure {
     /// Sets the endpoint's options where the emitter was not given its own response yet.
     #[must_use]
     fn configure(self, options: &EndpointOptions) -> Self;
+
+    /// The emitter, if there is one.
+    fn emitter(&self) -> Option<&SseEmitter>;
 }
 
 impl Configure for SseEmitter {
@@ -33,12 +36,31 @@ impl Configure for SseEmitter {
         self.conn().configure(options.timeout, options.keep_alive, options.retry);
         self
     }
+
+    fn emitter(&self) -> Option<&SseEmitter> {
+        Some(self)
+    }
 }
 
 impl<E> Configure for Result<SseEmitter, E> {
     fn configure(self, options: &EndpointOptions) -> Self {
         self.map(|emitter| emitter.configure(options))
     }
+
+    fn emitter(&self) -> Option<&SseEmitter> {
+        self.as_ref().ok()
+    }
+}
+
+/// Waits until it is known whether this is to be answered without content, for at most
+/// [`MAX_HEAD_WAIT`]. At once where there is no backplane.
+pub async fn decided<C: Configure>(answer: C) -> C {
+    if let Some(emitter) = answer.emitter()
+        && !emitter.conn().is_decided()
+    {
+        let _ = tokio::time::timeout(MAX_HEAD_WAIT, emitter.conn().decided()).await;
+    }
+    answer
 }
 
 /// What the body of a handler that takes its emitter may return.
@@ -57,12 +79,30 @@ impl Ending for () {
     }
 }
 
-impl<E: Into<BoxError>> Ending for Result<(), E> {
+impl<E: IntoStreamError> Ending for Result<(), E> {
     fn end(self, emitter: &SseEmitter) {
         match self {
             Ok(()) => emitter.complete(),
-            Err(error) => emitter.complete_with_error(error),
+            Err(error) => emitter.complete_with_error(error.into_error()),
         }
+    }
+}
+
+/// What the body of a handler that takes its emitter may fail with.
+#[diagnostic::on_unimplemented(
+    message = "a stream cannot fail with `{Self}`",
+    label = "not an error",
+    note = "use an error type, or `sse_tower::BoxError` for any of them; `ListenerError` is what listeners fail with"
+)]
+pub trait IntoStreamError {
+    /// The error without its type.
+    fn into_error(self) -> BoxError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> IntoStreamError for E {
+    fn into_error(self) -> BoxError {
+        self.into()
     }
 }
 

@@ -3,11 +3,12 @@
 use std::{borrow::Borrow, fmt, hash::Hash, panic::Location};
 
 use super::{
-    EmittersBuilder, LastEventId, Sent,
+    LastEventId, Sent,
     hub::{Hub, Key},
 };
 use crate::{
     backplane::Change,
+    backplane::{StoreIn, StoreInError},
     close_reason::CloseReason,
     emitter::SseEmitter,
     event::{EventId, IntoEvent},
@@ -49,7 +50,7 @@ use crate::{
 ///
 /// # Lagging
 /// A client that reads more slowly than events come delays nobody. Its connection may be behind by the
-/// [backlog](EmittersBuilder::backlog) or by the history, whichever is more; beyond that
+/// [backlog](crate::EmittersBuilder::backlog) or by the history, whichever is more; beyond that
 /// [`Lag`](crate::Lag) says what it gets, with an example.
 ///
 /// # Closing
@@ -58,8 +59,8 @@ use crate::{
 ///
 /// # Bounds
 /// The log of each key is bounded by the [`History`](crate::History), and for connections that are
-/// behind by the [backlog](EmittersBuilder::backlog); all together by a
-/// [total](EmittersBuilder::total). A key without connection and live history takes no memory but
+/// behind by the [backlog](crate::EmittersBuilder::backlog); all together by a
+/// [total](crate::EmittersBuilder::total). A key without connection and live history takes no memory but
 /// where it ended, for [`MEMORY_AGE`](crate::MEMORY_AGE) and at most
 /// [`MEMORY_KEYS`](crate::MEMORY_KEYS).
 ///
@@ -96,17 +97,6 @@ impl<K: Key> Drop for Handle<K> {
 }
 
 impl<K: Key> Emitters<K> {
-    /// Emitters with default settings.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// Sets up emitters.
-    pub fn builder() -> EmittersBuilder<K> {
-        EmittersBuilder::default()
-    }
-
     pub(super) fn with(hub: Arc<Hub<K>>) -> Self {
         Self { handle: Arc::new(Handle { hub }) }
     }
@@ -224,6 +214,40 @@ impl<K: Key> Emitters<K> {
         let outcome = event.map_err(Into::into).and_then(send);
         let outcome = outcome.inspect(|receipt| observe::event_sent(receipt.receivers));
         Sent::ready(outcome.inspect_err(|error| observe::not_sent(error, here)))
+    }
+
+    /// Sends `event` to `key` when this transaction of the program's database commits, and not if it is rolled back: also
+    /// if the process dies right after the commit. It gets its place among others after the commit.
+    ///
+    /// The transaction is one of a driver that an engine knows ([`StoreIn`]), in the database of the backplane's store.
+    ///
+    /// # Errors
+    /// [`StoreInError`]. After [`Database`](StoreInError::Database) the transaction can only be rolled back.
+    ///
+    /// ```
+    /// # use sse_tower_core::{backplane::{StoreIn, StoreInError}, Emitters};
+    /// # async fn pay<D, T: StoreIn<D>>(mut tx: T, orders: Emitters<u64>) -> Result<(), StoreInError> {
+    /// // tx.execute("insert into payment ..").await?;
+    /// orders.send_in(&mut tx, &7, "paid").await?;
+    /// // tx.commit().await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn send_in<Q, D, T>(
+        &self,
+        tx: &mut T,
+        key: &Q,
+        event: impl IntoEvent,
+    ) -> Result<(), StoreInError>
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
+        T: StoreIn<D>,
+    {
+        let link = self.hub().link.as_ref().ok_or(StoreInError::NoBackplane)?;
+        let event = event.into_event().map_err(|error| StoreInError::Event(error.into()))?;
+        let entry = self.hub().entry(link, &key.to_owned(), &event)?;
+        let engine = link.node().shared().shared_engine();
+        Ok(tx.store(engine.namespace(), std::slice::from_ref(&entry)).await?)
     }
 
     /// Sends `event` to every connection, whatever its keys, with one id. Keys that nobody is
@@ -398,12 +422,6 @@ impl<K: Key> Emitters<K> {
 impl<K: Key> Clone for Emitters<K> {
     fn clone(&self) -> Self {
         Self { handle: Arc::clone(&self.handle) }
-    }
-}
-
-impl<K: Key> Default for Emitters<K> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -13,14 +13,15 @@ mod name;
 #[cfg(not(feature = "json"))]
 mod without_json;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
 pub use builder::SseEventBuilder;
+pub use control::encode_with_id;
 pub(crate) use control::{GapReason, gap, ready, reset};
 pub use control::{STREAM_BYE, STREAM_GAP, STREAM_READY, STREAM_RESET, bye};
-pub(crate) use encode::{Encoder, id_alone};
+pub(crate) use encode::{Encoder, frame_with_id, id_alone};
 pub use encode::{KEEP_ALIVE_COMMENT, MAX_EVENT_BYTES};
 pub use error::InvalidEvent;
 pub use id::EventId;
@@ -45,6 +46,8 @@ pub struct SseEvent {
     encoder: Encoder,
     id: Option<EventId>,
     name: Option<EventName>,
+    /// What it is stored by once, where it is stored.
+    once: Option<Arc<str>>,
 }
 
 impl SseEvent {
@@ -59,25 +62,7 @@ impl SseEvent {
     pub fn data(text: impl AsRef<str>) -> Self {
         let mut encoder = Encoder::default();
         encoder.lines("data", text.as_ref());
-        Self { encoder, id: None, name: None }
-    }
-
-    /// An event with `value` as JSON in its data.
-    ///
-    /// # Errors
-    /// [`InvalidEvent::Json`] if `value` cannot be serialised. Nothing is written then: the value
-    /// is serialised before the event is made.
-    ///
-    /// ```
-    /// # use sse_tower_core::SseEvent;
-    /// # fn main() -> Result<(), sse_tower_core::InvalidEvent> {
-    /// assert_eq!(SseEvent::json(&[1, 2])?.encode(), "data:[1,2]\n\n");
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "json")]
-    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, InvalidEvent> {
-        Self::builder().json(value).build()
+        Self { encoder, id: None, name: None, once: None }
     }
 
     /// A comment: clients ignore it, proxies see that the connection lives.
@@ -89,20 +74,7 @@ impl SseEvent {
     pub fn comment(text: impl AsRef<str>) -> Self {
         let mut encoder = Encoder::default();
         encoder.lines("", text.as_ref());
-        Self { encoder, id: None, name: None }
-    }
-
-    /// Starts an event of several fields.
-    ///
-    /// ```
-    /// # use sse_tower_core::{InvalidEvent, SseEvent};
-    /// # fn main() -> Result<(), InvalidEvent> {
-    /// let event = SseEvent::builder().name("finish").data("哈哈").build()?;
-    /// assert_eq!(event.name().map(|name| name.as_str()), Some("finish"));
-    /// # Ok(()) }
-    /// ```
-    pub fn builder() -> SseEventBuilder {
-        SseEventBuilder::default()
+        Self { encoder, id: None, name: None, once: None }
     }
 
     /// The id that was set, if any. On a keyed log an event without one gets one.
@@ -115,6 +87,11 @@ impl SseEvent {
     #[must_use]
     pub fn name(&self) -> Option<&EventName> {
         self.name.as_ref()
+    }
+
+    /// By which key it is stored once.
+    pub(crate) fn once(&self) -> Option<&Arc<str>> {
+        self.once.as_ref()
     }
 
     /// The bytes of this event on the wire, the closing blank line included. Comments and `retry`
@@ -144,7 +121,7 @@ impl SseEvent {
 
     /// The event that had these fields.
     pub(crate) fn from_fields(fields: &[u8], id: Option<EventId>, name: Option<EventName>) -> Self {
-        Self { encoder: Encoder::from_bytes(fields), id, name }
+        Self { encoder: Encoder::from_bytes(fields), id, name, once: None }
     }
 
     /// How many bytes the event takes on the wire, without an id that is added later.

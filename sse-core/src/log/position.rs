@@ -22,6 +22,7 @@ const VERSION: &str = "1";
 /// assert_eq!(Position::new(7).get(), 7);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Position(u64);
 
 impl Position {
@@ -64,6 +65,7 @@ impl From<Offset> for Position {
 /// One life of a source. Positions of different epochs have nothing to do with each other: one is made anew where
 /// the past was lost. At most 48 bits, so that it is short in every event; zero is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Epoch(u64);
 
 impl Epoch {

@@ -27,10 +27,13 @@ impl Endpoint {
         *function.block = match form {
             Form::Returns(ty) => {
                 let body = quote_spanned! {located(ty.span())=>
-                    ::sse_tower::__private::Configure::configure(
-                        async move { #expected #(#statements)* }.await,
-                        &#settings,
+                    ::sse_tower::__private::decided(
+                        ::sse_tower::__private::Configure::configure(
+                            async move { #expected #(#statements)* }.await,
+                            &#settings,
+                        ),
                     )
+                    .await
                 };
                 parse_quote!({ #body })
             }

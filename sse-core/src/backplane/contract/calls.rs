@@ -33,6 +33,8 @@ async fn begin<T>(mut call: EngineFuture<'_, T>, polled: bool) {
 pub async fn a_dropped_call_is_whole<H: Harness>(harness: H) {
     let (node, other) = (Node::join(&harness).await, Node::join(&harness).await);
     let (sent, followed) = (topic("sent"), topic("followed"));
+    // When a dropped call to follow has its effect nobody can know; that it harms none, all can.
+    node.engine.follow(vec![followed.clone()]).await.expect("a topic is followed");
     for round in 0..40_u8 {
         let polled = round % 2 == 0;
         begin(node.engine.mark(), polled).await;

@@ -17,9 +17,13 @@ pub async fn many_nodes_have_one_order<H: Harness>(harness: H) {
     const NODES: usize = 4;
     const BATCHES: usize = 40;
     let topics: Vec<_> = (0..5).map(|index| topic(&format!("order{index}"))).collect();
+    // All of them follow before the first one appends.
+    let mut following = Vec::new();
+    for _ in 0..NODES {
+        following.push(Node::following(&harness, &topics).await);
+    }
     let mut nodes = JoinSet::new();
-    for index in 0..NODES {
-        let node = Node::following(&harness, &topics).await;
+    for (index, node) in following.into_iter().enumerate() {
         let topics = topics.clone();
         nodes.spawn(async move {
             let mut given = BTreeMap::new();

@@ -9,6 +9,7 @@ pub const MAX_NODES: usize = 4_096;
 
 /// The newest batch of each node, with its answers.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Batches {
     newest: HashMap<NodeId, Newest>,
     /// How many batches were stored: tells who was silent longest.
@@ -16,6 +17,7 @@ pub(super) struct Batches {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 struct Newest {
     number: u64,
     answers: Vec<Answer>,

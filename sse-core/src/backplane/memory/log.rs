@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
-    super::ledger::{Ledger, MemoryRows},
+    super::ledger::{MemoryRows, RowQueue},
     batches::{Batches, Seen},
     topic::TopicLog,
 };
@@ -27,7 +27,8 @@ const LOOKED_AT: usize = 64;
 
 /// Everything that the store knows.
 #[derive(Clone, Debug)]
-pub(super) struct Log {
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
+pub(in crate::backplane) struct Log {
     epoch: Epoch,
     positions: Positions,
     topics: HashMap<Topic, TopicLog>,
@@ -43,6 +44,7 @@ pub(super) struct Log {
 
 /// Where positions come from.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 struct Positions {
     last: Position,
     /// Given before this store began, in a life that it does not remember.
@@ -58,16 +60,16 @@ impl Positions {
 }
 
 /// What an append did.
-pub(super) struct Appended {
-    pub(super) answers: Vec<Answer>,
+pub(in crate::backplane) struct Appended {
+    pub(in crate::backplane) answers: Vec<Answer>,
     /// What became visible, in rising positions. Empty for a batch that was stored before.
-    pub(super) records: Vec<Record>,
+    pub(in crate::backplane) records: Vec<Record>,
     /// Something came into the queue.
-    pub(super) queued: bool,
+    pub(in crate::backplane) queued: bool,
 }
 
 impl Log {
-    pub(super) fn new(epoch: Epoch) -> Self {
+    pub(in crate::backplane) fn new(epoch: Epoch) -> Self {
         Self {
             epoch,
             positions: Positions::default(),
@@ -81,11 +83,15 @@ impl Log {
         }
     }
 
-    pub(super) fn mark(&self) -> Mark {
+    pub(in crate::backplane) fn mark(&self) -> Mark {
         Mark { epoch: self.epoch, position: self.positions.last }
     }
 
-    pub(super) fn append(&mut self, batch: &Batch, now: u64) -> Result<Appended, EngineError> {
+    pub(in crate::backplane) fn append(
+        &mut self,
+        batch: &Batch,
+        now: u64,
+    ) -> Result<Appended, EngineError> {
         match self.batches.look(batch.node, batch.number) {
             Seen::New => {}
             Seen::Repeated(answers) => {
@@ -109,7 +115,7 @@ impl Log {
         for entry in batch.entries.iter() {
             if let Change::Enqueue(event) = &entry.change {
                 let position = self.positions.next(now);
-                self.ledger(now).enqueue(position, event)?;
+                self.queue(now).enqueue(position, event)?;
                 answers.push(Answer::Stored(position));
                 queued = true;
                 continue;
@@ -124,8 +130,8 @@ impl Log {
     }
 
     /// The queue, at this time.
-    pub(super) fn ledger(&mut self, now: u64) -> Ledger<'_, MemoryRows> {
-        Ledger::new(&mut self.queue, now, self.positions.last, MAX_QUEUE_BYTES)
+    pub(in crate::backplane) fn queue(&mut self, now: u64) -> RowQueue<'_, MemoryRows> {
+        RowQueue::new(&mut self.queue, now, self.positions.last, MAX_QUEUE_BYTES)
     }
 
     fn store(&mut self, entry: &Entry, now: u64) -> (Answer, Option<Record>) {
@@ -153,7 +159,7 @@ impl Log {
     }
 
     /// Forgets what is too old, in steps, and what is too much.
-    pub(super) fn sweep(&mut self, now: u64) {
+    pub(in crate::backplane) fn sweep(&mut self, now: u64) {
         for _ in 0..LOOKED_AT {
             let Some((look, name)) = self.by_look.first().filter(|(look, _)| *look <= now) else {
                 break;
@@ -188,7 +194,7 @@ impl Log {
         self.forgotten = self.forgotten.max(topic.head.newest);
     }
 
-    pub(super) fn load(&self, want: &Want) -> Loaded {
+    pub(in crate::backplane) fn load(&self, want: &Want) -> Loaded {
         let topic = self.topics.get(&want.topic);
         Loaded {
             topic: want.topic.clone(),
@@ -199,7 +205,11 @@ impl Log {
         }
     }
 
-    pub(super) fn changed(&self, after: Position, limit: usize) -> Vec<(Topic, Position)> {
+    pub(in crate::backplane) fn changed(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Vec<(Topic, Position)> {
         let later = self.by_last.range(Position::new(after.get().saturating_add(1))..);
         later.take(limit).map(|(position, topic)| (topic.clone(), *position)).collect()
     }

@@ -10,7 +10,7 @@
 //! * `topic` is one topic of it: events, head, and what is remembered of `once` keys.
 //! * `batches` answers a repeated batch as it did the first time.
 //! * `node` is one node's feed: filled in the store's order, emptied outside of the store's lock.
-//! * `queue` is the [`ledger`](super::ledger) over rows in memory.
+//! * `queue` is a [`RowQueue`](super::ledger::RowQueue) over rows in memory.
 //! * `engine` puts them together; `faults` (feature `test-util`) makes them fail on purpose.
 
 mod batches;
@@ -31,6 +31,8 @@ pub use batches::MAX_NODES;
 pub use engine::MemoryEngine;
 #[cfg(any(test, feature = "test-util"))]
 pub use faults::{Faults, Mend, NodeFaults, Snapshot};
+#[cfg(feature = "replicated")]
+pub(super) use log::Log;
 pub use log::{MAX_BYTES, MAX_QUEUE_BYTES, MAX_TOPICS};
 pub use node::{MAX_FEED_BYTES, MAX_FEED_ITEMS};
 pub use store::MemoryStore;

@@ -22,6 +22,7 @@ const HEAD: Duration = Duration::from_secs(10 * 60);
 
 /// Events and head of one topic.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct TopicLog {
     pub(super) head: Head,
     events: VecDeque<Stored>,
@@ -35,6 +36,7 @@ pub(super) struct TopicLog {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 struct Stored {
     position: Position,
     previous: Position,
@@ -45,6 +47,7 @@ struct Stored {
 
 /// The `once` keys of what is in the log, and of what left it not long ago.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 struct OnceKeys {
     stored: HashMap<Arc<str>, Position>,
     /// Those whose event left the log, by when it did.

@@ -17,7 +17,7 @@ use super::{
 /// `#[event(..)]` says is said through [`EventType`].
 ///
 /// ```
-/// use sse_tower_core::{ApplicationEvent, EventType};
+/// # use sse_tower_core::{ApplicationEvent, EventType};
 ///
 /// struct PayCompleted { pay_record_id: u64 }
 ///

@@ -18,7 +18,7 @@ use crate::{
 /// Either way the failure's `source` is the typed error and can be downcast.
 ///
 /// ```
-/// use sse_tower_core::ListenerError;
+/// # use sse_tower_core::ListenerError;
 ///
 /// fn charge() -> Result<(), ListenerError> {
 ///     let _amount: u64 = "ten".parse()?; // this line is `failed_at`

@@ -29,9 +29,15 @@ impl Conn {
         }
     }
 
-    /// Waits until it is known what this client gets.
+    /// Is it known what this client gets?
+    pub(crate) fn is_decided(&self) -> bool {
+        let state = lock(&self.state);
+        state.waiting == 0 || state.lifecycle.closed().is_some()
+    }
+
+    /// Waits until it is.
     pub(crate) async fn decided(&self) {
-        if lock(&self.state).waiting == 0 {
+        if self.is_decided() {
             return;
         }
         let signals = self.signals();
@@ -39,11 +45,7 @@ impl Conn {
             let changed = signals.room.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let waits = {
-                let state = lock(&self.state);
-                state.waiting > 0 && state.lifecycle.closed().is_none()
-            };
-            if !waits {
+            if self.is_decided() {
                 return;
             }
             changed.await;

@@ -1,0 +1,103 @@
+//! From a URL to a connection.
+
+use std::time::Duration;
+
+use async_nats::{ConnectOptions, ServerAddr, connection::State, jetstream};
+use sse_tower_core::backplane::{EngineError, EngineErrorKind};
+
+use super::{
+    engine::NatsEngine,
+    session::Shared,
+    stream::{Names, unavailable},
+};
+
+/// How long connecting and each request may take.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How often the connection is tried. The client calls it dead after the third try without an answer.
+const PING: Duration = Duration::from_secs(1);
+
+/// Connects to `nats://user:password@host:4222`, or with TLS to `tls://host:4222`, for one namespace.
+///
+/// Several servers of a cluster are separated by commas. After a `?` may stand, joined by `&`: `credentials=/path/to.creds` for
+/// a JWT with its key, `ca=/path/to.pem` for certificates of one's own, and `replicas=3` for how many servers keep the stream (1).
+///
+/// # Errors
+/// A URL that cannot be read, a server that is away or refuses the user, each with what to do.
+pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineError> {
+    let (servers, options) = url.split_once('?').unwrap_or((url, ""));
+    let servers: Vec<ServerAddr> = servers
+        .split(',')
+        .map(|server| server.trim().parse())
+        .collect::<Result<_, _>>()
+        // Not with its cause, which may show the URL.
+        .map_err(|_| {
+            EngineError::refused(
+                "a NATS URL looks like `nats://user:password@host:4222`, this one cannot be read",
+            )
+        })?;
+    let mut connect = ConnectOptions::new()
+        .name("sse-tower")
+        .ping_interval(PING)
+        .connection_timeout(ANSWER)
+        .request_timeout(Some(ANSWER))
+        .max_reconnects(None)
+        .reconnect_delay_callback(|attempt| {
+            let doubled = 2_u32.saturating_pow(u32::try_from(attempt).unwrap_or(u32::MAX).min(6));
+            let most = Duration::from_millis(50).saturating_mul(doubled);
+            most.min(Duration::from_secs(2)).mul_f64(0.75 + fastrand::f64() / 2.0)
+        });
+    let mut replicas = 1;
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        match name {
+            "credentials" => {
+                connect = connect.credentials_file(value).await.map_err(|error| {
+                    let message = format!("the credentials file `{value}` cannot be read");
+                    EngineError::refused(message).with_source(error)
+                })?;
+            }
+            "ca" => connect = connect.add_root_certificates(value.into()),
+            "replicas" => {
+                replicas = value.parse().ok().filter(|count| (1..=5).contains(count)).ok_or_else(
+                    || EngineError::refused("`replicas` in a NATS URL is a number from 1 to 5"),
+                )?;
+            }
+            _ => {
+                return Err(EngineError::refused(format!(
+                    "a NATS URL has no option `{name}`: there are `credentials`, `ca` and `replicas`"
+                )));
+            }
+        }
+    }
+    if servers.iter().any(ServerAddr::tls_required) {
+        connect = connect.require_tls(true);
+    }
+    let shown: Vec<String> =
+        servers.iter().map(|server| format!("{}:{}", server.host(), server.port())).collect();
+    let client = connect.connect(servers).await.map_err(|error| {
+        use async_nats::ConnectErrorKind as Kind;
+        let servers = shown.join(", ");
+        let (kind, message) = match error.kind() {
+            Kind::Authentication | Kind::AuthorizationViolation => (
+                EngineErrorKind::Refused,
+                format!("NATS at {servers} refuses this user: look at user, password and credentials in the URL"),
+            ),
+            Kind::Tls => (
+                EngineErrorKind::Refused,
+                format!("no TLS with NATS at {servers}: look at its certificate, `ca=`, and `tls://` against `nats://`"),
+            ),
+            _ => (
+                EngineErrorKind::Unavailable,
+                format!("no NATS server answers at {servers}: is it running, and reachable from here?"),
+            ),
+        };
+        EngineError::new(kind, message).with_source(error)
+    })?;
+    if client.connection_state() != State::Connected {
+        return Err(EngineError::unavailable("the connection to NATS broke at once"));
+    }
+    client.flush().await.map_err(unavailable)?;
+    let mut context = jetstream::new(client);
+    context.set_timeout(ANSWER);
+    Ok(NatsEngine::new(Shared::new(context, Names::new(namespace, replicas))))
+}

@@ -1,0 +1,7 @@
+use sse_tower::ApplicationEvent;
+
+#[derive(ApplicationEvent)]
+#[event(name = "order.shipped", stored)]
+struct Shipped;
+
+fn main() {}
