@@ -46,7 +46,7 @@ pub use node::{
     BackplaneError, DEFAULT_DEADLINE, DOWN_AFTER, Health, LINGER, MAX_LINGERING, MAX_QUEUED_BYTES,
     MAX_QUEUED_CHANGES, MAX_WAIT, Node, NodeOptions,
 };
-pub use outbox::{OnceIn, StoreIn};
+pub use outbox::{OnceIn, StoreIn, StoreInError};
 pub use queue::{
     Beat, Claim, Claimed, DeadLetter, DeadReason, Deliveries, Delivery, EventKind, Fence, Letters,
     ListenerState, ListenerStats, Queue, QueuedEvent, Registration, Since, Steer, Verdict,
