@@ -70,7 +70,7 @@ async fn round(shared: &Arc<Shared>) -> Round {
         None => {}
     }
     let asking = shared.with(|table, _, _| table.take_asking());
-    if !asking.is_empty() {
+    if let Some(asking) = asking {
         let mark = shared.engine().mark().await;
         outcome = Round::Done;
         let failed = mark.as_ref().err().map(|error| observe::backplane_trouble("mark", error));
