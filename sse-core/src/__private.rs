@@ -15,12 +15,15 @@ pub use crate::{
 /// Everything that `item` collected, for `sse-tower`.
 pub use inventory::iter as linked;
 
-pub use crate::emitter::{Configure, Ending, EndpointOptions, beside, decided};
+pub use crate::emitter::{
+    Configure, Ending, EndpointOptions, IntoStreamError, Request, beside, decided,
+};
 
 /// What `sse-tower` does as this crate does it.
 pub use crate::{
-    event::KEEP_ALIVE_COMMENT,
+    event::{KEEP_ALIVE_COMMENT, encode_with_id},
     spread::{A_DAY, at_most, jittered},
+    timer::later,
 };
 
 #[cfg(feature = "test-util")]

@@ -18,9 +18,9 @@ use std::fmt;
 pub enum CloseReason {
     /// The program said `complete()`, and everything queued was handed over.
     Completed,
-    /// The program said `complete_with_error()`.
+    /// The program said `complete_with_error()`. The client is told `stream-bye`, and its body breaks off.
     Failed,
-    /// The stream lived as long as its timeout allows.
+    /// The stream lived as long as its timeout allows. The client is told `stream-bye`.
     TimedOut,
     /// The client left, or nobody ever took the stream.
     ClientGone,

@@ -1,9 +1,8 @@
 //! Feature `http`: an [`EventStream`] is a body, an emitter becomes a response.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::{
     emitter::{IntoResponseState, SseEmitter},
-    stream::EventStream,
+    stream::{EventStream, StreamFailed},
 };
 
 /// What every event stream says of itself. No character set: it is UTF-8 by definition.
@@ -21,16 +20,16 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 
 /// What is said where an emitter is to become a second response.
-#[cfg(any(feature = "axum", feature = "tracing"))]
-pub(crate) const TAKEN: &str = "this emitter is a response already; make one for each request, \
+#[cfg(feature = "tracing")]
+const TAKEN: &str = "this emitter is a response already; make one for each request, \
     and send to several through `Emitters`";
 
 impl SseEmitter {
     /// The response: 200 with the stream as its body, or 204 where there is nothing left to say to
     /// this client. What `IntoResponse` gives to axum.
     ///
-    /// An emitter is one response. A second one, from another clone, is a 500 with an empty body
-    /// (under axum the body says why), and the first goes on.
+    /// An emitter is one response. A second one, from another clone, is a 500 with an empty body, and
+    /// the first goes on; the log says why.
     ///
     /// ```
     /// # use sse_tower_core::SseEmitter;
@@ -60,15 +59,35 @@ impl SseEmitter {
     }
 }
 
+/// Said once in a process: a program that wants it so wants it for all its streams.
+#[cfg(feature = "tracing")]
+fn warn_once() {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            target: "sse_tower",
+            "an event stream is sent that no `SseLayer` knows of: no limit counts it, and no drain ends it; \
+             put `.layer(SseLayer::new(context))` after the last `.route`, `.nest` and `.merge`"
+        );
+    });
+}
+
 impl Body for EventStream {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = StreamFailed;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.poll_bytes(cx).map(|item| item.map(|bytes| Ok(Frame::data(bytes))))
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamFailed>>> {
+        #[cfg(feature = "tracing")]
+        if self.begins_unknown() {
+            warn_once();
+        }
+        match ready!(self.poll_bytes(cx)) {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None => self.poll_failure(cx).map(|failed| failed.map(Err)),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -46,12 +46,15 @@
 #![deny(missing_docs)]
 
 pub mod backplane;
+mod backstop;
 mod boxed;
 mod bus;
 mod close_reason;
 mod component;
 mod context;
 mod drain;
+#[cfg(feature = "json")]
+mod durable;
 mod emitter;
 mod emitters;
 mod error_chain;
@@ -60,6 +63,7 @@ mod event;
 mod http;
 mod log;
 pub mod observe;
+mod panics;
 mod spread;
 mod stream;
 mod sync;
@@ -81,10 +85,12 @@ pub use event::{
 pub use boxed::BoxError;
 pub use close_reason::CloseReason;
 pub use emitter::{
-    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, SendError, SseEmitter,
-    MAX_HEAD_WAIT, SseEmitterBuilder, StreamControl, TrySendError,
+    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, MAX_HEAD_WAIT,
+    MIN_KEEP_ALIVE, SendError, SseEmitter, SseEmitterBuilder, StreamControl, TrySendError,
 };
 pub use stream::EventStream;
+#[cfg(feature = "http")]
+pub use stream::StreamFailed;
 
 // Many connections.
 pub use emitters::{
@@ -101,11 +107,20 @@ pub use timer::{Tick, Timer};
 
 // Application events.
 pub use bus::{
-    ApplicationEvent, EventMeta, EventType, Failure, Inject, IntoListenerError, Listener,
-    ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked, ListenerTimedOut,
-    MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase,
-    Publication, PublicationId, PublishError, Publisher, RepublishedTooDeep, Settlement,
-    Subscription, Transaction, TransactionFull, TransactionNeeded, Unheard,
+    ApplicationEvent, EventMeta, EventOrigin, EventType, EventUid, Failure, Inject,
+    IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked,
+    ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS,
+    Outcome, Phase, Publication, PublicationId, PublishError, Publisher, RepublishedTooDeep,
+    Settlement, Subscription, Transaction, TransactionFull, TransactionNeeded, Unheard,
+};
+
+// Events that leave the process.
+pub use backplane::{DeadReason, ListenerState, ListenerStats};
+pub use bus::{DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT};
+#[cfg(feature = "json")]
+pub use durable::{
+    BroadcastGap, DeadLetters, DurableError, Letter, Listeners, MAX_PENDING_BROADCAST_BYTES,
+    MAX_PENDING_BROADCASTS,
 };
 
 // The context.

@@ -9,13 +9,13 @@ pub const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A moment of its own for each caller, from `low` to `high`: when a client that was sent away comes
 /// back.
 pub fn jittered(low: Duration, high: Duration) -> Duration {
-    low + high.saturating_sub(low).mul_f64(fastrand::f64())
+    low.saturating_add(high.saturating_sub(low).mul_f64(fastrand::f64()))
 }
 
 /// `interval`, or less by up to `part` of it: never later than asked for, and drawn once for each
 /// stream, so that those which got the same event are not all silent for the same time after it.
 pub fn at_most(interval: Duration, part: f64) -> Duration {
-    interval.mul_f64(1.0 - fastrand::f64() * part)
+    interval.saturating_sub(interval.mul_f64(fastrand::f64() * part))
 }
 
 #[cfg(test)]
@@ -28,6 +28,17 @@ mod tests {
         let moments: Vec<_> = (0..1000).map(|_| jittered(low, high)).collect();
         assert!(moments.iter().all(|moment| (low..=high).contains(moment)));
         assert!(moments.iter().any(|moment| *moment != moments[0]));
+    }
+
+    #[test]
+    fn the_longest_durations_are_drawn_from_as_any_other() {
+        let (none, most) = (Duration::ZERO, Duration::MAX);
+        for _ in 0..1000 {
+            assert!(jittered(none, most) <= most);
+            assert_eq!(jittered(most, most), most);
+            assert!(at_most(most, 0.5) >= most / 4);
+            assert_eq!((jittered(none, none), at_most(none, 0.5)), (none, none));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, Weak},
+    time::Duration,
 };
 
 use tokio::{
@@ -17,6 +18,16 @@ use crate::sync::lock_std as lock;
 
 /// How many targets are called before other tasks get their turn.
 const SLICE: usize = 256;
+
+/// As good as never, and yet an instant that can be reckoned with: thirty years.
+pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// `now + by`, or thirty years from now where that is sooner: durations are the program's, and may be
+/// [`Duration::MAX`].
+pub fn later(now: Instant, by: Duration) -> Instant {
+    // Far below what an instant can hold.
+    now.checked_add(by.min(FAR)).unwrap_or(now)
+}
 
 /// Something that wants to be called when its time has come.
 pub trait Tick: Send + Sync + 'static {
@@ -72,6 +83,12 @@ impl Timer {
             let key = insert(&runtime, at, self.target.clone());
             self.set = Some((runtime.id(), key));
         }
+    }
+
+    /// Is it set on the runtime that this is called in, or on none where there is none?
+    pub(crate) fn is_set_here(&self) -> bool {
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        self.set.map(|(runtime, _)| runtime) == here
     }
 
     /// Is it set, be it to an instant that is past?
@@ -199,10 +216,7 @@ fn next(entry: &Entry, now: Instant) -> Next {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering},
-        time::Duration,
-    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -268,5 +282,13 @@ mod tests {
             drop(runtime);
             assert!(lock(&QUEUES).iter().all(|queue| queue.runtime != id));
         }
+    }
+
+    #[test]
+    fn the_longest_duration_is_far_away_and_not_too_far_to_reckon_with() {
+        let now = Instant::now();
+        assert_eq!(later(now, Duration::ZERO), now);
+        assert_eq!(later(now, Duration::MAX) - now, FAR);
+        assert!(later(later(now, Duration::MAX), Duration::MAX) > now);
     }
 }

@@ -98,20 +98,22 @@ async fn a_timeout_ends_the_stream_and_calls_back_in_order() {
         SseEmitter::builder().timeout(Duration::from_secs(60)).without_keep_alive().build();
     let seen = record(&emitter);
     let start = tokio::time::Instant::now();
-    assert_eq!(read_all(emitter.clone().into_stream()).await, ":\n");
+    let said = ":\nevent:stream-bye\ndata:{\"reason\":\"timed-out\"}\n\n";
+    assert_eq!(read_all(emitter.clone().into_stream()).await, said);
     assert_eq!(start.elapsed().as_secs(), 60);
     assert_eq!(*seen.lock().unwrap(), ["timeout", "completion timed-out", "again timed-out"]);
     assert_eq!(emitter.closed().await, CloseReason::TimedOut);
 }
 
 #[tokio::test]
-async fn an_error_goes_to_the_callbacks_and_not_to_the_client() {
+async fn an_error_goes_to_the_callbacks_and_the_client_is_told_that_there_was_one() {
     let emitter = SseEmitter::new();
     let seen = record(&emitter);
     emitter.send("before").await.unwrap();
     emitter.complete_with_error("secret");
     assert_eq!(*seen.lock().unwrap(), ["error secret"]);
-    assert_eq!(read_all(emitter.into_stream()).await, "data:before\n\n");
+    let said = "data:before\n\nevent:stream-bye\ndata:{\"reason\":\"failed\"}\n\n";
+    assert_eq!(read_all(emitter.into_stream()).await, said);
     assert_eq!(*seen.lock().unwrap(), ["error secret", "completion failed", "again failed"]);
 }
 

@@ -55,19 +55,28 @@ fn text() -> impl Strategy<Value = String> {
     vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
-/// The same without what a name or an id must not have.
-fn one_line(also_not: char) -> impl Strategy<Value = String> {
+/// The same without what a name must not have.
+fn name() -> impl Strategy<Value = String> {
     text()
-        .prop_map(move |text| text.replace(['\n', '\r', also_not], ""))
-        .prop_filter("a name or id is not empty, an id not too long", |text| {
+        .prop_map(|text| text.replace(['\n', '\r'], ""))
+        .prop_filter("a name is not empty", |text| !text.is_empty())
+}
+
+/// The same without what an id must not have.
+fn id() -> impl Strategy<Value = String> {
+    text()
+        .prop_map(|text| {
+            text.replace(|c: char| c.is_ascii_control(), "").trim_matches(' ').to_owned()
+        })
+        .prop_filter("an id is not empty, and not too long", |text| {
             !text.is_empty() && text.len() <= EventId::MAX_BYTES
         })
 }
 
 fn fields() -> impl Strategy<Value = Vec<Field>> {
     let field = prop_oneof![
-        one_line('\n').prop_map(Field::Name),
-        one_line('\0').prop_map(Field::Id),
+        name().prop_map(Field::Name),
+        id().prop_map(Field::Id),
         any::<Duration>().prop_map(Field::Retry),
         text().prop_map(Field::Comment),
         text().prop_map(Field::Data),
@@ -171,7 +180,11 @@ proptest! {
         let bad_name = text.is_empty() || text.contains(['\n', '\r']);
         prop_assert_eq!(EventName::try_from(text.as_str()).is_err(), bad_name);
         prop_assert_eq!(SseEvent::builder().data("x").name(text.as_str()).build().is_err(), bad_name);
-        let bad_id = bad_name || text.contains('\0') || text.len() > EventId::MAX_BYTES;
+        let bad_id = text.is_empty()
+            || text.contains(|c: char| c.is_ascii_control())
+            || text.starts_with(' ')
+            || text.ends_with(' ')
+            || text.len() > EventId::MAX_BYTES;
         prop_assert_eq!(EventId::try_from(text.as_str()).is_err(), bad_id);
         prop_assert_eq!(SseEvent::builder().data("x").id(text.as_str()).build().is_err(), bad_id);
     }

@@ -188,6 +188,8 @@ async fn a_client_that_stops_reading_costs_bounded_memory_and_delays_nobody() {
 
 #[tokio::test]
 async fn coming_and_going_leaves_no_memory_behind() {
+    const ROUNDS: u32 = 14;
+    const WARM: usize = 8;
     let _alone = ALONE.lock().await;
     let emitters: Emitters<u32> = Emitters::builder()
         .history(sse_tower_core::History::events(2).age(Duration::from_millis(50)))
@@ -206,7 +208,8 @@ async fn coming_and_going_leaves_no_memory_behind() {
         assert!(item.is_ready());
     };
     let mut after = Vec::new();
-    for round in 0..4_u32 {
+    // What the allocator keeps for itself levels off in the first rounds, alone more slowly than after other tests.
+    for round in 0..ROUNDS {
         for n in 0..25_000 {
             cycle(round * 25_000 + n);
             if n % 100 == 0 {
@@ -215,8 +218,8 @@ async fn coming_and_going_leaves_no_memory_behind() {
         }
         after.push(memory());
     }
-    assert_eq!(*ends.lock().unwrap(), 100_000);
+    assert_eq!(*ends.lock().unwrap(), 25_000 * ROUNDS as usize);
     assert!(emitters.is_empty());
-    let (warm, last) = (after[1], after[3]);
+    let (warm, last) = (after[WARM], after[after.len() - 1]);
     assert!(last < warm + warm / 10, "{after:?}");
 }

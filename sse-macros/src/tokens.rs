@@ -8,6 +8,8 @@ use syn::{
     Attribute, GenericArgument, GenericParam, Generics, Ident, PathArguments, PathSegment, Type,
 };
 
+use crate::mistakes::Mistakes;
+
 /// The place of `span`, with names resolved where the attribute stands, as `quote!` does.
 ///
 /// The user's own span alone would also carry *its* hygiene: in an item made by `macro_rules!` a variable
@@ -68,6 +70,22 @@ pub(crate) fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
         GenericArgument::Type(ty) => Some(ty),
         _ => None,
     })
+}
+
+/// Notes a `Component<dyn Trait>`: what is behind it has no one size, and the compiler would say no more.
+pub(crate) fn sized_component(ty: &Type, mistakes: &mut Mistakes) {
+    let ty = match ty {
+        Type::Reference(reference) => &*reference.elem,
+        ty => ty,
+    };
+    let Some(Type::TraitObject(object)) = argument_of(ty, "Component") else { return };
+    let object = object.to_token_stream().to_string();
+    mistakes.on(
+        ty,
+        format!(
+            "a component has one type; take `Component<Arc<{object}>>`, and add it by `.component::<Arc<{object}>>(Arc::new(…))`"
+        ),
+    );
 }
 
 /// The first type or constant parameter; lifetimes are no hindrance to a static registration.

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header::CONTENT_TYPE};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use sse_tower_core::StreamControl;
+use sse_tower_core::{__private::Request as OpenedRequest, StreamControl};
 
 use crate::{admission::Ticket, body::ResponseBody, headers};
 
@@ -40,6 +40,8 @@ pin_project! {
             inner: F,
             // `None` for `HEAD`, which opens nothing.
             ticket: Option<Ticket>,
+            // Dropped with the handler, it ends what that has opened.
+            request: OpenedRequest,
         },
         // A stream of a backplane, of which it is not known yet whether there is anything to say to
         // its client.
@@ -57,7 +59,8 @@ impl<F: Future> ResponseFuture<F> {
     }
 
     pub(crate) fn of(inner: F, ticket: Option<Ticket>) -> Self {
-        Self { state: State::Asked { inner, ticket } }
+        let request = OpenedRequest::default();
+        Self { state: State::Asked { inner, ticket, request } }
     }
 }
 
@@ -79,8 +82,9 @@ where
                         None => Poll::Pending,
                     };
                 }
-                StateProj::Asked { inner, ticket } => {
-                    let response = ready!(inner.poll(cx))?;
+                StateProj::Asked { inner, ticket, request } => {
+                    let response = ready!(request.within(|| inner.poll(cx)))?;
+                    request.answered();
                     if !headers::is_event_stream(response.headers()) {
                         return Poll::Ready(Ok(response.map(ResponseBody::passthrough)));
                     }

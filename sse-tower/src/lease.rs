@@ -11,7 +11,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sse_tower_core::{CloseReason, STREAM_BYE, SseEvent, StreamHandle, Tick, Timer};
+use sse_tower_core::{
+    __private::{at_most, later},
+    CloseReason, STREAM_BYE, SseEvent, StreamHandle, Tick, Timer,
+};
 use tokio::time::Instant;
 
 use crate::{boxed::BoxFuture, lock::lock};
@@ -270,8 +273,7 @@ impl Watched {
     /// Looks again at the next check or at the expiry, whichever is sooner.
     fn set_timer(&self, now: Instant) {
         // Spread, so that leases which began together do not all ask in the same instant.
-        let check =
-            self.check.as_ref().map(|_| now + self.every.mul_f64(1.0 - fastrand::f64() / 4.0));
+        let check = self.check.as_ref().map(|_| later(now, at_most(self.every, 0.25)));
         let next = match (self.expires, check) {
             (Some(expires), Some(check)) => Some(expires.min(check)),
             (expires, check) => expires.or(check),

@@ -198,8 +198,8 @@ pub use sse_tower_core::{
 // One connection.
 pub use sse_tower_core::{
     BoxError, CloseReason, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE,
-    EventStream, SendError, SseEmitter, SseEmitterBuilder, StreamControl, StreamHandle,
-    TrySendError,
+    EventStream, MIN_KEEP_ALIVE, SendError, SseEmitter, SseEmitterBuilder, StreamControl,
+    StreamFailed, StreamHandle, TrySendError,
 };
 
 // Many connections.
@@ -241,7 +241,7 @@ pub use future::ResponseFuture;
 pub use layer::SseLayer;
 pub use lease::Lease;
 #[cfg(feature = "serve")]
-pub use serve::{Serve, SocketListener, SocketOptions, serve};
+pub use serve::{Serve, SocketListener, SocketOptions, serve, shutdown_signal};
 pub use service::SseService;
 
 // The attributes, and what they generate.
@@ -254,6 +254,9 @@ pub use sse_tower_macros::{ApplicationEvent, component, event_listener, sse_endp
 #[doc(hidden)]
 pub mod __private {
     pub use sse_tower_core::{__private::*, SseEmitter};
+
+    #[cfg(feature = "serve")]
+    pub use crate::serve::Servable;
 
     #[cfg(feature = "axum")]
     pub use crate::routes::{EndpointCall, Route, States, mount, respond};

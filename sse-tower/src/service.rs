@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 use tower_service::Service;
@@ -92,7 +92,7 @@ where
         let event_source = settings.refusal.is_for_event_source(&head);
         if event_source && let Some(why) = settings.closed_to(&keys) {
             // Nothing else than a stream can come of this request, so its handler need not run.
-            let mut answer = settings.refusal.answer(true, why);
+            let mut answer = settings.refusal.answer(true, last(&head), why);
             allow(origin(head.headers()).as_ref(), answer.headers_mut());
             return ResponseFuture::refused(answer);
         }
@@ -100,6 +100,7 @@ where
             settings: settings.clone(),
             keys,
             event_source,
+            last: last(&head).cloned(),
             origin: origin(head.headers()),
             lease: settings.lease.as_ref().and_then(|of| of(&head)),
             since: Instant::now(),
@@ -107,4 +108,9 @@ where
         let (parts, ()) = head.into_parts();
         ResponseFuture::of(self.inner.call(Request::from_parts(parts, body)), Some(ticket))
     }
+}
+
+/// The id that a client holds.
+fn last(head: &Request<()>) -> Option<&HeaderValue> {
+    head.headers().get("last-event-id")
 }

@@ -45,14 +45,10 @@ fn server(store: &MemoryStore) -> Server {
     let faults = engine.faults();
     let backplane = Backplane::new(engine);
     let pages: Emitters<u64> = Emitters::builder().backplane(&backplane, "pages").build();
-    let context = ApplicationContext::bare()
-        .backplane(&backplane)
-        .component(pages.clone())
-        .build()
-        .unwrap();
-    let bare = Router::new()
-        .route("/push/{order}", get(push))
-        .route("/endpoint/{order}", get(endpoint));
+    let context =
+        ApplicationContext::bare().backplane(&backplane).component(pages.clone()).build().unwrap();
+    let bare =
+        Router::new().route("/push/{order}", get(push)).route("/endpoint/{order}", get(endpoint));
     let layered = bare.clone().layer(SseLayer::new(context.clone()));
     let bare = bare.layer(axum::Extension(context.clone()));
     let app = Router::new().nest("/layer", layered).nest("/bare", bare);

@@ -169,9 +169,16 @@ async fn a_stream_that_is_always_ready_is_ended_at_a_boundary_all_the_same() {
     let mut body = through(&context, stream(Endless)).await.into_body();
     next(&mut body).await.unwrap();
     let drain = tokio::spawn(context.drain());
-    context.streams().reached(sse_tower::DrainPhase::Draining).await;
-    tokio::task::yield_now().await;
-    let all = timeout(Duration::from_secs(5), common::text(body)).await.unwrap();
+    // Whoever reads lets others have their turn, as a server does.
+    let all = timeout(Duration::from_secs(5), async {
+        let mut all = String::new();
+        while let Some(bytes) = next(&mut body).await {
+            all.push_str(&String::from_utf8_lossy(&bytes));
+            tokio::task::yield_now().await;
+        }
+        all
+    });
+    let all = all.await.unwrap();
     let (events, bye) = all.split_once("retry:").unwrap();
     assert!(
         events.ends_with("data:a\n\n"),
@@ -308,4 +315,36 @@ async fn axums_own_sse_is_kept_alive_and_drained() {
     let bye = next(&mut body).await.unwrap();
     assert!(bye.starts_with(b"retry:"));
     drain.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_order_mark_behind_a_comment_is_dropped_however_it_is_split() {
+    let whole = "\u{feff}data:x\n\n".as_bytes();
+    for (first, second) in (1..whole.len()).flat_map(|a| (a..whole.len()).map(move |b| (a, b))) {
+        let (sender, body) = frames();
+        let mut body = through(&common::context(), stream(body)).await.into_body();
+        assert_eq!(next(&mut body).await.unwrap(), ":\n");
+        for piece in [&whole[..first], &whole[first..second], &whole[second..]] {
+            sender.send(Frame::data(Bytes::copy_from_slice(piece))).unwrap();
+        }
+        drop(sender);
+        assert_eq!(common::text(body).await, "data:x\n\n", "split at {first} and {second}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_begins_as_a_mark_is_passed() {
+    let (sender, body) = frames();
+    let mut body = through(&common::context(), stream(body)).await.into_body();
+    assert_eq!(next(&mut body).await.unwrap(), ":\n");
+    let said = "\u{fee0}data:x\n\n".as_bytes();
+    for byte in said {
+        sender.send(Frame::data(Bytes::copy_from_slice(&[*byte]))).unwrap();
+    }
+    drop(sender);
+    let mut got = Vec::new();
+    while let Some(bytes) = next(&mut body).await {
+        got.extend_from_slice(&bytes);
+    }
+    assert_eq!(got, said);
 }

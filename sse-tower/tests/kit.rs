@@ -127,9 +127,11 @@ async fn where_nothing_comes_at_all_the_usual_reason_is_said() {
     assert!(unmet.to_string().ends_with("data \"one\""), "something did come: {unmet}");
     let mut ended =
         of(&SseEmitter::builder().timeout(Duration::from_secs(1)).build()).open("/").await;
+    ended.next_event().await;
     let unmet = ended.next_event().result().await.unwrap_err();
+    let bye = "`stream-bye`, data \"{\\\"reason\\\":\\\"timed-out\\\"}\"";
     assert!(
-        unmet.to_string().ends_with("no event had come\n  and the connection was over"),
+        unmet.to_string().ends_with(&format!("{bye}\n  and the connection was over")),
         "{unmet}"
     );
 }
@@ -393,4 +395,73 @@ async fn streams_of_others_are_read_and_kept_alive_under_the_layer() {
     assert_eq!(stream.next_comment().within(Duration::from_secs(60)).await, "");
     drop(stream);
     assert!(context.streams().is_empty());
+}
+
+/// Says what it was asked with, as an event; sets and takes back a cookie.
+fn mirror() -> Router {
+    let push = |headers: http::HeaderMap| async move {
+        let emitter = SseEmitter::new();
+        let said = |name: &str| {
+            let all = headers.get_all(name).iter().map(|v| v.to_str().unwrap().to_owned());
+            all.collect::<Vec<_>>().join("|")
+        };
+        emitter.try_send(format!("{} {}", said("x-user"), said("cookie"))).unwrap();
+        (axum::response::AppendHeaders([("set-cookie", "seen=1")]), emitter)
+    };
+    let login = || async {
+        axum::response::AppendHeaders([
+            ("set-cookie", "session=7; Path=/; HttpOnly"),
+            ("set-cookie", "theme=dark; Max-Age=3600"),
+        ])
+    };
+    let logout = || async {
+        axum::response::AppendHeaders([
+            ("set-cookie", "session=; Max-Age=0"),
+            ("set-cookie", "theme=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"),
+        ])
+    };
+    Router::new()
+        .route("/push", get(push))
+        .route("/login", get(login))
+        .route("/logout", get(logout))
+}
+
+#[tokio::test]
+async fn a_clients_header_goes_with_every_request_that_has_none_of_its_own() {
+    let client = TestClient::new(mirror()).header("x-user", "alice");
+    let mut stream = client.open("/push").await;
+    assert_eq!(stream.next_event().await.data, "alice ");
+    stream.reconnect().await;
+    assert_eq!(stream.next_event().await.data, "alice ");
+    stream.header("X-User", "bob").unwrap();
+    stream.reconnect().await;
+    assert_eq!(stream.next_event().await.data, "bob ");
+    let own = Request::get("/push").header("x-user", "eve").body("".into()).unwrap();
+    assert_eq!(client.open_with(own).await.next_event().await.data, "eve ");
+}
+
+#[tokio::test]
+async fn a_header_that_is_none_fails_the_request() {
+    let client = TestClient::new(mirror()).header("not a name", "x");
+    client.get("/login").result().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_jar_keeps_cookies_until_they_are_taken_back() {
+    let client = TestClient::new(mirror()).cookie_jar();
+    let mut early = client.open("/push").await;
+    assert_eq!(early.next_event().await.data, " ");
+    client.get("/login").await;
+    early.reconnect().await;
+    assert_eq!(early.next_event().await.data, " seen=1; session=7; theme=dark");
+    let own = Request::get("/push").header("cookie", "own=1").body("".into()).unwrap();
+    let mut stream = client.open_with(own).await;
+    assert_eq!(stream.next_event().await.data, " own=1; session=7; theme=dark; seen=1");
+    client.clone().get("/logout").await;
+    stream.reconnect().await;
+    assert_eq!(stream.next_event().await.data, " own=1; seen=1");
+    // Without a jar nothing is kept.
+    let forgetful = TestClient::new(mirror());
+    forgetful.get("/login").await;
+    assert_eq!(forgetful.open("/push").await.next_event().await.data, " ");
 }

@@ -17,7 +17,7 @@ use std::{
 use axum::{Router, body::Body, extract::ConnectInfo, response::Response, routing::get};
 use bytes::Bytes;
 use common::{PATIENCE, Wire, curl, read_until};
-use sse_tower::{ApplicationContext, Drain, SocketOptions, SseLayer};
+use sse_tower::{ApplicationContext, Drain, SocketOptions, SseEmitter, SseLayer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -51,7 +51,7 @@ async fn curl_streams(protocol: &[&str], status: &str) {
     assert!(lower.contains("\r\ncontent-type: text/event-stream\r\n"), "{head}");
     read_until(&mut curl, "\n:\n").await;
     server.leave();
-    let rest = read_until(&mut curl, "stream-bye\ndata:{\"reason\":\"drained\"}\n\n").await;
+    let rest = read_until(&mut curl, "stream-bye\ndata:{\"reason\":\"drained\"}\n").await;
     assert!(rest.contains("retry:"), "{rest}");
     // 0 says that the response was complete, not cut.
     let left = timeout(PATIENCE, curl.wait()).await.expect("curl ends").unwrap();
@@ -386,4 +386,190 @@ async fn a_connection_may_be_upgraded() {
     assert_eq!(client.status(), "101");
     client.again("word").await;
     client.until("word").await;
+}
+
+#[tokio::test]
+async fn a_failed_stream_is_reset_over_http2() {
+    let context = common::context();
+    let app = Router::new()
+        .route(
+            "/half",
+            get(|| async {
+                let emitter = SseEmitter::new();
+                emitter.try_send("half").unwrap();
+                emitter.complete_with_error("no more");
+                emitter
+            }),
+        )
+        .layer(SseLayer::new(context.clone()));
+    let server = common::serve(app, context).await;
+    let url = format!("http://{}/half", server.address);
+    let output = curl(&["--http2-prior-knowledge", &url]).wait_with_output().await.unwrap();
+    let got = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(got.contains("data:half\n\nevent:stream-bye\ndata:{\"reason\":\"failed\"}"), "{got}");
+    // HTTP/2 stream was not closed cleanly.
+    assert_eq!(output.status.code(), Some(92), "{got}");
+}
+
+#[tokio::test]
+async fn a_head_that_is_longer_than_the_buffer_is_answered_431() {
+    for (most, long, status) in
+        [(64 * 1024, 100_000, "431"), (64 * 1024, 60_000, "200"), (256 * 1024, 100_000, "200")]
+    {
+        let context = common::context();
+        let app = app(&context);
+        let server = common::serve_with(app, context, |serve| serve.buffer_bytes(most)).await;
+        let headers = format!("X-Long: {}\r\nConnection: close\r\n", "x".repeat(long));
+        let mut client = Wire::get(server.address, "/plain", &headers).await;
+        client.at_end().await;
+        assert_eq!(client.status(), status, "{long} of {most}");
+    }
+}
+
+#[tokio::test]
+async fn half_a_head_does_not_delay_the_end() {
+    let context = common::context();
+    let hour = Duration::from_secs(3600);
+    let mut server = common::serve_with(app(&context), context.clone(), |serve| {
+        serve.header_timeout(hour).drain(Drain::new().deadline(hour))
+    })
+    .await;
+    let mut fresh = Wire::send(server.address, "GET /plain HTTP/1.1\r\nHost: t").await;
+    let mut second = Wire::get(server.address, "/plain", "").await;
+    second.until("plain").await;
+    second.again("GET /plain HTTP/1.1\r\nHo").await;
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let mut http2 = Wire::send(server.address, preface).await;
+    http2.some().await;
+    server.leave();
+    server.over().await;
+    for client in [&mut fresh, &mut second, &mut http2] {
+        client.at_end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_completed_in_time_is_answered_while_the_server_leaves() {
+    let context = common::context();
+    let mut server = common::serve(app(&context), context.clone()).await;
+    let mut stream = Wire::event_source(server.address, "/push").await;
+    stream.until("data:hello\n\n").await;
+    let mut client = Wire::send(server.address, "GET /plain HTTP/1.1\r\nHost: t\r\n").await;
+    let mut other = Wire::get(server.address, "/plain", "").await;
+    other.until("plain").await;
+    server.leave();
+    client.say(b"\r\n").await;
+    assert!(client.at_end().await.contains("plain"));
+    server.over().await;
+}
+
+/// Blocks its thread for longer than any of these servers may take.
+fn block() {
+    std::thread::sleep(Duration::from_secs(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn code_that_blocks_every_worker_does_not_hold_serve_past_its_deadline() {
+    let context = common::context();
+    let _blocks = context.on(|_: &sse_tower::ContextDraining| block());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = sse_tower::serve(listener, app(&context), context.clone())
+        .drain(Drain::new().deadline(Duration::from_millis(500)))
+        .with_graceful_shutdown(std::future::ready(()));
+    let start = Instant::now();
+    server.await.unwrap();
+    assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_callback_that_blocks_its_thread_does_not_hold_serve_past_its_deadline() {
+    let context = common::context();
+    let app = Router::new()
+        .route(
+            "/push",
+            get(|| async {
+                let emitter = SseEmitter::new();
+                emitter.on_completion(|_| block());
+                let kept = emitter.clone();
+                tokio::spawn(async move { kept.closed().await });
+                emitter
+            }),
+        )
+        .layer(SseLayer::new(context.clone()));
+    let mut server = common::serve_with(app, context.clone(), |serve| {
+        serve.drain(Drain::new().deadline(Duration::from_millis(500)))
+    })
+    .await;
+    let mut client = Wire::event_source(server.address, "/push").await;
+    client.until("\r\n\r\n").await;
+    let start = Instant::now();
+    server.leave();
+    server.over().await;
+    assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn any_duration_is_one_that_a_server_can_be_run_with() {
+    let (none, most) = (Duration::ZERO, Duration::MAX);
+    for time in [none, most] {
+        let context = common::context();
+        let lease = sse_tower::Lease::new().check(|| true).check_every(time).expires_in(most);
+        let layer = SseLayer::new(context.clone())
+            .keep_alive(time)
+            .refusal(sse_tower::Refusal::new().retry(none..=time))
+            .lease(move |_| Some(lease.clone()));
+        let own = move || async move {
+            let emitter = SseEmitter::builder().keep_alive(time).timeout(most).retry(time).build();
+            emitter.try_send("own").unwrap();
+            let kept = emitter.clone();
+            tokio::spawn(async move { kept.closed().await });
+            emitter
+        };
+        let app =
+            Router::new().route("/own", get(own)).route("/push", get(common::hello)).layer(layer);
+        let mut server = common::serve_with(app, context, |serve| {
+            let sockets = SocketOptions::new().keep_alive(time).user_timeout(time);
+            // Nobody can send a head in no time.
+            serve.header_timeout(time.max(Duration::from_secs(5))).sockets(sockets)
+        })
+        .await;
+        let mut own = Wire::event_source(server.address, "/own").await;
+        own.until("data:own\n\n").await;
+        let mut foreign = Wire::event_source(server.address, "/push").await;
+        foreign.until("data:hello\n\n").await;
+        server.leave();
+        server.over().await;
+        for client in [&mut own, &mut foreign] {
+            assert!(client.at_end().await.contains("stream-bye"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn under_axums_server_a_client_that_never_reads_is_gone_after_the_user_timeout() {
+    let context = common::context();
+    let emitters = sse_tower::Emitters::<u8>::new();
+    let all = emitters.clone();
+    let app = Router::new()
+        .route(
+            "/push",
+            get(move |last: sse_tower::LastEventId| async move { all.connect(1, last) }),
+        )
+        .layer(SseLayer::new(context.clone()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    SocketOptions::new().user_timeout(Duration::from_secs(1)).prepare(&listener).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(axum::serve(listener, app).into_future());
+    let mut stalled = Wire::event_source(address, "/push").await;
+    stalled.until("\r\n\r\n").await;
+    common::open(&context, 1).await;
+    let text = "x".repeat(100_000);
+    let gone = async {
+        while !context.streams().is_empty() {
+            emitters.send(&1, text.as_str()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("it is given up");
+    server.abort();
 }

@@ -4,7 +4,11 @@
 
 mod common;
 
-use std::{future::IntoFuture, time::Duration};
+use std::{
+    future::{Future, IntoFuture},
+    task::Poll,
+    time::Duration,
+};
 
 use axum::{Router, response::sse::Sse, routing::get};
 use rustix::process::{Signal, getpid, kill_process};
@@ -26,6 +30,20 @@ fn silent() -> Sse<Events> {
 async fn signals_end_serve() {
     pain_1_sigterm_ends_serve_at_once_with_a_stream_open().await;
     a_second_signal_ends_serve_though_a_response_is_in_flight().await;
+    another_server_hears_both_signals().await;
+}
+
+async fn another_server_hears_both_signals() {
+    for which in [Signal::INT, Signal::TERM] {
+        let (context, waits) = (common::context(), sse_tower::shutdown_signal());
+        let mut drain = std::pin::pin!(context.drain_on(waits));
+        // It listens from the first poll on.
+        let first = std::future::poll_fn(|cx| Poll::Ready(drain.as_mut().poll(cx)));
+        assert!(first.await.is_pending());
+        signal(which);
+        timeout(common::PATIENCE, drain).await.expect("the signal is heard");
+        assert!(!context.is_ready());
+    }
 }
 
 async fn a_second_signal_ends_serve_though_a_response_is_in_flight() {
@@ -62,7 +80,7 @@ async fn pain_1_sigterm_ends_serve_at_once_with_a_stream_open() {
 
     signal(Signal::TERM);
     client.at_end().await;
-    assert!(client.got.contains("event:stream-bye\ndata:{\"reason\":\"drained\"}\n\n"));
+    assert!(client.got.contains("event:stream-bye\ndata:{\"reason\":\"drained\"}\n"));
     assert!(client.got.ends_with("\r\n0\r\n\r\n"), "the body is complete: {:?}", client.got);
     timeout(common::PATIENCE, server).await.expect("serve returns").unwrap().unwrap();
 }

@@ -6,6 +6,7 @@ mod browsers {
     mod llm_stream;
     mod order;
     mod phone;
+    mod refused;
     mod ticker;
     mod topics;
     mod tower_only;

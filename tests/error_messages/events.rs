@@ -34,6 +34,14 @@ fn an_id() {
         "event id contains NUL, which makes clients ignore it; take it out",
     );
     refused(
+        SseEvent::builder().id("7\x0c").data("x"),
+        "event id contains a control character, with which no client could come back; take it out",
+    );
+    refused(
+        SseEvent::builder().id("7 ").data("x"),
+        "event id begins or ends with a space, which is lost on its way back; take it out",
+    );
+    refused(
         SseEvent::builder().id("").data("x"),
         "event id is empty, which would make clients forget their position; leave it out",
     );
@@ -76,6 +84,6 @@ fn a_constant_that_is_none_is_a_panic_or_where_it_is_constant_a_compile_error() 
     );
     assert_eq!(
         panic_of(|| EventId::from_static("")),
-        "an event id must not be empty, too long, or contain a line break or NUL"
+        "an event id must not be empty, too long, contain a line break, NUL or another control character, or begin or end with a space"
     );
 }

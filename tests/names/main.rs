@@ -231,3 +231,27 @@ async fn http() -> Result<(), Box<dyn std::error::Error>> {
     context.drain_on(async {}).await;
     Ok(())
 }
+
+/// Users of `sse-tower` read the examples of the core's items on its pages, and do not have the core.
+#[test]
+fn examples_on_items_import_nothing_from_the_core_before_the_readers_eyes() {
+    fn look(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                look(&path, found);
+            } else if !path.ends_with("src/lib.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let lines = text.lines().map(str::trim_start);
+                let shown = lines.filter(|line| {
+                    line.starts_with("/// use sse_tower_core")
+                        || line.starts_with("//! use sse_tower_core")
+                });
+                found.extend(shown.map(|line| format!("{}: {line}", path.display())));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    look(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sse-core/src"), &mut found);
+    assert_eq!(found, Vec::<String>::new());
+}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test but those in a browser and behind proxies: unit tests, wire, macro diagnostics, documentation examples.
+# Every test but those in browsers, behind proxies and with clients by others: unit tests, wire, macro diagnostics, documentation examples.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 need_rust
@@ -7,6 +7,11 @@ need curl curl ca-certificates
 # In front of a stream, with its buffering on. As a program, not as a service.
 export PATH=$PATH:/usr/sbin
 need nginx nginx-light
-cargo test --workspace --all-features --no-fail-fast -- --skip browsers:: --skip proxies::
+# Stores for the engines; each test starts one of its own.
+need redis-server redis-server
+need nats-server nats-server
+# Debian keeps the server's programs out of the PATH.
+compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || need postgres postgresql
+cargo test --workspace --all-features --no-fail-fast -- --skip browsers:: --skip proxies:: --skip clients::
 # What publishing allocates is a promise of the build without metrics and spans, which allocate too.
 cargo test --package sse-tower-core --test allocations

@@ -16,9 +16,20 @@ use crate::Result;
 pub struct Relay {
     address: SocketAddr,
     passed: Passed,
-    cut: watch::Sender<bool>,
+    way: watch::Sender<Way>,
     _tasks: JoinSet<()>,
 }
+
+/// What becomes of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Open,
+    Cut,
+    Refused,
+}
+
+/// What a proxy says whose program is away.
+const REFUSED: &str = "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// Request lines and status lines, in the order in which they passed.
 type Passed = Arc<Mutex<Vec<String>>>;
@@ -29,16 +40,16 @@ impl Relay {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let passed = Passed::default();
-        let (cut, is_cut) = watch::channel(false);
+        let (way, ways) = watch::channel(Way::Open);
         let mut tasks = JoinSet::new();
         let noted = passed.clone();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(connect(client, server, noted.clone(), is_cut.clone()));
+                connections.spawn(connect(client, server, noted.clone(), ways.clone()));
             }
         });
-        Ok(Self { address, passed, cut, _tasks: tasks })
+        Ok(Self { address, passed, way, _tasks: tasks })
     }
 
     /// Where it listens.
@@ -54,23 +65,39 @@ impl Relay {
 
     /// Cuts every connection and each new one, until [`Relay::mend`].
     pub fn cut(&self) {
-        self.cut.send_replace(true);
+        self.way.send_replace(Way::Cut);
+    }
+
+    /// Cuts every connection, and answers each new one with 502, until [`Relay::mend`].
+    pub fn refuse(&self) {
+        self.way.send_replace(Way::Refused);
     }
 
     /// Lets new connections through again.
     pub fn mend(&self) {
-        self.cut.send_replace(false);
+        self.way.send_replace(Way::Open);
     }
 }
 
 async fn connect(
-    client: TcpStream,
+    mut client: TcpStream,
     server: SocketAddr,
     passed: Passed,
-    mut is_cut: watch::Receiver<bool>,
+    mut ways: watch::Receiver<Way>,
 ) {
-    if *is_cut.borrow_and_update() {
-        return;
+    let way = *ways.borrow_and_update();
+    match way {
+        Way::Open => {}
+        Way::Cut => return,
+        Way::Refused => {
+            // The request first: an answer before it would be a broken connection.
+            let _ = client.read(&mut [0; 16 * 1024]).await;
+            if client.write_all(REFUSED.as_bytes()).await.is_ok() {
+                let mut passed = passed.lock().unwrap_or_else(PoisonError::into_inner);
+                passed.push("HTTP/1.1 502 Bad Gateway".to_owned());
+            }
+            return;
+        }
     }
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (from_client, to_client) = client.into_split();
@@ -81,7 +108,7 @@ async fn connect(
         // Whichever side closes first closes both: a dropped half is how a cut looks.
         () = there => {}
         () = back => {}
-        _ = is_cut.changed() => {}
+        _ = ways.changed() => {}
     }
 }
 

@@ -93,12 +93,13 @@ pub(super) async fn check(link: &Link, place: &Place, channel: &str) -> Result<F
     }
     let refused = link.run(link.call(Script::Probe).arg(channel)).await?;
     let refused = decode::text(&refused).ok_or_else(|| garbled(place))?;
-    // Versions differ in the code, and agree in this.
-    if refused.contains("permission") {
-        return Err(no_right(place, refused));
-    }
-    if !refused.is_empty() {
-        return Err(said(place, refused));
+    if let Some((command, error)) = refused.split_once('\n') {
+        // Versions differ in the code, and agree in these words.
+        let right = error.contains("permission") || error.contains("user executing the script");
+        return Err(match right {
+            true => no_right(place, &format!("{command}: {error}")),
+            false => said(place, error),
+        });
     }
     let (fsync, save) = (setting(link, "appendfsync").await, setting(link, "save").await);
     Ok(found(&info, fsync.as_deref(), save.as_deref()))

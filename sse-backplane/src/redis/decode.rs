@@ -16,17 +16,30 @@ pub(super) fn mark_text(text: &[u8]) -> Option<Mark> {
     Some(Mark { epoch: Epoch::new(epoch.parse().ok()?), position: self::position(position)? })
 }
 
-/// Reads `epoch S1 R2 C`.
+/// Reads `epoch first SSR7;SC`: what was stored has positions one behind the other.
 pub(super) fn answers(value: &Value) -> Option<(Epoch, Vec<Answer>)> {
-    let mut words = text(value)?.split(' ');
+    let mut words = text(value)?.splitn(3, ' ');
     let epoch = Epoch::new(words.next()?.parse().ok()?);
-    let answers = words.map(|word| match word.as_bytes().first()? {
-        b'S' => Some(Answer::Stored(position(&word[1..])?)),
-        b'R' => Some(Answer::Repeated(position(&word[1..])?)),
-        b'C' => Some(Answer::Closed),
-        _ => None,
-    });
-    Some((epoch, answers.collect::<Option<_>>()?))
+    let mut next = words.next()?.parse::<u64>().ok()?;
+    let mut rest = words.next()?;
+    let mut answers = Vec::with_capacity(rest.len());
+    while let Some(letter) = rest.chars().next() {
+        rest = &rest[letter.len_utf8()..];
+        answers.push(match letter {
+            'S' => {
+                next += 1;
+                Answer::Stored(Position::new(next - 1))
+            }
+            'R' => {
+                let (at, behind) = rest.split_once(';')?;
+                rest = behind;
+                Answer::Repeated(position(at)?)
+            }
+            'C' => Answer::Closed,
+            _ => return None,
+        });
+    }
+    Some((epoch, answers))
 }
 
 /// Reads what the load script answers for these topics.
@@ -71,12 +84,12 @@ fn event(topic: &Topic, entry: Value) -> Option<Record> {
 fn head(text: &str) -> Option<Head> {
     let mut numbers = text.split(' ').map(|number| number.parse::<u64>().ok());
     let mut next = || numbers.next().flatten();
-    let newest = Position::new(next()?);
+    let (newest, last) = (Position::new(next()?), Position::new(next()?));
     let completed = Some(Position::new(next()?)).filter(|position| *position > Position::ZERO);
+    let (_stored, _stays) = (next()?, next()?);
     let disconnected = Position::new(next()?);
     let claimed = Some((Position::new(next()?), next()?)).filter(|(at, _)| *at > Position::ZERO);
-    let (_stored, _stays) = (next()?, next()?);
-    Some(Head { last: Position::new(next()?), newest, completed, disconnected, claimed })
+    Some(Head { last, newest, completed, disconnected, claimed })
 }
 
 /// What a topic's channel says: the epoch in a line, then records, each a line and what it counts in bytes.
@@ -152,4 +165,48 @@ pub(super) fn bytes(value: &Value) -> Option<&[u8]> {
 
 pub(super) fn text(value: &Value) -> Option<&str> {
     str::from_utf8(bytes(value)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Value {
+        Value::BulkString(text.into())
+    }
+
+    #[test]
+    fn answers_count_on_from_the_first() {
+        let (epoch, found) = answers(&said("9 100 SR7;SCR12;S")).unwrap();
+        let (stored, repeated) =
+            (|at| Answer::Stored(Position::new(at)), |at| Answer::Repeated(Position::new(at)));
+        assert_eq!(epoch, Epoch::new(9));
+        let expected =
+            [stored(100), repeated(7), stored(101), Answer::Closed, repeated(12), stored(102)];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_nobody_says_is_nothing_and_no_panic() {
+        for text in ["", "9", "9 1", "9 1 X", "9 1 Rü", "9 1 R7", "x 1 S", "9 1 Sü", "-1 1 S"] {
+            assert_eq!(answers(&said(text)), None, "{text}");
+        }
+        let topic = Topic::new("t").unwrap();
+        for text in [
+            "",
+            "9",
+            "x\n",
+            "9\nE",
+            "9\nE 1",
+            "9\nE 1 0 5\nbody",
+            "9\nE 1 0 99999999999999999999\n",
+            "9\nO 1 0 1 9\nxy",
+            "9\nZ 1 0 0\n",
+        ] {
+            assert_eq!(records(&topic, text.as_bytes(), &mut Vec::new()), None, "{text:?}");
+        }
+        assert!(loaded(Value::Nil, std::slice::from_ref(&topic)).is_none());
+        let half = Value::Array(vec![said("1"), said("0"), said("1 2"), said("")]);
+        assert!(loaded(half, &[topic]).is_none());
+    }
 }

@@ -15,29 +15,37 @@ const MOST: usize = 1 << 40;
 
 /// Adds a batch to a call of the append script.
 pub(super) fn batch(call: Call, batch: &Batch) -> Result<Call, EngineError> {
-    // What the last entry of a topic keeps is what counts.
-    let mut topics = Vec::<(&Topic, Keep)>::new();
+    // What the last entry of a topic keeps is what counts. Mostly all of them keep the same.
+    let mut topics = Vec::<(&Topic, usize)>::new();
     let mut numbers = HashMap::<&Topic, usize>::new();
+    let mut keeps = Vec::<Keep>::new();
     for Entry { topic, change, keep } in batch.entries.iter() {
         refuse(change)?;
         if matches!(change, Change::Enqueue(_)) {
             continue;
         }
+        let kept = keeps.iter().rposition(|kept| kept == keep).unwrap_or_else(|| {
+            keeps.push(*keep);
+            keeps.len() - 1
+        });
         let number = *numbers.entry(topic).or_insert(topics.len());
         match topics.get_mut(number) {
-            Some((_, kept)) => *kept = *keep,
-            None => topics.push((topic, *keep)),
+            Some((_, settings)) => *settings = kept,
+            None => topics.push((topic, kept)),
         }
     }
     let mut call = call
         .arg(Epoch::random().get())
         .arg(batch.node.to_string())
         .arg(batch.number)
+        .arg(keeps.len())
         .arg(topics.len());
-    for (topic, keep) in &topics {
+    for keep in keeps {
         let age = u64::try_from(keep.age.min(OLDEST).as_micros()).unwrap_or(u64::MAX);
-        call =
-            call.arg(topic.as_str()).arg(keep.events.min(MOST)).arg(keep.bytes.min(MOST)).arg(age);
+        call = call.arg(keep.events.min(MOST)).arg(keep.bytes.min(MOST)).arg(age);
+    }
+    for (topic, settings) in topics {
+        call = call.arg(topic.as_str()).arg(settings + 1);
     }
     for entry in batch.entries.iter() {
         let number = numbers.get(&entry.topic).map_or(0, |number| number + 1);
@@ -58,7 +66,7 @@ fn refuse(change: &Change) -> Result<(), EngineError> {
 
 fn change(call: Call, topic: usize, change: &Change) -> Result<Call, EngineError> {
     Ok(match change {
-        Change::Event { body, once: None } => call.arg(format!("E{topic}")).arg(&body[..]),
+        Change::Event { body, once: None } => call.arg(topic).arg(&body[..]),
         Change::Event { body, once: Some(once) } => {
             call.arg(format!("O{topic}")).arg(&body[..]).arg(&once[..])
         }

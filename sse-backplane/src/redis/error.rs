@@ -1,7 +1,7 @@
 //! What the server says, as what somebody can do about it.
 
 use ::redis::{ErrorKind, RedisError};
-use sse_tower_core::backplane::EngineError;
+use sse_tower_core::backplane::{EngineError, EngineErrorKind};
 
 use super::settings::Place;
 
@@ -69,4 +69,8 @@ pub(super) fn garbled(place: &Place) -> EngineError {
         "Redis at {} answered with something else than expected",
         place.address
     ))
+}
+
+pub(super) fn closed() -> EngineError {
+    EngineError::new(EngineErrorKind::Closed, "this engine was closed")
 }

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     decode,
-    error::{explain, garbled, silent},
+    error::{closed, explain, garbled, silent},
     script::{ALL, Call, Names, Script},
     settings::{Connection, Place, Settings},
     witness::Witness,
@@ -105,9 +105,9 @@ impl Link {
         let mut connection =
             client.get_multiplexed_async_connection_with_config(&config).await.map_err(explain)?;
         for script in ALL {
-            let name = send(&mut connection, &loading(*script)).await.map_err(explain)?;
+            let name = send(&mut connection, &loading(script)).await.map_err(explain)?;
             let name = from_redis_value(name).map_err(|_| garbled(&self.settings.place))?;
-            self.names.set(*script, name);
+            self.names.set(script, name);
         }
         let hello = self.witness.hello(self.call(Script::Hello));
         let mark = send(&mut connection, &hello.command).await.map_err(explain)?;
@@ -286,7 +286,7 @@ impl Failed {
         match self {
             Self::Said(error) => explain(place, error),
             Self::Silent => silent(place),
-            Self::Closed => super::closed(),
+            Self::Closed => closed(),
         }
     }
 }

@@ -6,47 +6,77 @@ use ::redis::{Cmd, ToRedisArgs, cmd};
 
 use super::settings::Place;
 
-macro_rules! scripts {
-    ($($name:ident = $($file:literal)*,)*) => {
-        /// Which script.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Script {
-            $($name,)*
-        }
+/// Which script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Script {
+    Append,
+    Load,
+    Mark,
+    Hello,
+    Probe,
+    Register,
+    Heard,
+    Claim,
+    Settle,
+    Beat,
+    Leave,
+    Reap,
+    Tend,
+    Letters,
+    Revive,
+    Steer,
+    Stats,
+}
 
-        /// In the order of the names. Each begins with what all of them need.
-        const TEXTS: &[&str] = &[$(
-            concat!(include_str!("lua/common.lua"), $(include_str!(concat!("lua/", $file, ".lua"))),*),
-        )*];
+/// All of them, in the order of the names.
+pub(super) const ALL: [Script; 17] = [
+    Script::Append,
+    Script::Load,
+    Script::Mark,
+    Script::Hello,
+    Script::Probe,
+    Script::Register,
+    Script::Heard,
+    Script::Claim,
+    Script::Settle,
+    Script::Beat,
+    Script::Leave,
+    Script::Reap,
+    Script::Tend,
+    Script::Letters,
+    Script::Revive,
+    Script::Steer,
+    Script::Stats,
+];
 
-        /// All of them.
-        pub(super) const ALL: &[Script] = &[$(Script::$name,)*];
+/// Each begins with what all of them need.
+macro_rules! text {
+    ($($file:literal)*) => {
+        concat!(include_str!("lua/common.lua"), $(include_str!(concat!("lua/", $file, ".lua"))),*)
     };
 }
 
-scripts! {
-    Append = "append",
-    Load = "load",
-    Mark = "mark",
-    Hello = "hello",
-    Probe = "probe",
-    Register = "queue/common" "queue/register",
-    Heard = "queue/common" "queue/heard",
-    Claim = "queue/common" "queue/claim",
-    Settle = "queue/common" "queue/settle",
-    Beat = "queue/common" "queue/beat",
-    Leave = "queue/common" "queue/leave",
-    Reap = "queue/common" "queue/reap",
-    Tend = "queue/common" "queue/tend",
-    Letters = "queue/common" "queue/letters",
-    Revive = "queue/common" "queue/revive",
-    Steer = "queue/common" "queue/steer",
-    Stats = "queue/common" "queue/stats",
-}
-
 impl Script {
-    pub(super) fn text(self) -> &'static str {
-        TEXTS[self as usize]
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Append => text!("append"),
+            Self::Load => text!("load"),
+            Self::Mark => text!("mark"),
+            Self::Hello => text!("hello"),
+            Self::Probe => text!("probe"),
+            Self::Register => text!("queue/common" "queue/register"),
+            Self::Heard => text!("queue/common" "queue/heard"),
+            Self::Claim => text!("queue/common" "queue/claim"),
+            Self::Settle => text!("queue/common" "queue/settle"),
+            Self::Beat => text!("queue/common" "queue/beat"),
+            Self::Leave => text!("queue/common" "queue/leave"),
+            Self::Reap => text!("queue/common" "queue/reap"),
+            Self::Tend => text!("queue/common" "queue/tend"),
+            Self::Letters => text!("queue/common" "queue/letters"),
+            Self::Revive => text!("queue/common" "queue/revive"),
+            Self::Steer => text!("queue/common" "queue/steer"),
+            Self::Stats => text!("queue/common" "queue/stats"),
+        }
     }
 }
 
@@ -86,9 +116,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_has_its_text() {
-        assert_eq!(TEXTS.len(), ALL.len());
-        assert!(Script::Probe.text().contains("local function try"));
-        assert!(Script::Append.text().contains("superseded"));
+    fn each_script_has_its_place_and_its_own_text() {
+        for (place, script) in ALL.into_iter().enumerate() {
+            assert_eq!(script as usize, place);
+            assert!(script.text().contains("local function sweep"), "{script:?}");
+            let same = ALL.into_iter().filter(|other| other.text() == script.text()).count();
+            assert_eq!(same, 1, "{script:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use sse_tower_core::backplane::{
     Answer, Batch, Change, Epoch, Mark, NodeId, Position, Record, Topic,
 };
 
-use super::{lock, script::Call};
+use super::{known::lock, script::Call};
 
 /// The newest that is known of the store, told to it with every new connection.
 ///

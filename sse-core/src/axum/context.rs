@@ -21,12 +21,13 @@ use crate::{
     error_chain::debug_with_causes,
 };
 
-/// A handler asked for something that the application context does not give. Answers 500, and says
-/// what the program has to add.
+/// A handler asked for something that the application context does not give. Answers 500; the log (feature
+/// `tracing`) says what the program has to add, and the client nothing of it. It is in the extensions of the
+/// response, for layers and tests.
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use sse_tower_core::{ApplicationContext, Component, Emitters};
+/// # use sse_tower_core::{ApplicationContext, Component, Emitters};
 ///
 /// // Both are extractors, as is `Publisher<E>`; the layer gives the request its context.
 /// async fn online(context: ApplicationContext, users: Component<Emitters<u64>>) -> String {
@@ -89,7 +90,7 @@ impl ContextRejection {
         }
     }
 
-    /// The program's mistake, so it is in the program's log and not only in what the client gets.
+    /// The program's mistake, so it is in the program's log, and nothing of it in what the client gets.
     fn log(self, parts: &Parts) -> Self {
         #[cfg(feature = "tracing")]
         tracing::error!(
@@ -107,7 +108,12 @@ impl ContextRejection {
 
 impl IntoResponse for ContextRejection {
     fn into_response(self) -> Response {
-        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+        let said = "this server is not set up for this request; \
+                    its log says what is missing, with the feature `tracing` of sse-tower";
+        let mut response = (StatusCode::INTERNAL_SERVER_ERROR, said).into_response();
+        // For layers, and for the test kit; nothing of it goes out.
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

@@ -9,13 +9,16 @@ use axum_core::{
 };
 use http::{StatusCode, request::Parts};
 
-use crate::{emitter::SseEmitter, http::TAKEN};
+use crate::emitter::SseEmitter;
 
 impl IntoResponse for SseEmitter {
     fn into_response(self) -> Response {
         let response = self.into_http();
         if response.status() == StatusCode::INTERNAL_SERVER_ERROR {
-            return (response.status(), TAKEN).into_response();
+            // What is wrong is the program's, and in its log.
+            let said = "this server made a mistake with this stream; \
+                        its log says which, with the feature `tracing` of sse-tower";
+            return (response.status(), said).into_response();
         }
         response.map(Body::new)
     }

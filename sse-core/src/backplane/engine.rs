@@ -106,6 +106,15 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    /// A transaction of the application into which something was stored ([`StoreIn`](super::StoreIn)) has committed: look at
+    /// the outbox now rather than a moment later. Only saves waiting.
+    fn outbox_filled(&self) {}
+
+    /// The namespace at the store: what [`StoreIn`](super::StoreIn) and [`OnceIn`](super::OnceIn) are told.
+    fn namespace(&self) -> &str {
+        "sse"
+    }
+
     /// The queue for listeners that survive the process, if this engine has one.
     fn queue(&self) -> Option<&dyn Queue> {
         None

@@ -10,12 +10,12 @@
 //! ```
 //!
 //! * [`Engine`] is the contract: append, load, follow, a feed, a mark. It encodes nothing and decides nothing.
-//! * [`record`] has what passes through it: [`Batch`], [`Entry`], [`Change`], [`Answer`], [`Record`], [`Head`].
+//! * `record` has what passes through it: [`Batch`], [`Entry`], [`Change`], [`Answer`], [`Record`], [`Head`].
 //! * [`memory`] is the reference: a store in this process.
 //! * [`Node`] is one process's place at a store, and all that decides.
 //! * `contract` (feature `test-util`) is the suite that every engine passes.
-//! * [`Queue`] is the second half, which an engine may leave out: events for listeners that survive the process;
-//!   [`ledger`] has it for stores that keep rows.
+//! * [`Queue`] is the second half, which an engine may leave out: events for listeners that survive the process.
+//! * [`ledger`] is both over rows in the order of their keys, for engines that keep such rows by themselves.
 //!
 //! The store gives positions, never a process: they rise over all topics of one namespace, so one number
 //! resumes a stream on any set of keys. The [`Epoch`] is the store's and changes when it lost its past.
@@ -28,6 +28,7 @@ mod feed;
 pub mod ledger;
 pub mod memory;
 mod node;
+mod outbox;
 mod queue;
 mod record;
 #[cfg(feature = "replicated")]
@@ -38,13 +39,14 @@ pub use error::{EngineError, EngineErrorKind};
 pub use feed::{Feed, FeedItem};
 #[doc(no_inline)]
 pub use memory::{MemoryEngine, MemoryStore};
+#[cfg(feature = "test-util")]
+#[doc(hidden)]
+pub use node::Mutant;
 pub use node::{
     BackplaneError, DEFAULT_DEADLINE, DOWN_AFTER, Health, LINGER, MAX_LINGERING, MAX_QUEUED_BYTES,
     MAX_QUEUED_CHANGES, MAX_WAIT, Node, NodeOptions,
 };
-#[cfg(feature = "test-util")]
-#[doc(hidden)]
-pub use node::Mutant;
+pub use outbox::{OnceIn, StoreIn};
 pub use queue::{
     Beat, Claim, Claimed, DeadLetter, DeadReason, Deliveries, Delivery, EventKind, Fence, Letters,
     ListenerState, ListenerStats, Queue, QueuedEvent, Registration, Since, Steer, Verdict,
@@ -57,4 +59,6 @@ pub use record::{
 // Where something stands in the store's order: also what ids are made of.
 pub use crate::log::{Epoch, Position};
 
-pub(crate) use node::{After, Found, Joined, Joining, Owner, Shown, Sink, Waiter, Wanted, topics};
+pub(crate) use node::{
+    After, Bell, Found, Joined, Joining, Owner, Shown, Sink, Waiter, Wanted, topics,
+};

@@ -96,7 +96,7 @@ pub enum Applied {
 /// Everything that a store knows.
 ///
 /// ```
-/// use sse_tower_core::backplane::{Epoch, Position, ledger::{Applied, Command, ReplicatedStore}};
+/// use sse_tower_core::backplane::{Epoch, Position, replicated::{Applied, Command, ReplicatedStore}};
 ///
 /// let mut store = ReplicatedStore::new(Epoch::new(7));
 /// let renew = Command::Renew { from: Epoch::new(7), to: Epoch::new(8) };
@@ -146,37 +146,37 @@ impl ReplicatedStore {
     }
 
     fn queue(&mut self, command: &QueueCommand, now: u64) -> Applied {
-        let mut ledger = self.log.ledger(now);
+        let mut queue = self.log.queue(now);
         let (answer, rings) = match command {
             QueueCommand::Register(listeners) => {
-                (ledger.register(listeners).map(|()| QueueAnswer::Done), true)
+                (queue.register(listeners).map(|()| QueueAnswer::Done), true)
             }
             QueueCommand::Claim { node, claims } => {
-                (ledger.claim(*node, claims).map(QueueAnswer::Claimed), false)
+                (queue.claim(*node, claims).map(QueueAnswer::Claimed), false)
             }
             QueueCommand::Settle(verdicts) => {
                 let waits = |(_, verdict): &(Fence, Verdict)| {
                     matches!(verdict, Verdict::Released | Verdict::Failed { .. })
                 };
                 let rings = verdicts.iter().any(waits);
-                (ledger.settle(verdicts).map(QueueAnswer::Settled), rings)
+                (queue.settle(verdicts).map(QueueAnswer::Settled), rings)
             }
             QueueCommand::Beat { node, lease } => {
-                (ledger.beat(*node, *lease).map(QueueAnswer::Beat), false)
+                (queue.beat(*node, *lease).map(QueueAnswer::Beat), false)
             }
-            QueueCommand::Reap { again } => (ledger.reap(*again).map(QueueAnswer::Count), true),
-            QueueCommand::Leave(node) => (ledger.leave(*node).map(QueueAnswer::Count), true),
+            QueueCommand::Reap { again } => (queue.reap(*again).map(QueueAnswer::Count), true),
+            QueueCommand::Leave(node) => (queue.leave(*node).map(QueueAnswer::Count), true),
             QueueCommand::Revive { listener, letters } => {
-                (ledger.revive(listener, *letters).map(QueueAnswer::Count), true)
+                (queue.revive(listener, *letters).map(QueueAnswer::Count), true)
             }
             QueueCommand::Discard { listener, letters } => {
-                (ledger.discard(listener, *letters).map(QueueAnswer::Count), false)
+                (queue.discard(listener, *letters).map(QueueAnswer::Count), false)
             }
             QueueCommand::Dead { listener, after, limit } => {
-                (ledger.dead(listener, *after, *limit).map(QueueAnswer::Dead), false)
+                (queue.dead(listener, *after, *limit).map(QueueAnswer::Dead), false)
             }
             QueueCommand::Steer { listener, how } => {
-                (ledger.steer(listener, *how).map(QueueAnswer::Known), matches!(how, Steer::Resume))
+                (queue.steer(listener, *how).map(QueueAnswer::Known), matches!(how, Steer::Resume))
             }
         };
         let nothing = matches!(answer, Err(_) | Ok(QueueAnswer::Count(0)));
@@ -188,7 +188,7 @@ impl ReplicatedStore {
     /// # Errors
     /// A row cannot be read.
     pub fn heard(&mut self, now: u64) -> Result<Vec<Arc<str>>, EngineError> {
-        self.log.ledger(now).heard()
+        self.log.queue(now).heard()
     }
 
     /// How all listeners stand at `now`. Changes nothing.
@@ -196,7 +196,7 @@ impl ReplicatedStore {
     /// # Errors
     /// As [`heard`](Self::heard).
     pub fn stats(&mut self, now: u64) -> Result<Vec<ListenerStats>, EngineError> {
-        self.log.ledger(now).stats()
+        self.log.queue(now).stats()
     }
 
     /// The newest part of a topic.

@@ -47,6 +47,8 @@ pub(crate) struct Registered {
 /// Listeners by what they hear, an event type or a trait object.
 #[derive(Default, Clone)]
 pub(crate) struct ListenersByType {
+    /// There is a carrier: events may leave the process.
+    pub(crate) carried: bool,
     by_type: TypeMap<Vec<Registered>>,
 }
 

@@ -35,13 +35,14 @@
 //!
 //! # Floors
 //!
-//! From bottom to top, each importing only what is below it: `event`, `profile`, `tasks`, `listeners`,
+//! From bottom to top, each importing only what is below it: `event`, `profile`, `tasks`, `carrier`, `listeners`,
 //! `plans`, `unheard` and `tap` are data without the types of events; `state` is the bus, made of these;
 //! `listener` is one listener, bound; `publish` runs them; `declare` is what programs write.
 //!
 //! What is said against event buses, and what this one does about it, is a chapter of
 //! `sse-tower`'s guide.
 
+pub(crate) mod carrier;
 pub(crate) mod declare;
 pub(crate) mod event;
 pub(crate) mod listener;
@@ -58,12 +59,14 @@ pub(crate) mod unheard;
 pub use declare::{
     Inject, IntoListenerError, Listener, ListenerBuilder, ListenerOutput, Publisher, Subscription,
 };
-pub use event::{ApplicationEvent, EventMeta, EventType, PublicationId};
+pub use event::{ApplicationEvent, EventMeta, EventOrigin, EventType, EventUid, PublicationId};
 pub use listener::{
     Failure, ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep,
     TransactionNeeded,
 };
-pub use profile::Phase;
+pub use profile::{
+    DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT, Phase,
+};
 pub use publish::{
     MAX_PUBLICATION_DEPTH, MAX_TRANSACTION_EVENTS, Outcome, Publication, PublishError, Settlement,
     Transaction, TransactionFull,

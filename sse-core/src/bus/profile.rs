@@ -60,7 +60,45 @@ pub(crate) struct Profile {
     pub(crate) spawn: bool,
     pub(crate) phase: Option<Phase>,
     pub(crate) fallback: bool,
+    pub(crate) durable: Option<DurableOptions>,
 }
+
+/// What a durable listener is declared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DurableOptions {
+    /// How often it is tried in all.
+    pub(crate) attempts: u32,
+    /// Before the second attempt; each later pause is twice as long.
+    pub(crate) backoff: Duration,
+    /// How many run at a time in this process.
+    pub(crate) concurrency: u32,
+    /// One at a time over all processes, in order.
+    pub(crate) ordered: bool,
+    /// A new one begins with what is kept, and not with what is published from now on.
+    pub(crate) earliest: bool,
+}
+
+impl DurableOptions {
+    pub(crate) const DEFAULT: Self = Self {
+        attempts: DEFAULT_ATTEMPTS,
+        backoff: DEFAULT_BACKOFF,
+        concurrency: DEFAULT_CONCURRENCY,
+        ordered: false,
+        earliest: false,
+    };
+}
+
+/// How often a durable listener is tried unless it says so: 20 times, which takes about 14 hours.
+pub const DEFAULT_ATTEMPTS: u32 = 20;
+
+/// How long a durable listener waits before its second attempt unless it says so: 1 s.
+pub const DEFAULT_BACKOFF: Duration = Duration::from_secs(1);
+
+/// How many events one durable listener handles at a time in one process unless it says so: 16.
+pub const DEFAULT_CONCURRENCY: u32 = 16;
+
+/// How long one attempt of an asynchronous durable listener may take unless it says so: 30 s.
+pub const DEFAULT_DURABLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Profile {
     /// Its id, else its path.
@@ -95,6 +133,7 @@ impl Profile {
             spawn: false,
             phase: None,
             fallback: false,
+            durable: None,
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::{
     any::TypeId,
     fmt,
-    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak},
 };
 
 use super::{
+    carrier::Carrier,
     event::EventKey,
     listeners::{ListenerNode, ListenersByType, Registered},
     plans::{AnyPlan, Plans},
@@ -38,6 +39,7 @@ struct Inner {
     components: Components,
     tasks: Arc<Tasks>,
     unheard: UnheardEvents,
+    carrier: OnceLock<Box<dyn Carrier>>,
     /// The listeners that the bus was made with, in the same order on every run.
     nodes: Vec<ListenerNode>,
     /// The events that were known when the bus was made, by Rust's name.
@@ -71,6 +73,7 @@ impl Bus {
             components,
             tasks: Arc::new(Tasks::of_this_runtime()),
             unheard: UnheardEvents::new(on_unheard, linked),
+            carrier: OnceLock::new(),
             nodes,
             events,
             linked,
@@ -83,6 +86,18 @@ impl Bus {
     #[inline]
     pub(crate) fn plans(&self) -> &Plans {
         &self.0.plans
+    }
+
+    /// What takes events out of this process, if anything does.
+    #[inline]
+    pub(crate) fn carrier(&self) -> Option<&dyn Carrier> {
+        self.0.carrier.get().map(|carrier| &**carrier)
+    }
+
+    /// From now on events leave by this. Only the first counts.
+    pub(crate) fn set_carrier(&self, carrier: Box<dyn Carrier>) {
+        // A second one is dropped, and with it all that it began.
+        drop(self.0.carrier.set(carrier));
     }
 
     /// The plan of an event that was not known when the bus was made. `make` makes the first one.

@@ -29,6 +29,12 @@ use crate::{
     drain::OpenStreams,
 };
 
+#[cfg(feature = "json")]
+use crate::{
+    bus::profile::DurableOptions,
+    durable::{self, DurableListener, Setup},
+};
+
 type Place = &'static Location<'static>;
 
 /// Collects what a context is made of. Made by [`ApplicationContext::builder`] and
@@ -182,8 +188,12 @@ impl ContextBuilder {
         self
     }
 
-    /// Ties the context to a backplane: it [is ready](ApplicationContext::is_ready) only while the backplane is not
-    /// down, and a drain ends when what it has queued is stored. The backplane stays open; who opened it closes it.
+    /// Ties the context to a backplane. Broadcasts go to every node of it, and what durable listeners hear to its store
+    /// (feature `json`); without one, durable listeners work within the process, and are forgotten with it.
+    ///
+    /// The context is [ready](ApplicationContext::is_ready) once the store knows its durable listeners, and while the
+    /// backplane is not down. A drain ends when what the backplane has queued is stored. It stays open; who opened
+    /// it closes it.
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, backplane::{MemoryStore, Node, NodeOptions}};
@@ -237,11 +247,13 @@ impl ContextBuilder {
             }
         }
 
-        let rest = NotTheBus { streams: OpenStreams::default(), backplane: self.backplane };
+        let backplane = self.backplane;
+        let rest = NotTheBus { streams: OpenStreams::default(), backplane: backplane.clone() };
         let own = Arc::new(rest.clone());
         components.add(TypeId::of::<NotTheBus>(), type_name::<NotTheBus>(), own);
 
         let mut fixed = ListenersByType::default();
+        let mut durable = Vec::new();
         let mut nodes = Vec::new();
         let mut events = Vec::new();
         for listener in find_listeners(self.linked, self.listeners, &components) {
@@ -253,11 +265,17 @@ impl ContextBuilder {
                 faults.push(WiringFault::missing(component, &components, label, place));
             }
             let publishes = binder.publishes.iter().map(|it| it.key).collect();
-            events.extend(binder.publishes.into_iter().chain([listener.event()]));
+            let heard = listener.event();
+            events.extend(binder.publishes.into_iter().chain([heard]));
             nodes.push(ListenerNode { profile: Arc::clone(&profile), publishes });
             if let Some(handler) = handler {
                 checks::synchronous_options(&profile, &handler, &mut faults);
-                fixed.add(Registered { profile, handler });
+                checks::durable(&profile, &heard, &mut faults);
+                let registered = Registered { profile, handler };
+                match registered.profile.durable {
+                    None => fixed.add(registered),
+                    Some(options) => durable.push((registered, heard, options)),
+                }
             }
         }
         // The same on every run, whatever the linker did.
@@ -270,9 +288,19 @@ impl ContextBuilder {
         checks::ids(&nodes, &mut faults);
         checks::targets(&nodes, self.linked, &mut faults);
         checks::event_names(&events, &mut faults);
+        checks::travelling(&events, &mut faults);
         if self.linked {
             checks::silent_crates(&mut faults);
         }
+        #[cfg(feature = "json")]
+        let setup = durable_setup(backplane, durable, &refs);
+        #[cfg(feature = "json")]
+        {
+            fixed.carried = setup.is_wanted();
+            checks::queue(&setup, &mut faults);
+        }
+        #[cfg(not(feature = "json"))]
+        drop(durable);
         let mut plans: TypeMap<Arc<dyn AnyPlan>> = TypeMap::default();
         for event in &refs {
             if let Some(plan) = event.plan(&fixed) {
@@ -287,10 +315,33 @@ impl ContextBuilder {
         let parts = BusParts { plans, fixed, components, on_unheard, nodes, events, linked };
         let context = ApplicationContext::new(Bus::new(parts), rest);
         log(context.bus());
+        #[cfg(feature = "json")]
+        if setup.is_wanted() {
+            durable::start(context.bus(), setup);
+        }
         // Whoever wants to know hears it; whoever fails has said so in the log.
         publish(context.bus(), ContextStarted, built_at).detach();
         Ok(context)
     }
+}
+
+/// What of the context leaves the process.
+#[cfg(feature = "json")]
+fn durable_setup(
+    node: Option<Node>,
+    listeners: Vec<(Registered, EventRef, DurableOptions)>,
+    events: &[EventRef],
+) -> Setup {
+    let listeners = listeners.into_iter().filter_map(|(registered, heard, options)| {
+        let id = registered.profile.id?;
+        Some(DurableListener { registered, arrivals: heard.arrivals?, options, id })
+    });
+    let broadcasts = events.iter().filter_map(|event| {
+        let arrivals = event.arrivals?;
+        event.key.description().filter(|it| it.broadcast)?;
+        Some(((arrivals.kinds)()?, arrivals))
+    });
+    Setup { node, listeners: listeners.collect(), broadcasts: broadcasts.collect() }
 }
 
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]

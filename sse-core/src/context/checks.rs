@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     bus::{
+        declare::EventRef,
         event::EventKey,
         listener::arrange,
         listeners::{ErasedHandler, ListenerNode, ListenersByType},
@@ -34,6 +35,65 @@ pub(super) fn synchronous_options(
             declared_at: profile.declared_at,
         });
     }
+}
+
+/// What a durable listener cannot be without, and what it cannot be with.
+pub(super) fn durable(profile: &Profile, heard: &EventRef, faults: &mut Vec<WiringFault>) {
+    if profile.durable.is_none() {
+        return;
+    }
+    let travels = heard.arrivals.is_some_and(|it| (it.kinds)().is_some());
+    let set = [
+        (profile.spawn, "`spawn`: it runs beside everything else anyhow"),
+        (profile.phase.is_some(), "a phase: what it hears was committed"),
+    ];
+    let problem = if profile.id.is_none() {
+        "needs an id, by which the store knows it from one release to the next; add one, such as `mail`".to_owned()
+    } else if let Some((_, what)) = set.into_iter().find(|(set, _)| *set) {
+        format!("cannot have {what}; leave it out")
+    } else if cfg!(not(feature = "json")) {
+        "needs the feature `json` of sse-tower".to_owned()
+    } else if heard.arrivals.is_none() {
+        format!(
+            "hears the trait `{}`, and one type can be stored; let it hear that",
+            heard.key.label()
+        )
+    } else if !travels {
+        format!(
+            "hears `{}`, which has no stable name or no form; add `#[event(name = \"..\")]`, `Serialize` and `Deserialize`",
+            heard.key.label()
+        )
+    } else {
+        return;
+    };
+    faults.push(WiringFault::Durable {
+        listener: profile.label(),
+        problem,
+        declared_at: profile.declared_at,
+    });
+}
+
+/// Events that leave the process and cannot be written, or not be read again.
+pub(super) fn travelling(events: &[EventKey], faults: &mut Vec<WiringFault>) {
+    for event in events {
+        if let Some(problem) = event.fault() {
+            faults.push(WiringFault::TravellingEvent { event: event.label(), problem });
+        }
+    }
+}
+
+/// Durable listeners at an engine that cannot keep their events.
+#[cfg(feature = "json")]
+pub(super) fn queue(setup: &crate::durable::Setup, faults: &mut Vec<WiringFault>) {
+    let Some(node) = &setup.node else { return };
+    if node.shared().shared_engine().queue().is_some() {
+        return;
+    }
+    faults.extend(setup.listeners.iter().map(|it| WiringFault::Durable {
+        listener: it.id,
+        problem: "is at a backplane whose engine has no queue; use another engine".to_owned(),
+        declared_at: it.registered.profile.declared_at,
+    }));
 }
 
 pub(super) fn ids(nodes: &[ListenerNode], faults: &mut Vec<WiringFault>) {

@@ -27,6 +27,8 @@ mod application_context;
 mod builder;
 mod checks;
 mod drain;
+#[cfg(feature = "json")]
+mod durable;
 mod graph;
 mod inject;
 mod lifecycle;

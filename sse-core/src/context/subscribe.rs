@@ -109,6 +109,13 @@ impl ApplicationContext {
             let (label, place) = (profile.label(), profile.declared_at);
             faults.push(WiringFault::missing(component, self.bus().components(), label, place));
         }
+        if profile.durable.is_some() {
+            faults.push(WiringFault::Durable {
+                listener: profile.label(),
+                problem: "is known to the store from the beginning; give it to the builder by `.listener(..)`".to_owned(),
+                declared_at: profile.declared_at,
+            });
+        }
         let others = self.bus().profiles();
         if let Some(id) = profile.id
             && let Some(first) = others.iter().find(|it| it.id == Some(id))

@@ -212,6 +212,24 @@ pub enum WiringFault {
         /// Where it is written.
         declared_at: Place,
     },
+    /// A durable listener cannot be one.
+    #[error("{declared_at}: durable listener `{listener}` {problem}")]
+    Durable {
+        /// The listener.
+        listener: &'static str,
+        /// What is wrong and what to do, as the rest of a sentence.
+        problem: String,
+        /// Where it is written.
+        declared_at: Place,
+    },
+    /// An event that leaves the process cannot be written, or older versions of it cannot be read.
+    #[error("event `{event}` {problem}")]
+    TravellingEvent {
+        /// The event's name.
+        event: String,
+        /// What is wrong and what to do, as the rest of a sentence.
+        problem: String,
+    },
     /// An endpoint cannot be served.
     #[error("{declared_at}: endpoint `{endpoint}` {problem}")]
     Endpoint {

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use crate::spread::jittered;
+use crate::{spread::jittered, timer::FAR};
 
 /// How a context leaves: how many streams are told goodbye a second, when their clients come back,
 /// and how long all of it may take.
@@ -92,6 +92,11 @@ impl Drain {
     #[must_use]
     pub const fn longest(&self) -> Duration {
         self.deadline
+    }
+
+    /// How long the drain takes at most, as a time that instants can be reckoned with.
+    pub(crate) fn time(&self) -> Duration {
+        self.deadline.min(FAR)
     }
 
     /// A moment out of the retry range.

@@ -7,13 +7,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep_until, timeout_at},
+};
 
 use super::{
     open::{OpenStreams, StreamOrder},
     plan::Drain,
 };
-use crate::{boxed::BoxFuture, close_reason::CloseReason, event::bye, observe};
+use crate::{boxed::BoxFuture, close_reason::CloseReason, event::bye, observe, timer::later};
 
 impl OpenStreams {
     /// Ends every open stream: each is told goodbye (`stream-bye` with a jittered `retry`) in its
@@ -21,7 +24,7 @@ impl OpenStreams {
     ///
     /// New streams are refused from the first moment.
     pub(crate) async fn say_goodbye(&self, drain: &Drain, deadline: Instant) -> usize {
-        let quarter = drain.longest() / 4;
+        let quarter = drain.time() / 4;
 
         self.slices(drain, StreamOrder::InTurn, deadline - quarter).await;
         let last = self.numbers(StreamOrder::Last);
@@ -41,15 +44,24 @@ impl OpenStreams {
         let mut at = now;
         for slice in numbers.chunks(in_a_slice) {
             sleep_until(at).await;
-            for number in slice {
-                if let Some(handle) = self.handle(*number) {
+            self.end_slice(drain.clone(), slice.to_vec());
+            at = later(at, pause);
+        }
+    }
+
+    /// Ends these streams where code may block: a callback of the program that does so holds up those behind it in
+    /// its slice, and not the drain.
+    fn end_slice(&self, drain: Drain, slice: Vec<u64>) {
+        let streams = self.clone();
+        spawn_blocking(move || {
+            for number in &slice {
+                if let Some(handle) = streams.handle(*number) {
                     let farewell = bye(CloseReason::Drained, Some(drain.jittered_retry()));
                     handle.end(CloseReason::Drained, Some(farewell));
                 }
             }
-            observe::drain_slice(slice.len(), self.len());
-            at += pause;
-        }
+            observe::drain_slice(slice.len(), streams.len());
+        });
     }
 
     async fn all_gone(&self) {

@@ -23,6 +23,13 @@ pub struct SseEmitterBuilder {
     settings: ConnSettings,
 }
 
+impl SseEmitter {
+    /// Sets up an emitter.
+    pub fn builder() -> SseEmitterBuilder {
+        SseEmitterBuilder::default()
+    }
+}
+
 impl SseEmitterBuilder {
     /// Ends the stream after this long, counted from when the response begins; `on_timeout` is
     /// called and the client may come back. Without it a stream lives as long as its client.
@@ -39,7 +46,8 @@ impl SseEmitterBuilder {
 
     /// Writes a comment when nothing was written for this long: at the latest then, and at the
     /// earliest after half of it, so that many connections do not beat together. Default:
-    /// [`DEFAULT_KEEP_ALIVE`](crate::DEFAULT_KEEP_ALIVE).
+    /// [`DEFAULT_KEEP_ALIVE`](crate::DEFAULT_KEEP_ALIVE); at least
+    /// [`MIN_KEEP_ALIVE`](crate::MIN_KEEP_ALIVE).
     ///
     /// ```
     /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::{pin::pin, time::Duration}};

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     boxed::BoxError,
     close_reason::CloseReason,
+    panics,
     sync::{Mutex, lock},
 };
 
@@ -70,7 +71,9 @@ impl CallbackQueue {
                 let panic = crate::error_chain::panic_message(&**panic);
                 tracing::error!(target: "sse_tower", panic, "callback of an emitter panicked; the next ones run");
             }
-            drop(over);
+            if let Err(payload) = over {
+                panics::discard(payload);
+            }
         }
     }
 
@@ -109,6 +112,24 @@ mod tests {
         queue.add([nested, note(2)]);
         queue.run();
         assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_panic_that_panics_when_it_is_dropped_does_not_stop_the_next_either() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                assert!(std::thread::panicking(), "on purpose");
+            }
+        }
+        let queue = CallbackQueue::default();
+        let seen = Arc::new(Mutex::new(false));
+        queue.add([Box::new(|| -> () { std::panic::panic_any(Bomb) }) as Callback]);
+        queue.run();
+        let mark = Arc::clone(&seen);
+        queue.add([Box::new(move || *mark.lock().unwrap() = true) as Callback]);
+        queue.run();
+        assert!(*seen.lock().unwrap());
     }
 
     #[test]

@@ -40,8 +40,8 @@ impl StreamControl {
         self.conn.upgrade()
     }
 
-    /// Uses `interval` between keep-alive comments unless the emitter was built with its own.
-    /// Has an effect until the stream is first polled.
+    /// Uses `interval` between keep-alive comments unless the emitter was built with its own: said by whoever carries
+    /// the stream, as `SseLayer` does. Has an effect until the stream is first polled.
     ///
     /// ```
     /// # use {sse_tower_core::SseEmitter, std::time::Duration};

@@ -79,12 +79,30 @@ impl Ending for () {
     }
 }
 
-impl<E: Into<BoxError>> Ending for Result<(), E> {
+impl<E: IntoStreamError> Ending for Result<(), E> {
     fn end(self, emitter: &SseEmitter) {
         match self {
             Ok(()) => emitter.complete(),
-            Err(error) => emitter.complete_with_error(error),
+            Err(error) => emitter.complete_with_error(error.into_error()),
         }
+    }
+}
+
+/// What the body of a handler that takes its emitter may fail with.
+#[diagnostic::on_unimplemented(
+    message = "a stream cannot fail with `{Self}`",
+    label = "not an error",
+    note = "use an error type, or `sse_tower::BoxError` for any of them; `ListenerError` is what listeners fail with"
+)]
+pub trait IntoStreamError {
+    /// The error without its type.
+    fn into_error(self) -> BoxError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> IntoStreamError for E {
+    fn into_error(self) -> BoxError {
+        self.into()
     }
 }
 

@@ -24,7 +24,7 @@
 //! set: several events cost one wake-up. There is no task and no channel for a connection.
 //!
 //! Bottom to top: `lifecycle` (the pure state machine), `callbacks`, `queue`, `settings`, `error`;
-//! `conn` is all of it under one lock; `control` and `sender` are the handles on it, `builder` and
+//! `conn` is all of it under one lock; `request` is who opened it; `control` and `sender` are the handles on it, `builder` and
 //! `endpoint` make them.
 
 mod builder;
@@ -35,15 +35,19 @@ mod endpoint;
 mod error;
 mod lifecycle;
 mod queue;
+mod request;
 mod sender;
 mod settings;
 
 pub use builder::SseEmitterBuilder;
 pub(crate) use conn::{Conn, IntoResponseState, SHARED, STATE, TICK, never};
 pub use control::{MAX_HEAD_WAIT, StreamControl};
-pub use endpoint::{Configure, Ending, EndpointOptions, beside, decided};
+pub use endpoint::{Configure, Ending, EndpointOptions, IntoStreamError, beside, decided};
 pub use error::{SendError, TrySendError};
-pub(crate) use queue::Queued;
+pub(crate) use queue::{Kind, Queued};
+pub use request::Request;
 pub use sender::SseEmitter;
 pub(crate) use settings::ConnSettings;
-pub use settings::{DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE};
+pub use settings::{
+    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, MIN_KEEP_ALIVE,
+};

@@ -4,14 +4,14 @@ use std::fmt;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Conn, ConnSettings, SendError, SseEmitterBuilder, StreamControl, TrySendError};
+use super::{Conn, ConnSettings, SendError, StreamControl, TrySendError, request};
 use crate::{boxed::BoxError, close_reason::CloseReason, event::IntoEvent, sync::Arc};
 
 /// One connection, seen from the program.
 ///
 /// Cheap to clone; every clone is the same connection. Any thread may send on any clone at any time;
 /// events never interleave. Returned from a handler it is the response; events sent before that are
-/// kept, within the [capacity](SseEmitterBuilder::capacity).
+/// kept, within the [capacity](crate::SseEmitterBuilder::capacity).
 ///
 /// # Drop
 /// Dropping a clone does nothing while there are others. When the last is dropped, a connection
@@ -57,13 +57,10 @@ impl SseEmitter {
         Self::with(ConnSettings::default())
     }
 
-    /// Sets up an emitter.
-    pub fn builder() -> SseEmitterBuilder {
-        SseEmitterBuilder::default()
-    }
-
     pub(crate) fn with(settings: ConnSettings) -> Self {
-        Self { handle: Arc::new(Handle { conn: Arc::new(Conn::new(settings)) }) }
+        let conn = Arc::new(Conn::new(settings));
+        request::opened(&conn);
+        Self { handle: Arc::new(Handle { conn }) }
     }
 
     pub(crate) fn conn(&self) -> &Arc<Conn> {
@@ -150,7 +147,7 @@ impl SseEmitter {
         self.conn().fail(error.into());
     }
 
-    /// Calls `f` once, if the [timeout](SseEmitterBuilder::timeout) ends this connection.
+    /// Calls `f` once, if the [timeout](crate::SseEmitterBuilder::timeout) ends this connection.
     ///
     /// Callbacks are called in order of registration, one at a time, under no lock; one that panics
     /// does not stop the next. They run on the thread where their cause is noticed, so they must
@@ -189,6 +186,10 @@ impl SseEmitter {
 
     /// Calls `f` once, when everything is over, after all other callbacks. Always: also if the
     /// client leaves, and if this emitter never becomes a response. At once if it is over already.
+    ///
+    /// An emitter that never becomes a response is over when its last clone is dropped. Where `f`, or a
+    /// map that `f` takes it out of, holds a clone itself, `SseLayer` sees to it: a client that leaves
+    /// before its handler has answered ends what was opened for it.
     ///
     /// ```
     /// # use sse_tower_core::{CloseReason, SseEmitter};

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// How long the wire may be silent before a keep-alive comment is written, by default: 15 seconds,
 /// as the WHATWG's authoring notes advise and well under the idle timeouts of common proxies.
 pub const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The shortest keep-alive interval, 10 milliseconds; a shorter one is taken as this, since comments without a
+/// pause between them would be all that a connection does.
+pub const MIN_KEEP_ALIVE: Duration = Duration::from_millis(10);
 /// How many events wait in an emitter's own queue by default.
 pub const DEFAULT_CAPACITY_EVENTS: usize = 256;
 /// How many bytes wait in an emitter's own queue by default: 1 MiB.
@@ -23,7 +26,7 @@ pub(crate) enum KeepAlive {
 impl KeepAlive {
     pub(crate) fn interval(self) -> Option<Duration> {
         match self {
-            Self::Default(interval) | Self::Every(interval) => Some(interval),
+            Self::Default(interval) | Self::Every(interval) => Some(interval.max(MIN_KEEP_ALIVE)),
             Self::Never => None,
         }
     }
@@ -36,6 +39,8 @@ pub(crate) struct ConnSettings {
     pub(crate) retry: Option<Duration>,
     pub(crate) capacity_events: usize,
     pub(crate) capacity_bytes: usize,
+    /// A layer or a server knows of the stream, so a drain ends it.
+    pub(crate) carried: bool,
 }
 
 impl Default for ConnSettings {
@@ -46,6 +51,7 @@ impl Default for ConnSettings {
             retry: None,
             capacity_events: DEFAULT_CAPACITY_EVENTS,
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
+            carried: false,
         }
     }
 }

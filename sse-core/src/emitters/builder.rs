@@ -33,6 +33,25 @@ pub struct EmittersBuilder<K> {
     link: Option<LinkTo<K>>,
 }
 
+impl<K: Key> Emitters<K> {
+    /// Emitters with default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Sets up emitters.
+    pub fn builder() -> EmittersBuilder<K> {
+        EmittersBuilder::default()
+    }
+}
+
+impl<K: Key> Default for Emitters<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<K: Key> EmittersBuilder<K> {
     /// What is kept for those who come later. Default: [`History::default`].
     pub const fn history(mut self, history: History) -> Self {

@@ -9,16 +9,14 @@ use super::{
     hub::{Hub, Key},
     last_event_id::{LastEventId, Seen},
     link::{Gate, replace},
-    one_per_key::Second,
+    one_per_key::{Second, come_back},
     registry::{Registry, Topic},
 };
 use crate::{
     close_reason::CloseReason,
     emitter::{Conn, STATE, SseEmitter},
-    event::{GapReason, bye, gap, id_alone, ready, reset},
-    log::{After, Cursor, Missed, Place, Position, ReaderId, Snapshot, Token},
-    observe,
-    spread::A_DAY,
+    event::{bye, ready, reset},
+    log::{After, Cursor, GAPS_APART, Missed, Place, Position, ReaderId, Snapshot, Token},
     sync::{Arc, lock},
 };
 
@@ -47,7 +45,7 @@ impl<K: Key> Hub<K> {
                 distinct.push(key);
             }
             if distinct.len() > MAX_KEYS_PER_CONNECTION {
-                refuse(emitter.conn(), None);
+                refuse(emitter.conn(), last, None);
                 return emitter;
             }
         }
@@ -84,7 +82,7 @@ impl<K: Key> Hub<K> {
             registry.sweep(self.bounds(), now);
             if !self.is_admitted(&registry, &keys, &mut replaced) {
                 drop(registry);
-                refuse(conn, Some(A_DAY));
+                refuse(conn, last, Some(come_back()));
                 return;
             }
             let opening = self.open(&mut registry, conn, keys, last, now);
@@ -92,7 +90,7 @@ impl<K: Key> Hub<K> {
             opening
         };
         replace(&replaced);
-        self.tell(conn, opening, None);
+        self.tell(conn, opening, last, None);
     }
 
     /// Is there room at these keys, and who has to go? Under the registry's lock, so that of two who
@@ -155,6 +153,7 @@ impl<K: Key> Hub<K> {
         let watermark = self.watermark();
         let (after, reset) = self.resume(seats, last, watermark);
         let mut opening = Opening { reset, ..Opening::default() };
+        let apart = if seats.len() == 1 { 1 } else { GAPS_APART };
         let complete =
             seats.iter().all(|Seat { topic, .. }| lock(&topic.log).completed().is_some());
         // After a reset a key that is complete says everything once more: nothing live will follow.
@@ -166,17 +165,20 @@ impl<K: Key> Hub<K> {
         for (index, Seat { topic, id }) in seats.iter().enumerate() {
             let mut log = lock(&topic.log);
             let history = &self.bounds().history;
-            let mut start = log.start(after, history, now);
+            let mut start = log.start(after, history, now, apart);
             if let Some(since) = since.get(index) {
                 log.waited(&mut start, after, *since, history, now);
             }
-            // What is before the first that waits was seen, or is told of.
-            let begins = log.position_at(start.next).map_or(watermark, Position::before);
-            starts = Some(starts.map_or(begins, |earliest| earliest.min(begins)));
-            log.place(*id, start.next);
             opening.completed.extend(log.completed());
             opening.missed = opening.missed.and(start.missed);
             opening.waiting += start.waiting;
+            let begins = match after {
+                After::Position(position) if start.missed != Missed::None => position,
+                // What is before the first that waits was seen.
+                _ => log.position_at(start.next).map_or(watermark, Position::before),
+            };
+            starts = Some(starts.map_or(begins, |earliest| earliest.min(begins)));
+            log.begin(*id, start);
         }
         opening.start = starts.unwrap_or(watermark);
         opening.complete = complete;
@@ -184,6 +186,9 @@ impl<K: Key> Hub<K> {
     }
 
     /// What a client has seen, from what it says; and whether that means nothing here.
+    ///
+    /// Nobody of another life has seen anything of this one: it gets the history. Of an id that
+    /// stands nowhere nobody knows what was seen.
     fn resume(
         &self,
         seats: &[Seat<K>],
@@ -197,13 +202,9 @@ impl<K: Key> Hub<K> {
                 Some(token) if token.epoch == self.epoch() && token.position <= watermark => {
                     (After::Position(token.position), None)
                 }
-                Some(_) => (After::Everything, Some("epoch")),
+                Some(_) => (After::Nothing, Some("epoch")),
                 None => {
-                    let own_ids = lock(&self.own_ids);
-                    let places = seats.iter().map(|Seat { topic, .. }| {
-                        let own = own_ids.find(&(topic.key.clone(), id.clone()));
-                        own.and(lock(&topic.log).find(id))
-                    });
+                    let places = seats.iter().map(|Seat { topic, .. }| lock(&topic.log).find(id));
                     match places.fold(Place::Nowhere, Place::and) {
                         Place::At(position) if position <= watermark => {
                             (After::Position(position), None)
@@ -218,7 +219,13 @@ impl<K: Key> Hub<K> {
     }
 
     /// Tells the connection what it has to know, outside every lock.
-    pub(super) fn tell(&self, conn: &Arc<Conn>, opening: Opening, gate: Option<&Gate>) {
+    pub(super) fn tell(
+        &self,
+        conn: &Arc<Conn>,
+        opening: Opening,
+        last: &LastEventId,
+        gate: Option<&Gate>,
+    ) {
         let told = opening.reset.is_some() || opening.missed != Missed::None;
         if opening.complete
             && opening.waiting == 0
@@ -230,19 +237,9 @@ impl<K: Key> Hub<K> {
             }
             return;
         }
-        if let Some(reason) = opening.reset {
-            conn.send_control(reset(reason).encode(), true);
-        }
-        match opening.missed {
-            Missed::None => {}
-            Missed::Some(missed) => {
-                observe::gap("history", Some(missed));
-                conn.send_control(gap(GapReason::History, Some(missed)).encode(), true);
-            }
-            Missed::Unknown => {
-                observe::gap("history", None);
-                conn.send_control(gap(GapReason::History, None).encode(), true);
-            }
+        match opening.reset {
+            Some(reason) => conn.send_control(reset(reason), true),
+            None => holds(conn, last),
         }
         drop(opening.unwanted);
         if let Some(gate) = gate {
@@ -250,25 +247,29 @@ impl<K: Key> Hub<K> {
         }
         conn.notify(STATE);
         if self.config.ready_event {
-            conn.send_control(ready(opening.waiting, !told).encode(), false);
+            conn.send_control(ready(opening.waiting, !told), false);
         }
-        let completed = opening.completed.iter().copied().max();
-        if opening.complete
-            && told
-            && let Some(completed) = completed
-        {
-            // Moves the client's position to the end: with one that means nothing, or nothing
-            // certain, it would come back for ever. An id without data dispatches nothing.
-            let id = self.id_at(completed);
-            conn.send_control(id_alone(&id), false);
-        }
-        for _ in opening.completed {
-            conn.log_completed();
-        }
+        // Moves the client's position to the end: with one that means nothing, or nothing certain, it
+        // would come back for ever.
+        let end = opening.completed.iter().max().filter(|_| opening.complete && told);
+        conn.logs_completed(opening.completed.len(), end.map(|end| self.id_at(*end)));
     }
 }
 
-pub(super) fn refuse(conn: &Conn, retry: Option<Duration>) {
+/// The client holds an id that the library did not give: what it says itself must leave it that.
+fn holds(conn: &Conn, last: &LastEventId) {
+    if let Seen::UpTo(id) = &last.0
+        && Token::parse(id.as_str()).is_none()
+    {
+        conn.client_holds(id.clone());
+    }
+}
+
+/// Sends a client away, with the id that it sent.
+pub(super) fn refuse(conn: &Conn, last: &LastEventId, retry: Option<Duration>) {
+    if let Seen::UpTo(id) = &last.0 {
+        conn.client_holds(id.clone());
+    }
     conn.close(CloseReason::Refused, Some(bye(CloseReason::Refused, retry)));
 }
 
@@ -377,13 +378,16 @@ mod tests {
     }
 
     #[test]
-    fn the_second_of_two_is_told_to_stay_away_for_a_day() {
+    fn the_second_of_two_is_told_to_come_back_in_minutes() {
         let config = Config { one_per_key: Some(Second::Refused), ..Config::default() };
         let hub: Arc<Hub<u8>> = Hub::new(config, None);
         let first = hub.connect([7], &LastEventId::default());
         let second = hub.connect([7], &LastEventId::default());
         assert!(!first.is_closed() && second.is_closed());
-        assert!(told(&second).starts_with("retry:86400000\n"));
+        let told = told(&second);
+        let retry = told.lines().find_map(|line| line.strip_prefix("retry:"));
+        let retry: u64 = retry.and_then(|retry| retry.parse().ok()).unwrap();
+        assert!((60_000..=120_000).contains(&retry), "{told}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     registry::Topic,
 };
 use crate::{
-    event::EventId,
+    event::{EventId, GapReason},
     log::{Cursor, Lag, Offset, Overtaken, Position, Read, ReaderId, Record, Source, Until},
     sync::{Arc, lock},
 };
@@ -31,8 +31,8 @@ impl<K: Key> Cursor for TopicCursor<K> {
         log.read(self.id, until).map_or(Read::Nothing, Read::Piece)
     }
 
-    fn overtaken(&mut self) -> Option<Overtaken> {
-        lock(&self.topic.log).overtaken(self.id)
+    fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
+        lock(&self.topic.log).overtaken(self.id, apart)
     }
 
     fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
@@ -67,8 +67,13 @@ impl<K: Key> Cursor for TopicCursor<K> {
         self.start
     }
 
-    fn record_own_id(&self, id: &EventId, position: Position) {
-        lock(&self.hub.own_ids).record(&self.topic.key, id, position);
+    fn next_position(&self) -> Option<Position> {
+        lock(&self.topic.log).next_position(self.id)
+    }
+
+    fn id_at(&self, position: Position, got: bool) -> EventId {
+        let own = if got { lock(&self.topic.log).own_id_at(position).cloned() } else { None };
+        own.unwrap_or_else(|| self.hub.id_at(position))
     }
 
     fn lag(&self) -> Lag {

@@ -3,7 +3,7 @@
 use std::{borrow::Borrow, fmt, hash::Hash, panic::Location};
 
 use super::{
-    EmittersBuilder, LastEventId, Sent,
+    LastEventId, Sent,
     hub::{Hub, Key},
 };
 use crate::{
@@ -49,7 +49,7 @@ use crate::{
 ///
 /// # Lagging
 /// A client that reads more slowly than events come delays nobody. Its connection may be behind by the
-/// [backlog](EmittersBuilder::backlog) or by the history, whichever is more; beyond that
+/// [backlog](crate::EmittersBuilder::backlog) or by the history, whichever is more; beyond that
 /// [`Lag`](crate::Lag) says what it gets, with an example.
 ///
 /// # Closing
@@ -58,8 +58,8 @@ use crate::{
 ///
 /// # Bounds
 /// The log of each key is bounded by the [`History`](crate::History), and for connections that are
-/// behind by the [backlog](EmittersBuilder::backlog); all together by a
-/// [total](EmittersBuilder::total). A key without connection and live history takes no memory but
+/// behind by the [backlog](crate::EmittersBuilder::backlog); all together by a
+/// [total](crate::EmittersBuilder::total). A key without connection and live history takes no memory but
 /// where it ended, for [`MEMORY_AGE`](crate::MEMORY_AGE) and at most
 /// [`MEMORY_KEYS`](crate::MEMORY_KEYS).
 ///
@@ -96,17 +96,6 @@ impl<K: Key> Drop for Handle<K> {
 }
 
 impl<K: Key> Emitters<K> {
-    /// Emitters with default settings.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::builder().build()
-    }
-
-    /// Sets up emitters.
-    pub fn builder() -> EmittersBuilder<K> {
-        EmittersBuilder::default()
-    }
-
     pub(super) fn with(hub: Arc<Hub<K>>) -> Self {
         Self { handle: Arc::new(Handle { hub }) }
     }
@@ -398,12 +387,6 @@ impl<K: Key> Emitters<K> {
 impl<K: Key> Clone for Emitters<K> {
     fn clone(&self) -> Self {
         Self { handle: Arc::clone(&self.handle) }
-    }
-}
-
-impl<K: Key> Default for Emitters<K> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

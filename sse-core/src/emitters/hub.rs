@@ -1,24 +1,25 @@
 //! Events of all keys, in one order.
 
-use std::{borrow::Borrow, collections::HashSet, hash::Hash};
+use std::{borrow::Borrow, collections::HashSet, hash::Hash, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{
     link::{Link, LinkTo},
     one_per_key::Second,
-    own_ids::OwnIds,
     registry::Registry,
     sent::Receipt,
+    sweeper::{Looked, Sweeper},
     wake::wake_readers,
 };
 use crate::{
+    backstop::Watched,
     close_reason::CloseReason,
     emitter::{ConnSettings, SHARED, SendError},
     event::{EventId, SseEvent},
     log::{Bounds, Epoch, Lag, Position, Record, Snapshot, Token, clock},
     sync::{Arc, AtomicU64, Mutex, Ordering, StdMutex, Weak, lock, lock_std},
-    timer::{Tick, Timer},
+    timer::Tick,
 };
 
 /// What a type must be to be a key.
@@ -54,12 +55,10 @@ pub(super) struct Hub<K> {
     /// See [`watermark`](Self::watermark).
     watermark: AtomicU64,
     epoch: Epoch,
-    /// Its lock is taken under any other, and no other under it but a log's.
-    pub(super) own_ids: Mutex<OwnIds<K>>,
     pub(super) config: Config,
     /// Not seen by the model checker: nothing of it runs there, and its lock is taken under the
     /// registry's alone.
-    sweeper: StdMutex<Timer>,
+    sweeper: StdMutex<Sweeper>,
     pub(super) link: Option<Link<K>>,
 }
 
@@ -69,9 +68,8 @@ impl<K: Key> Hub<K> {
             registry: Mutex::new(Registry::new(link.is_some())),
             watermark: AtomicU64::new(Position::from(clock::next()).get()),
             epoch: Epoch::random(),
-            own_ids: Mutex::new(OwnIds::new()),
             config,
-            sweeper: StdMutex::new(Timer::new(Weak::clone(hub) as _)),
+            sweeper: StdMutex::new(Sweeper::new(hub)),
             link: link.map(Link::new),
         });
         if let Some(link) = &hub.link {
@@ -289,24 +287,67 @@ impl<K: Key> Hub<K> {
 
     /// Forgets in time also where nothing else happens.
     pub(super) fn plan_sweep(&self, registry: &Registry<K>, now: Instant) {
-        let mut sweeper = lock_std(&self.sweeper);
-        if !sweeper.is_set()
-            && let Some(at) = registry.next_sweep(self.bounds(), now)
-        {
-            sweeper.set(at);
-        }
+        lock_std(&self.sweeper).plan(now, || registry.next_sweep(self.bounds(), now));
+    }
+
+    fn sweep(&self, now: Instant) {
+        let evicted = {
+            let mut registry = lock(&self.registry);
+            registry.sweep(self.bounds(), now);
+            lock_std(&self.sweeper).done();
+            self.plan_sweep(&registry, now);
+            registry.take_evicted()
+        };
+        self.evict(&evicted);
     }
 }
 
 impl<K: Key> Tick for Hub<K> {
     fn tick(&self, now: Instant) {
-        let evicted = {
-            let mut registry = lock(&self.registry);
-            registry.sweep(self.bounds(), now);
-            lock_std(&self.sweeper).clear();
-            self.plan_sweep(&registry, now);
-            registry.take_evicted()
+        self.sweep(now);
+    }
+}
+
+impl<K: Key> Watched for Hub<K> {
+    fn look(&self) -> Option<Duration> {
+        let looked = lock_std(&self.sweeper).look();
+        match looked {
+            Looked::Nothing => None,
+            Looked::Again(after) => Some(after),
+            Looked::Overdue(at) => {
+                self.sweep(Instant::now().max(at));
+                lock_std(&self.sweeper).look_again()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::History;
+
+    #[test]
+    fn a_history_is_swept_though_the_runtime_of_its_first_send_does_nothing_any_more() {
+        let bounds = Bounds {
+            history: History::events(10).age(Duration::from_millis(50)),
+            ..Bounds::default()
         };
-        self.evict(&evicted);
+        let hubs = [true, false].map(|ends| {
+            let hub: Arc<Hub<u8>> = Hub::new(Config { bounds, ..Config::default() }, None);
+            let first =
+                tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            first.block_on(async { hub.send(&1, SseEvent::data("x")) }).unwrap();
+            // Ended, or there and driven by nobody.
+            let idles = (!ends).then_some(first);
+            (hub, idles)
+        });
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        for (hub, _) in &hubs {
+            while lock(&hub.registry).events() > 0 {
+                assert!(std::time::Instant::now() < deadline, "it is kept for ever");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
     }
 }

@@ -11,9 +11,11 @@
 //! # Coming back
 //!
 //! A client says the last id that it has seen. From an id of this `Emitters` it goes on right behind
-//! that event, at whatever keys; from an id of the program's own if it was used once and is still
-//! known. It is told what it cannot get: with `stream-gap` how many events the history has dropped,
-//! with `stream-reset` that its id means nothing here. Nothing is left out in silence.
+//! that event, at whatever keys; from an id of the program's own if it is certain that one event
+//! of the log alone had it. It is told what it cannot get: with `stream-gap` how many events the history has
+//! dropped, with `stream-reset` that its id means nothing here; once, since both carry the place from
+//! which it goes on. An id that was given to one connection alone is no place: nobody can know who comes
+//! back with it. Nothing is left out in silence.
 //!
 //! # Lagging
 //!
@@ -33,9 +35,7 @@
 //! have one order; wakers are called after it. `connect` admits, gives cursors under the same lock
 //! (so that nothing is sent between the look at the history and the first live event), and tells the
 //! connection what it has to know after it. `registry` keeps the bounds on all logs together, and
-//! forgets keys. `cursor` is how a connection reads one key; `own_ids` remembers where a client
-//! stood when it got an id of the program's own on its connection alone; `wake` wakes the readers;
-//! `one_per_key`, `last_event_id`, `sent`, `builder` and `handle` are what programs see.
+//! forgets keys. `cursor` is how a connection reads one key; `wake` wakes the readers; `one_per_key`, `last_event_id`, `sent`, `builder` and `handle` are what programs see.
 //!
 //! `link` is what changes with a backplane: what is sent goes to the store, and the logs are filled
 //! from there.
@@ -45,14 +45,15 @@
 mod builder;
 mod connect;
 mod cursor;
+mod filter;
 mod handle;
 mod hub;
 mod last_event_id;
 mod link;
 mod one_per_key;
-mod own_ids;
 mod registry;
 mod sent;
+mod sweeper;
 mod wake;
 
 pub use builder::EmittersBuilder;

@@ -1,5 +1,9 @@
 //! One connection per key.
 
+use std::time::Duration;
+
+use crate::spread::jittered;
+
 /// What happens to a second connection where one per key is allowed.
 ///
 /// ```
@@ -14,6 +18,16 @@
 pub enum Second {
     /// It takes the place of the first, which ends and is told not to come back for a day.
     Replaces,
-    /// It is turned away, and told not to come back for a day.
+    /// It is turned away, and told to come back in a minute or two: the first may be a connection of
+    /// the same client that is dead and was not noticed yet.
     Refused,
+}
+
+/// When whoever was turned away comes back: well after a dead connection was noticed, and each at a
+/// moment of its own.
+const COME_BACK: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(120));
+
+/// When this client comes back, that was turned away.
+pub(super) fn come_back() -> Duration {
+    jittered(COME_BACK.0, COME_BACK.1)
 }

@@ -2,13 +2,13 @@
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
-    hash::Hash,
+    hash::{BuildHasher, Hash},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::link::TopicLink;
+use super::{filter::Filter, link::TopicLink};
 use crate::{
     emitter::Conn,
     log::{Bounds, Change, Log, Position, ReaderId, ReceiverCount, Record, Seq, Snapshot},
@@ -76,6 +76,8 @@ pub(super) struct Registry<K> {
     connections: usize,
     /// No event of a key that is not in `topics` has a later position.
     forgotten: Position,
+    /// Keys that are not in `topics`, and once had events with ids that the program gave.
+    had_own_ids: Filter,
     /// A backplane says how long keys stay, not their connections and history.
     linked: bool,
     /// Keys without connections of which something was dropped for want of room, on a backplane.
@@ -105,9 +107,15 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             bytes: 0,
             connections: 0,
             forgotten: Position::ZERO,
+            had_own_ids: Filter::default(),
             linked,
             evicted: Vec::new(),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn events(&self) -> usize {
+        self.events
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -136,11 +144,16 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         key: K,
         link: impl FnOnce() -> Option<Box<TopicLink>>,
     ) -> Arc<Topic<K>> {
+        let had_own_ids = self.had_own_ids.may_have(|| self.topics.hasher().hash_one(&key));
         match self.topics.entry(key) {
             Entry::Occupied(entry) => Arc::clone(entry.get()),
             Entry::Vacant(entry) => {
                 let key = entry.key().clone();
-                let topic = Arc::new(Topic::new(key, Log::new(self.forgotten), link()));
+                let mut log = Log::new(self.forgotten);
+                if had_own_ids {
+                    log.inherit_own_ids();
+                }
+                let topic = Arc::new(Topic::new(key, log, link()));
                 Arc::clone(entry.insert(topic))
             }
         }
@@ -286,11 +299,14 @@ impl<K: Eq + Hash + Clone> Registry<K> {
 
     fn remove(&mut self, topic: &Arc<Topic<K>>, last: Position) {
         if self.topics.get(&topic.key).is_some_and(|known| Arc::ptr_eq(known, topic)) {
+            if lock(&topic.log).has_own_ids() {
+                self.had_own_ids.insert(self.topics.hasher().hash_one(&topic.key));
+            }
             self.topics.remove(&topic.key);
             self.forgotten = self.forgotten.max(last);
         }
         if self.topics.is_empty() {
-            self.topics = HashMap::new();
+            self.topics.shrink_to_fit();
         }
     }
 

@@ -1,8 +1,16 @@
-//! Waking the readers of a log. A few are woken by whoever publishes; many by a task, so that
-//! nobody waits for it.
+//! Waking the readers of a log. A few are woken by whoever publishes; many in slices, so that nobody
+//! waits for it.
+//!
+//! Where that happens must not matter to the readers. So the walk is kept with the log, and whoever
+//! comes takes the next slice: a task of the publisher's runtime as a rule, and the
+//! [last resort](crate::backstop) where that makes no progress, because its runtime has ended, is not
+//! driven any more, or is blocked by the publisher.
+
+use std::time::Duration;
 
 use super::registry::Topic;
 use crate::{
+    backstop::{self, Watched},
     emitter::{Conn, SHARED},
     log::Snapshot,
     sync::{Arc, lock},
@@ -11,6 +19,9 @@ use crate::{
 /// How many readers whoever publishes wakes himself, and how many the task wakes before others have
 /// their turn; in blocks of the list of readers.
 const BLOCKS: usize = 4;
+
+/// For how long a walk may stand still before the last resort ends it.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Wakes the readers of a log to which something was appended: now, or soon.
 pub(super) fn wake_readers<K: Send + Sync + 'static>(
@@ -21,14 +32,17 @@ pub(super) fn wake_readers<K: Send + Sync + 'static>(
         return wake(readers.iter());
     }
     // Without a runtime, as under the model checker, there is no task to leave it to.
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        if lock(&topic.log).begin_wake() {
-            let slices = Slices { topic: Arc::clone(topic), readers: Some(readers), next: 0 };
-            runtime.spawn(slices.run());
-        }
-        return;
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        return wake(readers.iter());
+    };
+    let begun = lock(&topic.log).begin_wake(readers);
+    if begun.to_watch {
+        let topic: Arc<dyn Watched> = Arc::clone(topic) as _;
+        backstop::watch(Arc::downgrade(&topic), PATIENCE);
     }
-    wake(readers.iter());
+    if begun.to_walk {
+        runtime.spawn(Walk { topic: Arc::clone(topic) }.run());
+    }
 }
 
 fn wake<'a>(readers: impl Iterator<Item = &'a Arc<Conn>>) {
@@ -37,40 +51,39 @@ fn wake<'a>(readers: impl Iterator<Item = &'a Arc<Conn>>) {
     }
 }
 
-/// Readers that are woken slice by slice. Dropped before its end, as by a runtime that stops, it
-/// wakes the others at once.
-struct Slices<K> {
-    topic: Arc<Topic<K>>,
-    /// `None` when all are woken.
-    readers: Option<Snapshot<Conn>>,
-    /// The block that is woken next.
-    next: usize,
+/// Wakes some. `false` if nobody is left.
+fn step<K>(topic: &Topic<K>) -> bool {
+    let Some((readers, blocks)) = lock(&topic.log).next_to_wake(BLOCKS) else { return false };
+    for block in blocks {
+        wake(readers.block(block));
+    }
+    true
 }
 
-impl<K> Slices<K> {
-    async fn run(mut self) {
-        while self.step() {
+/// Readers that are woken slice by slice. Dropped before its end, as by a runtime that stops, it
+/// wakes the others at once.
+struct Walk<K> {
+    topic: Arc<Topic<K>>,
+}
+
+impl<K> Walk<K> {
+    async fn run(self) {
+        while step(&self.topic) {
             tokio::task::yield_now().await;
         }
     }
+}
 
-    /// Wakes some. `false` if nobody is left.
-    fn step(&mut self) -> bool {
-        let Some(readers) = &self.readers else { return false };
-        for block in self.next..self.next + BLOCKS {
-            wake(readers.block(block));
-        }
-        self.next += BLOCKS;
-        if self.next >= readers.blocks() {
-            self.readers = lock(&self.topic.log).finish_wake();
-            self.next = 0;
-        }
-        self.readers.is_some()
+impl<K> Drop for Walk<K> {
+    fn drop(&mut self) {
+        while step(&self.topic) {}
     }
 }
 
-impl<K> Drop for Slices<K> {
-    fn drop(&mut self) {
-        while self.step() {}
+impl<K: Send + Sync + 'static> Watched for Topic<K> {
+    fn look(&self) -> Option<Duration> {
+        let stands_still = lock(&self.log).look_at_walk()?;
+        while stands_still && step(self) {}
+        Some(PATIENCE)
     }
 }

@@ -30,6 +30,39 @@ pub struct SseEventBuilder {
     error: Option<InvalidEvent>,
 }
 
+impl SseEvent {
+    /// Starts an event of several fields.
+    ///
+    /// ```
+    /// # use sse_tower_core::{InvalidEvent, SseEvent};
+    /// # fn main() -> Result<(), InvalidEvent> {
+    /// let event = SseEvent::builder().name("finish").data("哈哈").build()?;
+    /// assert_eq!(event.name().map(|name| name.as_str()), Some("finish"));
+    /// # Ok(()) }
+    /// ```
+    pub fn builder() -> SseEventBuilder {
+        SseEventBuilder::default()
+    }
+
+    /// An event with `value` as JSON in its data.
+    ///
+    /// # Errors
+    /// [`InvalidEvent::Json`] if `value` cannot be serialised. Nothing is written then: the value
+    /// is serialised before the event is made.
+    ///
+    /// ```
+    /// # use sse_tower_core::SseEvent;
+    /// # fn main() -> Result<(), sse_tower_core::InvalidEvent> {
+    /// assert_eq!(SseEvent::json(&[1, 2])?.encode(), "data:[1,2]\n\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, InvalidEvent> {
+        Self::builder().json(value).build()
+    }
+}
+
 impl SseEventBuilder {
     /// Sets the event's name: a constant [`EventName`], or text that is checked.
     ///

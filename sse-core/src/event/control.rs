@@ -1,20 +1,26 @@
-//! What the library itself says on a stream. Control events carry no id, so that the client's
-//! position stays where it is.
+//! What the library itself says on a stream. Each control event is given the client's position as its
+//! id when it goes out, since only then it is known: some clients lose their position with an event
+//! that has none.
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::{EventName, SseEvent};
+use bytes::Bytes;
+
+use super::{EventId, EventName, SseEvent};
 use crate::close_reason::CloseReason;
 
 /// Some events were not delivered: data is JSON with `reason` and `missed`, how many (`null` where
-/// that is not known any more). What follows is contiguous again.
+/// that is not known any more). What follows is contiguous again. Its id is the place behind what is
+/// missing, so that nobody is told twice.
 pub const STREAM_GAP: EventName = EventName::from_static("stream-gap");
-/// The client's position means nothing here: data is JSON with `reason`. Reload your snapshot; what
-/// follows is live.
+/// The client's position means nothing here: data is JSON with `reason`. Reload your snapshot. What
+/// follows is live, or with the reason `epoch` all of the history, since nobody can have seen any of
+/// it. Its id is the place where that begins, so that nobody is told twice.
 pub const STREAM_RESET: EventName = EventName::from_static("stream-reset");
-/// The server ends this stream on purpose: data is JSON with `reason`.
+/// The server ends this stream on purpose: data is JSON with `reason`. Its id is the client's own.
 pub const STREAM_BYE: EventName = EventName::from_static("stream-bye");
-/// Everything from history was written: data is JSON with `replayed` (how many) and `complete`.
+/// Everything from history was written: data is JSON with `replayed` (how many) and `complete`. Its
+/// id is where the client stands.
 pub const STREAM_READY: EventName = EventName::from_static("stream-ready");
 
 /// The farewell of a stream that is ended on purpose; `retry` tells the client when to come back.
@@ -31,6 +37,15 @@ pub fn bye(reason: CloseReason, retry: Option<Duration>) -> SseEvent {
         builder = builder.retry(retry);
     }
     control(builder, STREAM_BYE, format_args!("{{\"reason\":\"{reason}\"}}"))
+}
+
+/// `event` on the wire, with the id that the client holds.
+#[must_use]
+pub fn encode_with_id(event: SseEvent, id: Option<&EventId>) -> Bytes {
+    match id {
+        Some(id) => event.encode_with_id(id.as_str()),
+        None => event.encode(),
+    }
 }
 
 /// Why events are missing from a stream.

@@ -18,6 +18,18 @@ pub(crate) fn id_alone(id: &EventId) -> Bytes {
     encoder.finish()
 }
 
+/// An encoded event with an id that was not known when it was encoded; what is none stays as it is.
+pub(crate) fn frame_with_id(frame: &Bytes, id: &EventId) -> Bytes {
+    let Some(fields) = frame.strip_suffix(b"\n").filter(|fields| fields.ends_with(b"\n")) else {
+        return frame.clone();
+    };
+    let mut buffer = BytesMut::with_capacity(frame.len() + id.as_str().len() + TAIL);
+    buffer.put_slice(fields);
+    let mut encoder = Encoder { buffer, ends_blank: true };
+    encoder.line("id", id.as_str());
+    encoder.finish()
+}
+
 /// Room for what a keyed log adds: `id:`, a token, its line end and the blank line.
 const TAIL: usize = 48;
 
@@ -136,6 +148,13 @@ mod tests {
     #[test]
     fn an_id_alone_has_no_data() {
         assert_eq!(id_alone(&EventId::from_static("6666")), "id:6666\n\n");
+    }
+
+    #[test]
+    fn an_id_that_is_known_later_is_the_last_field() {
+        let id = EventId::from_static("6666");
+        assert_eq!(frame_with_id(&encoded("data", "x"), &id), "data:x\nid:6666\n\n");
+        assert_eq!(frame_with_id(&encoded("", "x"), &id), ":x\n");
     }
 
     #[test]

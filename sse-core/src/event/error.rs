@@ -22,6 +22,15 @@ pub enum InvalidEvent {
     /// A client ignores an id that contains NUL (WHATWG HTML 9.2.6).
     #[error("event id contains NUL, which makes clients ignore it; take it out")]
     IdWithNul,
+    /// An id with another control character cannot be sent back: such a header is answered with 400,
+    /// after which an `EventSource` never dials again.
+    #[error(
+        "event id contains a control character, with which no client could come back; take it out"
+    )]
+    IdWithControl,
+    /// A space at an end of an id is lost on its way back.
+    #[error("event id begins or ends with a space, which is lost on its way back; take it out")]
+    IdWithBlankEnd,
     /// An empty id makes a client forget where it was.
     #[error("event id is empty, which would make clients forget their position; leave it out")]
     EmptyId,

@@ -18,9 +18,10 @@ use std::fmt;
 use bytes::Bytes;
 
 pub use builder::SseEventBuilder;
+pub use control::encode_with_id;
 pub(crate) use control::{GapReason, gap, ready, reset};
 pub use control::{STREAM_BYE, STREAM_GAP, STREAM_READY, STREAM_RESET, bye};
-pub(crate) use encode::{Encoder, id_alone};
+pub(crate) use encode::{Encoder, frame_with_id, id_alone};
 pub use encode::{KEEP_ALIVE_COMMENT, MAX_EVENT_BYTES};
 pub use error::InvalidEvent;
 pub use id::EventId;
@@ -62,24 +63,6 @@ impl SseEvent {
         Self { encoder, id: None, name: None }
     }
 
-    /// An event with `value` as JSON in its data.
-    ///
-    /// # Errors
-    /// [`InvalidEvent::Json`] if `value` cannot be serialised. Nothing is written then: the value
-    /// is serialised before the event is made.
-    ///
-    /// ```
-    /// # use sse_tower_core::SseEvent;
-    /// # fn main() -> Result<(), sse_tower_core::InvalidEvent> {
-    /// assert_eq!(SseEvent::json(&[1, 2])?.encode(), "data:[1,2]\n\n");
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "json")]
-    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, InvalidEvent> {
-        Self::builder().json(value).build()
-    }
-
     /// A comment: clients ignore it, proxies see that the connection lives.
     ///
     /// ```
@@ -90,19 +73,6 @@ impl SseEvent {
         let mut encoder = Encoder::default();
         encoder.lines("", text.as_ref());
         Self { encoder, id: None, name: None }
-    }
-
-    /// Starts an event of several fields.
-    ///
-    /// ```
-    /// # use sse_tower_core::{InvalidEvent, SseEvent};
-    /// # fn main() -> Result<(), InvalidEvent> {
-    /// let event = SseEvent::builder().name("finish").data("哈哈").build()?;
-    /// assert_eq!(event.name().map(|name| name.as_str()), Some("finish"));
-    /// # Ok(()) }
-    /// ```
-    pub fn builder() -> SseEventBuilder {
-        SseEventBuilder::default()
     }
 
     /// The id that was set, if any. On a keyed log an event without one gets one.

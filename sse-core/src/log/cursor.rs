@@ -1,7 +1,7 @@
 //! How a connection reads a log, whatever the type of its key.
 
 use super::{Lag, Offset, Overtaken, Piece, Position, Record, Until};
-use crate::event::EventId;
+use crate::event::{EventId, GapReason};
 
 /// How one connection reads one log. Dropping it leaves the log.
 pub(crate) trait Cursor: Send {
@@ -9,8 +9,9 @@ pub(crate) trait Cursor: Send {
     /// or this reader was overtaken. `quiet` is asked while nobody can append.
     fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read;
 
-    /// How many records were dropped before this reader came to them, once.
-    fn overtaken(&mut self) -> Option<Overtaken>;
+    /// What was dropped before this reader came to it, once; with the positions of at most the newest
+    /// `apart` of them.
+    fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)>;
 
     /// The records up to `until` that fit `budget` bytes, and whether these are all. The cursor
     /// stays.
@@ -38,8 +39,12 @@ pub(crate) trait Cursor: Send {
     /// The position that this reader began after.
     fn start(&self) -> Position;
 
-    /// Remembers that this connection got an event of its own with `id` after `position`.
-    fn record_own_id(&self, id: &EventId, position: Position);
+    /// Where the next event stands that waits for this reader, if one does.
+    fn next_position(&self) -> Option<Position>;
+
+    /// The id by which a client comes back that has seen everything of this source up to `position`;
+    /// if it got the event there, that of the event.
+    fn id_at(&self, position: Position, got: bool) -> EventId;
 
     /// What happens when this reader is too slow.
     fn lag(&self) -> Lag;

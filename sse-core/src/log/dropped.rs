@@ -8,6 +8,9 @@ use super::{Missed, Position};
 pub(super) const DROPPED_POSITIONS: usize = 1024;
 /// The same, while nobody reads the log and it keeps nothing.
 pub(super) const RETIRED_POSITIONS: usize = 8;
+/// Of how many events that a connection to several keys missed at one of them it is told in their place
+/// among those of the others; of older ones at the beginning.
+pub(crate) const GAPS_APART: usize = 32;
 
 /// The positions of the newest dropped events, oldest first.
 #[derive(Debug)]
@@ -44,6 +47,16 @@ impl Dropped {
     /// The position of the newest dropped event.
     pub(super) fn newest(&self) -> Position {
         self.positions.back().copied().unwrap_or(self.beyond)
+    }
+
+    /// The positions of the newest `count` dropped events, as far as they are known, oldest first; at
+    /// least one.
+    pub(super) fn newest_of(&self, count: usize) -> Vec<Position> {
+        let known = self.positions.len().min(count);
+        match self.positions.range(self.positions.len() - known..) {
+            newest if known > 0 => newest.copied().collect(),
+            _ => vec![self.newest()],
+        }
     }
 
     /// How many were dropped after `position`.

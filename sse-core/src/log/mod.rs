@@ -36,10 +36,13 @@
 //! remembers where that was. It may be trimmed, cleared and retired like any other.
 //!
 //! Bottom to top: `clock` and `position` (the two numbers), `record`, `dropped`, `history` (how
-//! much is kept), `readers`, then `retention` and `reading` as the two halves of [`Log`]; `cursor`
+//! much is kept), `own_ids` (whether an id of the program's says where its event stands), `readers`, then `retention` and `reading` as the two halves of [`Log`]; `cursor`
 //! and `receivers` are how a connection sees a log without knowing the type of its key.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::Range,
+};
 
 use bytes::Bytes;
 
@@ -47,6 +50,7 @@ pub(crate) mod clock;
 mod cursor;
 mod dropped;
 mod history;
+mod own_ids;
 mod position;
 mod readers;
 mod reading;
@@ -57,11 +61,13 @@ mod retention;
 pub(crate) use clock::Offset;
 pub(crate) use cursor::{Cursor, Read, Source};
 use dropped::Dropped;
+pub(crate) use dropped::GAPS_APART;
 pub(crate) use history::Bounds;
 pub use history::{
     DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
     History, Lag,
 };
+use own_ids::OwnIds;
 pub use position::{Epoch, Position};
 pub(crate) use position::{Place, Token};
 use readers::Readers;
@@ -72,7 +78,7 @@ pub(crate) use receivers::{ReceiverCount, ReceiverCounts};
 pub(crate) use record::RECORD_COST;
 pub(crate) use record::{After, Change, Missed, Overtaken, Piece, Record, Seq, Until};
 
-use crate::{event::EventId, sync::Arc};
+use crate::sync::Arc;
 
 /// The frames of one key, and who reads them. Records have consecutive numbers, by which cursors
 /// count; offsets and positions only rise.
@@ -85,7 +91,12 @@ pub(crate) struct Log<T> {
     /// The position of the newest record that there ever was.
     newest: Position,
     dropped: Dropped,
+    /// What is known of the ids that the program gave, if it ever gave one.
+    own_ids: Option<Box<OwnIds>>,
     completed: Option<Position>,
+    /// What readers missed before they came, until they are told.
+    #[allow(clippy::box_collection, reason = "nearly always none, and a log is one for each key")]
+    missed: Option<Box<HashMap<ReaderId, Overtaken>>>,
     readers: Readers<T>,
     /// No reader reads anything before this. May be too low, never too high.
     floor: Seq,
@@ -93,7 +104,9 @@ pub(crate) struct Log<T> {
     credit: usize,
     /// What several readers would join alike when they catch up together.
     joined: Option<Joined>,
-    wake: WakeState,
+    walk: Option<Box<Walk<T>>>,
+    /// Somebody looks from time to time whether the walk goes on.
+    is_watched: bool,
 }
 
 /// Frames that were joined for one reader, and that others want too.
@@ -105,14 +118,25 @@ struct Joined {
     readers_left: usize,
 }
 
-/// Is somebody waking the readers?
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum WakeState {
-    #[default]
-    Idle,
-    Waking,
-    /// And has to begin again, since something was appended meanwhile.
-    Again,
+/// Readers that are being woken, by whoever comes.
+#[derive(Debug)]
+struct Walk<T> {
+    readers: Snapshot<T>,
+    /// The block of them that is woken next.
+    next: usize,
+    /// It has to begin again, since something was appended meanwhile.
+    again: bool,
+    /// Nobody has come since somebody looked.
+    stands_still: bool,
+}
+
+/// What is to be done so that the readers are woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BegunWalk {
+    /// Nobody walks yet.
+    pub(crate) to_walk: bool,
+    /// Nobody watches over those who do.
+    pub(crate) to_watch: bool,
 }
 
 impl<T> Log<T> {
@@ -124,12 +148,15 @@ impl<T> Log<T> {
             bytes: 0,
             newest: Position::ZERO,
             dropped: Dropped::new(forgotten),
+            own_ids: None,
             completed: None,
+            missed: None,
             readers: Readers::new(),
             floor: Seq::ZERO,
             credit: 0,
             joined: None,
-            wake: WakeState::Idle,
+            walk: None,
+            is_watched: false,
         }
     }
 
@@ -156,12 +183,6 @@ impl<T> Log<T> {
     /// The position of the record `seq`, if there is one yet.
     pub(crate) fn position_at(&self, seq: Seq) -> Option<Position> {
         self.get(seq).map(|record| record.position)
-    }
-
-    /// Where the event with this id stands, if it is here.
-    pub(crate) fn find(&self, id: &EventId) -> Place {
-        let own = self.records.iter().filter(|record| record.own_id.as_ref() == Some(id));
-        own.fold(Place::Nowhere, |all, record| all.and(Place::At(record.position)))
     }
 
     /// The number of the first record after `position`, or of the next one.
@@ -212,21 +233,44 @@ impl<T> Log<T> {
 
     pub(crate) fn leave(&mut self, id: ReaderId) {
         self.joined = None;
+        if let Some(missed) = &mut self.missed {
+            missed.remove(&id);
+        }
         self.readers.leave(id);
     }
 
-    /// The readers are to be woken. `false` if somebody does it already, and will begin again.
-    pub(crate) fn begin_wake(&mut self) -> bool {
-        let nobody = self.wake == WakeState::Idle;
-        self.wake = if nobody { WakeState::Waking } else { WakeState::Again };
-        nobody
+    /// The readers are to be woken: from now on by whoever asks whom to wake.
+    pub(crate) fn begin_wake(&mut self, readers: Snapshot<T>) -> BegunWalk {
+        let to_walk = self.walk.is_none();
+        match &mut self.walk {
+            Some(walk) => walk.again = true,
+            None => {
+                let walk = Walk { readers, next: 0, again: false, stands_still: false };
+                self.walk = Some(Box::new(walk));
+            }
+        }
+        BegunWalk { to_walk, to_watch: !std::mem::replace(&mut self.is_watched, true) }
     }
 
-    /// Somebody has woken the readers; has to do it again, if there is something.
-    pub(crate) fn finish_wake(&mut self) -> Option<Snapshot<T>> {
-        let again = self.wake == WakeState::Again;
-        self.wake = if again { WakeState::Waking } else { WakeState::Idle };
-        again.then(|| self.snapshot())
+    /// Who is to be woken next: these blocks, `count` at most. `None` once all are.
+    pub(crate) fn next_to_wake(&mut self, count: usize) -> Option<(Snapshot<T>, Range<usize>)> {
+        let walk = self.walk.as_mut()?;
+        if walk.next >= walk.readers.blocks() {
+            if !walk.again {
+                self.walk = None;
+                return None;
+            }
+            (walk.readers, walk.next, walk.again) = (self.readers.snapshot(), 0, false);
+        }
+        let blocks = walk.next..walk.next + count;
+        (walk.next, walk.stands_still) = (blocks.end, false);
+        Some((walk.readers.clone(), blocks))
+    }
+
+    /// Has nobody gone on since the last time? `None` if there is nothing to look at any more.
+    pub(crate) fn look_at_walk(&mut self) -> Option<bool> {
+        self.is_watched = self.walk.is_some();
+        Some(std::mem::replace(&mut self.walk.as_mut()?.stands_still, true))
     }
 
     // Its end.

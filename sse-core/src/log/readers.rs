@@ -12,7 +12,7 @@ const BLOCK: usize = 64;
 const VACANT: Seq = Seq::NEVER;
 
 /// Which reader of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ReaderId(usize);
 
 /// Shared by snapshots and copied on a change. Always the standard library's `Arc`: the model
@@ -66,6 +66,12 @@ pub(super) struct Readers<T> {
 /// The readers at one moment.
 #[derive(Debug)]
 pub(crate) struct Snapshot<T>(Blocks<T>);
+
+impl<T> Clone for Snapshot<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 impl<T> Readers<T> {
     pub(super) fn new() -> Self {

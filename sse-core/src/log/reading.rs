@@ -9,13 +9,21 @@ use super::{
     After, History, Joined, Log, Missed, Offset, Overtaken, Piece, Position, ReaderId, Record, Seq,
     Until, record::Start, retention::is_older,
 };
+use crate::event::{EventId, GapReason};
 
 /// How many bytes a reader takes at once, unless one event alone is larger.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 
 impl<T> Log<T> {
-    /// Where a reader begins that was at `after`.
-    pub(crate) fn start(&self, after: After, history: &History, now: Instant) -> Start {
+    /// Where a reader begins that was at `after`, and where at most `apart` of the newest stood that
+    /// it missed.
+    pub(crate) fn start(
+        &self,
+        after: After,
+        history: &History,
+        now: Instant,
+        apart: usize,
+    ) -> Start {
         let (next, missed) = match after {
             After::Everything => (self.end(), Missed::None),
             After::Nothing => (self.history_start(history, now), Missed::None),
@@ -23,7 +31,27 @@ impl<T> Log<T> {
                 (self.first.plus(self.seen(position)), self.dropped.after(position))
             }
         };
-        Start { next, waiting: self.end().since(next), missed }
+        let lost = match missed {
+            Missed::None => Vec::new(),
+            Missed::Some(count) => {
+                self.dropped.newest_of(apart.min(usize::try_from(count).unwrap_or(apart)))
+            }
+            Missed::Unknown => self.dropped.newest_of(apart),
+        };
+        Start { next, waiting: self.end().since(next), missed, lost }
+    }
+
+    /// Where the next record stands that waits for this reader.
+    pub(crate) fn next_position(&self, id: ReaderId) -> Option<Position> {
+        let (next, _) = self.next(id);
+        self.position_at(next)
+    }
+
+    /// The program's own id of the event at `position`, if that is here and has one.
+    pub(crate) fn own_id_at(&self, position: Position) -> Option<&EventId> {
+        let index = self.records.partition_point(|record| record.position < position);
+        let record = self.records.get(index).filter(|record| record.position == position);
+        record.and_then(|record| record.own_id.as_ref())
     }
 
     /// The same for a reader that has waited for this log since `since`: it gets everything that came after that, and
@@ -43,6 +71,8 @@ impl<T> Log<T> {
                 let too_old = first.since(start.next);
                 start.missed = start.missed.and(Missed::Some(too_old));
                 start.next = first;
+                let last = self.position_at(first).map_or(self.newest, Position::before);
+                start.lost = vec![last];
             }
         } else {
             start.next = start.next.min(came);
@@ -70,17 +100,44 @@ impl<T> Log<T> {
         (next, next.since(self.first) as usize)
     }
 
-    /// Was this reader overtaken?
+    /// Was this reader overtaken, or has to be told of something else that is missing?
     pub(crate) fn is_overtaken(&self, id: ReaderId) -> bool {
         self.readers.cursor(id) < self.first
+            || self.missed.as_ref().is_some_and(|missed| missed.contains_key(&id))
     }
 
-    /// How many records were dropped before this reader came to them, once: its cursor moves on.
-    pub(crate) fn overtaken(&mut self, id: ReaderId) -> Option<Overtaken> {
+    /// A reader that has joined begins here.
+    pub(crate) fn begin(&mut self, id: ReaderId, start: Start) {
+        self.place(id, start.next);
+        if start.missed != Missed::None {
+            let missed = Overtaken { missed: start.missed, positions: start.lost };
+            self.missed.get_or_insert_default().insert(id, missed);
+        }
+    }
+
+    fn take_missed(&mut self, id: ReaderId) -> Option<Overtaken> {
+        let missed = self.missed.as_mut()?.remove(&id);
+        self.missed.take_if(|missed| missed.is_empty());
+        missed
+    }
+
+    /// What was dropped before this reader came, or before it came to it; each once, and its cursor
+    /// moves on. With the positions of at most the newest `apart` of them.
+    pub(crate) fn overtaken(
+        &mut self,
+        id: ReaderId,
+        apart: usize,
+    ) -> Option<(GapReason, Overtaken)> {
+        if let Some(missed) = self.take_missed(id) {
+            return Some((GapReason::History, missed));
+        }
         let next = self.readers.cursor(id);
         (next < self.first).then(|| {
             self.readers.advance(id, self.first);
-            Overtaken { missed: self.first.since(next), position: self.dropped.newest() }
+            let missed = self.first.since(next);
+            let apart = apart.min(usize::try_from(missed).unwrap_or(apart));
+            let positions = self.dropped.newest_of(apart);
+            (GapReason::Lagged, Overtaken { missed: Missed::Some(missed), positions })
         })
     }
 
@@ -226,7 +283,7 @@ pub(super) mod tests {
     #[test]
     fn a_client_that_comes_for_the_first_time_begins_with_the_history() {
         let (log, now) = (log(1..=5), Instant::now());
-        let start = log.start(After::Nothing, &History::events(3), now);
+        let start = log.start(After::Nothing, &History::events(3), now, 1);
         assert_eq!((start.waiting, start.missed), (3, Missed::None));
         assert_eq!(log.position_at(start.next), Some(Position::new(3)));
     }
@@ -235,7 +292,7 @@ pub(super) mod tests {
     fn a_client_that_comes_back_begins_behind_what_it_has_seen() {
         let (log, now) = (log([2, 4, 6]), Instant::now());
         for (seen, next) in [(2, Some(4)), (3, Some(4)), (5, Some(6)), (6, None)] {
-            let start = log.start(After::Position(Position::new(seen)), &History::none(), now);
+            let start = log.start(After::Position(Position::new(seen)), &History::none(), now, 1);
             assert_eq!(log.position_at(start.next), next.map(Position::new), "after {seen}");
             assert_eq!(start.missed, Missed::None);
         }
@@ -246,14 +303,14 @@ pub(super) mod tests {
         let mut log = log(1..=5);
         log.drop_through(Seq::ZERO.plus(2), &mut Change::default());
         let after = After::Position(Position::new(1));
-        let start = log.start(after, &History::events(9), Instant::now());
+        let start = log.start(after, &History::events(9), Instant::now(), 1);
         assert_eq!((start.missed, start.waiting), (Missed::Some(2), 2));
     }
 
     #[test]
     fn what_comes_from_now_on_is_nothing_yet() {
         let log = log(1..=2);
-        let start = log.start(After::Everything, &History::events(9), Instant::now());
+        let start = log.start(After::Everything, &History::events(9), Instant::now(), 1);
         assert_eq!((start.next, start.waiting, start.missed), (log.end(), 0, Missed::None));
     }
 
@@ -321,9 +378,10 @@ pub(super) mod tests {
         let mut log = log(1..=4);
         let id = log.join(Arc::new(()), Seq::ZERO);
         log.drop_through(Seq::ZERO.plus(1), &mut Change::default());
-        let overtaken = Overtaken { missed: 2, position: Position::new(2) };
-        assert_eq!(log.overtaken(id), Some(overtaken));
-        assert_eq!(log.overtaken(id), None);
+        let positions_of = [1, 2].map(Position::new).to_vec();
+        let overtaken = Overtaken { missed: Missed::Some(2), positions: positions_of };
+        assert_eq!(log.overtaken(id, 9), Some((GapReason::Lagged, overtaken)));
+        assert_eq!(log.overtaken(id, 9), None);
         assert_eq!(positions(&log.peek(id, ALL, usize::MAX).0), [3, 4]);
     }
 

@@ -98,6 +98,8 @@ pub(crate) struct Start {
     /// How many records wait there.
     pub(crate) waiting: u64,
     pub(crate) missed: Missed,
+    /// The positions of the newest missed, as many as were asked for.
+    pub(crate) lost: Vec<Position>,
 }
 
 /// How many events a reader will not get.
@@ -121,13 +123,12 @@ impl Missed {
     }
 }
 
-/// A reader was overtaken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Records were dropped before a reader came to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Overtaken {
-    /// This many records were dropped before it came to them.
-    pub(crate) missed: u64,
-    /// The position of the last of them.
-    pub(crate) position: Position,
+    pub(crate) missed: Missed,
+    /// Where the newest of them stood, oldest first; at least one.
+    pub(crate) positions: Vec<Position>,
 }
 
 /// How much a log shrank or grew.

@@ -14,6 +14,9 @@ impl<T> Log<T> {
     pub(crate) fn append(&mut self, record: Record, bounds: &Bounds) -> Change {
         let now = record.at;
         self.newest = record.position;
+        if record.own_id.is_some() {
+            self.own_id_added(&record);
+        }
         self.joined = None;
         let mut change =
             Change { added_events: 1, added_bytes: record.cost(), ..Change::default() };
@@ -118,6 +121,9 @@ impl<T> Log<T> {
             self.dropped.push(oldest.position);
             change.dropped_events += 1;
             change.dropped_bytes += oldest.cost();
+            if let Some(id) = oldest.own_id {
+                self.own_id_dropped(id);
+            }
         }
         if self.records.is_empty() {
             self.records = VecDeque::new();
@@ -239,7 +245,7 @@ mod tests {
         assert!(log.is_empty() && log.completed().is_none());
         log.shrink();
         let now = Instant::now();
-        let start = log.start(After::Position(Position::ZERO), &bounds.history, now);
+        let start = log.start(After::Position(Position::ZERO), &bounds.history, now, 1);
         assert_eq!(start.missed, super::super::Missed::Some(1));
     }
 }

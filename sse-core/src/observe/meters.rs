@@ -224,3 +224,92 @@ impl BackplaneAppend {
         metrics::histogram!(names::BACKPLANE_APPEND).record(self.began.elapsed());
     }
 }
+
+/// An event is handed to the store.
+pub(crate) fn durable_published(event: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::DURABLE_PUBLISHED, "event" => event).increment(1);
+}
+
+/// Something became of an event for a durable listener.
+pub(crate) fn durable_verdict(listener: &std::sync::Arc<str>, outcome: &'static str) {
+    #[cfg(feature = "metrics")]
+    {
+        let listener = listener.to_string();
+        metrics::counter!(names::DURABLE_EVENTS, "listener" => listener, "outcome" => outcome)
+            .increment(1);
+    }
+    #[cfg(feature = "tracing")]
+    match outcome {
+        "dead" => {
+            tracing::error!(target: "sse_tower", %listener, "event is a dead letter of a durable listener")
+        }
+        "stale" => {
+            tracing::warn!(target: "sse_tower", %listener, "outcome of an attempt came too late: another process has the event, or had said so")
+        }
+        _ => {}
+    }
+}
+
+/// A run takes longer than it may, and cannot be stopped.
+pub(crate) fn durable_overdue(listener: &std::sync::Arc<str>, limit: Duration) {
+    durable_verdict(listener, "overdue");
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", %listener, ?limit, "durable listener is overdue and blocks its thread; nobody else has its event meanwhile");
+}
+
+/// Everything fails for one listener, or something succeeds again.
+pub(crate) fn durable_outage(listener: &std::sync::Arc<str>, begins: bool) {
+    #[cfg(feature = "tracing")]
+    if begins {
+        tracing::warn!(target: "sse_tower", %listener, "everything fails for a durable listener; one event at a time is tried until one succeeds");
+    } else {
+        tracing::info!(target: "sse_tower", %listener, "durable listener succeeds again");
+    }
+}
+
+/// This process could not renew its lease, or lost it.
+pub(crate) fn durable_fenced() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::DURABLE_FENCED).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", "lease of this process was not renewed in time; what runs for durable listeners is stopped");
+}
+
+/// So many events were taken from processes that died.
+pub(crate) fn durable_reaped(entries: usize) {
+    if entries == 0 {
+        return;
+    }
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::DURABLE_LOST).increment(entries as u64);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", entries, "process with durable listeners died; what it had is tried again");
+}
+
+/// There is no backplane.
+pub(crate) fn durable_in_memory(listeners: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "sse_tower",
+        listeners,
+        "context has durable listeners and no backplane: their events are in memory, and gone with this process; \
+         give it one by `.backplane(..)`"
+    );
+}
+
+/// Broadcasts of other nodes did not come here.
+pub(crate) fn broadcasts_missed() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BROADCASTS_MISSED).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", "broadcasts of other nodes were missed");
+}
+
+/// A broadcast of another node cannot be read here.
+pub(crate) fn broadcast_unreadable(event: &str, error: &str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::BROADCASTS_UNREADABLE).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", event, error, "broadcast of another node cannot be read");
+}

@@ -26,6 +26,12 @@
 //! | [`BACKPLANE_RESYNCS`] | counter | |
 //! | [`BACKPLANE_ERRORS`] | counter | `call`: `start`, `append`, `follow`, `load`, `mark`, `changed`, `close` |
 //! | [`BACKPLANE_UP`] | gauge, 1 unless it is down | |
+//! | [`DURABLE_PUBLISHED`] | counter | `event`: its name |
+//! | [`DURABLE_EVENTS`] | counter | `listener`; `outcome`: `claimed`, `finished`, `failed`, `dead`, `released`, `stale`, `overdue` |
+//! | [`DURABLE_LOST`] | counter, events taken from processes that died | |
+//! | [`DURABLE_FENCED`] | counter | |
+//! | [`BROADCASTS_MISSED`] | counter | |
+//! | [`BROADCASTS_UNREADABLE`] | counter | |
 //!
 //! A stream's lifetime is apart from its time to headers, so that neither spoils the other. No label
 //! has values that grow with users, keys or connections; all values of `event` and `listener` are in
@@ -92,3 +98,15 @@ pub const BACKPLANE_RESYNCS: &str = "sse_backplane_resyncs_total";
 pub const BACKPLANE_ERRORS: &str = "sse_backplane_errors_total";
 /// Whether the backplane is up.
 pub const BACKPLANE_UP: &str = "sse_backplane_up";
+/// Application events handed to the store.
+pub const DURABLE_PUBLISHED: &str = "sse_durable_published_total";
+/// What became of events for durable listeners.
+pub const DURABLE_EVENTS: &str = "sse_durable_events_total";
+/// Events that were taken from processes that died.
+pub const DURABLE_LOST: &str = "sse_durable_lost_total";
+/// How often this process could not renew its lease in time, or lost it.
+pub const DURABLE_FENCED: &str = "sse_durable_fenced_total";
+/// How often broadcasts of other nodes were missed.
+pub const BROADCASTS_MISSED: &str = "sse_broadcasts_missed_total";
+/// Broadcasts of other nodes that could not be read.
+pub const BROADCASTS_UNREADABLE: &str = "sse_broadcasts_unreadable_total";

@@ -10,8 +10,12 @@ use super::{
     reader::Reader,
 };
 use crate::{
-    log::{Offset, Position, READ_BYTES, Record, Source, Until, clock},
-    stream::reader::out_all,
+    close_reason::CloseReason,
+    event::GapReason,
+    log::{
+        GAPS_APART, Missed, Offset, Overtaken, Position, READ_BYTES, Record, Source, Until, clock,
+    },
+    observe,
 };
 
 /// What waits for a connection in its logs, in one order.
@@ -19,6 +23,8 @@ struct Round {
     waiting: Vec<Waiting>,
     /// Nothing else waits below the limit.
     everything: bool,
+    /// Up to where each source is complete.
+    complete: Vec<(Source, Position)>,
 }
 
 /// A record, and whose it is.
@@ -48,21 +54,25 @@ impl Reader {
     pub(super) fn merge(&mut self, out: &mut Output) {
         let now = clock::last();
         let queued = self.take_over();
+        // Before everything: what follows, and that some of it is missing.
+        self.give_local(Offset::FIRST.after(), out);
         let before_queued = queued.map_or(Offset::LAST, Offset::before);
-        let Round { waiting, everything } =
+        let Round { waiting, everything, complete } =
             self.gather(now.min(self.until).min(before_queued), out);
         self.more |= !everything || self.queued;
         self.advance(&waiting);
         let mut given = None;
-        for Waiting { source, record, .. } in waiting {
+        for Waiting { source, cursor, record } in waiting {
             // An event to all keys has one position; a connection to several of them gets it once.
             if given.replace((source, record.position)) == Some((source, record.position)) {
                 continue;
             }
+            self.tell_lost(source, record.position.before(), out);
             self.give_local(record.offset, out);
-            self.position = record.position;
+            (self.of, self.position, self.got) = (cursor, record.position, true);
             out.push(record.frame);
         }
+        self.tell_lost_before_what_waits(&complete, out);
         if everything {
             self.give_local(now.after(), out);
         }
@@ -70,8 +80,9 @@ impl Reader {
         // The end may have come after the look at the clock, and events before it.
         let saw_the_end = self.until <= now;
         if saw_the_end && everything && only_farewell && !self.queued {
+            self.tell_all_lost(out);
             self.give_local(Offset::LAST, out);
-            out_all(&mut self.local, out);
+            self.give_all(out);
             self.at_end = true;
         } else {
             self.more |= !only_farewell || self.is_ending();
@@ -87,25 +98,13 @@ impl Reader {
         let mut behind = Vec::new();
         let mut everything = true;
         for index in 0..self.cursors.len() {
-            let cursor = &mut self.cursors[index];
-            if let Some(overtaken) = cursor.overtaken() {
-                let missed = overtaken.missed;
-                match lag::overtaken(cursor.lag(), missed, self.is_ending(), out) {
-                    Course::End => {
-                        self.end_as_too_slow(out);
-                        return Round { waiting: Vec::new(), everything: true };
-                    }
-                    course => {
-                        if let [_] = *self.cursors {
-                            // It is told: nothing to tell again when it comes back from here.
-                            self.position = self.position.max(overtaken.position);
-                        }
-                        if course == Course::Newest {
-                            behind.push((index, missed));
-                            continue;
-                        }
-                    }
-                }
+            if self.was_overtaken(index, &mut behind) == Course::End {
+                self.end_as_too_slow(out);
+                let (waiting, complete) = (Vec::new(), Vec::new());
+                return Round { waiting, everything: true, complete };
+            }
+            if behind.last().is_some_and(|(behind, _)| *behind == index) {
+                continue;
             }
             let cursor = &mut self.cursors[index];
             let source = cursor.source();
@@ -125,12 +124,20 @@ impl Reader {
         }
         let mut limit = until;
         arrange(&mut waiting, &cuts, &mut limit);
-        for (index, missed) in behind {
+        for (index, overtaken) in behind {
             let cursor = &mut *self.cursors[index];
             let source = cursor.source();
             let Some(cut) = cuts.iter().find(|cut| cut.source == source) else { continue };
             let until = Until { offset: limit, position: cut.position };
-            let records = lag::skip_to_newest(cursor, missed, until, out);
+            let (records, passed) = cursor.newest_by_name(until);
+            let missed = overtaken.missed.and(Missed::Some(passed));
+            // What was passed over stood among what is given out.
+            let before = match (&*self.cursors, records.first(), overtaken.positions.last()) {
+                ([_], Some(first), _) => first.position.before(),
+                ([_], None, Some(last)) => *last,
+                _ => Position::ZERO,
+            };
+            self.lose_before(index, GapReason::Latest, missed, before);
             waiting.extend(records.into_iter().map(|record| Waiting {
                 source,
                 cursor: index,
@@ -138,7 +145,29 @@ impl Reader {
             }));
             arrange(&mut waiting, &cuts, &mut limit);
         }
-        Round { waiting, everything }
+        let complete = cuts.iter().map(|cut| (cut.source, cut.position)).collect();
+        Round { waiting, everything, complete }
+    }
+
+    /// What a reader is told that was overtaken, and how it goes on; one that is to get the newest of
+    /// each name is put to those.
+    fn was_overtaken(&mut self, index: usize, behind: &mut Vec<(usize, Overtaken)>) -> Course {
+        let apart = if self.cursors.len() == 1 { 1 } else { GAPS_APART };
+        while let Some((reason, overtaken)) = self.cursors[index].overtaken(apart) {
+            if reason == GapReason::History {
+                self.lose(index, reason, &overtaken);
+                continue;
+            }
+            if let Missed::Some(missed) = overtaken.missed {
+                observe::lagged(missed);
+            }
+            match lag::overtaken(self.cursors[index].lag(), self.is_ending()) {
+                Course::End => return Course::End,
+                Course::ReadOn => self.lose(index, reason, &overtaken),
+                Course::Newest => behind.push((index, overtaken)),
+            }
+        }
+        Course::ReadOn
     }
 
     /// Up to where each source is read: across its logs only what everybody has appended who sent up
@@ -161,10 +190,14 @@ impl Reader {
 
     /// The policy ends this connection. What is its own it still gets, and can come back from.
     fn end_as_too_slow(&mut self, out: &mut Output) {
-        self.conn.close(crate::close_reason::CloseReason::Lagged, Some(lag::farewell()));
+        self.conn.close(CloseReason::Lagged, Some(lag::farewell()));
         self.give_local(Offset::LAST, out);
         self.take_over();
         self.give_local(Offset::LAST, out);
+        self.tell_all_lost(out);
+        if let Some(id) = self.client_id() {
+            self.holds(id);
+        }
         self.cursors.clear();
     }
 

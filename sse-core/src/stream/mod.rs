@@ -25,10 +25,20 @@
 //! connection at up to half of it sooner; and a timeout ends the stream. Both are one entry in the
 //! runtime's queue of timers. Dropping the stream is the client leaving, and leaves every log.
 //!
+//! # Where the client stands
+//!
+//! What the library itself says carries the id that the client has: of the last event that was given
+//! out, or that with which it came, or where it began. So an event of the library's costs nobody his
+//! position. `stream-gap` moves it behind what is missing.
+//!
 //! Bottom to top: `output` (what one poll gives out), `timing`, `lag`, then `reader` (the state, and
-//! the short ways) and `merge` (the long way) as two halves of one.
+//! the short ways), `lost` (what the client is told of) and `merge` (the long way) as three parts of
+//! one.
 
+#[cfg(feature = "http")]
+mod failed;
 mod lag;
+mod lost;
 mod merge;
 mod output;
 mod reader;
@@ -39,10 +49,16 @@ use std::{
     pin::Pin,
     task::{Context, Poll},
 };
+#[cfg(feature = "http")]
+use std::{future::Future, task::ready, time::Duration};
 
 use bytes::Bytes;
 use futures_core::Stream;
+#[cfg(feature = "http")]
+use tokio::time::Sleep;
 
+#[cfg(feature = "http")]
+pub use self::failed::StreamFailed;
 use self::reader::Reader;
 use crate::{
     emitter::{Conn, IntoResponseState, SseEmitter},
@@ -75,9 +91,22 @@ use crate::{
 /// # }
 /// ```
 pub struct EventStream {
-    /// `None` at the end.
-    reader: Option<Box<Reader>>,
+    state: State,
 }
+
+enum State {
+    Open(Box<Reader>),
+    /// Everything was given out, and it is not all that there was to be. Whoever can tell waits this long before
+    /// they do: see [`LINGER`].
+    #[cfg(feature = "http")]
+    Failed(Option<Pin<Box<Sleep>>>),
+    Ended,
+}
+
+/// How long after its last event a body breaks off. A server drops what it has not written yet when a body fails,
+/// and the farewell is to arrive.
+#[cfg(feature = "http")]
+const LINGER: Duration = Duration::from_millis(20);
 
 impl SseEmitter {
     /// The receiving half, for a server or a test that polls it. An emitter has one: a second
@@ -114,20 +143,20 @@ impl SseEmitter {
 
 impl EventStream {
     pub(crate) fn new(conn: Arc<Conn>) -> Self {
-        Self { reader: Some(Box::new(Reader::new(conn))) }
+        Self { state: State::Open(Box::new(Reader::new(conn))) }
     }
 
     pub(crate) const fn ended() -> Self {
-        Self { reader: None }
+        Self { state: State::Ended }
     }
 
     /// Everything was given out: the last item came with the end.
     pub(crate) fn is_ended(&self) -> bool {
-        self.reader.is_none()
+        matches!(self.state, State::Ended)
     }
 
     pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Some(reader) = &mut self.reader else { return Poll::Ready(None) };
+        let State::Open(reader) = &mut self.state else { return Poll::Ready(None) };
         if reader.is_idle(cx) {
             return Poll::Pending;
         }
@@ -138,12 +167,37 @@ impl EventStream {
         let poll = reader.poll(cx);
         // Noticed together with the last item, so that a server writes it and the end at once.
         if reader.is_at_end() {
-            self.reader = None;
+            #[cfg(feature = "http")]
+            let failed = reader.has_failed();
+            self.state = State::Ended;
+            #[cfg(feature = "http")]
+            if failed {
+                self.state = State::Failed(None);
+            }
         }
         if let Poll::Ready(Some(bytes)) = &poll {
             observe::bytes_written(bytes.len());
         }
         poll
+    }
+
+    /// Whether the response is about to begin, and nobody who leads a drain knows of it.
+    #[cfg(all(feature = "http", feature = "tracing"))]
+    pub(crate) fn begins_unknown(&self) -> bool {
+        matches!(&self.state, State::Open(reader) if reader.begins_unknown())
+    }
+
+    /// After the last item: whether the stream failed, for those who can tell that a body is not complete.
+    #[cfg(feature = "http")]
+    pub(crate) fn poll_failure(&mut self, cx: &mut Context<'_>) -> Poll<Option<StreamFailed>> {
+        let State::Failed(linger) = &mut self.state else { return Poll::Ready(None) };
+        // Without a clock it breaks off at once.
+        if tokio::runtime::Handle::try_current().is_ok() {
+            let linger = linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+            ready!(linger.as_mut().poll(cx));
+        }
+        self.state = State::Ended;
+        Poll::Ready(Some(StreamFailed))
     }
 }
 

@@ -7,10 +7,11 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{output::Output, timing::Timing};
+use super::{lost::Lost, output::Output, timing::Timing};
 use crate::{
-    emitter::{Conn, Queued, STATE, TICK, never},
-    event::{KEEP_ALIVE_COMMENT, SseEvent},
+    close_reason::CloseReason,
+    emitter::{Conn, Kind, Queued, STATE, TICK, never},
+    event::{EventId, KEEP_ALIVE_COMMENT, SseEvent, frame_with_id},
     log::{Cursor, Offset, Position, Read},
     sync::Arc,
 };
@@ -29,6 +30,11 @@ pub(super) struct Reader {
     pub(super) until: Offset,
     /// The position of the last shared event that was given out.
     pub(super) position: Position,
+    /// The cursor that it came from.
+    pub(super) of: usize,
+    /// The client got the event at `position`: it does not only stand there.
+    pub(super) got: bool,
+    pub(super) aside: Option<Box<Aside>>,
     /// The connection's queue holds more.
     pub(super) queued: bool,
     /// Something was left for the next poll.
@@ -39,6 +45,16 @@ pub(super) struct Reader {
     timing: Option<Timing>,
 }
 
+/// What few readers have.
+#[derive(Default)]
+pub(super) struct Aside {
+    /// An id that the client holds and that is no position: the program gave it to this connection
+    /// alone, or the client came with it. And where it got it.
+    own: Option<(EventId, Position)>,
+    /// What the client does not get and was not told of yet.
+    pub(super) lost: Vec<Lost>,
+}
+
 impl Reader {
     pub(super) fn new(conn: Arc<Conn>) -> Self {
         Self {
@@ -47,6 +63,9 @@ impl Reader {
             local: VecDeque::new(),
             until: NOT_ENDING,
             position: Position::ZERO,
+            of: 0,
+            got: false,
+            aside: None,
             queued: false,
             more: false,
             at_end: false,
@@ -55,12 +74,23 @@ impl Reader {
         }
     }
 
+    /// Whether the response is about to begin, and nobody who leads a drain knows of it.
+    #[cfg(all(feature = "http", feature = "tracing"))]
+    pub(super) fn begins_unknown(&self) -> bool {
+        self.timing.is_none() && !self.conn.settings().carried
+    }
+
     pub(super) fn is_ending(&self) -> bool {
         self.until != NOT_ENDING
     }
 
     pub(super) fn is_at_end(&self) -> bool {
         self.at_end
+    }
+
+    /// Whether the program ended the connection with an error.
+    pub(super) fn has_failed(&self) -> bool {
+        self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
 
     /// Is there nothing to do but wait? A server polls three times for each event: this is one
@@ -92,7 +122,7 @@ impl Reader {
         }
         match cursor.read(Offset::LAST, &|| !conn.has(STATE)) {
             Read::Piece(piece) => {
-                self.position = piece.position;
+                (self.position, self.got) = (piece.position, true);
                 self.more = piece.more;
                 timing.wrote(Some(piece.at));
                 Some(piece.bytes)
@@ -111,6 +141,9 @@ impl Reader {
             // Registered before looking, so that what comes after the look wakes this task.
             self.conn.register(cx.waker());
             self.waker = Some(cx.waker().clone());
+            if let Some(timing) = &mut self.timing {
+                timing.moved();
+            }
         }
         let mut out = Output::default();
         // Firefox opens a stream with its first bytes, and some proxies pass on its head with them.
@@ -198,13 +231,13 @@ impl Reader {
                 if out.is_empty() {
                     out.at = Some(piece.at);
                 }
-                self.position = piece.position;
+                (self.position, self.got) = (piece.position, true);
                 self.more = piece.more;
                 out.push(piece.bytes);
             }
         }
         if self.is_ending() && !self.more {
-            out_all(&mut self.local, out);
+            self.give_all(out);
             self.at_end = true;
         }
         true
@@ -239,17 +272,47 @@ impl Reader {
         while self.local.front().is_some_and(|queued| queued.offset < offset)
             && let Some(queued) = self.local.pop_front()
         {
-            if let Some(id) = &queued.id {
-                self.cursors.iter().for_each(|cursor| cursor.record_own_id(id, self.position));
-            }
-            out.push(queued.frame);
+            self.give(queued, out);
         }
     }
-}
 
-pub(super) fn out_all(local: &mut VecDeque<Queued>, out: &mut Output) {
-    for queued in local.drain(..) {
-        out.push(queued.frame);
+    /// Gives out everything that is for this connection alone.
+    pub(super) fn give_all(&mut self, out: &mut Output) {
+        while let Some(queued) = self.local.pop_front() {
+            self.give(queued, out);
+        }
+    }
+
+    fn give(&mut self, queued: Queued, out: &mut Output) {
+        if matches!(queued.kind, Kind::Anew) {
+            (self.position, self.got) = (Position::ZERO, false);
+            self.aside = None;
+        }
+        let frame = match (queued.kind, self.client_id()) {
+            (Kind::Control | Kind::Anew, Some(id)) => frame_with_id(&queued.frame, &id),
+            (Kind::Event(Some(id)), _) => {
+                self.holds(id);
+                queued.frame
+            }
+            _ => queued.frame,
+        };
+        if !frame.is_empty() {
+            out.push(frame);
+        }
+    }
+
+    /// The client holds an id that is no position.
+    pub(super) fn holds(&mut self, id: EventId) {
+        self.aside.get_or_insert_default().own = Some((id, self.position));
+    }
+
+    /// The id that the client holds, or had better hold if it has none.
+    pub(super) fn client_id(&self) -> Option<EventId> {
+        let own = self.aside.as_ref().and_then(|aside| aside.own.as_ref());
+        match own {
+            Some((id, at)) if *at == self.position => Some(id.clone()),
+            _ => self.cursors.get(self.of).map(|cursor| cursor.id_at(self.position, self.got)),
+        }
     }
 }
 
@@ -268,9 +331,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        close_reason::CloseReason,
         emitter::{ConnSettings, SHARED},
-        event::EventId,
+        event::{EventId, GapReason},
         log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},
     };
 
@@ -294,8 +356,8 @@ mod tests {
             self.log().read(self.id, until).map_or(Read::Nothing, Read::Piece)
         }
 
-        fn overtaken(&mut self) -> Option<Overtaken> {
-            self.log().overtaken(self.id)
+        fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
+            self.log().overtaken(self.id, apart)
         }
 
         fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
@@ -324,7 +386,13 @@ mod tests {
             Position::ZERO
         }
 
-        fn record_own_id(&self, _: &EventId, _: Position) {}
+        fn next_position(&self) -> Option<Position> {
+            self.log().next_position(self.id)
+        }
+
+        fn id_at(&self, position: Position, _: bool) -> EventId {
+            EventId::try_from(position.get().to_string()).unwrap()
+        }
 
         fn lag(&self) -> Lag {
             Lag::Gap

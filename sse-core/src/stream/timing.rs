@@ -46,6 +46,13 @@ impl Timing {
         timing
     }
 
+    /// Another task carries the stream now, perhaps on another runtime: its clock is the one that goes on.
+    pub(super) fn moved(&mut self) {
+        if !self.timer.is_set_here() {
+            self.arm();
+        }
+    }
+
     /// Something goes to the wire: an event that was published `at` a time, or who knows when.
     ///
     /// The clock is not read for each delivery of an event. One that waited for its reader counts
@@ -63,7 +70,9 @@ impl Timing {
         if timeout {
             self.deadline = None;
         }
-        let keep_alive = self.silence.is_some_and(|silence| self.last_write + silence <= now);
+        let keep_alive = self
+            .silence
+            .is_some_and(|silence| now.saturating_duration_since(self.last_write) >= silence);
         if keep_alive {
             self.last_write = now;
         }

@@ -8,6 +8,30 @@ use sse_tower_core::SseEmitter;
 pub(crate) struct Published {
     pub(crate) keys: BTreeSet<u8>,
     pub(crate) at: tokio::time::Instant,
+    /// Where all events stood when it had been sent: its own position.
+    pub(crate) position: Token,
+}
+
+/// A position as clients hold it. `None` of any other id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    epoch: u64,
+    position: u64,
+}
+
+impl Token {
+    pub(crate) fn read(id: &str) -> Option<Self> {
+        let (epoch, position) = id.strip_prefix("1.")?.split_once('.')?;
+        let epoch = u64::from_str_radix(epoch, 16).ok()?;
+        Some(Self { epoch, position: position.parse().ok()? })
+    }
+
+    /// The newest event that somebody with this position has seen, or was told of.
+    fn place(self, order: &Order) -> u64 {
+        // Positions rise over all lives: here they follow one clock.
+        let seen = order.iter().rev().find(|(_, event)| event.position.position <= self.position);
+        seen.map_or(0, |(place, _)| *place)
+    }
 }
 
 /// All shared events there were, by their place in the order.
@@ -21,8 +45,6 @@ pub(crate) struct Seen {
     pub(crate) place: u64,
     /// Which `Emitters` gave it the id.
     pub(crate) epoch: u64,
-    /// A gap was told before, that may reach beyond.
-    pub(crate) after_gap: bool,
 }
 
 /// Which events a connection has to get, of those that were published before it.
@@ -102,7 +124,11 @@ impl Connection {
         let alone = item.split_terminator('\n').all(|line| line.starts_with([':', 'r']));
         assert!(alone || item.ends_with("\n\n"), "{}: not whole: {item:?}", self.name);
         // Closed for being slow: shared events before its own are left for when it comes back.
+        // That is one item, since nothing else moves the clock while it is made.
         let is_closed = item.contains(r#"data:{"reason":"lagged"}"#);
+        if std::env::var_os("SSE_TRACE").is_some() {
+            eprintln!("{}: {item:?}", self.name);
+        }
         for block in item.split_terminator("\n\n") {
             let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
             let (name, data, id) = (field("event:"), field("data:"), field("id:"));
@@ -121,10 +147,22 @@ impl Connection {
                 }
                 (_, None) => assert!(block.starts_with(':') || block.starts_with("retry:")),
             }
-            if let Some(id) = id {
-                let after_gap =
-                    !id.starts_with("1.") && (self.missed > 0 || self.missed_unknown || is_closed);
-                self.seen = Seen { id: id.to_owned(), place: self.last_place, epoch, after_gap };
+            let is_control = name.is_some_and(|name| name.starts_with("stream-"));
+            if let Some(id) = id
+                // Given back as it was, be it of another life.
+                && !(is_control && id == self.seen.id)
+            {
+                let place = match Token::read(id) {
+                    Some(token) => token.place(order),
+                    None => self.last_place,
+                };
+                assert!(
+                    is_control || data.is_none() || place == self.last_place,
+                    "{}: {id} stands at {place}, and its event at {}",
+                    self.name,
+                    self.last_place
+                );
+                self.seen = Seen { id: id.to_owned(), place, epoch };
             }
         }
     }
@@ -149,7 +187,10 @@ impl Connection {
         let ours = self.seen.id.starts_with("1.") && self.seen.epoch == self.epoch;
         assert!(!ours, "{}: an id of this very epoch was not known", self.name);
         self.was_reset = true;
-        self.before = Before::Any;
+        // Of another life nobody has seen anything of this one.
+        if Token::read(&self.seen.id).is_none() {
+            self.before = Before::Any;
+        }
     }
 
     fn own_event(&mut self, text: &str, is_closed: bool) {
@@ -174,7 +215,7 @@ impl Connection {
             self.last_place
         );
         assert!(self.got.insert(place), "{name}: {place} came twice");
-        if !self.seen.id.is_empty() && self.seen.id != "same" && !self.was_reset {
+        if !self.seen.id.is_empty() && self.seen.epoch == self.epoch && !self.was_reset {
             assert!(place > self.seen.place, "{name}: {place} again, after {:?}", self.seen);
         }
         if let Some(ending) = self.ending {
@@ -190,6 +231,11 @@ impl Connection {
             self.missed,
             self.got
         );
+    }
+
+    /// Did it get a shared event?
+    pub(crate) fn got_any(&self) -> bool {
+        !self.got.is_empty()
     }
 
     /// How many events up to `until` it should have got and has not.

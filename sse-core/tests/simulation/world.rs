@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::connection::{Before, Connection, Order, Published, Seen};
+use crate::connection::{Before, Connection, Order, Published, Seen, Token};
 
 /// How often something happens.
 const STEPS: usize = 120;
@@ -168,6 +168,7 @@ pub(crate) async fn run(seed: u64) {
 
 impl World {
     async fn step(&mut self) {
+        self.note_ends();
         match self.rng.u8(..100) {
             0..45 => self.publish().await,
             45..48 => self.publish_to_all().await,
@@ -183,6 +184,16 @@ impl World {
         }
         if self.rng.bool() {
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// Connections whose time was over, or that were too slow: what is sent from now on is not for them.
+    fn note_ends(&self) {
+        for connection in &self.all {
+            let mut connection = connection.borrow_mut();
+            if connection.emitter.is_closed() {
+                connection.ending.get_or_insert(self.newest);
+            }
         }
     }
 
@@ -211,6 +222,8 @@ impl World {
                 if let Some(since) = self.completed.get(&key) {
                     assert!(since.elapsed() >= MEMORY_AGE, "sent to a complete key");
                     self.completed.remove(&key);
+                    // It is another conversation, with an end of its own.
+                    self.clients.iter_mut().for_each(|client| client.in_vain = 0);
                 }
                 let here = self.all.iter().map(|c| c.borrow());
                 let here: Vec<_> = here
@@ -242,7 +255,8 @@ impl World {
 
     fn note(&mut self, place: u64, keys: BTreeSet<u8>) {
         self.newest = place;
-        self.order.borrow_mut().insert(place, Published { keys, at: Instant::now() });
+        let position = Token::read(self.emitters.position().as_str()).unwrap();
+        self.order.borrow_mut().insert(place, Published { keys, at: Instant::now(), position });
     }
 
     /// What a connection that comes for the first time has to get at once.
@@ -293,11 +307,12 @@ impl World {
                 _ => assert!(emitter.is_closed(), "not refused"),
             }
         }
-        let before = match seen.id.is_empty() {
+        let of_another_life = Token::read(&seen.id).is_some() && seen.epoch != self.epoch;
+        let before = match seen.id.is_empty() || of_another_life {
             true if self.settings.is_exact => Before::These(self.history(&keys)),
             true => Before::Any,
-            // Used for several events, of which the history may have only the last.
-            false if seen.id == "same" || seen.after_gap => Before::Any,
+            // Whether an id of the program's is used in another life is the program's to know.
+            false if seen.epoch != self.epoch => Before::Any,
             false => {
                 let order = self.order.borrow();
                 Before::These(order.range(seen.place + 1..).map(|(place, _)| *place).collect())
@@ -366,7 +381,7 @@ impl World {
             reader.abort();
             let connection = connection.borrow();
             client.seen = connection.seen.clone();
-            let in_vain = connection.of_complete_keys && connection.ended;
+            let in_vain = connection.of_complete_keys && connection.ended && !connection.got_any();
             client.in_vain = if in_vain { client.in_vain + 1 } else { 0 };
             assert!(client.in_vain < 3, "{}: dials complete keys for ever", connection.name);
         }

@@ -98,9 +98,8 @@ impl Client {
     }
 
     fn take(&mut self, event: &str, truth: &Truth, head: (Epoch, Position)) {
-        let field = |name: &str| {
-            event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        };
+        let field =
+            |name: &str| event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         match field("event") {
             Some("stream-gap") => {
                 self.gap = Some(head);
@@ -118,7 +117,8 @@ impl Client {
         let (epoch, position) = parse(id);
         let who = self.name;
         let known = truth.at(epoch, position);
-        let known = known.unwrap_or_else(|| panic!("{who} got {data} at {id}, which was not stored"));
+        let known =
+            known.unwrap_or_else(|| panic!("{who} got {data} at {id}, which was not stored"));
         assert_eq!(known.text, data, "{who} got another event at {id}");
         let theirs = known.key.is_none_or(|key| self.keys.contains(&key));
         assert!(theirs, "{who} got {data} of {:?}", known.key);

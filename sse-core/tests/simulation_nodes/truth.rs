@@ -78,9 +78,8 @@ impl Truth {
         let heard = self.heard.lock().unwrap();
         let Some(events) = heard.of(epoch) else { return Vec::new() };
         let is_theirs = |event: &Event| event.key.is_none_or(|key| keys.contains(&key));
-        let between = events.iter().filter(|(at, event)| {
-            **at > from && **at < to && is_theirs(event)
-        });
+        let between =
+            events.iter().filter(|(at, event)| **at > from && **at < to && is_theirs(event));
         between.map(|(at, event)| (*at, event.clone())).collect()
     }
 

@@ -4,7 +4,9 @@ use syn::{FnArg, Receiver, ReceiverKind, Safety, Signature, Type};
 
 use super::raw::{ATTRIBUTE, Raw};
 use crate::mistakes::Mistakes;
-use crate::tokens::{argument_of, first_type_parameter, is_attribute, is_named, last_segment};
+use crate::tokens::{
+    argument_of, first_type_parameter, is_attribute, is_named, last_segment, sized_component,
+};
 
 /// How a listener takes its event.
 #[derive(Debug, Clone)]
@@ -66,6 +68,7 @@ pub(super) fn check(raw: &Raw<'_>, mistakes: &mut Mistakes) -> Option<Parameters
     // Where the event is not, the rest cannot be judged.
     let event = event(first, mistakes)?;
     let injected: Vec<Type> = inputs.filter_map(|ty| injected(ty, mistakes)).cloned().collect();
+    injected.iter().for_each(|ty| sized_component(ty, mistakes));
     Some(Parameters { event, injected })
 }
 

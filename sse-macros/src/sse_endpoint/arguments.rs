@@ -6,7 +6,7 @@ use syn::{FnArg, Ident, Pat, Signature, Type};
 
 use super::raw::ATTRIBUTE;
 use crate::mistakes::Mistakes;
-use crate::tokens::{argument_of, is_named};
+use crate::tokens::{argument_of, is_named, sized_component};
 
 /// Extractors that read a body, which a GET request does not have.
 const BODIES: &[&str] = &["Json", "Bytes", "String", "Body", "Multipart", "Request"];
@@ -48,6 +48,7 @@ impl Arguments {
                 }
                 arguments.emitter = Some(at);
             }
+            sized_component(ty, mistakes);
             arguments.types.push(ty.clone());
         }
         arguments

@@ -4,10 +4,13 @@ use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
 };
-use sse_tower_core::{ApplicationContext, CloseReason, bye, observe};
+use sse_tower_core::{
+    __private::{encode_with_id, jittered},
+    ApplicationContext, CloseReason, LastEventId, bye, observe,
+};
 
 use super::limits::Scope;
 use crate::headers;
@@ -125,15 +128,23 @@ impl Refusal {
     }
 
     pub(crate) fn jittered_retry(&self) -> Duration {
-        let (low, high) = self.retry;
-        low + high.saturating_sub(low).mul_f64(fastrand::f64())
+        jittered(self.retry.0, self.retry.1)
     }
 
-    pub(crate) fn answer(&self, event_source: bool, why: Why) -> Response<Bytes> {
+    /// The answer to a request of somebody who holds the id `last`, which it keeps.
+    pub(crate) fn answer(
+        &self,
+        event_source: bool,
+        last: Option<&HeaderValue>,
+        why: Why,
+    ) -> Response<Bytes> {
         observe::stream_refused(why.as_str());
         let retry = self.jittered_retry();
         if event_source {
-            let mut response = Response::new(bye(CloseReason::Refused, Some(retry)).encode());
+            let last = last.map(|last| LastEventId::read(last.as_bytes()));
+            let id = last.as_ref().and_then(LastEventId::id);
+            let bye = encode_with_id(bye(CloseReason::Refused, Some(retry)), id);
+            let mut response = Response::new(bye);
             response.headers_mut().insert(CONTENT_TYPE, headers::EVENT_STREAM);
             headers::stop_buffering(response.headers_mut());
             return response;
@@ -181,11 +192,17 @@ impl fmt::Debug for Refusal {
 /// ```
 #[must_use]
 pub fn is_event_source(request: &Request<()>) -> bool {
-    let mut accepted = request.headers().get_all(ACCEPT).iter();
-    request.method() == Method::GET
-        && accepted.next().is_some_and(|value| headers::is_essence(value.as_bytes()))
+    is_from_event_source(request.method(), request.headers())
+}
+
+/// [`is_event_source`], of what is looked at.
+pub(crate) fn is_from_event_source(method: &Method, headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(ACCEPT).iter();
+    method == Method::GET
+        && accepted.next().is_some_and(|value| {
+            headers::is_essence(value.as_bytes()) && !value.as_bytes().contains(&b',')
+        })
         && accepted.next().is_none()
-        && !request.headers()[ACCEPT].as_bytes().contains(&b',')
 }
 
 #[cfg(test)]
@@ -225,7 +242,7 @@ mod tests {
         let refusal = Refusal::new().retry(Duration::from_millis(1500)..=Duration::from_secs(30));
         let mut seen: Vec<u64> = (0..200)
             .map(|_| {
-                let response = refusal.answer(false, Why::Total);
+                let response = refusal.answer(false, None, Why::Total);
                 assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
                 response.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap()
             })

@@ -4,20 +4,16 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
 };
 
 use http::Request;
-use sse_tower_core::{CloseReason, StreamHandle, bye};
+use sse_tower_core::{__private::A_DAY, CloseReason, StreamHandle, bye};
 
 use super::{
     limits::{AtLimit, Limits, Rule, Scope},
     refusal::Why,
 };
 use crate::lock::lock;
-
-/// When somebody whose place was taken may dial again: a day.
-const STAY_AWAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The limits, and the places taken under each. Bounded by `MAX_OPEN_STREAMS`, since a place lives
 /// no longer than the admission of its stream.
@@ -99,7 +95,7 @@ impl Table {
             number
         };
         for oldest in ended {
-            oldest.end(CloseReason::Replaced, Some(bye(CloseReason::Replaced, Some(STAY_AWAY))));
+            oldest.end(CloseReason::Replaced, Some(bye(CloseReason::Replaced, Some(A_DAY))));
         }
         Ok(Some(Box::new(Place { table: self.clone(), keys, number })))
     }

@@ -32,13 +32,15 @@ pub struct DrainLast;
 
 /// In the extensions of a response that a layer has taken on: an outer layer leaves it alone.
 #[derive(Clone, Copy)]
-struct Admitted;
+pub(super) struct Admitted;
 
 /// What is known of a request while its handler runs.
 pub(crate) struct Ticket {
     pub(crate) settings: Arc<LayerSettings>,
     pub(crate) keys: Vec<Option<String>>,
     pub(crate) event_source: bool,
+    /// The `Last-Event-ID` that came with it.
+    pub(crate) last: Option<HeaderValue>,
     /// The page that asks, if it is of another origin.
     pub(crate) origin: Option<HeaderValue>,
     pub(crate) lease: Option<Lease>,
@@ -112,7 +114,7 @@ impl Ticket {
 
     /// The refusal, in place of a response with these headers.
     fn refuse<B>(&self, why: Why, replaced: &HeaderMap) -> Response<ResponseBody<B>> {
-        let mut answer = self.settings.refusal.answer(self.event_source, why);
+        let mut answer = self.settings.refusal.answer(self.event_source, self.last.as_ref(), why);
         cors::carry(replaced, self.origin.as_ref(), answer.headers_mut());
         answer.map(ResponseBody::whole)
     }

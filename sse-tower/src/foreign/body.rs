@@ -11,7 +11,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
-use sse_tower_core::{__private::KEEP_ALIVE_COMMENT, CloseReason, observe};
+use sse_tower_core::{
+    __private::{KEEP_ALIVE_COMMENT, at_most, later},
+    CloseReason, observe,
+};
 use tokio::{
     task::unconstrained,
     time::{Instant, Sleep, sleep_until},
@@ -29,6 +32,7 @@ pub(crate) const MAX_LAST_FRAMES: usize = 1024;
 
 /// What opens a stream that has nothing to say yet, and keeps a silent one alive.
 const COMMENT: Bytes = KEEP_ALIVE_COMMENT;
+/// A byte-order mark, which counts for nothing at the beginning of a stream (WHATWG HTML, section 9.2.6).
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 pin_project! {
@@ -45,7 +49,6 @@ struct State {
     /// `None` once the stream is over.
     permit: Option<Permit>,
     boundary: Boundary,
-    /// No frame of the inner body was seen yet; `Commented` if a comment of ours stands before it.
     start: Start,
     interval: Duration,
     last_write: Instant,
@@ -59,8 +62,10 @@ struct State {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Start {
+    /// No byte of the inner body was seen yet.
     Silent,
-    Commented,
+    /// A comment of ours stands before it, and so many bytes of it were the beginning of a mark.
+    Commented(usize),
     Over,
 }
 
@@ -74,7 +79,7 @@ impl<B> Foreign<B> {
         let now = Instant::now();
         // An interval of its own for each stream, so that those who got the same event do not all
         // wake again in the same instant.
-        let interval = keep_alive.mul_f64(1.0 - fastrand::f64() / 4.0);
+        let interval = at_most(keep_alive, 0.25);
         let state = State {
             control,
             permit: Some(permit),
@@ -82,7 +87,7 @@ impl<B> Foreign<B> {
             start: Start::Silent,
             interval,
             last_write: now,
-            timer: Box::pin(sleep_until(now + interval)),
+            timer: Box::pin(sleep_until(later(now, interval))),
             last_frames: 0,
             over: false,
             farewell: None,
@@ -157,11 +162,7 @@ impl State {
     fn pass(&mut self, mut bytes: Bytes, end: Option<End>) -> Bytes {
         self.last_write = Instant::now();
         observe::bytes_written(bytes.len());
-        let start = std::mem::replace(&mut self.start, Start::Over);
-        if start == Start::Commented && bytes.starts_with(BOM) {
-            // Only the first bytes of a stream may be a mark; here it would become text.
-            bytes = bytes.slice(BOM.len()..);
-        }
+        bytes = self.without_mark(bytes);
         let whole = if self.control.is_encoded() { None } else { self.boundary.feed(&bytes) };
         if let Some(end) = end {
             self.last_frames += 1;
@@ -177,22 +178,46 @@ impl State {
         bytes
     }
 
+    /// Only the first bytes of a stream may be a mark; behind a comment of ours it would become text, and the first
+    /// field nobody's. It may come in pieces.
+    fn without_mark(&mut self, bytes: Bytes) -> Bytes {
+        let Start::Commented(seen) = self.start else {
+            if !bytes.is_empty() {
+                self.start = Start::Over;
+            }
+            return bytes;
+        };
+        let rest = &BOM[seen..];
+        let same = rest.iter().zip(&bytes).take_while(|(one, other)| one == other).count();
+        if same == bytes.len() && same < rest.len() {
+            // Held back until it is clear what it is.
+            self.start = Start::Commented(seen + same);
+            return Bytes::new();
+        }
+        self.start = Start::Over;
+        if same == rest.len() {
+            return bytes.slice(same..);
+        }
+        // It was none.
+        if seen == 0 { bytes } else { [&BOM[..seen], &bytes].concat().into() }
+    }
+
     /// What to write where the inner body has nothing: at the beginning, and after a silence.
     fn poll_comment(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         if self.start == Start::Silent && !self.control.is_encoded() {
-            self.start = Start::Commented;
+            self.start = Start::Commented(0);
             self.last_write = Instant::now();
             return Poll::Ready(COMMENT);
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             let now = Instant::now();
-            let due = self.last_write + self.interval;
+            let due = later(self.last_write, self.interval);
             if now < due {
                 // The stream was not silent. Asking only now costs nothing while events flow.
                 self.timer.as_mut().reset(due);
                 continue;
             }
-            self.timer.as_mut().reset(now + self.interval);
+            self.timer.as_mut().reset(later(now, self.interval));
             if self.between_events() && !self.control.is_encoded() {
                 self.last_write = now;
                 return Poll::Ready(COMMENT);

@@ -42,8 +42,12 @@ use crate::boxed::BoxFuture;
 /// is accepted any more, what is in flight is finished, and `serve` returns, at the drain's deadline
 /// at the latest. A second signal makes it return at once.
 ///
-/// Streams of a service without [`SseLayer`](crate::SseLayer) are not known to the context: they are
-/// cut at the deadline.
+/// A stream of an [`SseEmitter`](crate::SseEmitter) is drained also if its route came after the
+/// [`SseLayer`](crate::SseLayer), or if there is none. An event stream that others made is known to the context by the
+/// layer alone: without it, it is cut at the deadline.
+///
+/// Code of the program that blocks its thread (a listener of `ContextDraining`, an `on_completion`) delays what is
+/// behind it, and not the deadline.
 ///
 /// # Errors
 /// Those of the listener's sockets that will not pass by waiting; that there is no tokio runtime. A
@@ -67,8 +71,13 @@ use crate::boxed::BoxFuture;
 /// # Ok(())
 /// # }
 /// ```
-pub fn serve<L, S>(listener: L, service: S, context: ApplicationContext) -> Serve<L, S> {
-    Serve { listener, service, context, signal: None, settings: ServeSettings::default() }
+pub fn serve<L, S>(listener: L, service: S, context: ApplicationContext) -> Serve<L, S>
+where
+    L: SocketListener,
+    S: Servable,
+{
+    let settings = ServeSettings::default();
+    Serve { listener, service, context, signal: None, settings, start: Servable::start }
 }
 
 /// A server that is about to run: see [`serve`]. Awaiting it runs it.
@@ -92,6 +101,36 @@ pub struct Serve<L, S> {
     context: ApplicationContext,
     signal: Option<BoxFuture<'static, ()>>,
     settings: ServeSettings,
+    /// Known since [`serve`], so that whatever was wrong is said there alone.
+    start: fn(Self) -> BoxFuture<'static, io::Result<()>>,
+}
+
+/// A service that [`serve`] can run. Every one that fits has it; nothing is to be implemented.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be served",
+    label = "no service of `http::Request<hyper::body::Incoming>` that can be cloned and sent",
+    note = "a `Router` that still lacks its state is none: call `.with_state(..)` on it",
+    note = "of any other service the request's body is `hyper::body::Incoming`, the response's a body of `Bytes`"
+)]
+pub trait Servable: Sized {
+    /// Runs the server.
+    #[doc(hidden)]
+    fn start<L: SocketListener>(server: Serve<L, Self>) -> BoxFuture<'static, io::Result<()>>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<S, B> Servable for S
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    fn start<L: SocketListener>(server: Serve<L, S>) -> BoxFuture<'static, io::Result<()>> {
+        let Serve { listener, service, context, signal, settings, .. } = server;
+        Box::pin(run(listener, service, context, signal, settings))
+    }
 }
 
 impl<L, S> Serve<L, S> {
@@ -203,7 +242,7 @@ impl<L, S> Serve<L, S> {
     /// How long a client may take for the head of its request and for the TLS handshake, instead of
     /// [`DEFAULT_HEADER_TIMEOUT`](Self::DEFAULT_HEADER_TIMEOUT). Then its connection is closed.
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.header_timeout = timeout;
+        self.settings.header_timeout = timeout.min(settings::MAX_HEADER_TIMEOUT);
         self
     }
 
@@ -250,21 +289,12 @@ impl<L, S> Serve<L, S> {
     }
 }
 
-impl<L, S, B> IntoFuture for Serve<L, S>
-where
-    L: SocketListener,
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<L, S> IntoFuture for Serve<L, S> {
     type Output = io::Result<()>;
     type IntoFuture = BoxFuture<'static, io::Result<()>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { listener, service, context, signal, settings } = self;
-        Box::pin(run(listener, service, context, signal, settings))
+        (self.start)(self)
     }
 }
 

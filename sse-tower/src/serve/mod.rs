@@ -10,16 +10,20 @@
 //!    any more, and `run` returns when the last connection is gone, or at the drain's deadline.
 //!
 //! What may be relied on: dropping the server's future cuts every connection; a connection's errors and panics end
-//! that connection alone; a second request to leave returns at once. What may not: streams of a service without
-//! `SseLayer` are not known to the context, and are cut at the deadline.
+//! that connection alone; a second request to leave returns at once; a client that has left is noticed at once
+//! while its stream goes out, whatever it has said before. What may not: event streams that others made, of a service
+//! without `SseLayer`, are not known to the context, and are cut at the deadline.
 
+mod activity;
 mod builder;
 mod connected;
 mod connection;
+mod deadline;
 mod direct;
 mod listener;
 mod peer;
 mod protocol;
+mod read_ahead;
 mod run;
 mod settings;
 mod shutdown;
@@ -28,7 +32,9 @@ mod sniff;
 mod socket;
 #[cfg(feature = "tls")]
 mod tls;
+mod watched;
 
-pub use builder::{Serve, serve};
+pub use builder::{Servable, Serve, serve};
 pub use listener::SocketListener;
+pub use signal::shutdown_signal;
 pub use socket::SocketOptions;

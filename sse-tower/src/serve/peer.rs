@@ -1,4 +1,7 @@
-//! `WithPeer`: puts who is at the other end into each request's extensions, and lets streams leave hyper.
+//! `WithPeer`: the service as hyper calls it for one connection.
+//!
+//! It puts who is at the other end into each request's extensions, refuses a head that is too large, takes event
+//! streams on that no layer knows of, and lets streams leave hyper.
 
 use std::{
     future::Future,
@@ -8,33 +11,62 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONNECTION};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
 use pin_project_lite::pin_project;
+use sse_tower_core::ApplicationContext;
 use tower_service::Service;
 
-use super::direct::{DetachSlot, DetachableBody, request_fits};
+use super::{
+    activity::{Activity, InFlight},
+    direct::{DetachSlot, DetachableBody, request_fits},
+};
+use crate::{
+    admission::{self, Refusal},
+    headers,
+};
+
+/// What every connection of a server knows of it.
+#[derive(Clone)]
+pub(super) struct Host {
+    pub(super) context: ApplicationContext,
+    /// The most that the head of an HTTP/1 request may have, in bytes.
+    pub(super) most_head: usize,
+}
 
 /// A tower service as hyper calls it, for one connection.
 pub(super) struct WithPeer<S, P, B> {
     service: TowerToHyperService<S>,
     peer: P,
+    host: Host,
+    activity: Arc<Activity>,
     /// Where streams go that take the direct path, if this connection has one.
     slot: Option<Arc<DetachSlot<B>>>,
 }
 
 impl<S, P, B> WithPeer<S, P, B> {
-    pub(super) fn new(service: S, peer: P, slot: Option<Arc<DetachSlot<B>>>) -> Self {
-        Self { service: TowerToHyperService::new(service), peer, slot }
+    pub(super) fn new(service: S, peer: P, host: &Host, slot: Option<Arc<DetachSlot<B>>>) -> Self {
+        let (service, activity) = (TowerToHyperService::new(service), Arc::default());
+        Self { service, peer, host: host.clone(), activity, slot }
+    }
+
+    /// What this connection is busy with.
+    pub(super) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.activity)
     }
 }
 
 impl<S: Clone, P: Clone, B> Clone for WithPeer<S, P, B> {
     fn clone(&self) -> Self {
-        let Self { service, peer, slot } = self;
-        Self { service: service.clone(), peer: peer.clone(), slot: slot.clone() }
+        Self {
+            service: self.service.clone(),
+            peer: self.peer.clone(),
+            host: self.host.clone(),
+            activity: Arc::clone(&self.activity),
+            slot: self.slot.clone(),
+        }
     }
 }
 
@@ -51,21 +83,66 @@ where
     type Future = PeerFuture<<Inner<S> as hyper::service::Service<Request<Incoming>>>::Future, B>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        if request.version() < Version::HTTP_2 && size_of_head(&request) > self.host.most_head {
+            return PeerFuture::TooLarge;
+        }
+        let asked = Asked {
+            context: self.host.context.clone(),
+            event_source: admission::is_from_event_source(request.method(), request.headers()),
+            last: request.headers().get("last-event-id").cloned(),
+            origin: admission::origin(request.headers()),
+        };
         let slot = self.slot.clone().filter(|_| request_fits(&request));
+        let uploads = !request.body().is_end_stream() || request.method() == Method::CONNECT;
+        let in_flight = Some(InFlight::new(&self.activity, uploads));
         #[cfg(feature = "axum")]
         request.extensions_mut().insert(axum::extract::ConnectInfo(self.peer.clone()));
         #[cfg(not(feature = "axum"))]
         request.extensions_mut().insert(self.peer.clone());
-        PeerFuture { response: self.service.call(request), slot }
+        PeerFuture::Asked { response: self.service.call(request), asked, slot, in_flight }
+    }
+}
+
+/// The bytes that a request's head took on the wire, or nearly.
+fn size_of_head<B>(request: &Request<B>) -> usize {
+    // ` HTTP/1.1` and the line ends; `: ` and the line end of each header.
+    let line = request.method().as_str().len() + request.uri().to_string().len() + 14;
+    let headers = request.headers().iter();
+    headers.fold(line, |sum, (name, value)| sum + name.as_str().len() + value.len() + 4)
+}
+
+/// What is kept of a request until its response is there.
+pub(super) struct Asked {
+    context: ApplicationContext,
+    event_source: bool,
+    /// The id that its client holds.
+    last: Option<HeaderValue>,
+    origin: Option<HeaderValue>,
+}
+
+impl Asked {
+    /// Takes on a stream of ours that no layer has taken on, so that the drain ends it. The answer in its place, if it
+    /// cannot be.
+    fn refuse<B>(&self, response: &mut Response<B>) -> Option<Response<Bytes>> {
+        let why = admission::adopt(&self.context, response).err()?;
+        let mut refusal = Refusal::new().answer(self.event_source, self.last.as_ref(), why);
+        admission::carry(response.headers(), self.origin.as_ref(), refusal.headers_mut());
+        Some(refusal)
     }
 }
 
 pin_project! {
     /// The future of [`WithPeer`].
-    pub(super) struct PeerFuture<F, B> {
-        #[pin]
-        response: F,
-        slot: Option<Arc<DetachSlot<B>>>,
+    #[project = PeerFutureProj]
+    pub(super) enum PeerFuture<F, B> {
+        TooLarge,
+        Asked {
+            #[pin]
+            response: F,
+            asked: Asked,
+            slot: Option<Arc<DetachSlot<B>>>,
+            in_flight: Option<InFlight>,
+        },
     }
 }
 
@@ -77,8 +154,29 @@ where
     type Output = Result<Response<DetachableBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = ready!(this.response.poll(cx))?;
-        Poll::Ready(Ok(DetachableBody::of(response, this.slot.as_ref())))
+        let (response, asked, slot, in_flight) = match self.project() {
+            PeerFutureProj::TooLarge => return Poll::Ready(Ok(too_large())),
+            PeerFutureProj::Asked { response, asked, slot, in_flight } => {
+                (response, asked, slot, in_flight)
+            }
+        };
+        let mut response = ready!(response.poll(cx))?;
+        // `poll` after completion, which a future may answer as it likes.
+        let Some(mut in_flight) = in_flight.take() else { return Poll::Pending };
+        if let Some(refusal) = asked.refuse(&mut response) {
+            return Poll::Ready(Ok(refusal.map(DetachableBody::whole)));
+        }
+        if headers::is_event_stream(response.headers()) {
+            in_flight.streams();
+        }
+        Poll::Ready(Ok(DetachableBody::of(response, slot.as_ref(), in_flight)))
     }
+}
+
+/// The answer to a head that is too large, after which nothing of the connection is worth reading.
+fn too_large<B>() -> Response<DetachableBody<B>> {
+    let mut response = Response::new(DetachableBody::whole(Bytes::new()));
+    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }

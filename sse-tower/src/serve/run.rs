@@ -9,13 +9,14 @@ use hyper::body::Incoming;
 use sse_tower_core::{ApplicationContext, BoxError, DrainPhase};
 use tokio::{
     sync::{Semaphore, mpsc},
-    time::{Instant, sleep, sleep_until},
+    time::sleep,
 };
 use tower_service::Service;
 
 use super::{
-    connected::Connected, connection::Connections, direct::Workers, listener::SocketListener,
-    settings::ServeSettings, shutdown::Shutdown, signal::Signals,
+    connected::Connected, connection::Connections, deadline::Deadline, direct::Workers,
+    listener::SocketListener, peer::Host, settings::ServeSettings, shutdown::Shutdown,
+    signal::Signals,
 };
 use crate::boxed::BoxFuture;
 
@@ -51,6 +52,7 @@ where
     let connections = Arc::new(Connections {
         settings: settings.clone(),
         shutdown: shutdown_signal,
+        host: Host { context: context.clone(), most_head: settings.buffer_bytes },
         direct,
         return_sender,
     });
@@ -59,7 +61,7 @@ where
     // A socket that cannot be set up is used as it is.
     let _ = listener.prepare(&settings.sockets);
     let mut leave = Leave::new(signal)?;
-    let mut deadline = None;
+    let mut deadline: Option<Deadline> = None;
     let streams = context.streams().clone();
     let mut drained = std::pin::pin!(streams.reached(DrainPhase::Closed));
     loop {
@@ -78,26 +80,36 @@ where
                     // Said twice: at once, then.
                     return Ok(());
                 }
-                deadline = Some(Instant::now() + settings.drain.longest());
+                deadline = Some(Deadline::after(settings.drain.longest()));
                 shutdown.graceful();
                 tokio::spawn(context.drain().with(settings.drain.clone()));
             }
             () = &mut drained => break,
+            // Something of the program holds the drain up.
+            () = passed(deadline.as_ref()) => return Ok(()),
         }
     }
 
     // Also when somebody else has drained the context.
     shutdown.graceful();
     drop((listener, connections));
-    let deadline = deadline.unwrap_or_else(|| Instant::now() + settings.drain.longest());
+    let deadline = deadline.unwrap_or_else(|| Deadline::after(settings.drain.longest()));
     loop {
         tokio::select! {
             // One whose stream ended just before that. Nobody is left who could give one back when
             // no task and no worker has one.
             connected = returned.recv() => if connected.is_none() { return Ok(()) },
             () = leave.requested() => return Ok(()),
-            () = sleep_until(deadline) => return Ok(()),
+            () = deadline.passed() => return Ok(()),
         }
+    }
+}
+
+/// Waits for the deadline, once there is one.
+async fn passed(deadline: Option<&Deadline>) {
+    match deadline {
+        Some(deadline) => deadline.passed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -8,6 +8,8 @@ use super::socket::SocketOptions;
 
 pub(super) const MAX_CONNECTIONS: usize = 1 << 18;
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// hyper reckons with instants: a year is as good as no timeout.
+pub(super) const MAX_HEADER_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(super) const BUFFER_BYTES: usize = 64 * 1024;
 
 pub(super) struct ServeSettings {

@@ -3,9 +3,7 @@
 //! The server says `Graceful` once; dropping it says `Abort`. So a server whose future is dropped cuts its
 //! connections, and nobody has to remember to.
 
-use std::future::Future;
-
-use tokio::{pin, select, sync::watch};
+use tokio::sync::watch;
 
 /// The server's end: dropping it cuts every connection.
 pub(super) struct Shutdown(watch::Sender<bool>);
@@ -45,25 +43,6 @@ impl ShutdownSignal {
         match self.0.changed().await {
             Ok(()) => ShutdownKind::Graceful,
             Err(_) => ShutdownKind::Abort,
-        }
-    }
-
-    /// Runs `work` to its end, or until it is aborted; calls `finish` when it is to finish.
-    pub(super) async fn run<F: Future>(
-        &mut self,
-        work: F,
-        finish: impl Fn(std::pin::Pin<&mut F>),
-    ) -> Option<F::Output> {
-        pin!(work);
-        loop {
-            select! {
-                biased;
-                done = work.as_mut() => return Some(done),
-                kind = self.next() => match kind {
-                    ShutdownKind::Graceful => finish(work.as_mut()),
-                    ShutdownKind::Abort => return None,
-                }
-            }
         }
     }
 }

@@ -30,6 +30,10 @@ impl SocketOptions {
     pub const DEFAULT_USER_TIMEOUT: Duration = Duration::from_secs(30);
     /// How many bytes the kernel takes that it has not sent yet (`TCP_NOTSENT_LOWAT`), unless set.
     pub const DEFAULT_UNSENT_BYTES: u32 = 32 * 1024;
+    /// The most that the kernel takes for [`keep_alive`](Self::keep_alive).
+    pub const MAX_KEEP_ALIVE: Duration = Duration::from_secs(32_767);
+    /// The most that the kernel takes for [`user_timeout`](Self::user_timeout): 24.8 days.
+    pub const MAX_USER_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
     /// How many probes go unanswered before a connection counts as lost.
     pub const PROBES: u32 = 3;
 
@@ -43,20 +47,21 @@ impl SocketOptions {
     }
 
     /// After how long a silent connection is probed, instead of
-    /// [`DEFAULT_KEEP_ALIVE`](Self::DEFAULT_KEEP_ALIVE); whole seconds, at least 1.
+    /// [`DEFAULT_KEEP_ALIVE`](Self::DEFAULT_KEEP_ALIVE); whole seconds, at least 1 and at most
+    /// [`MAX_KEEP_ALIVE`](Self::MAX_KEEP_ALIVE).
     pub fn keep_alive(mut self, idle: Duration) -> Self {
-        self.keep_alive = idle.max(Duration::from_secs(1));
+        self.keep_alive = idle.clamp(Duration::from_secs(1), Self::MAX_KEEP_ALIVE);
         self
     }
 
     /// How long sent data may stay unacknowledged before the connection counts as lost, instead of
     /// [`DEFAULT_USER_TIMEOUT`](Self::DEFAULT_USER_TIMEOUT); whole
-    /// milliseconds, at least 1. Keep-alive comments are such data, so a peer that vanished without
+    /// milliseconds, at least 1 and at most [`MAX_USER_TIMEOUT`](Self::MAX_USER_TIMEOUT). Keep-alive comments are such data, so a peer that vanished without
     /// a FIN is noticed this long after the next of them. On Linux a client that lives but takes
     /// nothing for so long is lost as well, as its window stays closed. Linux and Android have it;
     /// elsewhere the probes of [`keep_alive`](Self::keep_alive) are what there is.
     pub fn user_timeout(mut self, timeout: Duration) -> Self {
-        self.user_timeout = timeout.max(Duration::from_millis(1));
+        self.user_timeout = timeout.clamp(Duration::from_millis(1), Self::MAX_USER_TIMEOUT);
         self
     }
 
@@ -150,6 +155,17 @@ mod tests {
             TcpListener::set_up(&stream, &options)?;
             check(&stream)?;
             drop(client);
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn the_kernel_takes_whatever_is_set() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        for time in [Duration::ZERO, Duration::MAX] {
+            let options = SocketOptions::new().keep_alive(time).user_timeout(time);
+            options.prepare(&listener)?;
+            assert!(options.is_inherited(&SockRef::from(&listener)), "{time:?}");
         }
         Ok(())
     }

@@ -15,11 +15,30 @@ use tower_service::Service;
 
 use super::{
     refusals::Refusals,
-    service::{Ask, Dial, event_stream, whole},
+    service::{Dial, event_stream, whole},
+    session::Session,
     stream::{TestStream, as_event_source},
     unmet::Cause,
     wait::{DEFAULT_DEADLINE, Wait},
 };
+
+/// A request of a [`TestClient`], for functions that make one: its body comes from text.
+///
+/// ```
+/// use axum::{Router, http::Request, routing::post};
+/// use sse_tower::test::{TestClient, TestRequest};
+///
+/// fn paid(order: u64) -> TestRequest {
+///     let request = Request::post(format!("/callback/{order}")).header("x-signature", "right");
+///     request.body("paid".into()).unwrap()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let app = Router::new().route("/callback/{order}", post(|text: String| async { text }));
+/// assert_eq!(TestClient::new(app).send(paid(7)).await.body(), "paid");
+/// # }
+/// ```
+pub type TestRequest = Request<Full<Bytes>>;
 
 /// A client of a tower service, such as an axum `Router`, without sockets.
 ///
@@ -45,7 +64,7 @@ use super::{
 /// # }
 /// ```
 pub struct TestClient<B = Full<Bytes>> {
-    service: Arc<dyn Ask<B>>,
+    session: Session<B>,
     deadline: Duration,
     refusals: Refusals,
 }
@@ -85,7 +104,7 @@ impl<B: Default + Send + 'static> TestClient<B> {
         R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
     {
         Self {
-            service: Arc::new(Mutex::new(service)),
+            session: Session::new(Arc::new(Mutex::new(service))),
             deadline: DEFAULT_DEADLINE,
             refusals: Refusals::default(),
         }
@@ -102,6 +121,57 @@ impl<B: Default + Send + 'static> TestClient<B> {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Sends this header with every request from now on, also when a stream is opened again; not where a request
+    /// says the same header itself. A name or value that is none fails the requests.
+    ///
+    /// ```
+    /// # use sse_tower::{SseEmitter, test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let push = |headers: axum::http::HeaderMap| async move {
+    /// #     let emitter = SseEmitter::new();
+    /// #     emitter.try_send(headers["x-user"].to_str().unwrap()).unwrap();
+    /// #     emitter
+    /// # };
+    /// # let app = axum::Router::new().route("/push", axum::routing::get(push));
+    /// let alice = TestClient::new(app).header("x-user", "alice");
+    /// let mut stream = alice.open("/push").await;
+    /// assert_eq!(stream.next_event().await.data, "alice");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn header(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.session.header(name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// Keeps the cookies that responses set, and sends them with every request from now on, also when a stream is
+    /// opened again: what a browser does after a login. Clones share them; at most
+    /// [`MAX_COOKIES`](super::MAX_COOKIES). All are taken for cookies of one site and one path, and they last until the
+    /// service takes them back.
+    ///
+    /// ```
+    /// # use sse_tower::{SseEmitter, test::TestClient};
+    /// # use axum::{Router, http::HeaderMap, routing::{get, post}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let push = |headers: HeaderMap| async move {
+    /// #     let emitter = SseEmitter::new();
+    /// #     emitter.try_send(headers["cookie"].to_str().unwrap()).unwrap();
+    /// #     emitter
+    /// # };
+    /// # let login = || async { [("set-cookie", "session=7; HttpOnly; Path=/")] };
+    /// # let app = Router::new().route("/push", get(push)).route("/login", post(login));
+    /// let client = TestClient::new(app).cookie_jar();
+    /// client.post("/login", "alice").await;
+    /// let mut stream = client.open("/push").await;
+    /// assert_eq!(stream.next_event().await.data, "session=7");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn cookie_jar(mut self) -> Self {
+        self.session.keep_cookies();
         self
     }
 
@@ -135,16 +205,16 @@ impl<B: Default + Send + 'static> TestClient<B> {
     }
 
     fn open_if(&self, request: http::Result<Request<B>>) -> Wait<'static, TestStream> {
-        let (deadline, service) = (self.deadline, self.service.clone());
+        let (deadline, session) = (self.deadline, self.session.clone());
         let (refusals, shown) = (self.refusals.clone(), self.refusals.clone());
         Wait::new(stream_of(&request), deadline, move || shown.report(), async move {
             let (mut parts, body) = request.map_err(Cause::BadRequest)?.into_parts();
             as_event_source(&mut parts);
             let request = Request::from_parts(parts.clone(), body);
-            let response = event_stream(service.ask(request).await).await?;
+            let response = event_stream(session.ask(request).await).await?;
             let again: Dial = Box::new(move |parts| {
                 let request = Request::from_parts(parts, B::default());
-                service.ask(request)
+                session.ask(request)
             });
             Ok(TestStream::new(parts, again, response, deadline, refusals))
         })
@@ -205,7 +275,7 @@ impl<B: Default + Send + 'static> TestClient<B> {
     }
 
     fn send_if(&self, request: http::Result<Request<B>>) -> Wait<'static, Response<String>> {
-        let service = self.service.clone();
+        let session = self.session.clone();
         let (refusals, shown) = (self.refusals.clone(), self.refusals.clone());
         let expected = match &request {
             Ok(request) => format!("the response to {}", name_of(request)),
@@ -214,7 +284,7 @@ impl<B: Default + Send + 'static> TestClient<B> {
         Wait::new(expected, self.deadline, move || shown.report(), async move {
             let request = request.map_err(Cause::BadRequest)?;
             let name = name_of(&request);
-            let response = whole(service.ask(request).await.map_err(Cause::Service)?).await?;
+            let response = whole(session.ask(request).await.map_err(Cause::Service)?).await?;
             refusals.note(&name, &response);
             Ok(response)
         })
@@ -235,7 +305,7 @@ fn name_of<B>(request: &Request<B>) -> String {
 impl<B> Clone for TestClient<B> {
     fn clone(&self) -> Self {
         Self {
-            service: self.service.clone(),
+            session: self.session.clone(),
             deadline: self.deadline,
             refusals: self.refusals.clone(),
         }

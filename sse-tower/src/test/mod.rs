@@ -58,6 +58,8 @@
 //! | a client that does not read | [`stop_reading`](TestStream::stop_reading) |
 //! | a refusal, a 204 | [`.result()`](Wait::result) of what would open a stream, then [`Unmet::status`] |
 //! | a keep-alive | [`next_comment`](TestStream::next_comment) |
+//! | a header or cookies for all requests | [`client.header(name, value)`](TestClient::header), [`client.cookie_jar()`](TestClient::cookie_jar) |
+//! | a request that a function makes | [`TestRequest`]; for the next dial of a stream, [`stream.header(name, value)`](TestStream::header) |
 //! | a callback, any other request | [`client.get(path)`](TestClient::get), [`post`](TestClient::post), [`send`](TestClient::send) |
 //! | what was published | [`Recorder`]; [`publish(..).then_expect::<X>()`](publish) |
 //! | that listeners have run | [`context.settled().await`](crate::ApplicationContext::settled) |
@@ -75,16 +77,18 @@ mod publish;
 mod recorder;
 mod refusals;
 mod service;
+mod session;
 mod standstill;
 mod stream;
 mod unmet;
 mod wait;
 
-pub use client::TestClient;
+pub use client::{TestClient, TestRequest};
 pub use event::ReceivedEvent;
 pub use publish::{Published, publish};
 pub use recorder::{MAX_RECORDED_EVENTS, Recorder};
 pub use refusals::SHOWN_REFUSALS;
+pub use session::MAX_COOKIES;
 pub use standstill::MAX_STANDSTILL;
 pub use stream::{MAX_COMMENTS, SHOWN_EVENTS, Stalled, TestStream};
 pub use unmet::{Cause, MAX_UNREAD, Unmet};

@@ -1,6 +1,7 @@
 //! `Refusals`: what a client was refused, for those who read why a test failed.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -14,6 +15,16 @@ pub const SHOWN_REFUSALS: usize = 4;
 
 /// How much of such an answer's text a failure shows, in characters of its first line.
 const SHOWN_TEXT: usize = 200;
+
+/// What a response says; where the program is not set up for the request, what is missing, of which a client is told
+/// nothing.
+pub(super) fn said(response: &Response<String>) -> Cow<'_, str> {
+    #[cfg(feature = "axum")]
+    if let Some(rejection) = response.extensions().get::<sse_tower_core::ContextRejection>() {
+        return Cow::Owned(rejection.to_string());
+    }
+    Cow::Borrowed(response.body())
+}
 
 /// The last requests of one client whose answer was not 2xx, a line each. The client and its
 /// streams share them.
@@ -31,7 +42,7 @@ impl Refusals {
             return;
         }
         let mut line = format!("meanwhile {request} was answered {status}");
-        if let Some(text) = response.body().trim().lines().next() {
+        if let Some(text) = said(response).trim().lines().next() {
             line.push_str(": ");
             line.extend(text.chars().take(SHOWN_TEXT));
         }

@@ -2,15 +2,16 @@
 
 use std::{
     collections::VecDeque,
+    error::Error,
     fmt,
     future::Future,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderValue, Response, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request::Parts};
 use http_body_util::BodyExt;
-use sse_tower_core::{CloseReason, StreamControl};
+use sse_tower_core::{CloseReason, STREAM_BYE, StreamControl, StreamFailed};
 
 use super::{
     event::ReceivedEvent,
@@ -219,7 +220,7 @@ impl TestStream {
 
     /// Expects the end of the stream and no further event before it: how it ended, as the program
     /// sees it. `None` for a stream that is no [`SseEmitter`](crate::SseEmitter): of those nobody
-    /// knows.
+    /// knows. The server's `stream-bye` belongs to the end, and is passed over.
     ///
     /// Events that the test has not read yet are further ones: where any may come before the end,
     /// take them with [`rest`](Self::rest) first, which collects them.
@@ -241,9 +242,12 @@ impl TestStream {
     /// ```
     pub fn ended(&mut self) -> Wait<'_, Option<CloseReason>> {
         self.wait("the end of the stream", |stream| async move {
-            match stream.event().await? {
-                None => Ok(*lock(&stream.reason)),
-                Some(event) => Err(Cause::Came(event)),
+            loop {
+                match stream.event().await? {
+                    None => return Ok(*lock(&stream.reason)),
+                    Some(event) if event.name == STREAM_BYE.as_str() => {}
+                    Some(event) => return Err(Cause::Came(event)),
+                }
             }
         })
     }
@@ -347,6 +351,37 @@ impl TestStream {
             stream.connected(response);
             Ok(())
         })
+    }
+
+    /// Sends this header when the stream is [opened again](Self::reconnect), in place of what the request said: another
+    /// token, say.
+    ///
+    /// # Errors
+    /// The name or the value is none of a header.
+    ///
+    /// ```
+    /// # use sse_tower::{SseEmitter, test::TestClient};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), axum::http::Error> {
+    /// # let push = |headers: axum::http::HeaderMap| async move {
+    /// #     let emitter = SseEmitter::new();
+    /// #     emitter.try_send(headers["authorization"].to_str().unwrap()).unwrap();
+    /// #     emitter
+    /// # };
+    /// # let app = axum::Router::new().route("/push", axum::routing::get(push));
+    /// let mut stream = TestClient::new(app).header("authorization", "old").open("/push").await;
+    /// stream.header("authorization", "new")?;
+    /// stream.reconnect().await;
+    /// assert_eq!(stream.next_event().await.data, "new");
+    /// # Ok(()) }
+    /// ```
+    pub fn header(
+        &mut self,
+        name: impl AsRef<str>,
+        value: impl AsRef<str>,
+    ) -> Result<(), http::Error> {
+        let name = HeaderName::from_bytes(name.as_ref().as_bytes())?;
+        self.request.headers.insert(name, HeaderValue::from_str(value.as_ref())?);
+        Ok(())
     }
 
     /// Says that the client does not read, for as long as the value lives. Its connection stays
@@ -455,6 +490,11 @@ impl TestStream {
         self.left_to_read = self.left_to_read.checked_sub(1).ok_or(Cause::TooMuch)?;
         let data = match body.frame().await {
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            // Its last event has said so, and `ended` does.
+            Some(Err(error)) if is_failure(&*error) => {
+                self.cut();
+                return Ok(false);
+            }
             Some(Err(error)) => {
                 self.cut();
                 return Err(Cause::Broken(error));
@@ -497,6 +537,18 @@ impl TestStream {
 #[must_use = "the client reads again when it is dropped"]
 pub struct Stalled<'a> {
     _stream: &'a mut TestStream,
+}
+
+/// Whether the program ended the stream with an error, whatever has wrapped that on the way.
+fn is_failure(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<StreamFailed>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Adds what an `EventSource` sends.

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, time::Duration};
 use http::{Response, StatusCode};
 use sse_tower_core::{BoxError, PublishError};
 
-use super::{event::ReceivedEvent, standstill::MAX_STANDSTILL};
+use super::{event::ReceivedEvent, refusals::said, standstill::MAX_STANDSTILL};
 
 /// How many pieces of a body one wait reads, and how many events a stream keeps unread: 65 536. One
 /// more fails the wait with [`Cause::TooMuch`].
@@ -124,7 +124,8 @@ impl fmt::Display for Cause {
             }
             Self::NoStream(response) => {
                 let status = response.status();
-                let body = response.body().trim_end();
+                let body = said(response);
+                let body = body.trim_end();
                 match response.headers().get(http::header::CONTENT_TYPE) {
                     None if body.is_empty() => {
                         write!(f, "the response is {status}, without a body")

@@ -105,6 +105,21 @@ impl Wire {
         self.stream.write_all(request.as_bytes()).await.unwrap();
     }
 
+    /// Says something more on the same connection, at once.
+    pub async fn say(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Leaves as a client does whose process was killed: with a reset.
+    pub fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
+    }
+
+    /// Says that it sends no more, and drops nothing.
+    pub async fn close(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// Reads until `needle` has come.
     pub async fn until(&mut self, needle: &str) -> &str {
         let read = async {

@@ -201,3 +201,142 @@ async fn a_server_that_is_busy_all_the_time_can_be_dropped() {
         busy.join().unwrap();
     }
 }
+
+/// What clients say before their stream is over, by the way it is said.
+const SAID: [&[u8]; 4] = [b"", b"\r\n", b"GET /plain HTTP/1.1\r\nHost: t\r\n\r\n", &[b'x'; 20_000]];
+
+on_both! {
+    async fn a_client_that_leaves_is_noticed_at_once_whatever_it_has_said_before(path) {
+        let layer = |l: sse_tower::SseLayer| l.keep_alive(HOUR);
+        let app = path.start_with(Emitters::new(), |r| r, layer, |s| s).await;
+        for said in SAID {
+            for reset in [false, true] {
+                let mut client = app.open(1).await;
+                client.say(said).await;
+                if reset { client.reset() } else { drop(client) }
+                common::open(&app.context, 0).await;
+            }
+        }
+    }
+}
+
+on_both! {
+    async fn a_client_that_says_something_and_stays_gets_its_events_and_then_its_answer(path) {
+        let app = path.start().await;
+        let mut client = app.open(1).await;
+        client.say(b"GET /plain HTTP/1.1\r\nHost: t\r\n\r\n").await;
+        app.send(1, "one").await;
+        client.until("data:one\n").await;
+        app.emitters.complete(&1);
+        let got = client.until("plain").await;
+        assert!(got.contains("\r\n0\r\n\r\nHTTP/1.1 200 OK"), "{got}");
+    }
+}
+
+on_both! {
+    async fn a_client_that_says_far_too_much_is_hung_up_on(path) {
+        let app = path.start().await;
+        let mut client = app.open(1).await;
+        client.say(&[b'x'; 200_000]).await;
+        common::open(&app.context, 0).await;
+    }
+}
+
+/// A stream that has `half` an answer, and ends this way.
+fn half(router: Router, fails: bool) -> Router {
+    router.route(
+        "/half",
+        get(move || async move {
+            let emitter = SseEmitter::new();
+            emitter.try_send("half").unwrap();
+            let ends = emitter.clone();
+            tokio::spawn(async move {
+                tokio::task::yield_now().await;
+                if fails { ends.complete_with_error("no more") } else { ends.complete() }
+            });
+            emitter
+        }),
+    )
+}
+
+const FAILED: &str = "event:stream-bye\ndata:{\"reason\":\"failed\"}\n\n";
+
+on_both! {
+    async fn a_stream_that_failed_says_so_and_its_body_is_not_complete(path) {
+        for (fails, last) in [(false, "data:half\n\n"), (true, FAILED)] {
+            let app = path
+                .start_with(Emitters::new(), |r| half(r, fails), |l| l, |s| s)
+                .await;
+            let mut client = common::Wire::get(app.server.address, "/half", "").await;
+            client.until(last).await;
+            if fails {
+                client.at_end().await;
+            } else {
+                client.at_body_end().await;
+            }
+            assert_eq!(client.got.contains(FAILED), fails, "{}", client.got);
+            assert_eq!(client.got.contains("\r\n0\r\n\r\n"), !fails, "{}", client.got);
+        }
+    }
+}
+
+on_both! {
+    async fn a_stream_whose_time_is_over_says_so(path) {
+        let (ended, soon) = (Arc::default(), Duration::from_millis(30));
+        let app =
+            path.start_with(Emitters::new(), |r| told(r, &ended, soon), |l| l, |s| s).await;
+        let mut client = common::Wire::get(app.server.address, "/told", "").await;
+        let got = client.at_body_end().await;
+        assert!(got.contains("event:stream-bye\ndata:{\"reason\":\"timed-out\"}\n\n"), "{got}");
+    }
+}
+
+on_both! {
+    async fn a_stream_that_no_layer_has_is_drained_all_the_same(path) {
+        let context = common::context();
+        let streams = Emitters::<u64>::new();
+        let late = streams.clone();
+        let late = move |last: sse_tower::LastEventId| async move { late.connect(1, last) };
+        let late = Router::new().route("/late", get(late));
+        let app = Router::new()
+            .layer(sse_tower::SseLayer::new(context.clone()))
+            .nest("/nested", late);
+        let direct = path == Path::Direct;
+        let mut server = common::serve_with(app, context.clone(), |server| {
+            server.direct(direct).drain(Drain::new().deadline(HOUR))
+        })
+        .await;
+        let mut client = common::Wire::event_source(server.address, "/nested/late").await;
+        client.until("\r\n\r\n").await;
+        assert_eq!(context.streams().len(), 1);
+        server.leave();
+        let got = client.at_body_end().await;
+        assert!(got.contains("event:stream-bye\ndata:{\"reason\":\"drained\"}"), "{got}");
+        server.over().await;
+    }
+}
+
+on_both! {
+    async fn a_client_that_has_posted_something_and_leaves_is_noticed_at_once(path) {
+        let post = |router: Router| {
+            let stream = |text: String| async move {
+                let emitter = SseEmitter::new();
+                emitter.try_send(text).unwrap();
+                let kept = emitter.clone();
+                tokio::spawn(async move { kept.closed().await });
+                emitter
+            };
+            router.route("/post", axum::routing::post(stream))
+        };
+        let layer = |l: sse_tower::SseLayer| l.keep_alive(HOUR);
+        let app = path.start_with(Emitters::new(), post, layer, |s| s).await;
+        for said in SAID {
+            let head = "POST /post HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello";
+            let mut client = common::Wire::send(app.server.address, head).await;
+            client.until("data:hello\n").await;
+            client.say(said).await;
+            client.reset();
+            common::open(&app.context, 0).await;
+        }
+    }
+}

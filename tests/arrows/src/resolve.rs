@@ -97,6 +97,8 @@ impl Walk<'_> {
                 return Some(target);
             }
         }
-        self.tree.macros.get(name).map(|owner| Target::Item(*owner))
+        let by_text = self.tree.macros.get(name).map(|owner| Target::Item(*owner));
+        // What a macro of its own words defines is its module's.
+        by_text.or_else(|| here.has_macro.then_some(Target::Item(module)))
     }
 }

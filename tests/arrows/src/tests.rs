@@ -195,6 +195,20 @@ fn a_file_without_a_floor_and_a_path_that_leads_nowhere_are_faults() {
 }
 
 #[test]
+fn what_a_macro_defines_in_words_of_its_own_is_its_modules() {
+    let up = faults(&[
+        ("lib.rs", LIB),
+        ("ground.rs", "use crate::room::Wall; pub struct Stone(Wall);"),
+        ("room.rs", "walls! { Wall: high, Fence: low }"),
+        ("roof.rs", "pub struct Roof;"),
+    ]);
+    assert_eq!(
+        up,
+        ["ground.rs:1: `crate::room::Wall` is of room.rs, and `room` stands above `ground`"]
+    );
+}
+
+#[test]
 fn rooms_of_one_floor_may_know_each_other_one_way() {
     let two = |roof, chimney| {
         faults(&[("lib.rs", "mod roof; mod chimney;"), ("roof.rs", roof), ("chimney.rs", chimney)])

@@ -26,6 +26,8 @@ pub(crate) struct Module {
     pub(crate) file: PathBuf,
     pub(crate) parent: Option<usize>,
     pub(crate) children: BTreeMap<String, usize>,
+    /// A macro stands here as an item, and may define anything.
+    pub(crate) has_macro: bool,
     /// The names of what is defined here.
     pub(crate) items: BTreeSet<String>,
     pub(crate) uses: Vec<Used>,
@@ -93,10 +95,11 @@ impl Tree {
             }
             let module = &mut self.modules[this];
             module.items.extend(defined(item));
-            if let Item::Macro(item) = item
-                && let Some(name) = &item.ident
-            {
-                self.macros.insert(name.to_string(), this);
+            if let Item::Macro(item) = item {
+                match &item.ident {
+                    Some(name) => drop(self.macros.insert(name.to_string(), this)),
+                    None => module.has_macro = true,
+                }
             }
             paths::uses(item, &mut module.uses);
             paths::named(item.to_token_stream(), &mut module.paths);

@@ -43,6 +43,21 @@ const PAGES: [(&str, &[&str], &str, &str); 8] = [
     ),
 ];
 
+/// English words on a Chinese page outside an element that says so, or mixed with Chinese. What
+/// comes from the stream and from people is not looked at, nor are names of fields and functions.
+const UNMARKED: &str = "(() => {
+    if (document.documentElement.lang === 'en') return [];
+    const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walk.nextNode()) {
+        const [text, parent] = [walk.currentNode.data, walk.currentNode.parentElement];
+        if (parent.closest('script, style, ul, ol, code, dd')) continue;
+        if (!/[A-Za-z]{3,}/.test(text)) continue;
+        if (parent.closest('[lang]').lang !== 'en' || /[\\u4e00-\\u9fff]/.test(text)) found.push(text);
+    }
+    return found;
+})()";
+
 #[tokio::test]
 async fn every_page_fits_a_phone_and_takes_nothing_from_elsewhere() -> Result {
     // A folder for pictures of all pages, for whoever wants to look at them.
@@ -67,6 +82,8 @@ async fn every_page_fits_a_phone_and_takes_nothing_from_elsewhere() -> Result {
                     .await?;
                 }
             }
+            let unmarked: Vec<String> = page.value(UNMARKED).await?;
+            assert_eq!(unmarked, Vec::<String>::new(), "{name}: not marked as English");
             let foreign = "performance.getEntriesByType('resource')
                 .filter((entry) => new URL(entry.name).origin !== location.origin)
                 .map((entry) => entry.name)";

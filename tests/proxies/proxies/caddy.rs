@@ -31,13 +31,16 @@ async fn while_the_program_is_away_a_browser_is_told_what_the_table_says() -> Re
     CADDY.a_program_that_is_away_is_told_as_the_table_says().await
 }
 
+/// `encode` for what `matcher` says, however short and of whatever kind.
+fn encoding(text: &str, matcher: &str) -> String {
+    let rule =
+        format!("{matcher} gzip {{\nminimum_length 1\nmatch {{\nheader Content-Type *\n}}\n}}\n");
+    text.replace("handle /push*", &format!("{rule}handle /push*"))
+}
+
 #[tokio::test]
-async fn compression_of_everything_leaves_streams_alone() -> Result {
-    CADDY
-        .compression_leaves_streams_alone(|text| {
-            let everything =
-                "encode gzip {\nminimum_length 1\nmatch {\nheader Content-Type *\n}\n}\n";
-            text.replace("handle /push*", &format!("{everything}handle /push*"))
-        })
-        .await
+async fn compression_of_all_but_streams_leaves_streams_alone() -> Result {
+    let but_streams = "@rest not path /push*\nencode @rest";
+    CADDY.compression_leaves_streams_alone(|text| encoding(&text, but_streams)).await?;
+    CADDY.holds_events(|text| encoding(&text, "encode")).await
 }

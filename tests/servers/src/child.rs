@@ -41,6 +41,17 @@ impl Child {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
 
+    /// The processes that it started and that are still there.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub fn children(&self) -> Result<Vec<Pid>, Error> {
+        let id = self.child.id();
+        let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        let ids = list.split_ascii_whitespace().filter_map(|id| id.parse().ok());
+        Ok(ids.filter_map(Pid::from_raw).collect())
+    }
+
     /// Kills it and waits until it is gone.
     pub fn kill(&mut self) {
         // A process that is gone already is what was wanted; a stopped one is killed as well.

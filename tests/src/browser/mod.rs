@@ -60,7 +60,7 @@ enum Session {
     /// By WebDriver as it was, through a driver program.
     Classic { client: WebDriver, _driver: Driver },
     /// By WebDriver BiDi, which Firefox speaks itself.
-    Bidi { client: Bidi, _firefox: Firefox },
+    Bidi { client: Box<Bidi>, _firefox: Firefox },
 }
 
 /// One tab of a [`Browser`].
@@ -117,7 +117,8 @@ impl Session {
             Kind::WebKit => Driver::webkit().await?,
             Kind::Firefox => {
                 let (firefox, address) = Firefox::start().await?;
-                return Ok(Self::Bidi { client: Bidi::open(&address).await?, _firefox: firefox });
+                let client = Box::new(Bidi::open(&address).await?);
+                return Ok(Self::Bidi { client, _firefox: firefox });
             }
         };
         Ok(Self::Classic { client: driver.browser().await?, _driver: driver })

@@ -1,10 +1,12 @@
 -- In front of every script. KEYS[1] is the hash with what the namespace has once; every other key has its hash tag.
--- Positions are whole numbers below 2^53, which Lua's numbers hold exactly; as text they need '%.0f'.
+-- Positions are whole numbers below 2^53, which Lua's numbers hold exactly; as text they need a format. '%d' is four times as quick,
+-- and right where the server's long has 64 bits.
 local ns = string.sub(KEYS[1], 1, -5)
-local call = redis.call
+local call, format = redis.call, string.format
+local digits = format('%d', 1099511627776) == '1099511627776' and '%d' or '%.0f'
 
 local function text(number)
-  return string.format('%.0f', number)
+  return format(digits, number)
 end
 
 -- Microseconds of the store's clock.
@@ -23,6 +25,8 @@ local function open(candidate)
   local newest = call('ZREVRANGE', ns .. 'heads', 0, 0, 'WITHSCORES')
   local last = tonumber(newest[2] or 0)
   call('HSET', KEYS[1], 'epoch', candidate, 'last', text(last), 'floor', '0')
+  -- A long member keeps Redis from storing few topics as a list that is walked for each change. Nothing is at position zero.
+  call('ZADD', ns .. 'heads', 0, string.rep('-', 65))
   return candidate, last, '0'
 end
 

@@ -1,9 +1,9 @@
--- Does to a key of its own whatever the other scripts do to theirs, and says what was refused first.
+-- Does to a key of its own whatever the other scripts do to theirs, and says which was refused first, and how.
 local key, refused = ns .. 'probe', ''
-local function try(...)
-  local done = redis.pcall(...)
+local function try(command, ...)
+  local done = redis.pcall(command, ...)
   if refused == '' and type(done) == 'table' and done.err then
-    refused = done.err
+    refused = command .. '\n' .. done.err
   end
 end
 try('TIME')

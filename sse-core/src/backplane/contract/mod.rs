@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use sse_tower_core::backplane::{Engine, contract::Harness, memory::MemoryStore};
+//! # use sse_tower_core::backplane::{Engine, contract::Harness, memory::MemoryStore};
 //!
 //! struct Memory(MemoryStore);
 //!

@@ -23,7 +23,7 @@ pub async fn a_topic_keeps_the_events_it_was_told<H: Harness>(harness: H) {
         assert!(loaded.records.len() >= 10);
         assert_eq!(loaded.records.last().map(|last| last.position), loaded.head.map(|h| h.newest));
     }
-    bounded(&node, &topic, 10 + MORE).await;
+    bounded(&node, &topic, keep, 10 + MORE).await;
 }
 
 /// The newest events within the bytes are kept, and in the end not many more.
@@ -35,7 +35,7 @@ pub async fn a_topic_keeps_the_bytes_it_was_told<H: Harness>(harness: H) {
         fill(&node, &topic, keep, 50, &[index; 1_000]).await;
         assert!(node.load(&topic).await.records.len() >= 10);
     }
-    bounded(&node, &topic, 10 + MORE).await;
+    bounded(&node, &topic, keep, 10 + MORE).await;
 }
 
 /// A load is bounded by bytes, except for its newest event.
@@ -86,10 +86,11 @@ async fn fill(node: &Node, topic: &Topic, keep: Keep, events: usize, body: &[u8]
 }
 
 /// Waits until not more than so many events are kept. Claims go on meanwhile, for stores that trim as they append.
-async fn bounded(node: &Node, topic: &Topic, most: usize) {
+async fn bounded(node: &Node, topic: &Topic, keep: Keep, most: usize) {
     eventually("the topic is trimmed", async || {
         let kept = node.load(topic).await.records.len();
-        node.change(topic, Change::Claim { holder: 1 }).await;
+        let claim = node.batch([(topic.clone(), Change::Claim { holder: 1 })], keep);
+        node.engine.append(claim).await.expect("the claim is stored");
         (kept <= most).then_some(())
     })
     .await;

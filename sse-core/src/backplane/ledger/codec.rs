@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use crate::backplane::{EngineError, EventKind};
+use crate::backplane::{EngineError, EventKind, Position};
 
 /// A row, or a key, as it is written.
 #[derive(Default)]
@@ -35,6 +35,10 @@ impl Writer {
         let mut row = self.u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         row.0.extend(bytes);
         row
+    }
+
+    pub(super) fn position(self, position: Position) -> Self {
+        self.u64(position.get())
     }
 
     pub(super) fn kind(self, kind: &EventKind) -> Self {
@@ -76,6 +80,10 @@ impl Reader {
         std::str::from_utf8(&bytes).map(Arc::from).map_err(unreadable)
     }
 
+    pub(super) fn position(&mut self) -> Result<Position, EngineError> {
+        self.u64().map(Position::new)
+    }
+
     pub(super) fn kind(&mut self) -> Result<EventKind, EngineError> {
         Ok(EventKind { name: self.text()?, version: self.u32()? })
     }
@@ -85,5 +93,5 @@ impl Reader {
 pub(super) fn unreadable(
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> EngineError {
-    EngineError::refused("the queue has a row that this version cannot read").with_source(source)
+    EngineError::refused("the store has a row that this version cannot read").with_source(source)
 }

@@ -1,8 +1,11 @@
-//! The queue of an engine that keeps its rows by itself, in memory or in a file.
+//! A whole store over rows in the order of their keys: for engines that keep their rows by themselves.
 //!
-//! A store that can put, get and walk rows in the order of their keys has a [`Queue`](super::Queue) with this: [`Ledger`] is one
-//! transaction over such [`Rows`], with a method for each of the queue's. It has no lock, no clock and no state of
-//! its own. Engines whose store is a server of its own do the same in the server's language.
+//! Whoever can put, get and walk [`Rows`] within a transaction has the log of an engine with a [`RowLog`], and its
+//! [`Queue`](super::Queue) with a [`RowQueue`]; both may be in the same rows. What is left is the file, when to commit, and the
+//! feed. They have no lock, no clock and no state of their own. Engines whose store is a server of its own do the
+//! same in the server's language.
+//!
+//! The queue:
 //!
 //! | rows | by | have |
 //! |---|---|---|
@@ -16,91 +19,30 @@
 //! | owned | node, listener, position | nothing |
 //! | nodes | node | until when its lease goes |
 //! | letters | listener, number | the dead letter |
+//!
+//! The log:
+//!
+//! | rows | by | have |
+//! |---|---|---|
+//! | topics | name | its number, its head, what it keeps and has |
+//! | records | number, position | an event |
+//! | look | time, number | the topic that has something too old then |
+//! | once | number, key | where the event stands |
+//! | left | number, time, position | the `once` key of an event that left the log then |
+//! | batches | node | its newest batch, with its answers |
+//! | order | when it was stored | the node whose newest batch it is |
 
-mod claim;
 mod codec;
-mod events;
 mod keys;
-mod lease;
-mod letters;
-mod listeners;
+mod log;
+mod queue;
 mod rows;
-mod settle;
 
-use super::{EngineError, Position};
+#[cfg(test)]
+mod tests;
 
-pub use events::{EXPIRES, WINDOW};
-pub use letters::{LETTER_AGE, MAX_LETTERS};
-pub use listeners::{MAX_LISTENERS, UNSEEN};
-pub use rows::{MemoryRows, Rows};
-
-use rows::{Listener, Meta};
-
-/// So many events are held for one listener at most, running and waiting: then nothing is claimed for the first time.
-pub const MAX_HELD: usize = 10_000;
-
-/// So many events are claimed for one listener at once at most.
-pub const MAX_CLAIM: usize = 256;
-
-/// The queue at one moment: what one call does, within one transaction over the rows.
-///
-/// If a method fails, what it has put is to be undone by dropping the transaction.
-///
-/// ```
-/// use sse_tower_core::backplane::{Position, Registration, Since, ledger::{Ledger, MemoryRows}};
-///
-/// # fn main() -> Result<(), sse_tower_core::backplane::EngineError> {
-/// let mut rows = MemoryRows::default();
-/// let mail = Registration {
-///     listener: "mail".into(),
-///     hears: vec!["order.paid".into()],
-///     since: Since::Now,
-/// };
-/// let mut ledger = Ledger::new(&mut rows, 1_000_000, Position::ZERO, 1 << 20);
-/// ledger.register(&[mail])?;
-/// assert_eq!(ledger.heard()?, ["order.paid".into()]);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct Ledger<'a, R> {
-    rows: &'a mut R,
-    now: u64,
-    last: Position,
-    bytes: u64,
-}
-
-impl<'a, R: Rows> Ledger<'a, R> {
-    /// The queue in these rows, at `now` microseconds of the store's clock; `last` is the newest position that the store gave, and `bytes` how many
-    /// bytes of events it keeps at most: then the oldest expire.
-    pub fn new(rows: &'a mut R, now: u64, last: Position, bytes: u64) -> Self {
-        Self { rows, now, last, bytes }
-    }
-
-    fn listener(&self, listener: &str) -> Result<Option<Listener>, EngineError> {
-        let row = self.rows.get(&keys::listener(listener))?;
-        row.map(|row| Listener::read(&row)).transpose()
-    }
-
-    /// Changes a listener's row, if there is one.
-    fn tally(
-        &mut self,
-        listener: &str,
-        change: impl FnOnce(&mut Listener),
-    ) -> Result<(), EngineError> {
-        if let Some(mut row) = self.listener(listener)? {
-            change(&mut row);
-            self.rows.put(keys::listener(listener), row.write())?;
-        }
-        Ok(())
-    }
-
-    fn meta(&self) -> Result<Meta, EngineError> {
-        let row = self.rows.get(&keys::meta())?;
-        row.map_or(Ok(Meta::default()), |row| Meta::read(&row))
-    }
-
-    fn set_meta(&mut self, meta: &Meta) -> Result<(), EngineError> {
-        self.rows.put(keys::meta(), meta.write())
-    }
-}
+pub use log::{Appended, Limits, RowLog};
+pub use queue::{
+    EXPIRES, LETTER_AGE, MAX_CLAIM, MAX_HELD, MAX_LETTERS, MAX_LISTENERS, RowQueue, UNSEEN, WINDOW,
+};
+pub use rows::{MemoryRows, ReadRows, Row, Rows};

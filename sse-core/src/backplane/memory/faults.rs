@@ -18,7 +18,7 @@ const RECENT: usize = 256;
 /// Every fault is there when the call returns, and none ends by itself: a script decides when, by a seed.
 ///
 /// ```
-/// use sse_tower_core::backplane::{Engine, EngineErrorKind, Feed, memory::MemoryStore};
+/// # use sse_tower_core::backplane::{Engine, EngineErrorKind, Feed, memory::MemoryStore};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), sse_tower_core::backplane::EngineError> {
@@ -114,7 +114,7 @@ impl Faults {
     /// The lease of a node ran out, whatever it says: what it holds can be reaped.
     pub fn expire_lease(&self, node: NodeId) {
         // Rows in memory can all be read.
-        drop(self.0.queue(|ledger| ledger.expire(node), |()| false));
+        drop(self.0.queue(|queue| queue.expire(node), |()| false));
     }
 
     fn each(&self, fault: impl Fn(&NodeFaults)) {

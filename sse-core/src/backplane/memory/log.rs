@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
-    super::ledger::{Ledger, MemoryRows},
+    super::ledger::{MemoryRows, RowQueue},
     batches::{Batches, Seen},
     topic::TopicLog,
 };
@@ -115,7 +115,7 @@ impl Log {
         for entry in batch.entries.iter() {
             if let Change::Enqueue(event) = &entry.change {
                 let position = self.positions.next(now);
-                self.ledger(now).enqueue(position, event)?;
+                self.queue(now).enqueue(position, event)?;
                 answers.push(Answer::Stored(position));
                 queued = true;
                 continue;
@@ -130,8 +130,8 @@ impl Log {
     }
 
     /// The queue, at this time.
-    pub(in crate::backplane) fn ledger(&mut self, now: u64) -> Ledger<'_, MemoryRows> {
-        Ledger::new(&mut self.queue, now, self.positions.last, MAX_QUEUE_BYTES)
+    pub(in crate::backplane) fn queue(&mut self, now: u64) -> RowQueue<'_, MemoryRows> {
+        RowQueue::new(&mut self.queue, now, self.positions.last, MAX_QUEUE_BYTES)
     }
 
     fn store(&mut self, entry: &Entry, now: u64) -> (Answer, Option<Record>) {
@@ -159,7 +159,7 @@ impl Log {
     }
 
     /// Forgets what is too old, in steps, and what is too much.
-    pub(super) fn sweep(&mut self, now: u64) {
+    pub(in crate::backplane) fn sweep(&mut self, now: u64) {
         for _ in 0..LOOKED_AT {
             let Some((look, name)) = self.by_look.first().filter(|(look, _)| *look <= now) else {
                 break;

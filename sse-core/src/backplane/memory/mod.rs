@@ -10,7 +10,7 @@
 //! * `topic` is one topic of it: events, head, and what is remembered of `once` keys.
 //! * `batches` answers a repeated batch as it did the first time.
 //! * `node` is one node's feed: filled in the store's order, emptied outside of the store's lock.
-//! * `queue` is the [`ledger`](super::ledger) over rows in memory.
+//! * `queue` is a [`RowQueue`](super::ledger::RowQueue) over rows in memory.
 //! * `engine` puts them together; `faults` (feature `test-util`) makes them fail on purpose.
 
 mod batches;

@@ -10,15 +10,15 @@ use crate::backplane::{
 
 impl Queue for MemoryEngine {
     fn register(&self, listeners: Vec<Registration>) -> EngineFuture<'_, ()> {
-        self.answer(|| self.store.queue(|ledger| ledger.register(&listeners), |()| true))
+        self.answer(|| self.store.queue(|queue| queue.register(&listeners), |()| true))
     }
 
     fn heard(&self) -> EngineFuture<'_, Vec<Arc<str>>> {
-        self.answer(|| self.store.queue(|ledger| ledger.heard(), |_| false))
+        self.answer(|| self.store.queue(|queue| queue.heard(), |_| false))
     }
 
     fn claim(&self, node: NodeId, claims: Vec<Claim>) -> EngineFuture<'_, Claimed> {
-        self.answer(|| self.store.queue(|ledger| ledger.claim(node, &claims), |_| false))
+        self.answer(|| self.store.queue(|queue| queue.claim(node, &claims), |_| false))
     }
 
     fn settle(&self, verdicts: Vec<(Fence, Verdict)>) -> EngineFuture<'_, Vec<bool>> {
@@ -34,7 +34,7 @@ impl Queue for MemoryEngine {
                 matches!(verdict, Verdict::Released | Verdict::Failed { .. })
             };
             let rings = verdicts.iter().any(waits);
-            let settled = self.store.queue(|ledger| ledger.settle(&verdicts), |_| rings)?;
+            let settled = self.store.queue(|queue| queue.settle(&verdicts), |_| rings)?;
             if after { Err(away()) } else { Ok(settled) }
         })
     }
@@ -44,17 +44,17 @@ impl Queue for MemoryEngine {
             if self.node.inbox(|inbox| inbox.script.no_beats) {
                 return Err(away());
             }
-            self.store.queue(|ledger| ledger.beat(node, lease), |_| false)
+            self.store.queue(|queue| queue.beat(node, lease), |_| false)
         })
     }
 
     fn reap(&self, again: Duration) -> EngineFuture<'_, usize> {
-        self.answer(|| self.store.queue(|ledger| ledger.reap(again), |reaped| *reaped > 0))
+        self.answer(|| self.store.queue(|queue| queue.reap(again), |reaped| *reaped > 0))
     }
 
     fn leave(&self, node: NodeId) -> EngineFuture<'_, ()> {
         self.answer(|| {
-            self.store.queue(|ledger| ledger.leave(node), |released| *released > 0).map(drop)
+            self.store.queue(|queue| queue.leave(node), |released| *released > 0).map(drop)
         })
     }
 
@@ -64,24 +64,24 @@ impl Queue for MemoryEngine {
         after: u64,
         limit: usize,
     ) -> EngineFuture<'_, Vec<DeadLetter>> {
-        self.answer(|| self.store.queue(|ledger| ledger.dead(&listener, after, limit), |_| false))
+        self.answer(|| self.store.queue(|queue| queue.dead(&listener, after, limit), |_| false))
     }
 
     fn revive(&self, listener: Arc<str>, letters: Letters) -> EngineFuture<'_, usize> {
         let rings = |revived: &usize| *revived > 0;
-        self.answer(|| self.store.queue(|ledger| ledger.revive(&listener, letters), rings))
+        self.answer(|| self.store.queue(|queue| queue.revive(&listener, letters), rings))
     }
 
     fn discard(&self, listener: Arc<str>, letters: Letters) -> EngineFuture<'_, usize> {
-        self.answer(|| self.store.queue(|ledger| ledger.discard(&listener, letters), |_| false))
+        self.answer(|| self.store.queue(|queue| queue.discard(&listener, letters), |_| false))
     }
 
     fn steer(&self, listener: Arc<str>, how: Steer) -> EngineFuture<'_, bool> {
         let rings = |_: &bool| how == Steer::Resume;
-        self.answer(|| self.store.queue(|ledger| ledger.steer(&listener, how), rings))
+        self.answer(|| self.store.queue(|queue| queue.steer(&listener, how), rings))
     }
 
     fn stats(&self) -> EngineFuture<'_, Vec<ListenerStats>> {
-        self.answer(|| self.store.queue(|ledger| ledger.stats(), |_| false))
+        self.answer(|| self.store.queue(|queue| queue.stats(), |_| false))
     }
 }

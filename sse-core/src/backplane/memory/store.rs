@@ -11,7 +11,7 @@ use super::{clock::Clock, engine::MemoryEngine, log::Log, node::Node};
 use crate::{
     backplane::{
         Answer, Batch, EngineError, Epoch, FeedItem, Loaded, Mark, Position, Record, Topic, Want,
-        ledger::{Ledger, MemoryRows},
+        ledger::{MemoryRows, RowQueue},
     },
     sync::lock_std,
 };
@@ -21,7 +21,7 @@ use crate::{
 /// It keeps at most [`MAX_TOPICS`](super::MAX_TOPICS) topics and [`MAX_BYTES`](super::MAX_BYTES) of bodies.
 ///
 /// ```
-/// use sse_tower_core::backplane::{Engine, Feed, Position, memory::MemoryStore};
+/// # use sse_tower_core::backplane::{Engine, Feed, Position, memory::MemoryStore};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), sse_tower_core::backplane::EngineError> {
@@ -132,11 +132,11 @@ impl Store {
     /// Does something with the queue; `rings` says whether there may be something to claim then.
     pub(super) fn queue<T>(
         &self,
-        call: impl FnOnce(&mut Ledger<'_, MemoryRows>) -> Result<T, EngineError>,
+        call: impl FnOnce(&mut RowQueue<'_, MemoryRows>) -> Result<T, EngineError>,
         rings: impl FnOnce(&T) -> bool,
     ) -> Result<T, EngineError> {
         let (mut inner, now) = self.timed();
-        let result = call(&mut inner.log.ledger(now))?;
+        let result = call(&mut inner.log.queue(now))?;
         let rung = if rings(&result) { inner.ring() } else { Vec::new() };
         drop(inner);
         for node in rung {

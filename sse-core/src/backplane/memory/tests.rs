@@ -9,8 +9,9 @@ use bytes::Bytes;
 
 use super::*;
 use crate::backplane::{
-    Answer, Batch, Change, Engine, EngineErrorKind, Entry, Epoch, Feed, FeedItem, Keep, NodeId,
-    Position, Topic, Want,
+    Answer, Batch, Beat, Change, Claim, Claimed, Delivery, Engine, EngineErrorKind, Entry, Epoch,
+    EventKind, Feed, FeedItem, Fence, Keep, NodeId, Position, Queue, QueuedEvent, Registration,
+    Since, Topic, Verdict, Want,
 };
 
 const KEEP: Keep = Keep { events: 10, bytes: 1_000, age: Duration::from_secs(60) };
@@ -252,4 +253,94 @@ async fn what_is_too_old_goes_in_steps_and_its_floor_stays() {
     tokio::time::advance(Duration::from_secs(60 + 600)).await;
     let loaded = node.engine.load(vec![want()]).await.unwrap();
     assert_eq!((loaded[0].head, loaded[0].forgotten.get()), (None, last));
+}
+
+fn kind() -> EventKind {
+    EventKind { name: "paid".into(), version: 1 }
+}
+
+impl Peer {
+    fn queue(&self) -> &dyn Queue {
+        self.engine.queue().unwrap()
+    }
+
+    /// A node with a lease, a listener, and an event for it.
+    async fn at_work(store: &MemoryStore) -> Self {
+        let mut node = Self::join(store).await;
+        node.queue().beat(node.id, Duration::from_secs(10)).await.unwrap();
+        let hears = vec!["paid".into()];
+        let mail = Registration { listener: "mail".into(), hears, since: Since::Now };
+        node.queue().register(vec![mail]).await.unwrap();
+        let event = QueuedEvent { kind: kind(), id: 1, head: Bytes::new(), body: Bytes::new() };
+        let mut batch = node.next("");
+        batch.entries =
+            [Entry { topic: topic(), change: Change::Enqueue(event), keep: KEEP }].into();
+        node.engine.append(batch).await.unwrap();
+        node
+    }
+
+    async fn claim(&self) -> Vec<Delivery> {
+        let kinds = vec![kind()];
+        let claims = vec![Claim { listener: "mail".into(), kinds, count: 9, ordered: false }];
+        match self.queue().claim(self.id, claims).await.unwrap() {
+            Claimed::Deliveries(deliveries) => deliveries.now,
+            Claimed::Reaped => panic!("reaped"),
+        }
+    }
+
+    fn finished(&self, delivery: &Delivery) -> Vec<(Fence, Verdict)> {
+        let Delivery { listener, position, failures, losses, .. } = delivery.clone();
+        vec![(Fence { listener, position, owner: self.id, failures, losses }, Verdict::Finished)]
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_result_is_there_or_not_as_told() {
+    let store = MemoryStore::new();
+    let node = Peer::at_work(&store).await;
+    let taken = node.claim().await;
+    let faults = node.engine.faults();
+    faults.fail_settles_before_storing(1);
+    faults.fail_settles_after_storing(1);
+    let verdicts = node.finished(&taken[0]);
+    node.queue().settle(verdicts.clone()).await.unwrap_err();
+    assert_eq!(node.queue().stats().await.unwrap()[0].running, 1);
+    node.queue().settle(verdicts.clone()).await.unwrap_err();
+    assert_eq!(node.queue().stats().await.unwrap()[0].running, 0);
+    assert_eq!(node.queue().settle(verdicts).await.unwrap(), [false], "it was done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn frozen_renewals_cost_the_lease() {
+    let store = MemoryStore::new();
+    let (node, other) = (Peer::at_work(&store).await, Peer::join(&store).await);
+    let taken = node.claim().await;
+    node.engine.faults().freeze_renewals(true);
+    let beat = || node.queue().beat(node.id, Duration::from_secs(10));
+    beat().await.unwrap_err();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    assert_eq!(other.queue().reap(Duration::ZERO).await.unwrap(), 1);
+    node.engine.faults().freeze_renewals(false);
+    assert_eq!(beat().await.unwrap(), Beat::Reaped);
+    assert_eq!(node.queue().settle(node.finished(&taken[0])).await.unwrap(), [false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_expires_when_told_to() {
+    let store = MemoryStore::new();
+    let (node, other) = (Peer::at_work(&store).await, Peer::join(&store).await);
+    assert_eq!(node.claim().await.len(), 1);
+    assert_eq!(other.queue().reap(Duration::ZERO).await.unwrap(), 0);
+    store.faults().expire_lease(node.id);
+    assert_eq!(other.queue().reap(Duration::ZERO).await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bells_are_lost_when_told_to() {
+    let store = MemoryStore::new();
+    let node = Peer::at_work(&store).await;
+    assert_eq!(node.heard(), "Bell Bell", "of the registration, and of the event");
+    node.engine.faults().lose_bells(true);
+    node.queue().register(Vec::new()).await.unwrap();
+    assert_eq!(node.heard(), "");
 }

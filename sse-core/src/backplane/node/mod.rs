@@ -15,6 +15,7 @@
 //!
 //! Lock order: a node, the registry of some emitters, a log. No call to an engine is made under a lock.
 
+mod bell;
 mod driver;
 mod error;
 mod health;
@@ -30,6 +31,13 @@ use std::{fmt, time::Duration};
 
 use tokio::sync::watch;
 
+pub(crate) use self::{
+    bell::Bell,
+    shared::{Joined, Joining},
+    shown::Shown,
+    sink::{After, Found, Sink, Waiter, Wanted},
+    table::Owner,
+};
 pub use self::{
     error::BackplaneError,
     health::{DOWN_AFTER, Health},
@@ -37,12 +45,6 @@ pub use self::{
     table::{LINGER, MAX_LINGERING, MAX_WAIT},
 };
 use self::{outgoing::Done, shared::Shared};
-pub(crate) use self::{
-    shared::{Joined, Joining},
-    shown::Shown,
-    sink::{After, Found, Sink, Waiter, Wanted},
-    table::Owner,
-};
 use super::{Engine, EngineError, Entry};
 use crate::sync::Arc;
 

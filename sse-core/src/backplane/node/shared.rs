@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BackplaneError, Done, Health, NodeOptions, Owner, Shown, driver,
+    BackplaneError, Bell, Done, Health, NodeOptions, Owner, Shown, driver,
     health::{Monitor, Trouble},
     is_mutant,
     outgoing::Outgoing,
@@ -23,7 +23,7 @@ use crate::{
         Change, Engine, EngineError, Entry, Feed, FeedItem, MAX_RECORD_BYTES, Mark, NodeId, Topic,
     },
     observe,
-    sync::{Arc, Mutex, lock},
+    sync::{Arc, Mutex, StdMutex, lock, lock_std},
 };
 
 /// Whether a copy is complete.
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     shown: Arc<Shown>,
     monitor: Monitor,
     table: Mutex<Table>,
+    /// Of those who look into the queue.
+    bells: StdMutex<Vec<Weak<Bell>>>,
     outgoing: Mutex<Queue>,
     /// There is something to store, or the end.
     pub(super) to_send: Notify,
@@ -87,6 +89,7 @@ impl Shared {
             shown: Arc::clone(&shown),
             monitor: Monitor::new(),
             table: Mutex::new(Table::new(shown, options)),
+            bells: StdMutex::default(),
             outgoing: Mutex::new(Queue { changes: Outgoing::default(), closed }),
             to_send: Notify::new(),
             to_drive: Notify::new(),
@@ -195,7 +198,7 @@ impl Shared {
     }
 
     /// Has the store answered once?
-    pub(super) async fn started(&self) -> Result<(), EngineError> {
+    pub(crate) async fn started(&self) -> Result<(), EngineError> {
         let mut started = self.started.subscribe();
         let outcome = started.wait_for(Option::is_some).await;
         match outcome.ok().and_then(|outcome| outcome.clone()) {
@@ -213,6 +216,11 @@ impl Shared {
         &*self.engine
     }
 
+    /// The engine, for who looks into its queue.
+    pub(crate) fn shared_engine(&self) -> Arc<dyn Engine> {
+        Arc::clone(&self.engine)
+    }
+
     pub(super) const fn id(&self) -> NodeId {
         self.id
     }
@@ -221,7 +229,7 @@ impl Shared {
         &self.options
     }
 
-    pub(super) const fn runtime(&self) -> Option<&Handle> {
+    pub(crate) const fn runtime(&self) -> Option<&Handle> {
         self.runtime.as_ref()
     }
 
@@ -287,6 +295,8 @@ impl Shared {
     }
 
     fn hear(&self, item: FeedItem) {
+        // What rang while the feed was broken is lost.
+        let rings = matches!(item, FeedItem::Bell | FeedItem::Whole);
         let broken = match item {
             FeedItem::Broke => Some(true),
             FeedItem::Whole => Some(false),
@@ -311,6 +321,23 @@ impl Shared {
             FeedItem::Whole => table.whole(news),
             FeedItem::Bell => {}
         });
+        if rings {
+            self.ring();
+        }
+    }
+
+    // The store's queue.
+
+    /// Rings this bell from now on whenever something may wait in the store's queue, until it is dropped.
+    pub(crate) fn add_bell(&self, bell: &Arc<Bell>) {
+        let mut bells = lock_std(&self.bells);
+        bells.retain(|bell| bell.strong_count() > 0);
+        bells.push(Arc::downgrade(bell));
+    }
+
+    fn ring(&self) {
+        let bells: Vec<_> = lock_std(&self.bells).iter().filter_map(Weak::upgrade).collect();
+        bells.iter().for_each(|bell| bell.ring());
     }
 
     // The outgoing queue.

@@ -120,6 +120,43 @@ impl Listener {
         })
     }
 
+    /// Hears each `E` asynchronously, together with what is known of it.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, EventMeta, Listener}, std::sync::Arc};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// let charge = Listener::on_async_with_meta(|_: Arc<Paid>, meta: EventMeta| async move {
+    ///     let _idempotency_key = meta.event_id().to_string();
+    /// });
+    /// let context = ApplicationContext::bare().listener(charge).build()?;
+    /// # Ok::<(), sse_tower_core::WiringError>(())
+    /// ```
+    #[track_caller]
+    pub fn on_async_with_meta<E, R, Fut, F>(f: F) -> ListenerBuilder<E>
+    where
+        E: ApplicationEvent,
+        R: ListenerOutput,
+        Fut: Future<Output = R> + Send + 'static,
+        F: Fn(Arc<E>, EventMeta) -> Fut + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        builder::<E, F>(EventRef::of::<E>(), Location::caller(), move |binder| {
+            binder.returns::<R>();
+            let f = Arc::clone(&f);
+            Some(Handler::future(move |event: Arc<E>, call| {
+                let (f, meta) = (Arc::clone(&f), *call.call().meta);
+                Box::pin(async move {
+                    let result = {
+                        // The closure's own panic counts like its future's.
+                        let running = pin!(async { f(event, meta).await });
+                        caught(running).await
+                    };
+                    call.answer(result)
+                })
+            }))
+        })
+    }
+
     /// Hears every event that is declared to have the trait object `D`.
     ///
     /// ```

@@ -6,7 +6,7 @@ use crate::bus::{
     event::{ApplicationEvent, EventKey},
     listeners::ListenersByType,
     plans::AnyPlan,
-    publish::PlanCell,
+    publish::{Arrivals, PlanCell},
 };
 
 type MakePlan = fn(&ListenersByType) -> Arc<dyn AnyPlan>;
@@ -17,6 +17,8 @@ pub struct EventRef {
     pub(crate) key: EventKey,
     /// Makes the plan of the event; a trait object has none of its own.
     plan: Option<MakePlan>,
+    /// How such events come in from elsewhere; a trait object has no form.
+    pub(crate) arrivals: Option<Arrivals>,
 }
 
 impl EventRef {
@@ -26,13 +28,14 @@ impl EventRef {
         Self {
             key: EventKey::of::<E>(),
             plan: Some(|listeners| Arc::new(PlanCell::<E>::new(listeners))),
+            arrivals: Some(Arrivals::of::<E>()),
         }
     }
 
     /// The trait object `D`.
     #[must_use]
     pub const fn supertype<D: ?Sized + 'static>() -> Self {
-        Self { key: EventKey::supertype::<D>(), plan: None }
+        Self { key: EventKey::supertype::<D>(), plan: None, arrivals: None }
     }
 
     pub(crate) fn id(&self) -> TypeId {

@@ -7,7 +7,7 @@ use crate::{
     bus::{
         listener::{Condition, Handler},
         listeners::ErasedHandler,
-        profile::{Phase, Profile},
+        profile::{DurableOptions, Phase, Profile},
     },
     component::ComponentRef,
 };
@@ -47,6 +47,7 @@ impl Declaration {
             spawn: false,
             phase: None,
             fallback: false,
+            durable: None,
         };
         Self { profile, event, bind }
     }
@@ -104,6 +105,58 @@ impl Declaration {
     #[must_use]
     pub const fn fallback(mut self) -> Self {
         self.profile.fallback = true;
+        self
+    }
+
+    /// Its events survive the process.
+    #[must_use]
+    pub const fn durable(mut self) -> Self {
+        self.profile.durable = Some(DurableOptions::DEFAULT);
+        self
+    }
+
+    /// How often a durable one is tried in all.
+    #[must_use]
+    pub const fn attempts(mut self, attempts: u32) -> Self {
+        if let Some(durable) = &mut self.profile.durable {
+            durable.attempts = attempts;
+        }
+        self
+    }
+
+    /// So many milliseconds before the second attempt.
+    #[must_use]
+    pub const fn backoff_millis(mut self, millis: u64) -> Self {
+        if let Some(durable) = &mut self.profile.durable {
+            durable.backoff = Duration::from_millis(millis);
+        }
+        self
+    }
+
+    /// How many run at a time in one process.
+    #[must_use]
+    pub const fn concurrency(mut self, concurrency: u32) -> Self {
+        if let Some(durable) = &mut self.profile.durable {
+            durable.concurrency = concurrency;
+        }
+        self
+    }
+
+    /// One at a time, in order.
+    #[must_use]
+    pub const fn ordered(mut self) -> Self {
+        if let Some(durable) = &mut self.profile.durable {
+            durable.ordered = true;
+        }
+        self
+    }
+
+    /// A new one begins with what is kept.
+    #[must_use]
+    pub const fn earliest(mut self) -> Self {
+        if let Some(durable) = &mut self.profile.durable {
+            durable.earliest = true;
+        }
         self
     }
 
@@ -350,6 +403,83 @@ impl<E: ?Sized + 'static> ListenerBuilder<E> {
     pub fn fallback(mut self) -> Self {
         self.profile.fallback = true;
         self
+    }
+
+    /// Its events survive the process: stored before [`publish_event`](crate::ApplicationContext::publish_event) resolves,
+    /// handled by one process of those that have this listener, and handled again after a failure, a panic, a timeout or
+    /// the death of that process, until [`attempts`](Self::attempts) are used up: then it is a
+    /// [dead letter](crate::ApplicationContext::dead_letters). At least once, so a listener finds out by
+    /// [`EventMeta::event_id`](crate::EventMeta::event_id) what it has done already.
+    ///
+    /// It needs an [`id`](Self::id), by which the store knows it from one release to the next, and an event with a name
+    /// and a form ([`EventType::json`](crate::EventType::json)). An asynchronous one is stopped after
+    /// [`DEFAULT_DURABLE_TIMEOUT`](crate::DEFAULT_DURABLE_TIMEOUT) unless [`timeout`](Self::timeout) says otherwise.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, EventType, Listener}, std::time::Duration};
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Paid { order: u64 }
+    ///
+    /// impl ApplicationEvent for Paid {
+    ///     fn event_type() -> EventType<Self> {
+    ///         EventType::new().name("order.paid").json()
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (tell, told) = std::sync::mpsc::channel();
+    /// let mail = Listener::on_with_meta(move |paid: &Paid, meta: sse_tower_core::EventMeta| {
+    ///     if meta.attempt() < 3 {
+    ///         return Err("the mail server is away");
+    ///     }
+    ///     Ok(drop(tell.send(paid.order)))
+    /// });
+    /// let context = ApplicationContext::bare()
+    ///     .listener(mail.durable().id("mail").backoff(Duration::from_secs(60)))
+    ///     .build()?;
+    /// context.publish_event(Paid { order: 7 }).await?; // stored
+    /// tokio::time::sleep(Duration::from_secs(600)).await;
+    /// assert_eq!(told.try_recv(), Ok(7));
+    /// # Ok(()) }
+    /// ```
+    pub fn durable(mut self) -> Self {
+        self.profile.durable.get_or_insert(DurableOptions::DEFAULT);
+        self
+    }
+
+    fn durably(mut self, change: impl FnOnce(&mut DurableOptions)) -> Self {
+        change(self.profile.durable.get_or_insert(DurableOptions::DEFAULT));
+        self
+    }
+
+    /// How often a durable listener is tried in all, at least once; [`DEFAULT_ATTEMPTS`](crate::DEFAULT_ATTEMPTS) unless said.
+    pub fn attempts(self, attempts: u32) -> Self {
+        self.durably(|it| it.attempts = attempts.max(1))
+    }
+
+    /// How long a durable listener waits before its second attempt; each later pause is twice as long, two hours at
+    /// most, and a quarter more or less by chance. [`DEFAULT_BACKOFF`](crate::DEFAULT_BACKOFF) unless said.
+    pub fn backoff(self, backoff: Duration) -> Self {
+        self.durably(|it| it.backoff = backoff)
+    }
+
+    /// How many events a durable listener handles at a time in one process, 1 to 256;
+    /// [`DEFAULT_CONCURRENCY`](crate::DEFAULT_CONCURRENCY) unless said.
+    pub fn concurrency(self, concurrency: u32) -> Self {
+        self.durably(|it| it.concurrency = concurrency.clamp(1, 256))
+    }
+
+    /// A durable listener that handles one event at a time over all processes, in the order in which they were stored. One
+    /// that fails holds up those after it until it succeeds, or is a dead letter.
+    pub fn ordered(self) -> Self {
+        self.durably(|it| it.ordered = true)
+    }
+
+    /// A durable listener that no process had before begins with what the store still has, and not with what is
+    /// published from now on.
+    pub fn from_earliest(self) -> Self {
+        self.durably(|it| it.earliest = true)
     }
 }
 

@@ -1,13 +1,14 @@
 //! What a listener may return, and what the bus makes of it.
 
-use std::panic::Location;
-
 use super::event_ref::EventRef;
 use crate::{
     boxed::BoxError,
     bus::{
         event::ApplicationEvent,
-        listener::{Answer, Call, Failure, ListenerError, ListenerPanicked, More, OwnedCall},
+        listener::{
+            Advice, Answer, Call, ErrorParts, Failure, ListenerError, ListenerPanicked, More,
+            OwnedCall,
+        },
         publish::publish,
     },
 };
@@ -114,11 +115,11 @@ impl<T: ListenerOutput, Er: IntoListenerError> ListenerOutput for Result<T, Er> 
 }
 
 #[cold]
-fn failed(
-    call: &Call<'_>,
-    (source, failed_at): (BoxError, Option<&'static Location<'static>>),
-) -> Answer {
-    Answer::failed(Failure::new(call.listener, call.meta, failed_at, source))
+fn failed(call: &Call<'_>, error: ErrorParts) -> Answer {
+    let ErrorParts { source, failed_at, advice } = error;
+    let mut failure = Failure::new(call.listener, call.meta, failed_at, source);
+    failure.advice = advice;
+    Answer::failed(failure)
 }
 
 macro_rules! tuples {
@@ -154,18 +155,17 @@ tuples!(A B C D F G H I);
 )]
 pub trait IntoListenerError {
     #[doc(hidden)]
-    fn into_parts(self) -> (BoxError, Option<&'static Location<'static>>);
+    fn into_parts(self) -> ErrorParts;
 }
 
 impl IntoListenerError for ListenerError {
-    fn into_parts(self) -> (BoxError, Option<&'static Location<'static>>) {
-        let (source, failed_at) = self.take();
-        (source, Some(failed_at))
+    fn into_parts(self) -> ErrorParts {
+        self.take()
     }
 }
 
 impl<Er: Into<BoxError>> IntoListenerError for Er {
-    fn into_parts(self) -> (BoxError, Option<&'static Location<'static>>) {
-        (self.into(), None)
+    fn into_parts(self) -> ErrorParts {
+        ErrorParts { source: self.into(), failed_at: None, advice: Advice::None }
     }
 }

@@ -6,7 +6,10 @@ use std::{
     marker::PhantomData,
 };
 
-use super::name::{EventDescription, Reach};
+use super::{
+    codec::{Codec, Upcast},
+    name::EventDescription,
+};
 
 /// Any value that can be published on the bus.
 ///
@@ -14,7 +17,7 @@ use super::name::{EventDescription, Reach};
 /// `#[event(..)]` says is said through [`EventType`].
 ///
 /// ```
-/// use sse_tower_core::{ApplicationEvent, EventType};
+/// # use sse_tower_core::{ApplicationEvent, EventType};
 ///
 /// struct PayCompleted { pay_record_id: u64 }
 ///
@@ -52,6 +55,9 @@ pub trait ApplicationEvent: Send + Sync + Sized + 'static {
 pub struct EventType<E> {
     pub(crate) description: EventDescription,
     pub(crate) supertypes: Vec<Supertype<E>>,
+    /// How it is written and read; without one it stays in this process.
+    pub(crate) codec: Option<Codec<E>>,
+    pub(crate) upcasts: Vec<Upcast<E>>,
 }
 
 /// A trait object by which listeners hear `E`, and the way from a listener of the one to a listener
@@ -96,10 +102,13 @@ impl<E: ApplicationEvent> EventType<E> {
                 type_name: type_name::<E>(),
                 name: None,
                 version: None,
-                reach: Reach::Here,
+                broadcast: false,
+                stored: false,
                 optional: false,
             },
             supertypes: Vec::new(),
+            codec: None,
+            upcasts: Vec::new(),
         }
     }
 
@@ -111,24 +120,59 @@ impl<E: ApplicationEvent> EventType<E> {
         self
     }
 
-    /// The version of the event's shape, for those who read stored or sent ones.
+    /// The version of the event's form, 1 unless said. A form that old readers cannot read is a new version; a field
+    /// that may be missing is not.
     #[must_use]
     pub fn version(mut self, version: u32) -> Self {
         self.description.version = Some(version);
         self
     }
 
-    /// Meant for every node. Kept with the type; on one node it changes nothing.
+    /// Heard on every node of the [backplane](crate::ContextBuilder::backplane): here at once, elsewhere as soon as it
+    /// comes. Without a backplane it changes nothing. Needs a [`name`](Self::name) and a form, [`json`](Self::json).
     #[must_use]
     pub fn broadcast(mut self) -> Self {
-        self.description.reach = Reach::Broadcast;
+        self.description.broadcast = true;
         self
     }
 
-    /// Meant for one node of the group `queue`. Kept with the type; on one node it changes nothing.
+    /// Stored for durable listeners even where none is known: for programs that publish, and have no such listener
+    /// themselves. Without it an event is stored as soon as some durable listener of any program hears it.
     #[must_use]
-    pub fn queue(mut self, queue: &'static str) -> Self {
-        self.description.reach = Reach::Queue(queue);
+    pub fn stored(mut self) -> Self {
+        self.description.stored = true;
+        self
+    }
+
+    /// Reads events of the version before, which `Old` is: an event type of the same name, with a form of its own.
+    /// `Old` may be upcast in turn.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationEvent, EventType};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct PaidV1 { amount: u64 }
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Paid { cents: u64 }
+    ///
+    /// impl ApplicationEvent for PaidV1 {
+    ///     fn event_type() -> EventType<Self> {
+    ///         EventType::new().name("paid").version(1).json()
+    ///     }
+    /// }
+    /// impl ApplicationEvent for Paid {
+    ///     fn event_type() -> EventType<Self> {
+    ///         EventType::new().name("paid").version(2).json().upcast(|old: PaidV1| Paid { cents: old.amount * 100 })
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn upcast<Old: ApplicationEvent>(
+        mut self,
+        upcast: impl Fn(Old) -> E + Send + Sync + 'static,
+    ) -> Self {
+        self.upcasts.push(Upcast::new(upcast));
         self
     }
 
@@ -154,6 +198,19 @@ impl<E: ApplicationEvent> EventType<E> {
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.description.optional = true;
+        self
+    }
+}
+
+#[cfg(feature = "json")]
+impl<E: ApplicationEvent + serde::Serialize + serde::de::DeserializeOwned> EventType<E> {
+    /// Its form is JSON, by serde: what an event needs that leaves its process. Feature `json`.
+    #[must_use]
+    pub fn json(mut self) -> Self {
+        self.codec = Some(Codec {
+            encode: |event| serde_json::to_vec(event).map_err(Into::into),
+            decode: |body| serde_json::from_slice(body).map_err(Into::into),
+        });
         self
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    codec::fault,
     event_type::{ApplicationEvent, describe},
     name::{EventDescription, short_name},
 };
@@ -24,6 +25,7 @@ pub(crate) struct EventKey {
 struct EventFns {
     describe: fn() -> EventDescription,
     supertypes: fn() -> Vec<TypeId>,
+    fault: fn() -> Option<String>,
 }
 
 impl EventKey {
@@ -34,6 +36,7 @@ impl EventKey {
             type_name: type_name::<E>,
             event: Some(EventFns {
                 describe: describe::<E>,
+                fault: fault::<E>,
                 supertypes: || E::event_type().supertypes.iter().map(|it| it.type_id).collect(),
             }),
         }
@@ -61,6 +64,11 @@ impl EventKey {
     /// The trait objects by which listeners hear it.
     pub(crate) fn supertypes(&self) -> Vec<TypeId> {
         self.event.map(|event| (event.supertypes)()).unwrap_or_default()
+    }
+
+    /// What is wrong with what is said of how it travels.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.event.and_then(|event| (event.fault)())
     }
 
     /// The name for people.

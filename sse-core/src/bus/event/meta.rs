@@ -5,8 +5,14 @@ use std::{
     fmt,
     num::NonZeroU64,
     panic::Location,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
+
+use super::uid::EventUid;
+use crate::sync::lock_std as lock;
 
 /// Names one publication within this process.
 ///
@@ -79,4 +85,88 @@ pub struct EventMeta {
     pub depth: u32,
     /// The publication whose listener published this one.
     pub parent: Option<PublicationId>,
+    pub(crate) journey: Journey,
+}
+
+/// Where an event was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventOrigin {
+    /// In this process, in this life of it.
+    Here,
+    /// On another node, or here before a restart.
+    Elsewhere,
+}
+
+/// How an event came to the listener that hears it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Journey {
+    /// 0 for an event that never left its process.
+    pub(crate) id: u128,
+    /// How often it was tried before.
+    pub(crate) tried: u32,
+    pub(crate) elsewhere: bool,
+    /// The durable listener that it is for.
+    pub(crate) durable: Option<&'static Durable>,
+}
+
+/// A durable listener, as the store knows it. Never freed, and never twice: a program has as many as it declares.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Durable {
+    pub(crate) listener: &'static str,
+    pub(crate) namespace: Box<str>,
+}
+
+impl Durable {
+    pub(crate) fn known(listener: &'static str, namespace: &str) -> &'static Self {
+        static KNOWN: Mutex<Vec<&'static Durable>> = Mutex::new(Vec::new());
+        let mut known = lock(&KNOWN);
+        let found = known.iter().find(|it| it.listener == listener && *it.namespace == *namespace);
+        if let Some(found) = found {
+            return found;
+        }
+        let new = Box::leak(Box::new(Self { listener, namespace: namespace.into() }));
+        known.push(new);
+        new
+    }
+}
+
+impl Journey {
+    /// It is heard where it was published.
+    pub(crate) const NONE: Self = Self { id: 0, tried: 0, elsewhere: false, durable: None };
+}
+
+impl EventMeta {
+    /// The event's own id: the same on every attempt and on every node, so an idempotency key. (The field of this name
+    /// counts publications within the process.)
+    #[must_use]
+    pub fn event_id(&self) -> EventUid {
+        match self.journey.id {
+            0 => EventUid::of_publication(self.event_id),
+            id => EventUid::new(id),
+        }
+    }
+
+    /// Which attempt of a durable listener this is, from 1: failures and losses before it, and itself. Always 1 for others.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.journey.tried.saturating_add(1)
+    }
+
+    /// Where it was published: here, or elsewhere.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, EventMeta, EventOrigin, Listener};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let here = Listener::on_with_meta(|_: &Paid, meta: EventMeta| {
+    ///     assert_eq!((meta.origin(), meta.attempt()), (EventOrigin::Here, 1));
+    /// });
+    /// let context = ApplicationContext::bare().listener(here).build()?;
+    /// context.publish_event(Paid).await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn origin(&self) -> EventOrigin {
+        if self.journey.elsewhere { EventOrigin::Elsewhere } else { EventOrigin::Here }
+    }
 }

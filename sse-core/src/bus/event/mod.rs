@@ -10,13 +10,18 @@
 //! rise across threads, or that an `event_type()` of a program returns the same twice; each plan
 //! asks once and keeps what it heard.
 
+mod codec;
 mod event_type;
 mod key;
 mod meta;
 mod name;
+mod uid;
 
+pub(crate) use codec::{Codec, Reader};
 pub use event_type::{ApplicationEvent, EventType};
 pub(crate) use event_type::{Supertype, describe};
 pub(crate) use key::EventKey;
-pub use meta::{EventMeta, PublicationId};
-pub(crate) use name::{EventDescription, Reach, readable_name, short_name};
+pub(crate) use meta::{Durable, Journey};
+pub use meta::{EventMeta, EventOrigin, PublicationId};
+pub(crate) use name::{EventDescription, readable_name, short_name};
+pub use uid::EventUid;

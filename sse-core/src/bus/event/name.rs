@@ -1,12 +1,17 @@
 //! What an event type is called, and what else is said of it: plain data.
 
+use super::codec::FIRST_VERSION;
+
 /// The part of an `EventType` that does not depend on the type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventDescription {
     pub(crate) type_name: &'static str,
     pub(crate) name: Option<&'static str>,
     pub(crate) version: Option<u32>,
-    pub(crate) reach: Reach,
+    /// Every node hears it.
+    pub(crate) broadcast: bool,
+    /// It is stored whoever hears it.
+    pub(crate) stored: bool,
     /// Nobody need hear it: not counted as unheard.
     pub(crate) optional: bool,
 }
@@ -19,14 +24,16 @@ impl EventDescription {
             None => short_name(self.type_name),
         }
     }
-}
 
-/// How far an event is meant to travel, once there are several nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    Here,
-    Broadcast,
-    Queue(&'static str),
+    /// The version as it travels.
+    pub(crate) fn wire_version(&self) -> u32 {
+        self.version.unwrap_or(FIRST_VERSION)
+    }
+
+    /// It leaves its process whoever listens.
+    pub(crate) fn travels_by_itself(&self) -> bool {
+        self.broadcast || self.stored
+    }
 }
 
 /// What stands between two paths in the name of a type.

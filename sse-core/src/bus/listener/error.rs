@@ -1,6 +1,6 @@
 //! How a listener fails, and how a publication says so.
 
-use std::{any::Any, error::Error, fmt, panic::Location, sync::Arc};
+use std::{any::Any, error::Error, fmt, panic::Location, sync::Arc, time::Duration};
 
 use crate::{
     boxed::BoxError,
@@ -18,7 +18,7 @@ use crate::{
 /// Either way the failure's `source` is the typed error and can be downcast.
 ///
 /// ```
-/// use sse_tower_core::ListenerError;
+/// # use sse_tower_core::ListenerError;
 ///
 /// fn charge() -> Result<(), ListenerError> {
 ///     let _amount: u64 = "ten".parse()?; // this line is `failed_at`
@@ -29,9 +29,75 @@ use crate::{
 pub struct ListenerError {
     source: BoxError,
     failed_at: &'static Location<'static>,
+    advice: Advice,
+}
+
+/// What a listener says of another attempt. Only a durable one has any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Advice {
+    /// Nothing: it is tried again by its backoff.
+    #[default]
+    None,
+    /// It is to be tried again in this time.
+    RetryAfter(Duration),
+    /// It is not to be tried again.
+    GiveUp,
+}
+
+/// A failure taken apart.
+#[derive(Debug)]
+pub struct ErrorParts {
+    pub(crate) source: BoxError,
+    pub(crate) failed_at: Option<&'static Location<'static>>,
+    pub(crate) advice: Advice,
 }
 
 impl ListenerError {
+    /// A durable listener is tried again after this time, and not by its backoff. It counts as a failure all the same.
+    ///
+    /// ```
+    /// # use {sse_tower_core::ListenerError, std::time::Duration};
+    /// fn charge(busy: bool) -> Result<(), ListenerError> {
+    ///     if busy {
+    ///         return Err(ListenerError::retry_after(Duration::from_secs(300)).because("provider asked for patience"));
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # assert!(charge(true).is_err());
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn retry_after(after: Duration) -> Self {
+        let source = format!("asked to be tried again after {after:?}").into();
+        Self { source, failed_at: Location::caller(), advice: Advice::RetryAfter(after) }
+    }
+
+    /// A durable listener is not tried again: the event is a dead letter at once.
+    ///
+    /// ```
+    /// # use sse_tower_core::ListenerError;
+    /// fn charge(card: &str) -> Result<(), ListenerError> {
+    ///     if card.is_empty() {
+    ///         return Err(ListenerError::give_up().because("no card, now or ever"));
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # assert!(charge("").is_err());
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn give_up() -> Self {
+        let source = "gave up".into();
+        Self { source, failed_at: Location::caller(), advice: Advice::GiveUp }
+    }
+
+    /// The same, with what went wrong as its [`source`](Self::source).
+    #[must_use]
+    pub fn because(mut self, error: impl Into<BoxError>) -> Self {
+        self.source = error.into();
+        self
+    }
+
     /// Where the error came up.
     #[must_use]
     pub fn failed_at(&self) -> &'static Location<'static> {
@@ -44,8 +110,9 @@ impl ListenerError {
         &*self.source
     }
 
-    pub(crate) fn take(self) -> (BoxError, &'static Location<'static>) {
-        (self.source, self.failed_at)
+    pub(crate) fn take(self) -> ErrorParts {
+        let Self { source, failed_at, advice } = self;
+        ErrorParts { source, failed_at: Some(failed_at), advice }
     }
 }
 
@@ -53,7 +120,7 @@ impl ListenerError {
 impl<E: Into<BoxError>> From<E> for ListenerError {
     #[track_caller]
     fn from(error: E) -> Self {
-        Self { source: error.into(), failed_at: Location::caller() }
+        Self { source: error.into(), failed_at: Location::caller(), advice: Advice::None }
     }
 }
 
@@ -104,6 +171,8 @@ pub struct Failure {
     /// The listener's own error, which can be downcast to its type; [`ListenerPanicked`],
     /// [`ListenerTimedOut`], [`TransactionNeeded`] or [`RepublishedTooDeep`] if it is the bus that says so.
     pub source: BoxError,
+    /// What a durable listener says of another attempt.
+    pub(crate) advice: Advice,
 }
 
 impl Failure {
@@ -121,6 +190,7 @@ impl Failure {
             published_at: meta.published_at,
             event_id: meta.event_id,
             source: source.into(),
+            advice: Advice::None,
         };
         failure.log();
         failure
@@ -145,6 +215,7 @@ impl Failure {
             published_at: meta.published_at,
             event_id: meta.event_id,
             source,
+            advice: Advice::None,
         };
         failure.log();
         failure
@@ -229,7 +300,7 @@ impl ListenerPanicked {
 #[non_exhaustive]
 pub struct ListenerTimedOut {
     /// The timeout that it was declared with.
-    pub timeout: std::time::Duration,
+    pub timeout: Duration,
 }
 
 /// A listener that belongs to a transaction heard an event that was published outside of one.

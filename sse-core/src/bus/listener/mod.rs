@@ -28,7 +28,7 @@ mod unwind;
 
 pub(crate) use answer::{Answer, More};
 pub use call::{Call, OwnedCall};
-pub(crate) use error::RuntimeGone;
+pub(crate) use error::{Advice, ErrorParts, RuntimeGone};
 pub use error::{
     Failure, ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep,
     TransactionNeeded,

@@ -8,7 +8,7 @@ use std::{
 use super::{plan::Plan, plan_cell::PlanCell};
 use crate::{
     bus::{
-        event::{ApplicationEvent, EventKey, EventMeta, EventType, PublicationId},
+        event::{ApplicationEvent, EventKey, EventMeta, EventType, Journey, PublicationId},
         listener::{Answer, Failure, Handler},
         listeners::{ListenersByType, Registered},
         plans::AnyPlan,
@@ -129,5 +129,11 @@ pub(super) fn bus(listeners: Vec<Registered>) -> Bus {
 
 pub(super) fn meta() -> EventMeta {
     let published_at = Location::caller();
-    EventMeta { event_id: PublicationId::next(), published_at, depth: 0, parent: None }
+    EventMeta {
+        event_id: PublicationId::next(),
+        published_at,
+        depth: 0,
+        parent: None,
+        journey: Journey::NONE,
+    }
 }

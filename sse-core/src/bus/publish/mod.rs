@@ -27,8 +27,10 @@
 //! # What may not
 //!
 //! * A publication that is held without being polled does not go on, and `settled()` does not wait for it.
-//! * Events live in memory: a process that dies has lost what remained.
+//! * What remains of a publication is in memory: a process that dies has lost it. Durable listeners are for the rest.
 
+mod arrival;
+mod departure;
 #[cfg(test)]
 mod fixture;
 mod outcome;
@@ -40,6 +42,7 @@ mod run;
 mod scope;
 mod transaction;
 
+pub(crate) use arrival::{Arrivals, Kinds, RunsOne};
 pub use outcome::{Outcome, PublishError};
 pub(crate) use plan_cell::PlanCell;
 pub use publication::Publication;

@@ -12,7 +12,7 @@ use std::{
 use super::plan::{Plain, Plan};
 use crate::{
     bus::{
-        event::{ApplicationEvent, EventDescription, Supertype},
+        event::{ApplicationEvent, Codec, EventDescription, Supertype},
         listeners::ListenersByType,
         plans::AnyPlan,
         profile::Profile,
@@ -31,6 +31,8 @@ pub(crate) struct PlanCell<E> {
     changed: AtomicBool,
     current: Mutex<Arc<Plan<E>>>,
     supertypes: Vec<Supertype<E>>,
+    /// How it is written, if it may leave its process.
+    pub(crate) codec: Option<Codec<E>>,
     pub(crate) description: EventDescription,
     /// It was said once that nobody hears this event.
     pub(crate) warned: AtomicBool,
@@ -40,9 +42,13 @@ impl<E: ApplicationEvent> PlanCell<E> {
     pub(crate) fn new(listeners: &ListenersByType) -> Self {
         let event_type = E::event_type();
         let fixed = Arc::new(Plan::new(listeners, None, &event_type.supertypes));
+        let codec = event_type.codec.filter(|_| event_type.description.name.is_some());
+        // What may leave its process goes the long way.
+        let leaves = listeners.carried && codec.is_some();
         Self {
             current: Mutex::new(Arc::clone(&fixed)),
-            plain: fixed.plain(),
+            plain: if leaves { Box::default() } else { fixed.plain() },
+            codec,
             fixed,
             changed: AtomicBool::new(false),
             supertypes: event_type.supertypes,

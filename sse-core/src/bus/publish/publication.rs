@@ -12,6 +12,7 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
+    departure::Departure,
     outcome::{Counts, Outcome, PublishError},
     plan::Plan,
     remaining::Remaining,
@@ -23,7 +24,7 @@ use crate::bus::tap::Tapped;
 use crate::{
     boxed::BoxFuture,
     bus::{
-        event::{ApplicationEvent, EventMeta, PublicationId, describe},
+        event::{ApplicationEvent, EventMeta, EventUid, Journey, PublicationId, describe},
         listener::{
             Failure, ListenerPanicked, MaybeShared, More, RepublishedTooDeep, RuntimeGone, guarded,
         },
@@ -149,7 +150,7 @@ fn publish_slowly<E: ApplicationEvent>(
     id: PublicationId,
     at: &'static Location<'static>,
 ) -> Publication<E> {
-    publish_held(bus, MaybeShared::Owned(event), id, at, Stage::Now)
+    publish_held(bus, MaybeShared::Owned(event), id, at, Stage::Now, Departure::IfWanted)
 }
 
 /// After a plain listener that had something to say, or that panicked.
@@ -168,7 +169,7 @@ fn resume<E: ApplicationEvent>(
         let plan = cell.fixed();
         let run = Run { bus, plan, event: &event, meta, stage: Stage::Now };
         let suspended = run.resume(ran, stopped, &mut counts);
-        Publication::after(bus, plan, event, Stage::Now, counts, suspended)
+        Publication::after(bus, plan, event, Stage::Now, counts, suspended, None)
     })
 }
 
@@ -178,26 +179,84 @@ pub(crate) fn publish_held<E: ApplicationEvent>(
     id: PublicationId,
     at: &'static Location<'static>,
     stage: Stage,
+    departure: Departure,
+) -> Publication<E> {
+    publish_in_place(bus, event, id, at, stage, departure, Journey::NONE)
+}
+
+/// An event that came from elsewhere, to all listeners of this process. It was committed there.
+pub(super) fn publish_arrived<E: ApplicationEvent>(
+    bus: &Bus,
+    event: MaybeShared<E>,
+    at: &'static Location<'static>,
+    departure: Departure,
+    journey: Journey,
+) -> Publication<E> {
+    let id = PublicationId::next();
+    observe::publishing(std::any::type_name::<E>, || {
+        publish_in_place(bus, event, id, at, Stage::Commit, departure, journey)
+    })
+}
+
+fn publish_in_place<E: ApplicationEvent>(
+    bus: &Bus,
+    event: MaybeShared<E>,
+    id: PublicationId,
+    at: &'static Location<'static>,
+    stage: Stage,
+    departure: Departure,
+    journey: Journey,
 ) -> Publication<E> {
     let scope = match Scope::enter(describe::<E>, id, at) {
         Ok(scope) => scope,
         Err(cycle) => return too_deep(id, at, cycle),
     };
-    let meta = *scope.meta();
-    let mut counts = Counts::new(meta, describe::<E>);
-    #[cfg(feature = "test-util")]
-    let event = if stage.is_delivery() { show_taps(bus, event, &meta) } else { event };
+    let mut meta = *scope.meta();
+    meta.journey = journey;
     bus.with_plan_cell::<E, _>(|cell| {
+        let mut storing = None;
+        if stage.is_delivery() {
+            // Before anybody here hears it: what listeners publish comes after it.
+            let departed = departure.depart(bus, cell, &event, &meta);
+            meta.journey.id = departed.id.map_or(meta.journey.id, EventUid::get);
+            storing = departed.storing;
+        }
+        let mut counts = Counts::new(meta, describe::<E>);
+        #[cfg(feature = "test-util")]
+        let event = if stage.is_delivery() { show_taps(bus, event, &meta) } else { event };
         cell.with_plan(|plan| {
-            if plan.entries.is_empty() && stage.is_delivery() {
+            let leaves = storing.is_some() || meta.journey.id != 0;
+            if plan.entries.is_empty() && stage.is_delivery() && !leaves {
                 bus.unheard().add(&cell.description, &cell.warned, at);
             }
             let event = if plan.shared { MaybeShared::Shared(event.into_shared()) } else { event };
             let run = Run { bus, plan, event: &event, meta: &meta, stage };
             let suspended = run.from(0, &mut counts);
-            Publication::after(bus, plan, event, stage, counts, suspended)
+            Publication::after(bus, plan, event, stage, counts, suspended, storing)
         })
     })
+}
+
+/// One attempt of one listener, which is all of `plan`.
+pub(super) fn publish_planned<E: ApplicationEvent>(
+    bus: &Bus,
+    plan: &Arc<Plan<E>>,
+    event: MaybeShared<E>,
+    at: &'static Location<'static>,
+    journey: Journey,
+) -> Publication<E> {
+    let id = PublicationId::next();
+    let scope = match Scope::enter(describe::<E>, id, at) {
+        Ok(scope) => scope,
+        Err(cycle) => return too_deep(id, at, cycle),
+    };
+    let mut meta = *scope.meta();
+    meta.journey = journey;
+    let mut counts = Counts::new(meta, describe::<E>);
+    let event = if plan.shared { MaybeShared::Shared(event.into_shared()) } else { event };
+    let run = Run { bus, plan, event: &event, meta: &meta, stage: Stage::Now };
+    let suspended = run.from(0, &mut counts);
+    Publication::after(bus, plan, event, Stage::Now, counts, suspended, None)
 }
 
 /// Shows an event to the taps, for which it has to be shared.
@@ -227,7 +286,8 @@ fn too_deep<E: ApplicationEvent>(
     cycle: Arc<str>,
 ) -> Publication<E> {
     let depth = u32::try_from(MAX_PUBLICATION_DEPTH).unwrap_or(u32::MAX);
-    let meta = EventMeta { event_id: id, published_at: at, depth, parent: None };
+    let meta =
+        EventMeta { event_id: id, published_at: at, depth, parent: None, journey: Journey::NONE };
     let mut counts = Counts::new(meta, describe::<E>);
     counts.failures.push(Failure::of_bus(&meta, RepublishedTooDeep { cycle }));
     Publication { state: State::Detailed(Detailed::Known(counts)) }
@@ -241,13 +301,15 @@ impl<E: ApplicationEvent> Publication<E> {
         stage: Stage,
         counts: Counts,
         suspended: Suspended,
+        storing: Option<BoxFuture<Vec<Failure>>>,
     ) -> Self {
         let state = match suspended {
-            Suspended::End => State::Detailed(Detailed::Known(counts)),
+            Suspended::End if storing.is_none() => State::Detailed(Detailed::Known(counts)),
             suspended => {
                 let origin = Origin::current(counts.meta.event_id);
-                let remaining =
+                let mut remaining =
                     Remaining::new(bus, Arc::clone(plan), event, origin, stage, suspended);
+                remaining.storing = storing;
                 State::Detailed(Detailed::Open { counts, remaining })
             }
         };
@@ -271,6 +333,14 @@ impl<E: ApplicationEvent> Publication<E> {
     pub fn first_error(mut self) -> Self {
         if let State::Detailed(Detailed::Open { remaining, .. }) = &mut self.state {
             remaining.stop_at_first = true;
+        }
+        self
+    }
+
+    /// Dropped, it stops where it stands, instead of going on in a task.
+    pub(super) fn ends_when_dropped(mut self) -> Self {
+        if let State::Detailed(Detailed::Open { remaining, .. }) = &mut self.state {
+            remaining.handed_over = true;
         }
         self
     }
@@ -344,7 +414,13 @@ impl<E: ApplicationEvent> Publication<E> {
         }
         match std::mem::replace(&mut self.state, State::Detailed(Detailed::Given)) {
             State::Ran { id, at, ran } => {
-                let meta = EventMeta { event_id: id, published_at: at, depth: 0, parent: None };
+                let meta = EventMeta {
+                    event_id: id,
+                    published_at: at,
+                    depth: 0,
+                    parent: None,
+                    journey: Journey::NONE,
+                };
                 let mut counts = Counts::new(meta, describe::<E>);
                 counts.ran = ran;
                 Poll::Ready(counts)

@@ -42,6 +42,8 @@ pub(crate) struct Remaining<E> {
     /// It runs in a task; where that is dropped there is nothing to hand it to.
     pub(crate) handed_over: bool,
     in_flight: Option<InFlight>,
+    /// The event is on its way into a store, which is waited for last.
+    pub(super) storing: Option<BoxFuture<Vec<Failure>>>,
     /// Of the publication: what is left of it belongs to it too.
     span: Span,
 }
@@ -80,6 +82,7 @@ impl<E: Send + Sync + 'static> Remaining<E> {
             stop_at_first: false,
             handed_over: false,
             in_flight: None,
+            storing: None,
             span: Span::current(),
         };
         remaining.suspended(suspended);
@@ -124,11 +127,12 @@ impl<E: Send + Sync + 'static> Remaining<E> {
             }
             let left = self.plan.entries.len().saturating_sub(self.next);
             if left == 0 {
-                return true;
+                return self.is_stored();
             }
             if self.stop_at_first && !counts.failures.is_empty() {
                 counts.not_run += u32::try_from(left).unwrap_or(u32::MAX);
-                return true;
+                self.next = self.plan.entries.len();
+                return self.is_stored();
             }
             let Some(event) = &self.event else { return true };
             let run = Run {
@@ -140,6 +144,17 @@ impl<E: Send + Sync + 'static> Remaining<E> {
             };
             let suspended = self.origin.within(|| run.from(self.next, counts));
             self.suspended(suspended);
+        }
+    }
+
+    /// Every listener was seen to: is there a store to wait for?
+    fn is_stored(&mut self) -> bool {
+        match self.storing.take() {
+            None => true,
+            Some(storing) => {
+                self.step = Step::Children(vec![storing]);
+                false
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, fmt::Write as _, marker::PhantomData, panic::Location, sync::Arc};
 
-use crate::bus::event::{EventDescription, EventMeta, PublicationId};
+use crate::bus::event::{EventDescription, EventMeta, Journey, PublicationId};
 
 /// How many publications may be nested, each made by a listener of the one before: 32.
 ///
@@ -70,7 +70,8 @@ impl Scope {
             current.depth.set(depth + 1);
             // Less than `MAX_PUBLICATION_DEPTH`.
             let depth = depth as u32;
-            let meta = EventMeta { event_id: id, published_at: at, depth, parent };
+            let meta =
+                EventMeta { event_id: id, published_at: at, depth, parent, journey: Journey::NONE };
             Ok(Self { meta, not_send: PhantomData })
         })
     }

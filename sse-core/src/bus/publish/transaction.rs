@@ -6,11 +6,12 @@ use std::{
     future::{Future, poll_fn},
     panic::Location,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Context, Poll, ready},
 };
 
 use super::{
+    departure::{Departure, pack},
     outcome::{Counts, Outcome, PublishError},
     publication::publish_held,
     run::Stage,
@@ -19,7 +20,8 @@ use super::{
 use crate::{
     boxed::{BoxError, BoxFuture},
     bus::{
-        event::{ApplicationEvent, EventDescription, EventMeta, PublicationId, Reach},
+        carrier::Parcel,
+        event::{ApplicationEvent, EventDescription, EventMeta, EventUid, Journey, PublicationId},
         listener::{Failure, MaybeShared},
         state::Bus,
         tasks::InFlight,
@@ -76,26 +78,46 @@ struct Parts {
 
 #[derive(Default)]
 struct Events {
-    waiting: Vec<Box<dyn Waiting>>,
+    waiting: Vec<Arc<dyn Waiting>>,
     overflowed: bool,
 }
 
 /// One event that waits.
 trait Waiting: Send + Sync {
     fn publish(&self, bus: &Bus, stage: Stage) -> BoxFuture<Counts>;
+    /// Written for the store, if somebody wants it there and it was not written before.
+    fn pack(&self, bus: &Bus) -> Option<Result<Parcel, BoxError>>;
+    /// It is in the store, by this id, once the program's own transaction commits.
+    fn is_stored(&self, id: EventUid);
 }
 
 struct WaitingEvent<E> {
     event: Arc<E>,
     id: PublicationId,
     published_at: &'static Location<'static>,
+    stored: OnceLock<EventUid>,
 }
 
 impl<E: ApplicationEvent> Waiting for WaitingEvent<E> {
     fn publish(&self, bus: &Bus, stage: Stage) -> BoxFuture<Counts> {
         let event = MaybeShared::Shared(Arc::clone(&self.event));
-        let mut publication = publish_held(bus, event, self.id, self.published_at, stage);
+        let departure = self.stored.get().map_or(Departure::IfWanted, |id| Departure::Done(*id));
+        let mut publication =
+            publish_held(bus, event, self.id, self.published_at, stage, departure);
         Box::pin(poll_fn(move |cx| publication.poll_counts(cx)))
+    }
+
+    fn pack(&self, bus: &Bus) -> Option<Result<Parcel, BoxError>> {
+        if self.stored.get().is_some() {
+            return None;
+        }
+        let packed = bus.with_plan_cell::<E, _>(|cell| pack(bus, cell, &self.event).map(|it| it.1));
+        packed
+    }
+
+    fn is_stored(&self, id: EventUid) {
+        // The first counts.
+        let _ = self.stored.set(id);
     }
 }
 
@@ -109,10 +131,11 @@ impl Transaction {
     #[track_caller]
     pub fn publish_event<E: ApplicationEvent>(&self, event: E) {
         let Some(parts) = &self.parts else { return };
-        let waiting = Box::new(WaitingEvent {
+        let waiting = Arc::new(WaitingEvent {
             event: Arc::new(event),
             id: PublicationId::next(),
             published_at: Location::caller(),
+            stored: OnceLock::new(),
         });
         let mut events = lock(&parts.events);
         if events.waiting.len() < MAX_TRANSACTION_EVENTS {
@@ -123,6 +146,23 @@ impl Transaction {
         // The event's destructor is the program's code.
         drop(events);
         drop(waiting);
+    }
+
+    /// The bus, unless it was committed or rolled back.
+    pub(crate) fn bus(&self) -> Option<&Bus> {
+        self.parts.as_ref().map(|parts| &parts.bus)
+    }
+
+    /// Writes what is to be stored and was not yet, each with what says that it is.
+    pub(crate) fn pack(&self) -> Vec<(Result<Parcel, BoxError>, impl FnOnce(EventUid) + use<>)> {
+        let Some(parts) = &self.parts else { return Vec::new() };
+        // A copy, since writing is the program's code.
+        let waiting = lock(&parts.events).waiting.clone();
+        let packed = waiting.into_iter().filter_map(|event| {
+            let parcel = event.pack(&parts.bus)?;
+            Some((parcel, move |id| event.is_stored(id)))
+        });
+        packed.collect()
     }
 
     /// Delivers the events: await it for what became of them.
@@ -286,6 +326,7 @@ async fn settle(parts: Parts, commit: Option<BoxFuture<Result<(), BoxError>>>) -
         published_at: begun_at,
         depth: 0,
         parent: None,
+        journey: Journey::NONE,
     };
     let mut counts = Counts::new(meta, describe);
     let committed = match commit {
@@ -315,7 +356,7 @@ async fn settle(parts: Parts, commit: Option<BoxFuture<Result<(), BoxError>>>) -
     counts
 }
 
-async fn each(bus: &Bus, waiting: &[Box<dyn Waiting>], stage: Stage, counts: &mut Counts) {
+async fn each(bus: &Bus, waiting: &[Arc<dyn Waiting>], stage: Stage, counts: &mut Counts) {
     for event in waiting {
         counts.add(event.publish(bus, stage).await);
         if stage == Stage::BeforeCommit && !counts.failures.is_empty() {
@@ -329,7 +370,8 @@ fn describe() -> EventDescription {
         type_name: "transaction",
         name: None,
         version: None,
-        reach: Reach::Here,
+        broadcast: false,
+        stored: false,
         optional: true,
     }
 }

@@ -246,3 +246,79 @@ async fn a_listener_that_hangs_does_not_stop_the_drain() {
     assert_eq!(lock(&crowd.log).len(), 10);
     assert!(start.elapsed() <= Duration::from_secs(8), "{:?}", start.elapsed());
 }
+
+/// Blocks its thread for longer than the drain may take.
+fn block() {
+    std::thread::sleep(Duration::from_millis(1500));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_blocks_its_thread_does_not_hold_up_the_drain() {
+    let crowd = crowd(10, |_| true, |_| false);
+    let _blocks = crowd.context.on(|_: &crate::ContextDraining| block());
+    let start = std::time::Instant::now();
+    crowd.context.drain().with(Drain::new().deadline(Duration::from_millis(400))).await;
+    assert!(start.elapsed() < Duration::from_millis(1200), "{:?}", start.elapsed());
+    assert_eq!(lock(&crowd.log).len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_whose_end_blocks_its_thread_does_not_hold_up_the_drain() {
+    struct Blocks;
+    impl StreamHandle for Blocks {
+        fn end(&self, _: CloseReason, _: Option<SseEvent>) {
+            block();
+        }
+    }
+    let context = context();
+    let _open = context.streams().register(Arc::new(Blocks), StreamOrder::InTurn).unwrap();
+    let start = std::time::Instant::now();
+    context.drain().with(Drain::new().deadline(Duration::from_millis(400))).await;
+    assert!(start.elapsed() < Duration::from_millis(1200), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_deadline_rate_and_retry_is_a_drain() {
+    let (none, most) = (Duration::ZERO, Duration::MAX);
+    for deadline in [none, Duration::from_nanos(1), most] {
+        for rate in [0, 1, u32::MAX] {
+            for retry in [none..=none, none..=most, most..=most, most..=none] {
+                let crowd = crowd(3, |_| true, |n| n == 2);
+                let how = Drain::new().deadline(deadline).slices(rate).retry(retry);
+                let over = tokio::spawn(crowd.context.drain().with(how));
+                if deadline == most {
+                    // One that asked to be last waits for as good as ever, and leaves by itself.
+                    while lock(&crowd.log).len() < 2 {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                    drop(lock(&crowd.told[2].open).take());
+                }
+                over.await.unwrap();
+                assert_eq!(crowd.context.streams().phase(), DrainPhase::Closed);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_of_the_program_hears_of_the_drain() {
+    let context = context();
+    let leaving = context.draining();
+    let looping = tokio::spawn(async move {
+        let mut rounds = 0;
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        tokio::pin!(leaving);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut leaving => return rounds,
+                _ = every.tick() => rounds += 1,
+            }
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(3500)).await;
+    context.drain().await;
+    assert_eq!(looping.await.unwrap(), 4);
+    // Whoever asks late is told at once.
+    context.draining().await;
+}

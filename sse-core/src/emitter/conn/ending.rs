@@ -8,8 +8,8 @@ use crate::{
         callbacks::{Callback, OnCompletion, OnError},
         queue::{Queue, Queued},
     },
-    event::SseEvent,
-    log::{Offset, clock},
+    event::{SseEvent, bye},
+    log::clock,
     sync::{Arc, Ordering, lock},
 };
 
@@ -25,7 +25,7 @@ impl Conn {
             }
         }
         self.callbacks.run();
-        self.close(CloseReason::TimedOut, None);
+        self.close(CloseReason::TimedOut, Some(bye(CloseReason::TimedOut, None)));
     }
 
     /// Nothing more will be written. Callbacks run here, unless they run elsewhere at this moment.
@@ -43,9 +43,9 @@ impl Conn {
             let left = (std::mem::take(&mut state.cursors), counts);
             (left, hooks.others, state.signals.clone())
         };
-        *lock(&self.waker) = None;
+        let waker = lock(&self.waker).take();
         // Dropped here because they are the program's: their drop may do anything.
-        drop((left, hooks));
+        drop((left, hooks, waker));
         if let Some(signals) = &signals {
             signals.closed.cancel();
             signals.room.notify_waiters();
@@ -57,13 +57,13 @@ impl Conn {
 
     /// Takes no more events; the stream ends once what is queued was written.
     pub(crate) fn close(&self, reason: CloseReason, last: Option<SseEvent>) -> bool {
-        self.close_with(reason, last, None)
+        self.close_with(reason, last.map(Queued::farewell), None)
     }
 
-    fn close_with(
+    pub(super) fn close_with(
         &self,
         reason: CloseReason,
-        last: Option<SseEvent>,
+        last: Option<Queued>,
         error: Option<BoxError>,
     ) -> bool {
         let (signals, counts) = {
@@ -75,7 +75,7 @@ impl Conn {
             let counts = state.counts.close();
             state.until = clock::last();
             if let Some(last) = last {
-                state.queue.push(Queued { offset: Offset::LAST, frame: last.encode(), id: None });
+                state.queue.push(last);
             }
             if let Some(error) = error {
                 let error = Arc::new(error);
@@ -98,6 +98,7 @@ impl Conn {
         true
     }
 
+    /// The stream ends as one that is not complete, and says so.
     pub(crate) fn fail(&self, error: BoxError) {
         #[cfg(feature = "tracing")]
         tracing::warn!(
@@ -105,7 +106,16 @@ impl Conn {
             error = %crate::error_chain::ErrorChain(&*error),
             "stream was completed with an error"
         );
-        self.close_with(CloseReason::Failed, None, Some(error));
+        let last = Queued::farewell(bye(CloseReason::Failed, None));
+        self.close_with(CloseReason::Failed, Some(last), Some(error));
+    }
+
+    /// Whoever was to make a response of it does not.
+    pub(crate) fn abandoned(&self) {
+        let taken = lock(&self.state).response == IntoResponseState::Taken;
+        if !taken {
+            self.finish(false);
+        }
     }
 
     /// Every sending handle was dropped.

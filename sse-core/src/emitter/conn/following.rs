@@ -3,7 +3,9 @@
 use super::{Conn, Head, IntoResponseState, never};
 use crate::{
     close_reason::CloseReason,
-    log::{Cursor, ReceiverCount},
+    emitter::queue::{Kind, Queued},
+    event::{EventId, id_alone},
+    log::{Cursor, Offset, ReceiverCount},
     sync::{Arc, lock},
 };
 
@@ -39,13 +41,24 @@ impl Conn {
 
     /// A followed log is complete. With the last of them the connection is.
     pub(crate) fn log_completed(&self) {
+        self.logs_completed(1, None);
+    }
+
+    /// So many followed logs are complete. With the last of them the connection is; the client is
+    /// then told in the end that it stands at `position`, by an id alone, which dispatches nothing.
+    pub(crate) fn logs_completed(&self, count: usize, position: Option<EventId>) {
         let last = {
             let mut state = lock(&self.state);
-            state.open_logs = state.open_logs.saturating_sub(1);
-            state.open_logs == 0
+            state.open_logs = state.open_logs.saturating_sub(count);
+            count > 0 && state.open_logs == 0
         };
         if last {
-            self.close(CloseReason::Completed, None);
+            let last = position.map(|id| Queued {
+                offset: Offset::LAST,
+                frame: id_alone(&id),
+                kind: Kind::Event(Some(id)),
+            });
+            self.close_with(CloseReason::Completed, last, None);
         }
     }
 

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     log::{Cursor, Offset, ReceiverCounts},
+    panics,
     sync::{Arc, AtomicU32, Mutex, Ordering, lock},
     timer::Tick,
 };
@@ -140,7 +141,8 @@ impl Conn {
         if before & !CLOSED == 0 {
             let waker = lock(&self.waker).clone();
             if let Some(waker) = waker {
-                waker.wake();
+                // Of whoever carries the stream: the next one's must not notice.
+                panics::contain(|| waker.wake());
             }
         }
         before & CLOSED == 0
@@ -149,7 +151,10 @@ impl Conn {
     // What the stream does.
 
     pub(crate) fn register(&self, waker: &Waker) {
-        *lock(&self.waker) = Some(waker.clone());
+        let waker = Some(waker.clone());
+        // Dropped under no lock: it is not ours.
+        let before = std::mem::replace(&mut *lock(&self.waker), waker);
+        drop(before);
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
@@ -219,6 +224,7 @@ impl Conn {
 
     pub(crate) fn default_keep_alive(&self, interval: Duration) {
         let mut state = lock(&self.state);
+        state.settings.carried = true;
         if matches!(state.settings.keep_alive, KeepAlive::Default(_)) {
             state.settings.keep_alive = KeepAlive::Default(interval);
         }

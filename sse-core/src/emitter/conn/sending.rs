@@ -6,10 +6,10 @@ use super::{Conn, STATE};
 use crate::{
     emitter::{
         error::{SendError, TrySendError},
-        queue::Queued,
+        queue::{Kind, Queued},
         settings::ConnSettings,
     },
-    event::{IntoEvent, SseEvent},
+    event::{EventId, IntoEvent, SseEvent},
     log::{Offset, clock},
     observe,
     sync::lock,
@@ -30,7 +30,7 @@ impl Conn {
             let id = event.id().cloned();
             // Under the lock: whoever sees the clock at this offset finds the event in the queue.
             let offset = clock::next();
-            state.queue.push(Queued { offset, frame: event.encode(), id });
+            state.queue.push(Queued { offset, frame: event.encode(), kind: Kind::Event(id) });
         }
         self.notify(STATE);
         observe::event_sent(1);
@@ -57,21 +57,37 @@ impl Conn {
     }
 
     /// Queues something that the library says, whatever the capacity, before or after the shared
-    /// events that there are.
-    pub(crate) fn send_control(&self, frame: Bytes, first: bool) {
+    /// events that there are. It is given the client's position as its id.
+    pub(crate) fn send_control(&self, event: SseEvent, first: bool) {
         {
             let mut state = lock(&self.state);
             let offset = if first { Offset::FIRST } else { clock::next() };
-            state.queue.push(Queued { offset, frame, id: None });
+            state.queue.push(Queued { offset, frame: event.encode(), kind: Kind::Control });
         }
         self.notify(STATE);
     }
 
+    /// The client holds this id, and keeps it until it gets another one. To be said before anything
+    /// else is.
+    pub(crate) fn client_holds(&self, id: EventId) {
+        let kind = Kind::Event(Some(id));
+        lock(&self.state).queue.push(Queued { offset: Offset::FIRST, frame: Bytes::new(), kind });
+    }
+
     /// Queues something that the library says, in its place among what comes. The stream hears of it
     /// by the next `notify(STATE)`.
-    pub(crate) fn queue_control(&self, frame: Bytes) {
-        let mut state = lock(&self.state);
-        state.queue.push(Queued { offset: clock::next(), frame, id: None });
+    pub(crate) fn queue_control(&self, event: SseEvent) {
+        self.queue(event, Kind::Control);
+    }
+
+    /// The same, where positions begin anew.
+    pub(crate) fn queue_reset(&self, event: SseEvent) {
+        self.queue(event, Kind::Anew);
+    }
+
+    fn queue(&self, event: SseEvent, kind: Kind) {
+        let frame = event.encode();
+        lock(&self.state).queue.push(Queued { offset: clock::next(), frame, kind });
     }
 }
 

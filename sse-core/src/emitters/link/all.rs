@@ -178,7 +178,7 @@ impl<K: Key> Hub<K> {
             // It was missed, and what came after it is there: too late for its place.
             let readers = lock(&topic.log).snapshot();
             for conn in readers.iter().map(Arc::clone) {
-                conn.queue_control(gap(GapReason::History, None).encode());
+                conn.queue_control(gap(GapReason::History, None));
                 after.then(move || {
                     conn.notify(STATE);
                 });

@@ -179,13 +179,13 @@ impl<K: Key> Filling<'_, K> {
     fn tell_gap(&mut self) {
         observe_later(self.after);
         for conn in self.planned() {
-            self.tell(&conn, gap(GapReason::History, None).encode());
+            conn.queue_control(gap(GapReason::History, None));
+            self.wake_later(&conn);
         }
     }
 
-    /// Queues something for one that reads, in its place among the events. It is woken later.
-    fn tell(&mut self, conn: &Arc<Conn>, frame: Bytes) {
-        conn.queue_control(frame);
+    /// Something was queued for one that reads, in its place among the events.
+    fn wake_later(&mut self, conn: &Arc<Conn>) {
         let conn = Arc::clone(conn);
         self.after.then(move || {
             conn.notify(STATE);
@@ -297,7 +297,8 @@ impl<K: Key> Filling<'_, K> {
         for conn in self.planned() {
             // One that follows several keys hears it once.
             if self.after.tells_first(super::address(&conn)) {
-                self.tell(&conn, reset("epoch").encode());
+                conn.queue_reset(reset("epoch"));
+                self.wake_later(&conn);
             }
         }
     }

@@ -20,14 +20,14 @@ use super::{
         cursor::TopicCursor,
         hub::{Hub, Key},
         last_event_id::LastEventId,
+        one_per_key::come_back,
     },
     Link,
 };
 use crate::{
     backplane::{self, After, Epoch, Joined, Position, Waiter},
-    close_reason::CloseReason,
     emitter::Conn,
-    event::{EventId, bye},
+    event::{EventId, GapReason},
     log::{Cursor, Lag, Offset, Overtaken, Read, Record, Source, Until},
     spread,
     sync::{Arc, lock},
@@ -81,8 +81,8 @@ impl<K: Key> Cursor for GatedCursor<K> {
         if self.gate.is_open() { self.cursor.read(until, quiet) } else { Read::Nothing }
     }
 
-    fn overtaken(&mut self) -> Option<Overtaken> {
-        self.gate.is_open().then(|| self.cursor.overtaken()).flatten()
+    fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
+        self.gate.is_open().then(|| self.cursor.overtaken(apart)).flatten()
     }
 
     fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
@@ -113,8 +113,12 @@ impl<K: Key> Cursor for GatedCursor<K> {
         Position::new(self.gate.start.load(Ordering::Acquire))
     }
 
-    fn record_own_id(&self, id: &EventId, position: Position) {
-        self.cursor.record_own_id(id, position);
+    fn next_position(&self) -> Option<Position> {
+        if self.gate.is_open() { self.cursor.next_position() } else { None }
+    }
+
+    fn id_at(&self, position: Position, got: bool) -> EventId {
+        self.cursor.id_at(position, got)
     }
 
     fn lag(&self) -> Lag {
@@ -166,18 +170,17 @@ impl<K: Key> Waiter for Waiting<K> {
         self.gate.start.store(opening.start.get(), Ordering::Release);
         let (hub, conn, gate) =
             (Arc::clone(&self.hub), Arc::clone(&self.conn), Arc::clone(&self.gate));
+        let last = self.last.clone();
         after.then(move || {
-            hub.tell(&conn, opening, Some(&gate));
+            hub.tell(&conn, opening, &last, Some(&gate));
             conn.end_waiting();
         });
     }
 
     fn refuse(&self, after: &mut After) {
-        let conn = Arc::clone(&self.conn);
+        let (conn, last) = (Arc::clone(&self.conn), self.last.clone());
         after.then(move || {
-            let farewell =
-                bye(CloseReason::Refused, Some(spread::jittered(COME_BACK.0, COME_BACK.1)));
-            conn.close(CloseReason::Refused, Some(farewell));
+            refuse(&conn, &last, Some(spread::jittered(COME_BACK.0, COME_BACK.1)));
             conn.end_waiting();
         });
     }
@@ -195,7 +198,7 @@ impl<K: Key> Hub<K> {
         let mut named = Vec::with_capacity(keys.len());
         for key in keys {
             let Ok(name) = link.name(&key) else {
-                return refuse(conn, Some(spread::A_DAY));
+                return refuse(conn, last, Some(spread::A_DAY));
             };
             named.push((key, name));
         }
@@ -212,8 +215,8 @@ impl<K: Key> Hub<K> {
             let mut replaced = Vec::new();
             let keys = named.iter().map(|(key, _)| key);
             if !self.is_admitted(&registry, keys, &mut replaced) {
-                let conn = Arc::clone(conn);
-                joining.after.then(move || refuse(&conn, Some(spread::A_DAY)));
+                let (conn, last) = (Arc::clone(conn), last.clone());
+                joining.after.then(move || refuse(&conn, &last, Some(come_back())));
                 return;
             }
             let known = (self.epoch(), self.newest());
@@ -252,8 +255,8 @@ impl<K: Key> Hub<K> {
                     let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
                     opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
                 }
-                let (hub, conn) = (Arc::clone(self), Arc::clone(conn));
-                joining.after.then(move || hub.tell(&conn, opening, None));
+                let (hub, conn, last) = (Arc::clone(self), Arc::clone(conn), last.clone());
+                joining.after.then(move || hub.tell(&conn, opening, &last, None));
             }
             self.plan_sweep(&registry, now);
             let evicted = registry.take_evicted();

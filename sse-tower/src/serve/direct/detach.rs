@@ -16,7 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::check::response_fits;
+use super::{super::activity::InFlight, check::response_fits};
 use crate::lock::lock;
 
 /// What the service, the body and the socket of one HTTP/1.1 connection share.
@@ -63,9 +63,18 @@ pin_project! {
     #[project = DetachableProj]
     pub(in crate::serve) enum DetachableBody<B> {
         /// It stays with hyper.
-        Kept { #[pin] body: B },
+        Kept { #[pin] body: B, in_flight: InFlight },
         /// It leaves when it first has to wait.
-        Leaving { body: Option<Pin<Box<B>>>, slot: Arc<DetachSlot<B>> },
+        Leaving { body: Option<Pin<Box<B>>>, slot: Arc<DetachSlot<B>>, in_flight: InFlight },
+        /// All of it is here: what the server itself answers.
+        Whole { bytes: Option<Bytes> },
+    }
+}
+
+impl<B> DetachableBody<B> {
+    /// What the server answers by itself.
+    pub(in crate::serve) fn whole(bytes: Bytes) -> Self {
+        Self::Whole { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()) }
     }
 }
 
@@ -74,11 +83,15 @@ impl<B: Body> DetachableBody<B> {
     pub(in crate::serve) fn of(
         response: Response<B>,
         slot: Option<&Arc<DetachSlot<B>>>,
+        in_flight: InFlight,
     ) -> Response<Self> {
         match slot.filter(|_| response_fits(&response)) {
-            Some(slot) => response
-                .map(|body| Self::Leaving { body: Some(Box::pin(body)), slot: Arc::clone(slot) }),
-            None => response.map(|body| Self::Kept { body }),
+            Some(slot) => response.map(|body| Self::Leaving {
+                body: Some(Box::pin(body)),
+                slot: Arc::clone(slot),
+                in_flight,
+            }),
+            None => response.map(|body| Self::Kept { body, in_flight }),
         }
     }
 }
@@ -92,8 +105,11 @@ impl<B: Body<Data = Bytes>> Body for DetachableBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project() {
-            DetachableProj::Kept { body } => body.poll_frame(cx),
-            DetachableProj::Leaving { body, slot } => {
+            DetachableProj::Kept { body, .. } => body.poll_frame(cx),
+            DetachableProj::Whole { bytes } => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
+            DetachableProj::Leaving { body, slot, .. } => {
                 let Some(mut leaving) = body.take() else { return Poll::Pending };
                 let poll = leaving.as_mut().poll_frame(cx);
                 match poll {
@@ -109,14 +125,18 @@ impl<B: Body<Data = Bytes>> Body for DetachableBody<B> {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Kept { body } => body.is_end_stream(),
+            Self::Kept { body, .. } => body.is_end_stream(),
+            Self::Whole { bytes } => bytes.is_none(),
             Self::Leaving { body, .. } => body.as_ref().is_some_and(|body| body.is_end_stream()),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Kept { body } => body.size_hint(),
+            Self::Kept { body, .. } => body.size_hint(),
+            Self::Whole { bytes } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Self::Leaving { body, .. } => {
                 body.as_ref().map_or_else(SizeHint::default, |body| body.size_hint())
             }

@@ -12,12 +12,15 @@ use bytes::Bytes;
 use http_body::Body;
 use sse_tower_core::{Tick, Timer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     time::Instant,
 };
 
 use super::{
-    super::connected::{Connected, ReturnSender},
+    super::{
+        connected::{Connected, ReturnSender},
+        read_ahead::{poll_gone, poll_some},
+    },
     chunk::{Chunker, Unsent},
     ready_queue::{ConnWaker, Readiness, Wakers},
 };
@@ -25,10 +28,6 @@ use super::{
 /// How many frames of one stream are written before others have their turn. A stream gives out all
 /// that waits as one frame, so this is only reached by one that is behind.
 const FRAMES: usize = 8;
-
-/// How much of a request that came before its time is read. What else the client says waits in its
-/// socket.
-const AHEAD: usize = 512;
 
 /// A socket, and the body that goes to it.
 pub(in crate::serve) struct Detached<I, B, P> {
@@ -88,21 +87,24 @@ where
         chunker: &mut Chunker,
     ) -> Progress {
         let Self { connected: Connected { io, read_ahead, .. }, state, .. } = self;
-        if readiness.readable && has_left(io, read_ahead, &mut Context::from_waker(&wakers.reading))
-        {
-            return Progress::Closed;
-        }
+        let mut reading = Context::from_waker(&wakers.reading);
         let mut cx = Context::from_waker(&wakers.stream);
         match state {
             State::Streams { body, unsent } => {
+                if readiness.readable && poll_gone(io, read_ahead, &mut reading) {
+                    return Progress::Closed;
+                }
                 match stream(io, body.as_mut(), unsent, &mut cx, chunker) {
                     Progress::Done if !read_ahead.is_empty() => Progress::NextRequest,
                     progress => progress,
                 }
             }
-            State::Idle { .. } if !read_ahead.is_empty() => Progress::NextRequest,
-            State::Idle { .. } if readiness.late => Progress::Closed,
-            State::Idle { .. } => Progress::Pending,
+            State::Idle { .. } => match poll_some(io, read_ahead, &mut reading) {
+                Poll::Ready(true) => Progress::NextRequest,
+                Poll::Ready(false) => Progress::Closed,
+                Poll::Pending if readiness.late => Progress::Closed,
+                Poll::Pending => Progress::Pending,
+            },
         }
     }
 
@@ -186,27 +188,5 @@ fn after(
             Some(Progress::Pending)
         }
         Err(_) => Some(Progress::Closed),
-    }
-}
-
-/// Reads what the client has to say: one that says something is still there, and is listened to
-/// when the stream is over.
-fn has_left<I: AsyncRead + Unpin>(
-    io: &mut I,
-    read_ahead: &mut Vec<u8>,
-    cx: &mut Context<'_>,
-) -> bool {
-    if !read_ahead.is_empty() {
-        return false;
-    }
-    let mut room = [0; AHEAD];
-    let mut buffer = ReadBuf::new(&mut room);
-    match Pin::new(io).poll_read(cx, &mut buffer) {
-        Poll::Pending => false,
-        Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-            *read_ahead = buffer.filled().to_vec();
-            false
-        }
-        Poll::Ready(_) => true,
     }
 }

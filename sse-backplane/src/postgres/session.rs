@@ -1,0 +1,226 @@
+//! One connection that is ready to be used.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sse_tower_core::backplane::{EngineError, EngineErrorKind, Epoch, Mark, Position};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Statement, types::Type};
+
+use super::{address::Address, bell::Bell, failure::Failure, names::Names, values::number};
+
+/// So long a connection may take until it is ready.
+pub(super) const CONNECT: Duration = Duration::from_secs(2);
+/// The oldest server that has everything that is used, `xid8` above all.
+const OLDEST: i32 = 130_000;
+/// The schema that this program knows.
+const VERSION: i32 = 1;
+
+/// What all connections of an engine share.
+pub(super) struct Shared {
+    pub(super) address: Address,
+    pub(super) names: Names,
+    /// The newest position that this process heard of, and in which epoch: a store that lacks it lost its past.
+    known: Mutex<Mark>,
+    sessions: AtomicU64,
+}
+
+/// A connection. Dropping it closes it, whatever is on the way.
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) number: u64,
+    /// What the feed asks all the time.
+    pub(super) feed: OnceLock<Statement>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    pub(super) fn new(address: Address, names: Names) -> Self {
+        let known = Mutex::new(Mark { epoch: Epoch::new(0), position: Position::ZERO });
+        Self { address, names, known, sessions: AtomicU64::new(0) }
+    }
+
+    pub(super) fn known(&self) -> Mark {
+        *self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The store stands here.
+    pub(super) fn learn(&self, mark: Mark) {
+        let mut known = self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if known.epoch == mark.epoch {
+            known.position = known.position.max(mark.position);
+        } else {
+            *known = mark;
+        }
+    }
+
+    /// The store gave this position.
+    pub(super) fn reached(&self, position: Position) {
+        let mut known = self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        known.position = known.position.max(position);
+    }
+
+    pub(super) fn explain(&self, error: &tokio_postgres::Error) -> Failure {
+        Failure::explain(error, &self.address, self.names.schema())
+    }
+
+    /// Connects; `bells` hears notifications, on a connection that goes past poolers.
+    pub(super) async fn connect(
+        &self,
+        bells: Option<Arc<Bell>>,
+    ) -> Result<(Arc<Session>, Mark), Failure> {
+        let ready = async {
+            let session = self.dial(bells.clone()).await?;
+            self.check(&session).await?;
+            if bells.is_some() {
+                session
+                    .client
+                    .batch_execute(&self.names.listen())
+                    .await
+                    .map_err(|error| self.explain(&error))?;
+            }
+            let mark = self.hello(&session).await?;
+            Ok((Arc::new(session), mark))
+        };
+        timeout(CONNECT, ready).await.unwrap_or_else(|_| {
+            Err(Failure::unavailable(format!(
+                "PostgreSQL at {} does not answer within {} s: is it running, and can it be reached from here?",
+                self.address,
+                CONNECT.as_secs(),
+            )))
+        })
+    }
+
+    async fn dial(&self, bells: Option<Arc<Bell>>) -> Result<Session, Failure> {
+        let config = if bells.is_some() { &self.address.direct } else { &self.address.config };
+        let (client, task) = match &self.address.tls {
+            None => {
+                let (client, connection) =
+                    config.connect(NoTls).await.map_err(|error| self.explain(&error))?;
+                (client, drive(connection, bells))
+            }
+            Some(tls) => {
+                let (client, connection) =
+                    config.connect(tls.clone()).await.map_err(|error| self.explain(&error))?;
+                (client, drive(connection, bells))
+            }
+        };
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        Ok(Session { client, number, feed: OnceLock::new(), task })
+    }
+
+    /// Is it a server that can be used, and is everything there?
+    async fn check(&self, session: &Session) -> Result<(), Failure> {
+        let asked = "select pg_is_in_recovery(), current_setting('server_version_num')::int, \
+                     to_regnamespace($1) is not null";
+        let schema = self.names.schema();
+        let row = session.client.query_typed_one(asked, &[(&schema, Type::TEXT)]).await;
+        let row = row.map_err(|error| self.explain(&error))?;
+        let failed = |error| self.explain(&error);
+        let version: i32 = row.try_get(1).map_err(failed)?;
+        if version < OLDEST {
+            return Err(Failure::refused(format!(
+                "PostgreSQL at {} is too old ({}): 13 or newer is needed",
+                self.address,
+                version / 10_000,
+            )));
+        }
+        if row.try_get(0).map_err(failed)? {
+            return Err(Failure::unavailable(format!(
+                "PostgreSQL at {} is a standby that only reads: the URL must lead to the primary \
+                 (several hosts and target_session_attrs=read-write find it)",
+                self.address,
+            )));
+        }
+        let there: bool = row.try_get(2).map_err(failed)?;
+        let mut found = None;
+        if there {
+            let asked = self.names.sql("select to_regprocedure('sse.version()')::text");
+            let row = session.client.query_typed_one(&asked, &[]).await.map_err(failed)?;
+            if row.try_get::<_, Option<String>>(0).map_err(failed)?.is_some() {
+                let asked = self.names.sql("select sse.version()");
+                let row = session.client.query_typed_one(&asked, &[]).await.map_err(failed)?;
+                found = Some(row.try_get::<_, i32>(0).map_err(failed)?);
+            }
+        }
+        match found {
+            Some(VERSION) => Ok(()),
+            Some(other) => Err(Failure::refused(format!(
+                "the schema {schema} has version {other}, and this program knows {VERSION}: update the program",
+            ))),
+            None => session.client.batch_execute(&self.names.install(there)).await.map_err(failed),
+        }
+    }
+
+    /// Where the store stands; and it is told how far this process saw it.
+    async fn hello(&self, session: &Session) -> Result<Mark, Failure> {
+        let known = self.known();
+        let sql = self.names.sql("select epoch, last from sse.hello($1, $2)");
+        let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&number(known.epoch.get()), Type::INT8), (&number(known.position.get()), Type::INT8)];
+        let row = session
+            .client
+            .query_typed_one(&sql, &params)
+            .await
+            .map_err(|error| self.explain(&error))?;
+        let mark = super::values::mark(&row).map_err(|error| self.explain(&error))?;
+        self.learn(mark);
+        Ok(mark)
+    }
+}
+
+impl Session {
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres")
+            .field("address", &self.address)
+            .field("schema", &self.names.schema())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Moves what the connection has to move, and rings for notifications.
+fn drive<S, T>(mut connection: Connection<S, T>, bells: Option<Arc<Bell>>) -> JoinHandle<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if let (AsyncMessage::Notification(heard), Some(bells)) = (message, &bells) {
+                bells.heard(heard.payload());
+            }
+        }
+        // Whoever waits for this connection finds it closed, and so has to look.
+        if let Some(bells) = &bells {
+            bells.wake();
+        }
+    })
+}
+
+/// This process closed the engine.
+pub(super) fn closed() -> EngineError {
+    EngineError::new(EngineErrorKind::Closed, "this engine was closed")
+}

@@ -1,0 +1,13 @@
+//! The engine on a real server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod contract;
+mod faults;
+mod log;
+#[path = "../oracle/mod.rs"]
+mod oracle;
+mod outbox;
+mod queue;
+mod refusals;
+mod support;

@@ -1,0 +1,183 @@
+//! Errors that say what to do, and tell no secret.
+
+use std::time::{Duration, Instant};
+
+use engine_servers::{Postgres as Server, Relay};
+use sse_tower_backplane::postgres::Postgres;
+use sse_tower_core::backplane::{Engine, EngineError, EngineErrorKind, Feed};
+
+use crate::support::{Node, client, event, server, until};
+
+async fn refused(url: &str) -> EngineError {
+    let engine = Postgres::new(url, "sse").unwrap();
+    let error = engine.start(Feed::new(|_| {})).await.unwrap_err();
+    for text in [format!("{error}"), format!("{error:?}"), format!("{engine:?}")] {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+    error
+}
+
+#[track_caller]
+fn says(error: &EngineError, kind: EngineErrorKind, words: &[&str]) {
+    assert_eq!(error.kind(), kind, "{error:?}");
+    for word in words {
+        assert!(error.to_string().contains(word), "no {word:?} in {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there() {
+    let port = engine_servers::free_port().unwrap();
+    let error = refused(&format!("postgres://app:s3cret@127.0.0.1:{port}/shop")).await;
+    says(
+        &error,
+        EngineErrorKind::Unavailable,
+        &["does not answer", "is it running", &port.to_string()],
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_says_nothing() {
+    let server = server();
+    let relay = Relay::start(server.address()).await.unwrap();
+    relay.silence_all();
+    let begun = Instant::now();
+    let error = refused(&server.url_at(relay.address())).await;
+    says(&error, EngineErrorKind::Unavailable, &["does not answer within 2 s"]);
+    assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test]
+async fn a_wrong_password_or_none_or_another_database() {
+    let mut server = server();
+    client(&server.url())
+        .await
+        .batch_execute("create role app login password 'right'")
+        .await
+        .unwrap();
+    let hba = "host all app 127.0.0.1/32 scram-sha-256\nhost all postgres 127.0.0.1/32 trust\n";
+    server.configure("pg_hba.conf", hba).unwrap();
+    server.restart().unwrap();
+    let at = server.address();
+    let error = refused(&format!("postgres://app:s3cret@{at}/postgres")).await;
+    says(&error, EngineErrorKind::Refused, &["does not let app in", "password"]);
+    let error = refused(&format!("postgres://app@{at}/postgres")).await;
+    says(&error, EngineErrorKind::Refused, &["does not let app in", "password"]);
+    let error = refused(&format!("postgres://postgres:s3cret@{at}/nowhere")).await;
+    says(&error, EngineErrorKind::Refused, &["no database nowhere", "createdb nowhere"]);
+    let error = refused(&format!("postgres://stranger:s3cret@{at}/postgres")).await;
+    says(&error, EngineErrorKind::Refused, &["does not let stranger in", "pg_hba.conf"]);
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_and_the_least_that_is_needed() {
+    let server = server();
+    let owner = client(&server.url()).await;
+    owner
+        .batch_execute("create role app login; revoke create on database postgres from public")
+        .await
+        .unwrap();
+    let url = server.url().replace("postgres@", "app:s3cret@");
+    let error = refused(&url).await;
+    says(
+        &error,
+        EngineErrorKind::Refused,
+        &["app lacks a right", "grant create on database postgres to app"],
+    );
+    owner.batch_execute(sse_tower_backplane::postgres::SCHEMA).await.unwrap();
+    let error = refused(&url).await;
+    says(&error, EngineErrorKind::Refused, &["app lacks a right", "grant usage on schema sse"]);
+    owner
+        .batch_execute(
+            "grant usage on schema sse to app; grant select, insert, update, delete on all tables in schema sse to app",
+        )
+        .await
+        .unwrap();
+    let node = Node::start(&url).await;
+    node.follow(&["x"]).await;
+    node.append(vec![event("x", "1")]).await;
+    until(crate::support::SOON, "the event", || !node.records().is_empty()).await;
+    for step in ["trim", "prune", "bury_topics"] {
+        let app = client(&url).await;
+        app.query_one(&format!("select sse.{step}(10)"), &[]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_schema_of_a_newer_program() {
+    let server = server();
+    let node = Node::start(&server.url()).await;
+    node.engine.close().await.unwrap();
+    let newer =
+        "create or replace function sse.version() returns int language sql immutable as 'select 2'";
+    client(&server.url()).await.batch_execute(newer).await.unwrap();
+    says(
+        &refused(&server.url()).await,
+        EngineErrorKind::Refused,
+        &["version 2", "update the program"],
+    );
+}
+
+#[tokio::test]
+async fn many_nodes_that_begin_at_once_make_one_schema() {
+    let server = server();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let url = server.url();
+        tasks.spawn(async move { Node::start(&url).await.first.epoch });
+    }
+    let epochs = tasks.join_all().await;
+    assert!(epochs.iter().all(|epoch| *epoch == epochs[0]), "{epochs:?}");
+}
+
+/// A server with a certificate for `localhost`, and the file with the one that signed it.
+fn encrypted() -> (Server, tempfile::NamedTempFile, tempfile::NamedTempFile) {
+    let authority = rcgen::generate_simple_self_signed(vec!["authority".into()]).unwrap();
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let mut server = server();
+    server.configure("server.crt", &own.cert.pem()).unwrap();
+    server.configure("server.key", &own.signing_key.serialize_pem()).unwrap();
+    let conf = "ssl = on\n";
+    server.configure("postgresql.auto.conf", conf).unwrap();
+    server.restart().unwrap();
+    let file = |pem: String| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), pem).unwrap();
+        file
+    };
+    (server, file(own.cert.pem()), file(authority.cert.pem()))
+}
+
+#[tokio::test]
+async fn what_is_encrypted_is_verified() {
+    let (server, trusted, other) = encrypted();
+    let port = server.address().port();
+    let url =
+        |host: &str, options: &str| format!("postgres://postgres@{host}:{port}/postgres?{options}");
+    let with = |host: &str, file: &tempfile::NamedTempFile| {
+        url(host, &format!("sslmode=verify-full&sslrootcert={}", file.path().display()))
+    };
+    let node = Node::start(&with("localhost", &trusted)).await;
+    node.append(vec![event("x", "1")]).await;
+    let sql = client(&server.url()).await;
+    let plain = "select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid) \
+                 where a.application_name = 'sse-tower' and not s.ssl";
+    assert_eq!(sql.query_one(plain, &[]).await.unwrap().get::<_, i64>(0), 0);
+    says(
+        &refused(&with("localhost", &other)).await,
+        EngineErrorKind::Refused,
+        &["not trusted", "sslrootcert="],
+    );
+    says(&refused(&with("127.0.0.1", &trusted)).await, EngineErrorKind::Refused, &["not trusted"]);
+    let error = Postgres::new(&url("localhost", "sslmode=require&sslrootcert=/nowhere"), "sse")
+        .unwrap_err();
+    says(&error, EngineErrorKind::Refused, &["/nowhere", "PEM file"]);
+    let plain = crate::support::server();
+    let error = refused(&format!(
+        "postgres://postgres@localhost:{}/postgres?sslmode=verify-full&sslrootcert={}",
+        plain.address().port(),
+        trusted.path().display(),
+    ))
+    .await;
+    says(&error, EngineErrorKind::Refused, &["offers no encryption", "sslmode=disable"]);
+}

@@ -1,0 +1,51 @@
+//! What takes events out of this process, without saying what that is.
+
+use std::any::Any;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::event::{EventDescription, EventUid};
+use crate::boxed::{BoxError, BoxFuture};
+
+/// One event, written, on its way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel {
+    pub(crate) name: &'static str,
+    pub(crate) version: u32,
+    pub(crate) id: EventUid,
+    /// Every node hears it.
+    pub(crate) broadcast: bool,
+    /// It is stored whoever hears it.
+    pub(crate) stored: bool,
+    pub(crate) body: Bytes,
+}
+
+/// An event that came in, or comes in again.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) version: u32,
+    pub(crate) id: EventUid,
+    /// How often it was tried before.
+    pub(crate) tried: u32,
+    pub(crate) elsewhere: bool,
+    pub(crate) body: Bytes,
+}
+
+/// Takes events out of this process.
+pub(crate) trait Carrier: Any + Send + Sync {
+    /// Whether somebody wants it, so that no event is written for nobody.
+    fn wants(&self, event: &EventDescription) -> bool;
+
+    /// Takes it; its place among others is fixed when this returns. The future says whether it is stored.
+    fn carry(&self, parcel: Parcel) -> BoxFuture<Result<(), BoxError>>;
+
+    /// Whether everything that this process hears is known where events are stored.
+    fn is_ready(&self) -> bool;
+
+    /// Takes nothing in any more, and waits for what runs, until then at most.
+    fn drain(&self, until: Instant) -> BoxFuture<()>;
+
+    /// Itself, for who knows what it is.
+    fn as_any(&self) -> &dyn Any;
+}

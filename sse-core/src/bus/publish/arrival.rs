@@ -1,0 +1,137 @@
+//! An event that came from the store: to all listeners of this process, or to one that is durable.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{
+    departure::{Departure, from_elsewhere},
+    plan::Plan,
+    publication::{Publication, publish_arrived, publish_planned},
+};
+use crate::{
+    boxed::BoxError,
+    bus::{
+        carrier::Arrival,
+        event::{ApplicationEvent, Durable, Journey, Reader},
+        listener::{Failure, MaybeShared, guarded},
+        listeners::{ListenersByType, Registered},
+        state::Bus,
+    },
+};
+
+/// Which kinds of event a type reads: its name, and the versions, newest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Kinds {
+    pub(crate) name: &'static str,
+    pub(crate) versions: Vec<u32>,
+}
+
+/// How events of one type come in, without the type.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrivals {
+    pub(crate) kinds: fn() -> Option<Kinds>,
+    /// To every listener here. What is asynchronous goes on in what comes back.
+    pub(crate) deliver: fn(&Bus, &Arrival) -> Result<Run, BoxError>,
+    /// One durable listener; `None` if it was bound for another type, or the type does not travel.
+    pub(crate) durable: fn(Registered, &'static Durable) -> Option<Arc<dyn RunsOne>>,
+}
+
+impl Arrivals {
+    pub(crate) const fn of<E: ApplicationEvent>() -> Self {
+        Self { kinds: kinds::<E>, deliver: deliver::<E>, durable: durable::<E> }
+    }
+}
+
+fn kinds<E: ApplicationEvent>() -> Option<Kinds> {
+    let reader = Reader::<E>::of()?;
+    Some(Kinds { name: reader.name, versions: reader.versions() })
+}
+
+fn read<E: ApplicationEvent>(reader: &Reader<E>, arrival: &Arrival) -> Result<E, BoxError> {
+    // How it is read is the program's code.
+    guarded(|| reader.read(arrival.version, &arrival.body)).unwrap_or_else(|it| Err(it.into()))
+}
+
+fn journey(arrival: &Arrival, durable: Option<&'static Durable>) -> Journey {
+    let Arrival { id, tried, elsewhere, .. } = *arrival;
+    Journey { id: id.get(), tried, elsewhere, durable }
+}
+
+fn deliver<E: ApplicationEvent>(bus: &Bus, arrival: &Arrival) -> Result<Run, BoxError> {
+    let reader = Reader::<E>::of().ok_or("this type of event does not travel")?;
+    let event = MaybeShared::Owned(read(&reader, arrival)?);
+    let journey = journey(arrival, None);
+    Ok(Run::new(publish_arrived(
+        bus,
+        event,
+        from_elsewhere(),
+        Departure::Done(arrival.id),
+        journey,
+    )))
+}
+
+/// One durable listener, whatever it hears.
+pub(crate) trait RunsOne: Send + Sync {
+    fn kinds(&self) -> Kinds;
+    /// Begins an attempt: a synchronous listener runs in the call. The error is that the event cannot be read.
+    fn run(&self, bus: &Bus, arrival: &Arrival) -> Result<Run, BoxError>;
+}
+
+struct One<E> {
+    plan: Arc<Plan<E>>,
+    reader: Reader<E>,
+    durable: &'static Durable,
+}
+
+fn durable<E: ApplicationEvent>(
+    registered: Registered,
+    durable: &'static Durable,
+) -> Option<Arc<dyn RunsOne>> {
+    let reader = Reader::<E>::of()?;
+    let mut alone = ListenersByType::default();
+    alone.add(registered);
+    let plan = Plan::<E>::new(&alone, None, &[]);
+    (plan.entries.len() == 1)
+        .then(|| -> Arc<dyn RunsOne> { Arc::new(One { plan: Arc::new(plan), reader, durable }) })
+}
+
+impl<E: ApplicationEvent> RunsOne for One<E> {
+    fn kinds(&self) -> Kinds {
+        Kinds { name: self.reader.name, versions: self.reader.versions() }
+    }
+
+    fn run(&self, bus: &Bus, arrival: &Arrival) -> Result<Run, BoxError> {
+        let event = MaybeShared::Owned(read(&self.reader, arrival)?);
+        let journey = journey(arrival, Some(self.durable));
+        Ok(Run::new(publish_planned(bus, &self.plan, event, from_elsewhere(), journey)))
+    }
+}
+
+/// Listeners that run for an event that came in: a future of who failed. Dropped, a listener stops where it stands, and
+/// those after it do not run.
+pub(crate) struct Run(Pin<Box<dyn Future<Output = Vec<Failure>> + Send>>);
+
+impl Run {
+    fn new<E: ApplicationEvent>(publication: Publication<E>) -> Self {
+        let mut publication = publication.ends_when_dropped();
+        Self(Box::pin(async move { poll_fn(|cx| publication.poll_counts(cx)).await.failures }))
+    }
+}
+
+impl Future for Run {
+    type Output = Vec<Failure>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<Failure>> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Run")
+    }
+}

@@ -1,0 +1,54 @@
+//! What a context says of its durable listeners.
+
+use std::sync::Arc;
+
+use super::application_context::ApplicationContext;
+use crate::durable::{Courier, DeadLetters, Listeners, Shared};
+
+impl ApplicationContext {
+    /// What the durable listener `id` could not handle, in all processes: to be listed, tried again, or deleted.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, EventType, Listener, ListenerError}, std::time::Duration};
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Paid { order: u64 }
+    /// impl ApplicationEvent for Paid {
+    ///     fn event_type() -> EventType<Self> {
+    ///         EventType::new().name("order.paid").json()
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mail = Listener::on(|_: &Paid| Err::<(), _>(ListenerError::give_up().because("no address")));
+    /// let context = ApplicationContext::bare().listener(mail.durable().id("mail")).build()?;
+    /// context.publish_event(Paid { order: 7 }).await?;
+    /// tokio::time::sleep(Duration::from_secs(1)).await;
+    ///
+    /// let letters = context.dead_letters("mail").await?;
+    /// assert!(letters[0].error.starts_with("no address"));
+    /// assert_eq!(letters[0].body, r#"{"order":7}"#);
+    /// assert!(context.dead_letters("mail").discard(letters[0].id).await?);
+    /// # Ok(()) }
+    /// ```
+    pub fn dead_letters(&self, id: &str) -> DeadLetters {
+        DeadLetters::new(self.durable(), id)
+    }
+
+    /// How durable listeners stand, in all processes; and steering them.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, DurableError};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sse_tower_core::WiringError> {
+    /// let context = ApplicationContext::bare().build()?;
+    /// assert!(matches!(context.listeners().await, Err(DurableError::Nowhere)));
+    /// # Ok(()) }
+    /// ```
+    pub fn listeners(&self) -> Listeners {
+        Listeners(self.durable())
+    }
+
+    pub(super) fn durable(&self) -> Option<Arc<Shared>> {
+        let courier = self.bus().carrier()?.as_any().downcast_ref::<Courier>()?;
+        Some(Arc::clone(courier.shared()))
+    }
+}

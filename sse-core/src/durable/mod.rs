@@ -1,0 +1,56 @@
+//! Events that leave the process: to every other node, and to listeners that survive.
+//!
+//! ```text
+//! publish ─▶ courier ─▶ Node (outgoing) ─▶ engine ─┬─▶ feed ─▶ broadcast ─▶ every listener of the other nodes
+//!                                                  └─▶ queue ─▶ claimer ─▶ attempt of one listener ─▶ verdict
+//! ```
+//!
+//! * `courier` is what the bus knows of all this: it takes events out, and knows which are wanted (`heard`).
+//! * `envelope` is an event as it travels: CloudEvents attributes, and its body as it was published.
+//! * `broadcast` brings what other nodes published to the listeners here.
+//! * `lease` is how this process shows that it lives: a random id, held for ten seconds at a time. Whatever becomes
+//!   doubtful gets a new id, and never the old one back.
+//! * `claimer` takes what is due and says what became of it; `worker` is one listener of it: how many run, how many
+//!   more, and whether all of them fail; `attempt` is one run; `backoff` is when the next.
+//! * `letters` and `listeners` are for people; `outbox` is for the program's own transactions.
+//!
+//! # What may be relied on
+//!
+//! * An event that [`publish_event`](crate::ApplicationContext::publish_event) stored is handled, or is a dead letter.
+//! * A failure is counted, a process that died is counted apart: an outage of either burns no attempts of what was not
+//!   tried.
+//! * One process at a time has an event for a listener, as long as clocks run: who cannot renew its lease stops by
+//!   itself before others may take over.
+//!
+//! # What may not
+//!
+//! * That an event is handled once. `EventMeta::once_in` makes an *effect* happen once.
+//! * That a synchronous listener stops. It is reported as overdue, and stays this process's as long as the lease.
+
+mod attempt;
+mod backoff;
+mod broadcast;
+mod claimer;
+mod courier;
+mod envelope;
+mod error;
+mod heard;
+mod lease;
+mod letters;
+mod listeners;
+mod outbox;
+mod shared;
+mod start;
+mod worker;
+
+pub use self::{
+    broadcast::{BroadcastGap, MAX_PENDING_BROADCAST_BYTES, MAX_PENDING_BROADCASTS},
+    error::DurableError,
+    letters::{DeadLetters, Letter},
+    listeners::Listeners,
+};
+pub(crate) use self::{
+    courier::Courier,
+    shared::Shared,
+    start::{DurableListener, Setup, start},
+};

@@ -1,0 +1,116 @@
+//! When the histories are swept next, and who does it.
+//!
+//! Whatever adds something sweeps what is due. Where nothing happens any more, a timer does: on the
+//! runtime of whoever set it, whose clock may be a paused one. That runtime may end, or nobody may drive
+//! it any more; so whoever comes later on another one takes over what is late, and where nobody comes the
+//! [last resort](crate::backstop) does. It first asks the runtime for a sign of life: one whose clock
+//! stands still is alive, and its sweeper has time.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, time::Instant};
+
+use crate::{
+    backstop::{self, Watched},
+    timer::{Tick, Timer},
+};
+
+/// How late a sweep may be before somebody else does it, and how long a runtime has for a sign of life.
+const LATE: Duration = Duration::from_secs(1);
+/// When a runtime that is alive, and whose clock has not come to the sweep, is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+pub(super) struct Sweeper {
+    timer: Timer,
+    watched: Weak<dyn Watched>,
+    /// When the next sweep is, if one is planned.
+    at: Option<Instant>,
+    /// Whose timer it is.
+    runtime: Option<Handle>,
+    /// Set by the runtime, to say that it lives.
+    sign: Option<Arc<AtomicBool>>,
+    is_watched: bool,
+}
+
+/// What the last resort finds.
+pub(super) enum Looked {
+    Nothing,
+    Again(Duration),
+    /// The sweep that was planned for then did not happen.
+    Overdue(Instant),
+}
+
+impl Sweeper {
+    pub(super) fn new<T: Tick + Watched>(hub: &Weak<T>) -> Self {
+        Self {
+            timer: Timer::new(Weak::clone(hub) as _),
+            watched: Weak::clone(hub) as _,
+            at: None,
+            runtime: None,
+            sign: None,
+            is_watched: false,
+        }
+    }
+
+    /// Sets the timer, unless it is set and not late. `next` says to when.
+    pub(super) fn plan(&mut self, now: Instant, next: impl FnOnce() -> Option<Instant>) {
+        if self.at.is_some_and(|at| now.saturating_duration_since(at) < LATE) {
+            return;
+        }
+        self.at = next();
+        let Some(at) = self.at else { return };
+        self.timer.set(at);
+        self.runtime = Handle::try_current().ok();
+        self.sign = None;
+        if !self.is_watched {
+            self.is_watched = true;
+            let after = at.saturating_duration_since(now).saturating_add(LATE);
+            backstop::watch(Weak::clone(&self.watched), after);
+        }
+    }
+
+    /// A sweep was done: none is planned.
+    pub(super) fn done(&mut self) {
+        self.timer.clear();
+        (self.at, self.sign) = (None, None);
+    }
+
+    pub(super) fn look(&mut self) -> Looked {
+        let Some(at) = self.at else {
+            self.is_watched = false;
+            return Looked::Nothing;
+        };
+        let now = Instant::now();
+        if at > now {
+            // It was done, and the next one is planned.
+            return Looked::Again(at.saturating_duration_since(now).saturating_add(LATE));
+        }
+        match (&self.runtime, self.sign.take()) {
+            (Some(runtime), None) => {
+                let sign = Arc::new(AtomicBool::new(false));
+                self.sign = Some(Arc::clone(&sign));
+                runtime.spawn(async move { sign.store(true, Ordering::Release) });
+                Looked::Again(LATE)
+            }
+            (Some(_), Some(sign)) if sign.load(Ordering::Acquire) => Looked::Again(ASK_AGAIN),
+            _ => Looked::Overdue(at),
+        }
+    }
+
+    /// After which time to look at what is planned now.
+    pub(super) fn look_again(&mut self) -> Option<Duration> {
+        match self.at {
+            Some(at) => Some(at.saturating_duration_since(Instant::now()).saturating_add(LATE)),
+            None => {
+                self.is_watched = false;
+                None
+            }
+        }
+    }
+}

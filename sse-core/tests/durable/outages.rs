@@ -1,0 +1,86 @@
+//! What everything depends on is away: the mail server, or the store.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use sse_tower_core::backplane::MemoryStore;
+use tokio::time::Instant;
+
+use super::site::{HOUR, Handled, Process, answers, notes, seconds};
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_is_not_burnt_into_dead_letters_while_everything_fails() {
+    let (away, handled) = (Arc::new(AtomicBool::new(true)), Handled::default());
+    let listener = answers({
+        let (away, handled) = (away.clone(), handled.clone());
+        move |paid, _| {
+            if away.load(Ordering::Relaxed) {
+                return Err("mail server is away".into());
+            }
+            handled.note(paid.order);
+            Ok(())
+        }
+    });
+    let here = Process::start(&MemoryStore::new(), vec![listener.into()]);
+    let t = std::time::Instant::now();
+    here.publish(0..10_000).await;
+    eprintln!("P {:?}", t.elapsed());
+    tokio::time::sleep(seconds(600)).await;
+    eprintln!("S {:?}", t.elapsed());
+    let stats = here.stats("mail").await;
+    assert!(stats.dead == 0 && stats.backlog > 9_900, "{stats:?}");
+    away.store(false, Ordering::Relaxed);
+    here.done("mail", 3 * HOUR).await;
+    eprintln!("D {:?}", t.elapsed());
+    assert_eq!((handled.count(), handled.repeated()), (10_000, 0));
+    assert_eq!(here.stats("mail").await.dead, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_was_away_finds_nobody_dead_and_loses_nothing() {
+    let (store, handled) = (MemoryStore::new(), Handled::default());
+    let here = Process::start(&store, vec![notes(&handled, seconds(1)).into()]);
+    let there = Process::start(&store, vec![notes(&handled, seconds(1)).into()]);
+    here.publish(0..200).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    store.faults().away();
+    tokio::time::sleep(seconds(15)).await;
+    store.faults().back();
+    let back = Instant::now();
+    here.done("mail", seconds(60)).await;
+    assert_eq!(handled.count(), 200);
+    // What was cut at the fence, or done and not heard of, may run once more.
+    assert!(handled.repeated() <= 64, "{}", handled.repeated());
+    assert!(back.elapsed() < seconds(30), "{:?}", back.elapsed());
+    drop(there);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_that_was_stored_and_not_heard_of_does_no_harm() {
+    let (store, handled) = (MemoryStore::new(), Handled::default());
+    let here = Process::start(&store, vec![notes(&handled, Duration::ZERO).into()]);
+    here.faults.fail_settles_after_storing(3);
+    here.publish(0..50).await;
+    here.done("mail", seconds(60)).await;
+    assert_eq!((handled.count(), handled.repeated()), (50, 0));
+    here.faults.fail_settles_before_storing(3);
+    here.publish(50..100).await;
+    here.done("mail", seconds(60)).await;
+    assert_eq!((handled.count(), handled.repeated()), (100, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_bells_events_are_found_within_two_seconds() {
+    let (store, handled) = (MemoryStore::new(), Handled::default());
+    let here = Process::start(&store, vec![notes(&handled, Duration::ZERO).into()]);
+    tokio::time::sleep(seconds(5)).await;
+    here.faults.lose_bells(true);
+    here.publish([1]).await;
+    tokio::time::sleep(seconds(2)).await;
+    assert_eq!(handled.orders(), [1]);
+}

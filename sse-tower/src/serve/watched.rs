@@ -1,0 +1,132 @@
+//! `Watched` and `Watch`: one socket with two ends, hyper's and ours.
+//!
+//! hyper stops to read where something was read that it cannot use yet, and does not say what it has not written
+//! yet. Both is asked for here: whether the client has left, and whether everything is written.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::read_ahead::{MAX_READ_AHEAD, poll_gone};
+use crate::lock::lock;
+
+struct Socket<I> {
+    io: I,
+    /// What was read beside hyper, which gets it with its next read.
+    read_ahead: Vec<u8>,
+    /// There may be something that the socket did not take.
+    unflushed: bool,
+}
+
+/// The socket as hyper has it.
+pub(super) struct Watched<I>(Arc<Mutex<Socket<I>>>);
+
+/// The other end of it. The lock is hardly ever waited for: both are polled by one task.
+pub(super) struct Watch<I>(Arc<Mutex<Socket<I>>>);
+
+impl<I> Watched<I> {
+    pub(super) fn new(io: I) -> (Self, Watch<I>) {
+        let socket = Socket { io, read_ahead: Vec::new(), unflushed: false };
+        let socket = Arc::new(Mutex::new(socket));
+        (Self(Arc::clone(&socket)), Watch(socket))
+    }
+}
+
+impl<I> Watch<I> {
+    /// Whether everything that hyper has said is written.
+    pub(super) fn is_flushed(&self) -> bool {
+        !lock(&self.0).unflushed
+    }
+
+    /// The socket with what was read ahead of it, once hyper's end is dropped.
+    pub(super) fn into_inner(self) -> Option<(I, Vec<u8>)> {
+        let socket = Arc::into_inner(self.0)?;
+        let socket = socket.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Some((socket.io, socket.read_ahead))
+    }
+}
+
+impl<I: AsyncRead + Unpin> Watch<I> {
+    /// Whether the client has left; wakes the task when there is something new to see. What it says while it
+    /// `uploads` is hyper's to ask for.
+    pub(super) fn poll_gone(&self, uploads: bool, cx: &mut Context<'_>) -> bool {
+        let socket = &mut *lock(&self.0);
+        let before = socket.read_ahead.len();
+        if uploads && before > MAX_READ_AHEAD {
+            return false;
+        }
+        let gone = poll_gone(&mut socket.io, &mut socket.read_ahead, cx);
+        let more = socket.read_ahead.len();
+        if uploads && more > before {
+            // hyper may wait for just this.
+            cx.waker().wake_by_ref();
+        }
+        gone && !(uploads && more > MAX_READ_AHEAD)
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let socket = &mut *lock(&self.0);
+        if socket.read_ahead.is_empty() {
+            return Pin::new(&mut socket.io).poll_read(cx, buffer);
+        }
+        let some = socket.read_ahead.len().min(buffer.remaining());
+        buffer.put_slice(&socket.read_ahead[..some]);
+        socket.read_ahead.drain(..some);
+        if socket.read_ahead.is_empty() {
+            // Most connections never need it again.
+            socket.read_ahead = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let socket = &mut *lock(&self.0);
+        socket.unflushed = true;
+        Pin::new(&mut socket.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let socket = &mut *lock(&self.0);
+        socket.unflushed = true;
+        Pin::new(&mut socket.io).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        lock(&self.0).io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let socket = &mut *lock(&self.0);
+        let poll = Pin::new(&mut socket.io).poll_flush(cx);
+        // hyper flushes the socket when it has given all of its own to it.
+        if matches!(poll, Poll::Ready(Ok(()))) {
+            socket.unflushed = false;
+        }
+        poll
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut lock(&self.0).io).poll_shutdown(cx)
+    }
+}
