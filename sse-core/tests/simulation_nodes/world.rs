@@ -55,6 +55,17 @@ struct World {
     /// Which faults this run has: each alone in some, and all together in others.
     faults: Vec<usize>,
     history: usize,
+    /// What happened, for whoever looks for a fault.
+    story: Vec<String>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("SSE_SEED").is_some() {
+            eprintln!("history {}, faults {:?}", self.history, self.faults);
+            self.story.iter().for_each(|line| eprintln!("{line}"));
+        }
+    }
 }
 
 const FAULTS: usize = 12;
@@ -79,6 +90,7 @@ pub(crate) async fn run(seed: u64, mutant: Option<Mutant>) -> String {
         mutant,
         faults,
         history,
+        story: Vec::new(),
         chance,
     };
     let nodes = 2 + world.chance.below(4);
@@ -133,7 +145,9 @@ impl World {
             14..16 => self.read().await,
             16 | 17 => {
                 let longest = [1, 50, 3_000][self.chance.below(3)];
-                sleep(Duration::from_millis(self.chance.below(longest) as u64)).await;
+                let long = self.chance.below(longest) as u64;
+                self.story.push(format!("{long} ms"));
+                sleep(Duration::from_millis(long)).await;
             }
             _ if self.faults.is_empty() => {}
             _ => {
@@ -156,6 +170,7 @@ impl World {
         } else {
             emitters.send(&(self.chance.below(KEYS.into()) as u8), text.as_str())
         };
+        self.story.push(format!("{text} by {place}"));
         self.attempts.push(Attempt { text, sent });
     }
 
@@ -169,12 +184,15 @@ impl World {
         let client = &mut self.clients[index];
         let keys = client.keys.clone();
         let emitter = self.places[place].emitters.connect_many(keys, client.last());
+        let (keys, last) = (&client.keys, client.last());
+        self.story.push(format!("{index} {keys:?} dials {place} from {last:?} at {}", head.1));
         client.connected(place, emitter.into_stream(), head);
     }
 
     async fn read(&mut self) {
         let head = self.truth.head().await;
         let index = self.chance.below(CLIENTS);
+        self.story.push(format!("{index} reads at {}", head.1));
         self.clients[index].poll(&self.truth, head);
     }
 
@@ -182,6 +200,7 @@ impl World {
         let index = self.chance.below(self.places.len());
         let well = self.chance.one_in(2);
         let some = self.chance.below(3);
+        self.story.push(format!("fault {fault} at {index}: {well} {some}"));
         let faults = &self.places[index].faults;
         match fault {
             0 if well => faults.mend(Mend { repeat: some * 3, newest_first: some == 1 }),

@@ -79,6 +79,8 @@ struct Joining {
     aside_bytes: usize,
     /// Something that should be in `aside` is not.
     incomplete: bool,
+    /// How far the store was when the topic was followed.
+    since: Option<Mark>,
     /// What was loaded, until the feed has come as far.
     loaded: Option<Loaded>,
     waiters: Vec<u64>,
@@ -389,8 +391,8 @@ impl Table {
         copies
     }
 
-    /// These are followed, or could not be.
-    pub(super) fn have_followed(&mut self, copies: Vec<Copy>, done: bool) {
+    /// These are followed, or could not be. The store stood at `since` before.
+    pub(super) fn have_followed(&mut self, copies: Vec<Copy>, done: bool, since: Option<Mark>) {
         for (topic, owner) in copies {
             let Some(entry) = self.entry(&topic, owner) else { continue };
             if entry.state != State::Following {
@@ -398,6 +400,7 @@ impl Table {
             }
             if done {
                 entry.state = State::Loading;
+                entry.joining.get_or_insert_default().since = since;
                 self.to_load.push_back((topic, owner));
             } else {
                 entry.state = State::Wanted;
@@ -540,7 +543,9 @@ impl Table {
         }
         (entry.last, entry.newest, entry.state) = (last, newest, State::Live);
         let again = std::mem::replace(&mut entry.again, true);
-        entry.sink.load(Found { loaded, aside, again }, after);
+        let since = joining.since.filter(|since| since.epoch == loaded.epoch);
+        let since = since.map(|since| since.position);
+        entry.sink.load(Found { loaded, aside, again, since }, after);
         after.wake(&entry.sink);
         if again {
             self.behind -= 1;
