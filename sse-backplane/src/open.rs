@@ -99,6 +99,13 @@ impl BackplaneBuilder {
         let scheme = self.url.split_once(':').map_or("", |(scheme, _)| scheme);
         match scheme {
             "memory" => self.start(MemoryStore::new().engine()).await,
+            #[cfg(feature = "redb")]
+            "redb" => {
+                let path = self.url.trim_start_matches("redb:");
+                let engine = crate::redb::open(path, &self.namespace);
+                self.start_made(engine).await
+            }
+            #[cfg(not(feature = "redb"))]
             "redb" => Err(self.feature_off("redb")),
             #[cfg(feature = "redis")]
             "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" => {

@@ -112,7 +112,7 @@ impl<K: Key> Sink for KeySink<K> {
 
 impl<K: Key> Filling<'_, K> {
     fn load(&mut self, found: Found) {
-        let Found { loaded, aside, again } = found;
+        let Found { loaded, aside, again, .. } = found;
         let head = loaded.head.unwrap_or_default();
         let oldest = loaded.records.first();
         // Everything between this and the first that is here was dropped, or never came.
