@@ -102,7 +102,8 @@ impl Sink for Broadcasts {
         let mut pending = lock(&self.pending);
         if !found.again {
             // It hears what comes from now on, not what was before it.
-            pending.newest = found.loaded.head.map_or(Position::ZERO, |head| head.newest);
+            let newest = found.loaded.head.map_or(Position::ZERO, |head| head.newest);
+            pending.newest = found.since.unwrap_or(newest);
         }
         for record in found.loaded.records.iter().chain(&found.aside) {
             pending.take(record);
@@ -204,7 +205,7 @@ async fn deliver(shared: &Shared, broadcasts: &Broadcasts, known: &Known) {
             let run = match (arrivals.deliver)(&bus, &arrival) {
                 Ok(run) => run,
                 Err(error) => {
-                    observe::broadcast_unreadable(&head.name, &*error.to_string());
+                    observe::broadcast_unreadable(&head.name, &error.to_string());
                     continue;
                 }
             };
