@@ -510,12 +510,7 @@ impl Table {
     }
 
     /// Puts what was loaded in its log, and what was kept aside behind it. Who waited for it; `None` if something is missing.
-    fn go_live(
-        &mut self,
-        topic: &Topic,
-        owner: Owner,
-        after: &mut After,
-    ) -> Option<Vec<u64>> {
+    fn go_live(&mut self, topic: &Topic, owner: Owner, after: &mut After) -> Option<Vec<u64>> {
         let Some(entry) = self.entry(topic, owner) else { return Some(Vec::new()) };
         let mut joining = entry.joining.take().unwrap_or_default();
         let Some(loaded) = joining.loaded.take().filter(|_| entry.state == State::Loading) else {
