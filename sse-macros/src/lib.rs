@@ -26,6 +26,7 @@ mod mistakes;
 mod options;
 mod scheduled;
 mod sse_endpoint;
+mod timetable;
 mod tokens;
 
 use proc_macro::TokenStream;

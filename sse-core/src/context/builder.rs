@@ -8,9 +8,8 @@ use std::{
 };
 
 use super::{
-    application_context::ApplicationContext,
+    application_context::{ApplicationContext, NotTheBus},
     checks,
-    inject::NotTheBus,
     lifecycle::{ContextClosed, ContextDraining, ContextStarted},
     linked::{LinkedEvent, LinkedListener},
     wiring::{WiringError, WiringFault},

@@ -49,6 +49,7 @@ use bytes::Bytes;
 pub(crate) mod clock;
 mod cursor;
 mod dropped;
+mod finding;
 mod history;
 mod own_ids;
 mod position;

@@ -9,7 +9,7 @@ use super::raw::Raw;
 use super::signature::{self, Parameters};
 use crate::mistakes::Mistakes;
 use crate::options::Options;
-use crate::scheduled::Timetable;
+use crate::timetable::Timetable;
 
 /// The phases of a transaction, as they are written and as `__private::Phase` names them.
 const PHASES: &[(&str, &str)] = &[
