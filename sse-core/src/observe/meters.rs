@@ -242,10 +242,10 @@ pub(crate) fn durable_verdict(listener: &std::sync::Arc<str>, outcome: &'static 
     #[cfg(feature = "tracing")]
     match outcome {
         "dead" => {
-            tracing::error!(target: "sse_tower", %listener, "event is a dead letter of a durable listener")
+            tracing::error!(target: "sse_tower", %listener, "event is a dead letter of a durable listener");
         }
         "stale" => {
-            tracing::warn!(target: "sse_tower", %listener, "outcome of an attempt came too late: another process has the event, or had said so")
+            tracing::warn!(target: "sse_tower", %listener, "outcome of an attempt came too late: another process has the event, or had said so");
         }
         _ => {}
     }
