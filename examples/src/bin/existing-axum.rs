@@ -144,7 +144,9 @@ async fn index() -> Page {
 async fn main() -> Result<(), Failure> {
     let mut arguments = Arguments::from_env()?;
     let backplane = arguments.backplane().await?; // push
-    let readers = Emitters::builder().backplane_with(&backplane, "readers", |user: &User| user.0.clone()).build(); // push
+    let readers = Emitters::builder()
+        .backplane_with(&backplane, "readers", |user: &User| user.0.clone())
+        .build(); // push
     let context = ApplicationContext::builder().backplane(&backplane).build()?; // push
     let app = Router::new()
         .route("/", get(index))
