@@ -8,7 +8,7 @@ use super::{EngineFuture, Entry};
 /// transaction that is not its own. Programs never name it; it is inferred from the transaction.
 ///
 /// ```
-/// use sse_tower_core::backplane::{EngineFuture, Entry, StoreIn};
+/// # use sse_tower_core::backplane::{EngineFuture, Entry, StoreIn};
 ///
 /// struct Paper; // a driver
 /// struct Sheet(Vec<String>); // its transaction

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout_at};
 
 use super::times::Times;
 use crate::{
@@ -39,10 +39,8 @@ impl Runs {
     async fn run(self, times: Times) {
         let mut due = times.first(Instant::now());
         while let Some(at) = due {
-            tokio::select! {
-                biased;
-                () = self.streams.reached(DrainPhase::Draining) => return,
-                () = sleep_until(at) => {}
+            if timeout_at(at, self.streams.reached(DrainPhase::Draining)).await.is_ok() {
+                return;
             }
             let Some(bus) = self.bus.upgrade() else { return };
             self.once(&bus).await;
