@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::Announced;
+use sse_tower::backplane::Backplane;
+
+use crate::{Announced, Failure};
 
 /// The options of one program. Each is taken by name; [`Arguments::listen`] refuses what nobody took.
 #[derive(Debug)]
@@ -93,6 +95,18 @@ impl Arguments {
     /// A value that is no time.
     pub fn take_time(&mut self, name: &'static str) -> Result<Option<Duration>, ArgumentError> {
         Ok(self.take::<Time>(name)?.map(|Time(time)| time))
+    }
+
+    /// Opens the backplane of `--backplane URL`, or of the variable `SSE_BACKPLANE`; by default one in memory, for this
+    /// process alone.
+    ///
+    /// # Errors
+    /// A URL that is none, or whose store cannot be reached.
+    pub async fn backplane(&mut self) -> Result<Backplane, Failure> {
+        let given: Option<String> = self.take("--backplane")?;
+        let url = given.or_else(|| std::env::var("SSE_BACKPLANE").ok());
+        let url = url.unwrap_or_else(|| "memory:".to_owned());
+        Ok(sse_tower::backplane::open(url).await?)
     }
 
     /// Listens at `--listen ADDR`, or at `default`; port 0 takes any free port. The [`Announced`]

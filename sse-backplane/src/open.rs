@@ -6,7 +6,7 @@ use sse_tower_core::backplane::{
     DEFAULT_DEADLINE, Engine, EngineError, MemoryStore, Node, NodeOptions,
 };
 
-use crate::{Backplane, redacted::redacted};
+use crate::{handle::Backplane, redacted::redacted};
 
 /// The namespace where none is given.
 pub const DEFAULT_NAMESPACE: &str = "sse";
@@ -99,6 +99,13 @@ impl BackplaneBuilder {
         let scheme = self.url.split_once(':').map_or("", |(scheme, _)| scheme);
         match scheme {
             "memory" => self.start(MemoryStore::new().engine()).await,
+            #[cfg(feature = "redb")]
+            "redb" => {
+                let path = self.url.trim_start_matches("redb:");
+                let engine = crate::redb::open(path, &self.namespace);
+                self.start_made(engine).await
+            }
+            #[cfg(not(feature = "redb"))]
             "redb" => Err(self.feature_off("redb")),
             #[cfg(feature = "redis")]
             "redis" | "rediss" | "redis+unix" | "valkey" | "valkeys" => {
@@ -160,6 +167,21 @@ impl fmt::Debug for BackplaneBuilder {
             .field("namespace", &self.namespace)
             .field("deadline", &self.deadline)
             .finish()
+    }
+}
+
+impl Backplane {
+    /// Sets up the backplane of this URL.
+    ///
+    /// | URL | store |
+    /// |---|---|
+    /// | `memory:` | this process |
+    /// | `redb:FILE` | a file, for one process (feature `redb`) |
+    /// | `redis://`, `rediss://` | Redis or Valkey, 6.2 or newer (feature `redis`) |
+    /// | `postgres://` | PostgreSQL, 13 or newer (feature `postgres`) |
+    /// | `nats://`, `tls://` | NATS with JetStream (feature `nats`) |
+    pub fn builder(url: impl Into<String>) -> BackplaneBuilder {
+        BackplaneBuilder::new(url.into())
     }
 }
 

@@ -5,9 +5,9 @@ pub use inventory::submit;
 
 pub use crate::{
     bus::{
-        ApplicationEvent, Binder, Call, Declaration, ErasedHandler, EventRef, EventType, Handler,
-        Inject, Listener, ListenerOutput, MaybeShared, OwnedCall, Phase, ScheduledRun, Timetable,
-        caught, here,
+        ApplicationEvent, Binder, Call, Declaration, ErasedHandler, EventRef, EventType, Form,
+        Handler, Inject, JsonIfSerde, Listener, ListenerOutput, MaybeShared, NoJson, OwnedCall,
+        Phase, ScheduledRun, Timetable, WithForm, caught, here, json, travels,
     },
     component::{Component, ComponentRef},
     context::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener},
@@ -32,3 +32,6 @@ pub use crate::{
     bus::tap::{Tap, Tapped, event_label},
     context::tap,
 };
+
+#[cfg(all(feature = "json", feature = "test-util"))]
+pub use crate::context::settle_durable;

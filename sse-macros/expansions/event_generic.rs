@@ -1,5 +1,5 @@
 #[derive(ApplicationEvent)]
-#[event(queue = "mail")]
+#[event(name = "changed", stored)]
 struct Changed<T: Clone, const N: usize>
 where
     T: PartialEq

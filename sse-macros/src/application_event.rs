@@ -3,13 +3,13 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{DeriveInput, GenericParam, LitInt, LitStr, Meta, Type};
+use syn::{DeriveInput, Expr, GenericParam, LitInt, LitStr, Meta, Type};
 
 use crate::mistakes::Mistakes;
 use crate::options::Options;
 use crate::tokens::{first_type_parameter, here, located};
 
-const KNOWN: &[&str] = &["name", "version", "as", "broadcast", "queue"];
+const KNOWN: &[&str] = &["name", "version", "as", "broadcast", "stored", "upcast"];
 
 pub(crate) fn application_event(item: TokenStream) -> TokenStream {
     let input = match syn::parse2::<DeriveInput>(item) {
@@ -57,7 +57,9 @@ impl<'a> Raw<'a> {
 
     fn check(mut self, mistakes: &mut Mistakes) -> Event<'a> {
         let options = &mut self.options;
-        let broadcast_at = options.span("broadcast");
+        let alone = ["broadcast", "stored", "upcast"];
+        let travels = alone.into_iter().find_map(|name| Some((name, options.span(name)?)));
+        let named = options.span("name").is_some();
         let event = Event {
             input: self.input,
             name: options
@@ -66,10 +68,11 @@ impl<'a> Raw<'a> {
             version: options.take_u32("version", mistakes),
             supertypes: supertypes(options, mistakes),
             broadcast: options.take_flag("broadcast", mistakes),
-            queue: options.take_text("queue", "\"mail\"", mistakes),
+            stored: options.take_flag("stored", mistakes),
+            upcast: options.take_expr("upcast", "from_v1", mistakes),
         };
-        if let (Some(span), Some(_)) = (broadcast_at, &event.queue) {
-            mistakes.at(span, "an event goes to every node (`broadcast`) or to one of a group (`queue`); keep one of the two");
+        if let (Some((option, span)), false) = (travels, named) {
+            mistakes.at(span, format!("`{option}` is for an event that leaves its process, which needs a name that stays; add `name = \"pay.completed\"`"));
         }
         if let Some(GenericParam::Lifetime(lifetime)) = self.input.generics.params.first() {
             mistakes.on(lifetime, "an event outlives its publisher, so it borrows nothing; hold owned values, such as `String` or `Arc<str>`");
@@ -85,7 +88,9 @@ struct Event<'a> {
     version: Option<LitInt>,
     supertypes: Vec<Type>,
     broadcast: bool,
-    queue: Option<LitStr>,
+    stored: bool,
+    /// A function from the version before.
+    upcast: Option<Expr>,
 }
 
 /// A name that other nodes and later versions of the program know the event by.
@@ -141,13 +146,19 @@ impl Event<'_> {
                 let predicates = &clause.predicates;
                 if predicates.trailing_punct() { quote!(#predicates) } else { quote!(#predicates,) }
             });
-            quote!(where #predicates Self: ::core::marker::Send + ::core::marker::Sync + 'static)
+            let travels = self.broadcast || self.stored || self.upcast.is_some();
+            let form = travels.then(|| quote!(+ ::sse_tower::__private::WithForm));
+            quote!(where #predicates Self: ::core::marker::Send + ::core::marker::Sync + 'static #form)
         });
         let where_clause = bounds.unwrap_or_else(|| quote!(#where_clause));
         let name = self.name.as_ref().map(|name| quote!(.name(#name)));
         let version = self.version.as_ref().map(|version| quote!(.version(#version)));
         let broadcast = self.broadcast.then(|| quote!(.broadcast()));
-        let queue = self.queue.as_ref().map(|queue| quote!(.queue(#queue)));
+        let stored = self.stored.then(|| quote!(.stored()));
+        let upcast = self
+            .upcast
+            .as_ref()
+            .map(|upcast| quote_spanned!(located(upcast.span())=> .upcast(#upcast)));
         let supertypes = self.supertypes.iter().map(|ty| {
             // At the string: an event that does not implement the trait is told so there.
             quote_spanned!(located(ty.span())=> .supertype::<#ty>(|__event| __event, |__event| __event))
@@ -161,11 +172,27 @@ impl Event<'_> {
             }
         });
         let linked = linked.filter(|_| self.input.generics.params.is_empty());
+        let described = quote! {
+            ::sse_tower::__private::EventType::new() #name #version #broadcast #stored #upcast #(#supertypes)*
+        };
+        let described = if self.broadcast || self.stored || self.upcast.is_some() {
+            // At the type's name: one without serde is told so there.
+            quote_spanned!(located(ident.span())=> ::sse_tower::__private::json(#described))
+        } else if self.name.is_some() && self.input.generics.params.is_empty() {
+            // It has a form if it has serde, and is none the worse without.
+            quote! {{
+                #[allow(unused_imports)]
+                use ::sse_tower::__private::{JsonIfSerde as _, NoJson as _};
+                (&::sse_tower::__private::Form::<Self>::new()).of(#described)
+            }}
+        } else {
+            described
+        };
         quote! {
             #[automatically_derived]
             impl #impl_generics ::sse_tower::__private::ApplicationEvent for #ident #type_generics #where_clause {
                 fn event_type() -> ::sse_tower::__private::EventType<Self> {
-                    ::sse_tower::__private::EventType::new() #name #version #broadcast #queue #(#supertypes)*
+                    #described
                 }
             }
             #linked

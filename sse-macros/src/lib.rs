@@ -26,6 +26,7 @@ mod mistakes;
 mod options;
 mod scheduled;
 mod sse_endpoint;
+mod timetable;
 mod tokens;
 
 use proc_macro::TokenStream;
@@ -50,8 +51,11 @@ use proc_macro::TokenStream;
 /// | `name = "pay.completed"` | the name by which other nodes and later versions of the program know the event: letters, digits, `.`, `-`, `_` | none: the event stays in this process |
 /// | `version = 1` | the version of its form, from 0 | none |
 /// | `as = "dyn Auditable"` | it is heard by listeners of `&dyn Auditable` too; several: `as = ["dyn A", "dyn B"]` | itself only |
-/// | `broadcast` | for every node | this node |
-/// | `queue = "mail"` | for one node of the group; not together with `broadcast` | this node |
+/// | `broadcast` | heard on every node of a backplane: here at once, elsewhere as soon as it comes | this node |
+/// | `stored` | stored for durable listeners of other programs, also while none is known | stored once some durable listener hears it |
+/// | `upcast = from_v1` | reads the version before: `fn from_v1(old: PaidV1) -> Paid`, where `PaidV1` is an event of the same name | this version only |
+///
+/// What leaves the process needs a `name`, `Serialize` and `Deserialize`.
 ///
 /// A trait named with `as` has `Send + Sync` among its supertraits, since the event is shared by threads:
 ///
@@ -185,6 +189,14 @@ pub fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `timeout = "5s"` | stopped and counted as failed after that; `async fn` only. Units `ms`, `s`, `m`, `h`, `d` | none |
 /// | `phase = "after-commit"` | part of a transaction: `before-commit`, `after-commit`, `after-rollback`, `after-completion` | none |
 /// | `fallback` | outside of a transaction it runs at once; without this that is a failure that says so | — |
+/// | `durable` | its events survive the process, and failures are repeated; needs `id`, and an event with a name and serde | in this process, once |
+/// | `attempts = 20` | durable: how often it is tried before the event is a dead letter | 20 |
+/// | `backoff = "1s"` | durable: before the second attempt; each later pause is twice as long, two hours at most | 1 s |
+/// | `concurrency = 16` | durable: how many at a time in one process, 1 to 256 | 16 |
+/// | `ordered` | durable: one at a time over all processes, in order; one that fails holds up the others | — |
+/// | `from = "earliest"` | durable: a new listener begins with what is kept | with what is published from now on |
+///
+/// `timeout` is 30 s for a durable `async fn` that says nothing.
 ///
 /// ```
 /// use sse_tower::{ApplicationEvent, Component, EventMeta, ListenerError, event_listener};

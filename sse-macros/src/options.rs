@@ -57,7 +57,14 @@ impl Options {
 
     fn accept(&mut self, option: Written, known: &[&str], mistakes: &mut Mistakes) {
         let name = option.name.unraw().to_string();
-        if !known.contains(&name.as_str()) {
+        if self.attribute == "`#[event]`" && name == "queue" {
+            // What it meant is said better elsewhere now.
+            mistakes.at(
+                option.name.span(),
+                "`queue` is gone: who hears the event says so now; write `#[event_listener(durable, id = \"mail\")]` on the \
+                 listener, and `stored` here if this program has no such listener",
+            );
+        } else if !known.contains(&name.as_str()) {
             let list = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let meant = meant(&name, known).map(|it| format!(", did you mean `{it}`?"));
             let meant = meant.unwrap_or_else(|| ";".to_owned());
@@ -76,6 +83,11 @@ impl Options {
     fn take(&mut self, name: &str) -> Option<Written> {
         let at = self.written.iter().position(|option| option.name.unraw() == name)?;
         Some(self.written.swap_remove(at))
+    }
+
+    /// Takes an option away that was found to be a mistake.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.take(name);
     }
 
     /// The span of option `name`, if it was written and is still to be taken.

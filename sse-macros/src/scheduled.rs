@@ -10,53 +10,12 @@ use syn::{Attribute, ImplItemFn, Item, ItemFn, LitStr, Meta, Signature};
 use crate::event_listener::{Listener, READ, Raw};
 use crate::mistakes::Mistakes;
 use crate::options::Options;
-use crate::tokens::milliseconds;
+use crate::timetable::{Timetable, When};
 
 const ATTRIBUTE: &str = "`#[scheduled]`";
 pub(crate) const NAME: &str = "scheduled";
 const KNOWN: &[&str] = &["every", "fixed_delay", "cron", "zone", "initial_delay", "id", "timeout"];
 const FORMS: &str = "write `every = \"5s\"`, `fixed_delay = \"5s\"` or `cron = \"0/5 * * * * *\"`";
-
-/// When a function runs, checked.
-#[derive(Debug)]
-pub(crate) struct Timetable {
-    when: When,
-    initial_delay: Option<Duration>,
-}
-
-#[derive(Debug)]
-enum When {
-    Every(Duration),
-    Delay(Duration),
-    Cron(LitStr, Option<LitStr>),
-}
-
-impl Timetable {
-    /// What is said of it to its declaration; `id` is the end of the function's path.
-    pub(crate) fn expand(&self, id: &str) -> TokenStream {
-        let path = quote!(::core::concat!(::core::module_path!(), #id));
-        let table = match &self.when {
-            When::Every(period) => {
-                let millis = milliseconds(*period);
-                quote!(every_millis(#millis, #path))
-            }
-            When::Delay(delay) => {
-                let millis = milliseconds(*delay);
-                quote!(delay_millis(#millis, #path))
-            }
-            When::Cron(expression, zone) => {
-                let zone = match zone {
-                    Some(zone) => quote!(::core::option::Option::Some(#zone)),
-                    None => quote!(::core::option::Option::None),
-                };
-                quote!(cron(#expression, #zone, #path))
-            }
-        };
-        let delay = self.initial_delay.map(milliseconds);
-        let delay = delay.map(|millis| quote!(.initial_delay_millis(#millis)));
-        quote!(.timetable(::sse_tower::__private::Timetable::#table #delay))
-    }
-}
 
 pub(crate) fn scheduled(attribute: TokenStream, item: TokenStream) -> TokenStream {
     if attribute.to_string() == READ {

@@ -23,7 +23,7 @@ use tower_http::{compression::CompressionLayer, timeout::TimeoutLayer};
 const MAX_SESSIONS: usize = 10_000;
 const MAX_NOTES: usize = 1_000;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct App {
     data: Arc<Mutex<Data>>,
     readers: Emitters<User>, // push
@@ -142,7 +142,12 @@ async fn index() -> Page {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let context = ApplicationContext::builder().build()?; // push
+    let mut arguments = Arguments::from_env()?;
+    let backplane = arguments.backplane().await?; // push
+    let readers = Emitters::builder()
+        .backplane_with(&backplane, "readers", |user: &User| user.0.clone())
+        .build(); // push
+    let context = ApplicationContext::builder().backplane(&backplane).build()?; // push
     let app = Router::new()
         .route("/", get(index))
         .route("/login", post(login))
@@ -153,8 +158,8 @@ async fn main() -> Result<(), Failure> {
         .layer(SseLayer::new(context.clone())) // push
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(10)))
         .layer(CompressionLayer::new())
-        .with_state(App::default());
-    let listener = Arguments::from_env()?.listen(([127, 0, 0, 1], 8080).into()).await?;
+        .with_state(App { data: Arc::default(), readers });
+    let listener = arguments.listen(([127, 0, 0, 1], 8080).into()).await?;
     sse_tower::serve(listener, app, context).await?; // push: was `axum::serve(listener, app).await?`
     Ok(())
 }

@@ -53,9 +53,14 @@ async fn main() -> Result<(), Failure> {
         .allow_credentials(true)
         .max_age(Duration::from_secs(3600));
 
-    let feed = Emitters::builder().history(A_DAY).timeout(timeout).build();
+    let backplane = arguments.backplane().await?;
+    let feed = Emitters::builder()
+        .history(A_DAY)
+        .timeout(timeout)
+        .backplane_with(&backplane, "feed", |()| "all")
+        .build();
     tokio::spawn(trigger(feed.clone(), every));
-    let context = ApplicationContext::bare().build()?;
+    let context = ApplicationContext::bare().backplane(&backplane).build()?;
     let app = Router::new()
         .route("/", get(index))
         .route("/test/sse", get(sse))
@@ -64,5 +69,6 @@ async fn main() -> Result<(), Failure> {
         .with_state(feed);
     let listener = arguments.listen(([127, 0, 0, 1], 8000).into()).await?;
     sse_tower::serve(listener, app, context).await?;
+    backplane.close().await;
     Ok(())
 }

@@ -87,10 +87,11 @@ async fn index() -> Page {
 async fn main() -> Result<(), Failure> {
     let mut arguments = Arguments::from_env()?;
     let every = arguments.take_time("--every")?.unwrap_or(Duration::from_millis(40));
-    let answers = Emitters::builder().history(ANSWER).build();
+    let backplane = arguments.backplane().await?;
+    let answers = Emitters::builder().history(ANSWER).backplane(&backplane, "answers").build();
 
     let model = Model { answers, writing: Mutex::default(), every };
-    let context = ApplicationContext::builder().component(model).build()?;
+    let context = ApplicationContext::builder().backplane(&backplane).component(model).build()?;
     let app = Router::new()
         .route("/", get(index))
         .route("/answers/{id}", post(answer))
@@ -98,5 +99,6 @@ async fn main() -> Result<(), Failure> {
         .layer(SseLayer::new(context.clone()));
     let listener = arguments.listen(([127, 0, 0, 1], 8080).into()).await?;
     sse_tower::serve(listener, app, context).await?;
+    backplane.close().await;
     Ok(())
 }

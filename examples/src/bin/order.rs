@@ -47,7 +47,9 @@ async fn main() -> Result<(), Failure> {
     let mut arguments = Arguments::from_env()?;
     let timeout = arguments.take_time("--timeout")?.unwrap_or(Duration::from_secs(60));
 
-    let context = ApplicationContext::bare().build()?;
+    let backplane = arguments.backplane().await?;
+    let orders = Emitters::builder().timeout(timeout).backplane(&backplane, "orders").build();
+    let context = ApplicationContext::bare().backplane(&backplane).build()?;
     let app = Router::new()
         .route("/", get(index))
         .route("/orderpay", get(orderpay))
@@ -55,8 +57,9 @@ async fn main() -> Result<(), Failure> {
         .layer(SseLayer::new(context.clone()))
         // Outside, so that a browser may read the refusals of that layer too.
         .layer(CorsLayer::permissive())
-        .with_state(Emitters::builder().timeout(timeout).build());
+        .with_state(orders);
     let listener = arguments.listen(([127, 0, 0, 1], 8844).into()).await?;
     sse_tower::serve(listener, app, context).await?;
+    backplane.close().await;
     Ok(())
 }

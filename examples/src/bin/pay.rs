@@ -19,7 +19,6 @@ struct PayCompletedEvent {
     pay_record_id: u64,
 }
 
-#[derive(Default)]
 struct PayCompletedListener {
     emitters: Emitters<u64>,
 }
@@ -74,14 +73,20 @@ async fn index(Query(q): Query<Shown>, headers: HeaderMap) -> Result<Page, QrErr
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let context =
-        ApplicationContext::builder().component(PayCompletedListener::default()).build()?;
+    let mut arguments = Arguments::from_env()?;
+    let backplane = arguments.backplane().await?;
+    let emitters = Emitters::builder().backplane(&backplane, "payments").build();
+    let context = ApplicationContext::builder()
+        .backplane(&backplane)
+        .component(PayCompletedListener { emitters })
+        .build()?;
     let app = Router::new()
         .route("/", get(index))
         .route("/push", get(push))
         .route("/pay-callback", get(pay_callback).post(pay_callback))
         .layer(SseLayer::new(context.clone()));
-    let listener = Arguments::from_env()?.listen(([127, 0, 0, 1], 8080).into()).await?;
+    let listener = arguments.listen(([127, 0, 0, 1], 8080).into()).await?;
     sse_tower::serve(listener, app, context).await?;
+    backplane.close().await;
     Ok(())
 }

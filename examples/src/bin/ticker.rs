@@ -32,7 +32,8 @@ async fn main() -> Result<(), Failure> {
     let mut arguments = Arguments::from_env()?;
     let every = arguments.take_time("--every")?.unwrap_or(Duration::from_secs(1));
 
-    let context = ApplicationContext::bare().build()?;
+    let backplane = arguments.backplane().await?;
+    let context = ApplicationContext::bare().backplane(&backplane).build()?;
     let app = Router::new()
         .route("/", get(index))
         .route("/SSE", get(sse).post(sse))
@@ -40,5 +41,6 @@ async fn main() -> Result<(), Failure> {
         .with_state(every);
     let listener = arguments.listen(([127, 0, 0, 1], 8080).into()).await?;
     sse_tower::serve(listener, app, context).await?;
+    backplane.close().await;
     Ok(())
 }

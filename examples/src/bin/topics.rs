@@ -67,14 +67,17 @@ async fn main() -> Result<(), Failure> {
     let mut arguments = Arguments::from_env()?;
     let timeout = arguments.take_time("--timeout")?.unwrap_or(Duration::from_secs(60 * 60));
 
-    let context = ApplicationContext::bare().build()?;
+    let backplane = arguments.backplane().await?;
+    let topics = Emitters::builder().timeout(timeout).backplane(&backplane, "topics").build();
+    let context = ApplicationContext::bare().backplane(&backplane).build()?;
     let app = Router::new()
         .route("/", get(index))
         .route("/subscribe", get(subscribe))
         .route("/publish", get(publish).post(publish))
         .layer(SseLayer::new(context.clone()))
-        .with_state(Emitters::builder().timeout(timeout).build());
+        .with_state(topics);
     let listener = arguments.listen(([127, 0, 0, 1], 8080).into()).await?;
     sse_tower::serve(listener, app, context).await?;
+    backplane.close().await;
     Ok(())
 }

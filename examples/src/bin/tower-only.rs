@@ -43,15 +43,18 @@ fn page(status: StatusCode, html: String) -> Response<Body> {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let bell = Emitters::<()>::new();
-    let context = ApplicationContext::bare().build()?;
+    let mut arguments = Arguments::from_env()?;
+    let backplane = arguments.backplane().await?;
+    let bell = Emitters::builder().backplane_with(&backplane, "bell", |()| "all").build();
+    let context = ApplicationContext::bare().backplane(&backplane).build()?;
     let service = ServiceBuilder::new().layer(SseLayer::new(context.clone())).service(service_fn(
         move |request: Request<Incoming>| {
             let response = answer(&request, &bell);
             async move { Ok::<_, Infallible>(response) }
         },
     ));
-    let listener = Arguments::from_env()?.listen(([127, 0, 0, 1], 8080).into()).await?;
+    let listener = arguments.listen(([127, 0, 0, 1], 8080).into()).await?;
     sse_tower::serve(listener, service, context).await?;
+    backplane.close().await;
     Ok(())
 }

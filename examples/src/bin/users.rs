@@ -69,14 +69,16 @@ async fn index() -> Page {
 async fn main() -> Result<(), Failure> {
     let mut arguments = Arguments::from_env()?;
     let timeout = arguments.take_time("--timeout")?.unwrap_or(Duration::from_secs(5 * 60));
+    let backplane = arguments.backplane().await?;
     let users = Emitters::builder()
         .one_per_key(Second::Replaces)
         // Who is told `false` may send a letter instead: nothing is delivered behind their back.
         .history(History::none())
         .timeout(timeout)
+        .backplane(&backplane, "users")
         .build();
 
-    let context = ApplicationContext::bare().build()?;
+    let context = ApplicationContext::bare().backplane(&backplane).build()?;
     let app = Router::new()
         .route("/", get(index))
         .route("/connect", get(connect))
@@ -86,5 +88,6 @@ async fn main() -> Result<(), Failure> {
         .with_state(users);
     let listener = arguments.listen(([127, 0, 0, 1], 8080).into()).await?;
     sse_tower::serve(listener, app, context).await?;
+    backplane.close().await;
     Ok(())
 }

@@ -13,11 +13,11 @@ use sse_tower_core::backplane::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    store::Store,
+    store::{RedbStore, Store},
     writer::{Log, Told, ended},
 };
 
-/// One node of a [`RedbStore`](super::RedbStore).
+/// One node of a [`RedbStore`].
 ///
 /// Writes are those of one thread, which commits whatever waits at once; loads read what was committed, on the
 /// runtime's threads for blocking work. The feed is called by the writing thread.
@@ -33,11 +33,16 @@ enum State {
     Closed,
 }
 
-impl RedbEngine {
-    pub(super) fn new(store: Arc<Store>, node: u64) -> Self {
-        Self { node, state: Mutex::new(State::Made(store)) }
+impl RedbStore {
+    /// One more node's engine.
+    #[must_use]
+    pub fn engine(&self) -> RedbEngine {
+        let state = Mutex::new(State::Made(self.0.clone()));
+        RedbEngine { node: self.0.next_node(), state }
     }
+}
 
+impl RedbEngine {
     /// The store, while calls may be made.
     fn store(&self) -> Result<(Arc<Store>, Handle), EngineError> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {

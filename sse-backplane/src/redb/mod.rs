@@ -13,6 +13,7 @@
 mod engine;
 mod feeds;
 mod file;
+mod limits;
 mod queue;
 mod store;
 mod writer;
@@ -22,7 +23,8 @@ use std::path::Path;
 use sse_tower_core::backplane::EngineError;
 
 pub use engine::RedbEngine;
-pub use store::{MAX_BYTES, MAX_NODES, MAX_ONCE_KEYS, MAX_QUEUE_BYTES, MAX_TOPICS, RedbStore};
+pub use limits::{MAX_BYTES, MAX_NODES, MAX_ONCE_KEYS, MAX_QUEUE_BYTES, MAX_TOPICS};
+pub use store::RedbStore;
 pub use writer::{MAX_GROUP, MAX_WAITING};
 
 /// Opens a file, or makes it, for one node. Several namespaces may be in one file, one of them at a time.

@@ -9,40 +9,14 @@ use std::{
     },
 };
 
-use sse_tower_core::backplane::{
-    EngineError, Epoch,
-    ledger::{Limits, RowLog},
-};
+use sse_tower_core::backplane::{EngineError, Epoch, ledger::RowLog};
 use tokio::sync::oneshot;
 
 use super::{
-    engine::RedbEngine,
     feeds::Feeds,
     file::File,
+    limits::LIMITS,
     writer::{Writer, now},
-};
-
-/// So many topics are known; then those whose time comes next are forgotten, as if it were over.
-pub const MAX_TOPICS: u64 = 1_048_576;
-
-/// So many bytes of events are kept in the log, 8 GiB; beyond it as with topics.
-pub const MAX_BYTES: u64 = 8 * 1024 * 1024 * 1024;
-
-/// So many bytes of events wait in the queue, 2 GiB; then the oldest expire.
-pub const MAX_QUEUE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
-
-/// Of so many nodes the newest batch is remembered.
-pub const MAX_NODES: u64 = 4_096;
-
-/// So many `once` keys of events that left its log are remembered for one topic, the newest.
-pub const MAX_ONCE_KEYS: u64 = 65_536;
-
-pub(super) const LIMITS: Limits = Limits {
-    topics: MAX_TOPICS,
-    bytes: MAX_BYTES,
-    queue_bytes: MAX_QUEUE_BYTES,
-    nodes: MAX_NODES,
-    once_keys: MAX_ONCE_KEYS,
 };
 
 /// An open file. Cheap to clone; the file is free for others when every clone and every engine of it is closed or dropped.
@@ -85,16 +59,14 @@ impl RedbStore {
         let (nodes, ended) = (AtomicU64::new(0), Mutex::new(Some(ended)));
         Ok(Self(Arc::new(Store { file, feeds, writer, nodes, ended })))
     }
-
-    /// One more node's engine.
-    #[must_use]
-    pub fn engine(&self) -> RedbEngine {
-        let node = self.0.nodes.fetch_add(1, Ordering::Relaxed);
-        RedbEngine::new(self.0.clone(), node)
-    }
 }
 
 impl Store {
+    /// The number of one more node.
+    pub(super) fn next_node(&self) -> u64 {
+        self.nodes.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// For whoever is the last: hears when the file is free.
     pub(super) fn into_ended(self) -> Option<oneshot::Receiver<()>> {
         self.ended.into_inner().unwrap_or_else(PoisonError::into_inner)

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     feeds::Feeds,
     file::{File, Written},
-    store::LIMITS,
+    limits::LIMITS,
 };
 
 /// So many calls wait for the writer at most; then a call fails at once, and nothing of it is stored.

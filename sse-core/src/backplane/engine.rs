@@ -1,23 +1,8 @@
 //! The contract of an engine.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::fmt;
 
-use super::{Answer, Batch, EngineError, Epoch, Feed, Head, Position, Queue, Record, Topic};
-
-/// What an engine's calls return.
-///
-/// The call has begun, and its place among other calls is fixed, when the method returns, not when this is first
-/// polled. Dropping it cancels nothing half way: what was begun is done, and only its answer is lost.
-pub type EngineFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send + 'a>>;
-
-/// How far a store is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// The store's epoch.
-    pub epoch: Epoch,
-    /// The newest position that it gave, in any topic; [`Position::ZERO`] if none.
-    pub position: Position,
-}
+use super::{Answer, Batch, EngineFuture, Epoch, Feed, Head, Mark, Position, Queue, Record, Topic};
 
 /// What is wanted of one topic.
 #[derive(Clone, Debug)]
@@ -106,14 +91,14 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    /// A transaction of the application into which something was stored ([`StoreIn`](super::StoreIn)) has committed: look at
-    /// the outbox now rather than a moment later. Only saves waiting.
-    fn outbox_filled(&self) {}
-
     /// The namespace at the store: what [`StoreIn`](super::StoreIn) and [`OnceIn`](super::OnceIn) are told.
     fn namespace(&self) -> &str {
         "sse"
     }
+
+    /// A transaction of the application into which something was stored ([`StoreIn`](super::StoreIn)) has committed: look at
+    /// the outbox now rather than a moment later. Only saves waiting.
+    fn outbox_filled(&self) {}
 
     /// The queue for listeners that survive the process, if this engine has one.
     fn queue(&self) -> Option<&dyn Queue> {

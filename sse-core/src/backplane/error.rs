@@ -1,8 +1,14 @@
-//! What an engine says when it could not.
+//! What an engine says, and when it could not.
 
-use std::fmt;
+use std::{fmt, future::Future, pin::Pin};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What an engine's calls return.
+///
+/// The call has begun, and its place among other calls is fixed, when the method returns, not when this is first
+/// polled. Dropping it cancels nothing half way: what was begun is done, and only its answer is lost.
+pub type EngineFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send + 'a>>;
 
 /// What kind of failure, which decides what is done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,8 +34,8 @@ mod record;
 #[cfg(feature = "replicated")]
 pub mod replicated;
 
-pub use engine::{Engine, EngineFuture, Loaded, Mark, Want};
-pub use error::{EngineError, EngineErrorKind};
+pub use engine::{Engine, Loaded, Want};
+pub use error::{EngineError, EngineErrorKind, EngineFuture};
 pub use feed::{Feed, FeedItem};
 #[doc(no_inline)]
 pub use memory::{MemoryEngine, MemoryStore};
@@ -46,14 +46,14 @@ pub use node::{
     BackplaneError, DEFAULT_DEADLINE, DOWN_AFTER, Health, LINGER, MAX_LINGERING, MAX_QUEUED_BYTES,
     MAX_QUEUED_CHANGES, MAX_WAIT, Node, NodeOptions,
 };
-pub use outbox::{OnceIn, StoreIn};
+pub use outbox::{OnceIn, StoreIn, StoreInError};
 pub use queue::{
-    Beat, Claim, Claimed, DeadLetter, DeadReason, Deliveries, Delivery, EventKind, Fence, Letters,
-    ListenerState, ListenerStats, Queue, QueuedEvent, Registration, Since, Steer, Verdict,
+    Beat, Claim, Claimed, DeadLetter, DeadReason, Deliveries, Delivery, Fence, Letters,
+    ListenerState, ListenerStats, Queue, Registration, Since, Steer, Verdict,
 };
 pub use record::{
-    Answer, Batch, Change, Entry, Head, Keep, MAX_RECORD_BYTES, MAX_TOPIC_BYTES, NodeId, Record,
-    Topic, TopicTooLong,
+    Answer, Batch, Change, Entry, EventKind, Head, Keep, MAX_RECORD_BYTES, MAX_TOPIC_BYTES, Mark,
+    NodeId, QueuedEvent, Record, Topic, TopicTooLong,
 };
 
 // Where something stands in the store's order: also what ids are made of.

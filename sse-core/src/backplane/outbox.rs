@@ -1,6 +1,7 @@
 //! Storing in a transaction of the application, for engines in the same database.
 
-use super::{EngineFuture, Entry};
+use super::{BackplaneError, EngineError, EngineFuture, Entry};
+use crate::boxed::BoxError;
 
 /// A transaction of a database driver that takes what is to be stored when it commits.
 ///
@@ -53,4 +54,22 @@ pub trait OnceIn<Driver>: Send {
         listener: &'a str,
         event_id: u128,
     ) -> EngineFuture<'a, bool>;
+}
+
+/// Why something could not be stored in a transaction of the application.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreInError {
+    /// There is no backplane, so there is no outbox.
+    #[error("there is no backplane; give one to the builder by `.backplane(..)`")]
+    NoBackplane,
+    /// The event cannot be written, or is none.
+    #[error("event cannot be written")]
+    Event(#[source] BoxError),
+    /// The event or its key cannot be carried.
+    #[error("event cannot be carried")]
+    Carried(#[from] BackplaneError),
+    /// The database refused. The transaction can only be rolled back now.
+    #[error("database did not take it")]
+    Database(#[from] EngineError),
 }

@@ -6,33 +6,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-
-use super::{EngineFuture, NodeId, Position};
-
-/// A type of event as it travels: its name and the version of its body.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
-pub struct EventKind {
-    /// The name from `#[event(name = "..")]`.
-    pub name: Arc<str>,
-    /// The version of its body.
-    pub version: u32,
-}
-
-/// An event that waits for listeners. The engine does not look into its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
-pub struct QueuedEvent {
-    /// What it is.
-    pub kind: EventKind,
-    /// The event's own id, the same on every attempt.
-    pub id: u128,
-    /// Its attributes.
-    pub head: Bytes,
-    /// Its body as published.
-    pub body: Bytes,
-}
+use super::{EngineFuture, EventKind, NodeId, Position, QueuedEvent};
 
 /// Where a listener that was not known before begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Position, QueuedEvent};
+use super::{Epoch, Position};
 
 /// How long a topic's name may be, in bytes: the name of the `Emitters`, and a key of 500 bytes.
 pub const MAX_TOPIC_BYTES: usize = 1_024;
@@ -87,6 +87,39 @@ impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// How far a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The store's epoch.
+    pub epoch: Epoch,
+    /// The newest position that it gave, in any topic; [`Position::ZERO`] if none.
+    pub position: Position,
+}
+
+/// A type of event as it travels: its name and the version of its body.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
+pub struct EventKind {
+    /// The name from `#[event(name = "..")]`.
+    pub name: Arc<str>,
+    /// The version of its body.
+    pub version: u32,
+}
+
+/// An event that waits for listeners. The engine does not look into its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
+pub struct QueuedEvent {
+    /// What it is.
+    pub kind: EventKind,
+    /// The event's own id, the same on every attempt.
+    pub id: u128,
+    /// Its attributes.
+    pub head: Bytes,
+    /// Its body as published.
+    pub body: Bytes,
 }
 
 /// What one process stores at once: all of it or nothing, in this order.

@@ -40,6 +40,9 @@ pub(crate) trait Carrier: Any + Send + Sync {
     /// Takes it; its place among others is fixed when this returns. The future says whether it is stored.
     fn carry(&self, parcel: Parcel) -> BoxFuture<Result<(), BoxError>>;
 
+    /// A transaction of the program into which something was stored has committed.
+    fn has_committed(&self);
+
     /// Whether everything that this process hears is known where events are stored.
     fn is_ready(&self) -> bool;
 

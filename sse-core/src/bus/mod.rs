@@ -77,6 +77,8 @@ pub use tasks::MAX_SPAWNED_LISTENERS;
 pub use unheard::Unheard;
 
 // For generated code.
-pub use declare::{Binder, Declaration, EventRef, here};
+pub use declare::{
+    Binder, Declaration, EventRef, Form, JsonIfSerde, NoJson, WithForm, here, json, travels,
+};
 pub use listener::{Call, Handler, MaybeShared, OwnedCall, caught};
 pub use listeners::ErasedHandler;

@@ -2,7 +2,6 @@
 
 use std::{fmt, panic::Location};
 
-use super::inject::NotTheBus;
 use crate::{
     backplane::Node,
     bus::{
@@ -42,6 +41,14 @@ use crate::{
 pub struct ApplicationContext {
     bus: Bus,
     rest: NotTheBus,
+}
+
+/// What of a context is not its bus, as a component of its own type: so the bus need not know what a
+/// context is, and a listener that takes one keeps none alive.
+#[derive(Clone, Debug)]
+pub struct NotTheBus {
+    pub(super) streams: OpenStreams,
+    pub(super) backplane: Option<Node>,
 }
 
 impl ApplicationContext {

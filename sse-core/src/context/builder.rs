@@ -8,9 +8,8 @@ use std::{
 };
 
 use super::{
-    application_context::ApplicationContext,
+    application_context::{ApplicationContext, NotTheBus},
     checks,
-    inject::NotTheBus,
     lifecycle::{ContextClosed, ContextDraining, ContextStarted},
     linked::{LinkedEvent, LinkedListener},
     wiring::{WiringError, WiringFault},
@@ -203,12 +202,12 @@ impl ContextBuilder {
         self
     }
 
-    /// Ties the context to a backplane. Broadcasts go to every node of it, and what durable listeners hear to its store
-    /// (feature `json`); without one, durable listeners work within the process, and are forgotten with it.
+    /// Ties the context to a backplane: broadcasts go to every node of it, and what durable listeners hear to its store
+    /// (feature `json`). Without one, durable listeners work within the process, and what they have is forgotten with it.
     ///
-    /// The context is [ready](ApplicationContext::is_ready) once the store knows its durable listeners, and while the
-    /// backplane is not down. A drain ends when what the backplane has queued is stored. It stays open; who opened
-    /// it closes it.
+    /// The context [is ready](ApplicationContext::is_ready) once the store knows its durable listeners, what is published
+    /// before is stored then; and only while the backplane is not down. A drain ends when what it has queued is stored.
+    /// The backplane stays open; who opened it closes it.
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, backplane::{MemoryStore, Node, NodeOptions}};
@@ -326,7 +325,7 @@ impl ContextBuilder {
             checks::queue(&setup, &mut faults);
         }
         #[cfg(not(feature = "json"))]
-        drop(durable);
+        drop((backplane, durable));
         let mut plans: TypeMap<Arc<dyn AnyPlan>> = TypeMap::default();
         for event in &refs {
             if let Some(plan) = event.plan(&fixed) {

@@ -31,9 +31,9 @@ mod tests;
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl ApplicationContext {
-    /// Whether the context takes new streams: `false` from the first moment of a drain, while its
-    /// [backplane](crate::ContextBuilder::backplane) is [down](crate::backplane::Health::Down), and until the store
-    /// of that knows its durable listeners. What a readiness probe answers.
+    /// Whether the context takes new streams: `false` from the first moment of a drain, while its backplane is
+    /// [down](crate::backplane::Health::Down), and until the store knows its durable listeners. What a readiness probe
+    /// answers.
     ///
     /// ```
     /// # use sse_tower_core::ApplicationContext;

@@ -13,7 +13,8 @@ impl ApplicationContext {
     ///
     /// What a listener publishes is known from what it returns and from each `Publisher<X>` that it
     /// takes; not what it publishes through the context itself. An endpoint hangs on the listeners
-    /// whose component it takes. Listeners that were added after `build()` are not shown. The text is
+    /// whose component it takes. Durable listeners have the shape of a store, and broadcasts say that they go to every
+    /// node. Listeners that were added after `build()` are not shown. The text is
     /// the same on every run.
     ///
     /// ```
@@ -56,9 +57,14 @@ impl ApplicationContext {
         }
         for (i, node) in nodes.iter().enumerate() {
             let listener = format!("l{i}");
-            graph.line(format_args!("{listener}[\"{}\"]", escape(node.profile.label())));
+            let label = escape(node.profile.label());
+            // What survives stands in a store.
+            let durable = node.profile.durable.is_some();
+            let (open, close) = if durable { ("[(", ")]") } else { ("[", "]") };
+            graph.line(format_args!("{listener}{open}\"{label}\"{close}"));
             if let Some(event) = graph.events.get(&node.profile.event.id()).copied() {
-                graph.line(format_args!("e{event} --> {listener}"));
+                let arrow = if durable { "-- durable -->" } else { "-->" };
+                graph.line(format_args!("e{event} {arrow} {listener}"));
             }
             let mut drawn = Vec::new();
             for published in &node.publishes {
@@ -109,12 +115,15 @@ impl Graph {
     fn event(&mut self, event: &EventKey) {
         let number = self.events.len();
         self.events.insert(event.id(), number);
-        let label = escape(&event.label());
-        match event.description().map(|description| description.version) {
-            Some(Some(version)) => {
-                self.line(format_args!("e{number}([\"{label} v{version}\"])"));
-            }
-            Some(None) => self.line(format_args!("e{number}([\"{label}\"])")),
+        let mut label = escape(&event.label());
+        if let Some(version) = event.description().and_then(|it| it.version) {
+            label.push_str(&format!(" v{version}"));
+        }
+        if event.description().is_some_and(|it| it.broadcast) {
+            label.push_str(", to every node");
+        }
+        match event.description() {
+            Some(_) => self.line(format_args!("e{number}([\"{label}\"])")),
             None => self.line(format_args!("e{number}{{{{\"{label}\"}}}}")),
         }
     }

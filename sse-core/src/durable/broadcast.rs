@@ -19,6 +19,7 @@ use crate::{
         carrier::Arrival,
         event::{ApplicationEvent, EventType},
         publish::{Arrivals, Kinds, publish},
+        tasks::InFlight,
     },
     observe,
     sync::lock_std as lock,
@@ -102,7 +103,8 @@ impl Sink for Broadcasts {
         let mut pending = lock(&self.pending);
         if !found.again {
             // It hears what comes from now on, not what was before it.
-            pending.newest = found.loaded.head.map_or(Position::ZERO, |head| head.newest);
+            let newest = found.loaded.head.map_or(Position::ZERO, |head| head.newest);
+            pending.newest = found.since.unwrap_or(newest);
         }
         for record in found.loaded.records.iter().chain(&found.aside) {
             pending.take(record);
@@ -204,13 +206,13 @@ async fn deliver(shared: &Shared, broadcasts: &Broadcasts, known: &Known) {
             let run = match (arrivals.deliver)(&bus, &arrival) {
                 Ok(run) => run,
                 Err(error) => {
-                    observe::broadcast_unreadable(&head.name, &*error.to_string());
+                    observe::broadcast_unreadable(&head.name, &error.to_string());
                     continue;
                 }
             };
             // Asynchronous listeners go on beside those of the next: up to a bound.
             let Ok(place) = Arc::clone(&running).acquire_owned().await else { return };
-            let in_flight = crate::bus::tasks::InFlight::new(bus.tasks());
+            let in_flight = InFlight::new(bus.tasks());
             bus.tasks().hand_over(Box::pin(async move {
                 // Failures are in the log.
                 drop(run.await);

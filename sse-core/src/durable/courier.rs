@@ -55,6 +55,10 @@ impl Carrier for Courier {
         })
     }
 
+    fn has_committed(&self) {
+        self.0.engine().outbox_filled();
+    }
+
     fn is_ready(&self) -> bool {
         self.0.is_ready()
     }

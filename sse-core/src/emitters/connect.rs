@@ -6,17 +6,17 @@ use tokio::time::Instant;
 
 use super::{
     cursor::TopicCursor,
-    hub::{Hub, Key},
+    hub::{Hub, Key, SLICE},
     last_event_id::{LastEventId, Seen},
     link::{Gate, replace},
     one_per_key::{Second, come_back},
-    registry::{Registry, Topic},
+    registry::Topic,
 };
 use crate::{
     close_reason::CloseReason,
     emitter::{Conn, STATE, SseEmitter},
     event::{bye, ready, reset},
-    log::{After, Cursor, GAPS_APART, Missed, Place, Position, ReaderId, Snapshot, Token},
+    log::{After, Cursor, GAPS_APART, Missed, Place, Position, ReaderId, Token},
     sync::{Arc, lock},
 };
 
@@ -49,94 +49,115 @@ impl<K: Key> Hub<K> {
                 return emitter;
             }
         }
-        self.attach(emitter.conn(), distinct, last);
+        self.attach(emitter.conn(), distinct, last, false);
         emitter
     }
 
     pub(super) fn insert(self: &Arc<Self>, key: K, emitter: &SseEmitter) {
-        self.attach(emitter.conn(), vec![key], &LastEventId::default());
+        self.attach(emitter.conn(), vec![key], &LastEventId::default(), true);
     }
 
-    /// Under the registry's lock, so that of two who insert the same emitter one does nothing.
-    pub(super) fn follows(registry: &Registry<K>, conn: &Arc<Conn>, key: &K) -> bool {
-        registry.get(key).is_some_and(|topic| {
-            lock(&topic.log).snapshot().iter().any(|reader| Arc::ptr_eq(reader, conn))
-        })
+    /// Does this connection follow the key already?
+    pub(super) fn follows(conn: &Arc<Conn>, topic: &Topic<K>) -> bool {
+        lock(&topic.log).snapshot().iter().any(|reader| Arc::ptr_eq(reader, conn))
     }
 
-    fn attach(self: &Arc<Self>, conn: &Arc<Conn>, mut keys: Vec<K>, last: &LastEventId) {
+    fn attach(
+        self: &Arc<Self>,
+        conn: &Arc<Conn>,
+        keys: Vec<K>,
+        last: &LastEventId,
+        is_insert: bool,
+    ) {
         if let Some(link) = &self.link {
             return self.attach_linked(link, conn, keys, last);
         }
         let now = Instant::now();
+        let mut topics: Vec<_> = keys.iter().map(|key| self.find_or_create(key)).collect();
+        // So that of two who come at once one is the second, and of two who insert the same emitter
+        // one does nothing.
+        let admission =
+            (is_insert || self.config.one_per_key.is_some()).then(|| lock(&self.admission));
+        if is_insert {
+            topics.retain(|(topic, _)| !Self::follows(conn, topic));
+        }
         let mut replaced = Vec::new();
-        let opening = {
-            let mut registry = lock(&self.registry);
-            // One that has never followed anything is not looked for among all who follow a key.
-            if conn.has_followed() {
-                keys.retain(|key| !Self::follows(&registry, conn, key));
-            }
-            if keys.is_empty() || !conn.is_open() {
-                return;
-            }
-            registry.sweep(self.bounds(), now);
-            if !self.is_admitted(&registry, &keys, &mut replaced) {
-                drop(registry);
+        let open = !topics.is_empty() && conn.is_open();
+        let logs = topics.iter().map(|(topic, _)| &**topic);
+        if !open || !self.is_admitted(logs, &mut replaced) {
+            drop(admission);
+            self.let_go(&topics);
+            if open {
                 refuse(conn, last, Some(come_back()));
-                return;
             }
-            let opening = self.open(&mut registry, conn, keys, last, now);
-            self.plan_sweep(&registry, now);
-            opening
-        };
+            return;
+        }
+        let opening = self.open(conn, topics, last, now);
+        drop(admission);
         replace(&replaced);
         self.tell(conn, opening, last, None);
     }
 
-    /// Is there room at these keys, and who has to go? Under the registry's lock, so that of two who
-    /// come at once one is the second.
+    /// Is there room at these keys, and who has to go?
     pub(super) fn is_admitted<'a>(
         &self,
-        registry: &Registry<K>,
-        keys: impl IntoIterator<Item = &'a K>,
+        topics: impl IntoIterator<Item = &'a Topic<K>>,
         replaced: &mut Vec<Arc<Conn>>,
     ) -> bool {
         let Some(second) = self.config.one_per_key else { return true };
-        let topics = keys.into_iter().filter_map(|key| registry.get(key));
-        let snapshots: Vec<_> = topics.map(|topic| lock(&topic.log).snapshot()).collect();
-        let open = snapshots.iter().flat_map(Snapshot::iter).filter(|conn| conn.is_open());
-        replaced.extend(open.map(Arc::clone));
+        let holders = topics.into_iter().filter_map(|topic| lock(&topic.log).holder());
+        replaced.extend(holders.filter(|conn| conn.is_open()));
         second == Second::Replaces || replaced.is_empty()
     }
 
-    /// Gives the connection a cursor at each of these keys. Under the registry's lock, so that
-    /// nothing is sent meanwhile.
+    /// Gives the connection a cursor at each of these keys: some of them at a time, so that nobody who
+    /// sends waits for the rest. At each key nothing is sent between the look at its history and the
+    /// first live event.
     fn open(
         self: &Arc<Self>,
-        registry: &mut Registry<K>,
         conn: &Arc<Conn>,
-        keys: Vec<K>,
+        topics: Vec<(Arc<Topic<K>>, bool)>,
         last: &LastEventId,
         now: Instant,
     ) -> Opening {
-        let mut seats = Vec::with_capacity(keys.len());
-        for key in keys {
-            let topic = registry.get_or_create(key);
-            let id = {
-                let mut log = lock(&topic.log);
-                let end = log.end();
-                log.join(Arc::clone(conn), end)
-            };
-            registry.joined();
-            seats.push(Seat { topic, id });
+        let (after, reset) = self.resume(topics.iter().map(|(topic, _)| &**topic), last);
+        let mut opening = Opening { reset, ..Opening::default() };
+        let complete = topics.iter().all(|(topic, _)| lock(&topic.log).completed().is_some());
+        let (count, apart) = (topics.len(), apart(topics.len()));
+        let after = after.of(complete, opening.reset.is_some());
+        let mut left: Vec<_> = topics.into_iter().map(|(topic, _)| topic).collect();
+        while !left.is_empty() {
+            let mut gone = Vec::new();
+            let mut registry = self.registry();
+            for topic in left.drain(..SLICE.min(left.len())) {
+                if !registry.is_current(&topic) {
+                    gone.push(topic);
+                    continue;
+                }
+                let id = {
+                    let mut log = lock(&topic.log);
+                    let end = log.end();
+                    let id = log.join(Arc::clone(conn), end);
+                    if self.config.one_per_key.is_some() {
+                        log.hold(conn);
+                    }
+                    id
+                };
+                registry.joined(&topic);
+                let seat = Seat { topic, id };
+                let start = self.begin(&mut opening, &seat, after, apart, None, now);
+                let Seat { topic, id } = seat;
+                let count = Arc::clone(&topic) as _;
+                let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
+                // Under the registry's lock, so that whoever completes the key next finds it counted.
+                opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
+            }
+            registry.sweep(self.bounds(), now);
+            self.plan_sweep(&registry, now);
+            drop(registry);
+            left.extend(gone.iter().map(|topic| self.find_or_create(&topic.key).0));
         }
-        let mut opening = self.plan(registry, &seats, last, &[], now);
-        for Seat { topic, id } in seats {
-            let (count, start) = (Arc::clone(&topic) as _, opening.start);
-            let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
-            // Under the registry's lock, so that whoever completes the key next finds it counted.
-            opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
-        }
+        opening.complete = opening.completed.len() == count;
         opening
     }
 
@@ -144,57 +165,64 @@ impl<K: Key> Hub<K> {
     /// the position in `since` of each, be that more than the history.
     pub(super) fn plan(
         &self,
-        _: &mut Registry<K>,
         seats: &[Seat<K>],
         last: &LastEventId,
         since: &[Position],
         now: Instant,
     ) -> Opening {
-        let watermark = self.watermark();
-        let (after, reset) = self.resume(seats, last, watermark);
+        let (after, reset) = self.resume(seats.iter().map(|seat| &*seat.topic), last);
         let mut opening = Opening { reset, ..Opening::default() };
-        let apart = if seats.len() == 1 { 1 } else { GAPS_APART };
-        let complete =
-            seats.iter().all(|Seat { topic, .. }| lock(&topic.log).completed().is_some());
-        // After a reset a key that is complete says everything once more: nothing live will follow.
-        let after = match after {
-            After::Everything if complete && opening.reset.is_some() => After::Nothing,
-            after => after,
-        };
-        let mut starts: Option<Position> = None;
-        for (index, Seat { topic, id }) in seats.iter().enumerate() {
-            let mut log = lock(&topic.log);
-            let history = &self.bounds().history;
-            let mut start = log.start(after, history, now, apart);
-            if let Some(since) = since.get(index) {
-                log.waited(&mut start, after, *since, history, now);
-            }
-            opening.completed.extend(log.completed());
-            opening.missed = opening.missed.and(start.missed);
-            opening.waiting += start.waiting;
-            let begins = match after {
-                After::Position(position) if start.missed != Missed::None => position,
-                // What is before the first that waits was seen.
-                _ => log.position_at(start.next).map_or(watermark, Position::before),
-            };
-            starts = Some(starts.map_or(begins, |earliest| earliest.min(begins)));
-            log.begin(*id, start);
+        let complete = seats.iter().all(|seat| lock(&seat.topic.log).completed().is_some());
+        let after = after.of(complete, opening.reset.is_some());
+        for (index, seat) in seats.iter().enumerate() {
+            let since = since.get(index).copied();
+            self.begin(&mut opening, seat, after, apart(seats.len()), since, now);
         }
-        opening.start = starts.unwrap_or(watermark);
         opening.complete = complete;
         opening
+    }
+
+    /// Puts the cursor of one log where it begins, and says after which position all of them begin so
+    /// far.
+    fn begin(
+        &self,
+        opening: &mut Opening,
+        seat: &Seat<K>,
+        after: After,
+        apart: usize,
+        since: Option<Position>,
+        now: Instant,
+    ) -> Position {
+        let mut log = lock(&seat.topic.log);
+        let history = &self.bounds().history;
+        let mut start = log.start(after, history, now, apart);
+        if let Some(since) = since {
+            log.waited(&mut start, after, since, history, now);
+        }
+        opening.completed.extend(log.completed());
+        opening.missed = opening.missed.and(start.missed);
+        opening.waiting += start.waiting;
+        let begins = match after {
+            After::Position(position) if start.missed != Missed::None => position,
+            // What is before the first that waits was seen.
+            _ => log.position_at(start.next).map_or_else(|| self.watermark(), Position::before),
+        };
+        log.begin(seat.id, start);
+        opening.start = if opening.has_begun { opening.start.min(begins) } else { begins };
+        opening.has_begun = true;
+        opening.start
     }
 
     /// What a client has seen, from what it says; and whether that means nothing here.
     ///
     /// Nobody of another life has seen anything of this one: it gets the history. Of an id that
     /// stands nowhere nobody knows what was seen.
-    fn resume(
+    fn resume<'a>(
         &self,
-        seats: &[Seat<K>],
+        topics: impl IntoIterator<Item = &'a Topic<K>>,
         last: &LastEventId,
-        watermark: Position,
     ) -> (After, Option<&'static str>) {
+        let watermark = self.watermark();
         match &last.0 {
             Seen::Nothing | Seen::Head => (After::Nothing, None),
             Seen::Unreadable => (After::Everything, Some("unknown")),
@@ -204,7 +232,7 @@ impl<K: Key> Hub<K> {
                 }
                 Some(_) => (After::Nothing, Some("epoch")),
                 None => {
-                    let places = seats.iter().map(|Seat { topic, .. }| lock(&topic.log).find(id));
+                    let places = topics.into_iter().map(|topic| lock(&topic.log).find(id));
                     match places.fold(Place::Nowhere, Place::and) {
                         Place::At(position) if position <= watermark => {
                             (After::Position(position), None)
@@ -256,6 +284,11 @@ impl<K: Key> Hub<K> {
     }
 }
 
+/// Of how many missed events the places are wanted.
+fn apart(keys: usize) -> usize {
+    if keys == 1 { 1 } else { GAPS_APART }
+}
+
 /// The client holds an id that the library did not give: what it says itself must leave it that.
 fn holds(conn: &Conn, last: &LastEventId) {
     if let Seen::UpTo(id) = &last.0
@@ -280,6 +313,8 @@ pub(super) struct Opening {
     pub(super) unwanted: Vec<Box<dyn Cursor>>,
     /// The position that its reader begins after.
     pub(super) start: Position,
+    /// It is said by at least one log.
+    has_begun: bool,
     reset: Option<&'static str>,
     missed: Missed,
     /// How many events wait for it.

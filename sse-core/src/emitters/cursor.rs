@@ -58,7 +58,7 @@ impl<K: Key> Cursor for TopicCursor<K> {
     fn sync_watermark(&self) {
         // Offsets are given and records appended under this lock.
         match &self.hub.link {
-            None => drop(lock(&self.hub.registry)),
+            None => drop(self.hub.registry()),
             Some(link) => link.node().shared().between(),
         }
     }
@@ -84,7 +84,7 @@ impl<K: Key> Cursor for TopicCursor<K> {
 impl<K: Key> Drop for TopicCursor<K> {
     fn drop(&mut self) {
         let evicted = {
-            let mut registry = lock(&self.hub.registry);
+            let mut registry = self.hub.registry();
             let now = Instant::now();
             registry.leave(&self.topic, self.id, self.hub.bounds(), now);
             self.hub.plan_sweep(&registry, now);

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     backplane::Change,
+    backplane::{StoreIn, StoreInError},
     close_reason::CloseReason,
     emitter::SseEmitter,
     event::{EventId, IntoEvent},
@@ -213,6 +214,40 @@ impl<K: Key> Emitters<K> {
         let outcome = event.map_err(Into::into).and_then(send);
         let outcome = outcome.inspect(|receipt| observe::event_sent(receipt.receivers));
         Sent::ready(outcome.inspect_err(|error| observe::not_sent(error, here)))
+    }
+
+    /// Sends `event` to `key` when this transaction of the program's database commits, and not if it is rolled back: also
+    /// if the process dies right after the commit. It gets its place among others after the commit.
+    ///
+    /// The transaction is one of a driver that an engine knows ([`StoreIn`]), in the database of the backplane's store.
+    ///
+    /// # Errors
+    /// [`StoreInError`]. After [`Database`](StoreInError::Database) the transaction can only be rolled back.
+    ///
+    /// ```
+    /// # use sse_tower_core::{backplane::{StoreIn, StoreInError}, Emitters};
+    /// # async fn pay<D, T: StoreIn<D>>(mut tx: T, orders: Emitters<u64>) -> Result<(), StoreInError> {
+    /// // tx.execute("insert into payment ..").await?;
+    /// orders.send_in(&mut tx, &7, "paid").await?;
+    /// // tx.commit().await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn send_in<Q, D, T>(
+        &self,
+        tx: &mut T,
+        key: &Q,
+        event: impl IntoEvent,
+    ) -> Result<(), StoreInError>
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
+        T: StoreIn<D>,
+    {
+        let link = self.hub().link.as_ref().ok_or(StoreInError::NoBackplane)?;
+        let event = event.into_event().map_err(|error| StoreInError::Event(error.into()))?;
+        let entry = self.hub().entry(link, &key.to_owned(), &event)?;
+        let engine = link.node().shared().shared_engine();
+        Ok(tx.store(engine.namespace(), std::slice::from_ref(&entry)).await?)
     }
 
     /// Sends `event` to every connection, whatever its keys, with one id. Keys that nobody is

@@ -1,15 +1,21 @@
 //! Events of all keys, in one order.
 
-use std::{borrow::Borrow, collections::HashSet, hash::Hash, time::Duration};
+use std::{
+    borrow::Borrow,
+    collections::HashSet,
+    hash::{BuildHasher, Hash, RandomState},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{
-    link::{Link, LinkTo},
+    link::{Link, LinkTo, TopicLink},
     one_per_key::Second,
-    registry::Registry,
+    registry::{Locked, Registry, Topic},
     sent::Receipt,
     sweeper::{Looked, Sweeper},
+    table::Bucket,
     wake::wake_readers,
 };
 use crate::{
@@ -36,9 +42,15 @@ use crate::{
 /// emitters.send(&Channel::Room(7), "hello");
 /// # drop(Channel::Everyone);
 /// ```
+///
+/// Its `Eq`, `Hash`, `Clone` and `Drop` are called under no lock, and may use the emitters. Only what
+/// needs itself cannot be: a `Hash` or `Eq` that sends to a key of its own kind calls itself for ever.
 pub trait Key: Eq + Hash + Clone + Send + Sync + 'static {}
 
 impl<K: Eq + Hash + Clone + Send + Sync + 'static> Key for K {}
+
+/// How many keys are looked at under one hold of the lock.
+pub(super) const SLICE: usize = 64;
 
 /// How one `Emitters` was built.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,7 +63,11 @@ pub(super) struct Config {
 }
 
 pub(super) struct Hub<K> {
-    pub(super) registry: Mutex<Registry<K>>,
+    registry: Mutex<Registry<K>>,
+    hasher: RandomState,
+    /// Held by whoever is admitted where that depends on who is there. Nobody who sends waits for it; it
+    /// is taken before the registry's.
+    pub(super) admission: Mutex<()>,
     /// See [`watermark`](Self::watermark).
     watermark: AtomicU64,
     epoch: Epoch,
@@ -66,6 +82,8 @@ impl<K: Key> Hub<K> {
     pub(super) fn new(config: Config, link: Option<LinkTo<K>>) -> Arc<Self> {
         let hub = Arc::new_cyclic(|hub: &Weak<Self>| Self {
             registry: Mutex::new(Registry::new(link.is_some())),
+            hasher: RandomState::new(),
+            admission: Mutex::new(()),
             watermark: AtomicU64::new(Position::from(clock::next()).get()),
             epoch: Epoch::random(),
             config,
@@ -120,12 +138,12 @@ impl<K: Key> Hub<K> {
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
         let now = Instant::now();
-        let (topic, readers, receivers, id) = {
-            let mut registry = lock(&self.registry);
-            let topic = match registry.get(key) {
-                Some(topic) => Arc::clone(topic),
-                None => registry.get_or_create(key.to_owned()),
-            };
+        let (topic, readers, receivers, id) = loop {
+            let (topic, _) = self.find_or_create(key);
+            let mut registry = self.registry();
+            if !registry.is_current(&topic) {
+                continue;
+            }
             if lock(&topic.log).completed().is_some() {
                 return Err(SendError::Closed { event, reason: CloseReason::Completed });
             }
@@ -135,7 +153,8 @@ impl<K: Key> Hub<K> {
             self.advance_watermark(position);
             self.plan_sweep(&registry, now);
             let receivers = topic.receivers();
-            (topic, readers, receivers, id)
+            drop(registry);
+            break (topic, readers, receivers, id);
         };
         wake_readers(&topic, readers);
         Ok(Receipt { id, receivers })
@@ -144,16 +163,10 @@ impl<K: Key> Hub<K> {
     pub(super) fn send_all(&self, event: SseEvent) -> Receipt {
         let now = Instant::now();
         let (snapshots, id) = {
-            let mut registry = lock(&self.registry);
+            let mut registry = self.registry();
             let (record, id) = self.record(event, now);
-            let topics: Vec<_> = registry
-                .topics()
-                .filter(|topic| {
-                    let log = lock(&topic.log);
-                    log.readers() > 0 && log.completed().is_none()
-                })
-                .map(Arc::clone)
-                .collect();
+            let is_open = |topic: &&Arc<Topic<K>>| lock(&topic.log).completed().is_none();
+            let topics: Vec<_> = registry.connected().filter(is_open).map(Arc::clone).collect();
             let snapshots: Vec<_> = topics
                 .iter()
                 .map(|topic| registry.append(topic, record.clone(), self.bounds()))
@@ -169,6 +182,69 @@ impl<K: Key> Hub<K> {
             }
         }
         Receipt { id, receivers: receivers.len() }
+    }
+
+    // Keys: their `Hash`, `Eq`, `Clone` and `Drop` are the program's, and run under no lock.
+
+    pub(super) fn registry(&self) -> Locked<'_, K> {
+        Locked::lock(&self.registry)
+    }
+
+    /// The topic of this key, if there is one at this moment.
+    pub(super) fn find<Q>(&self, key: &Q) -> Option<Arc<Topic<K>>>
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq,
+    {
+        let hash = self.hasher.hash_one(key);
+        let candidates = self.registry().candidates(hash)?;
+        candidates.topics().iter().find(|topic| topic.key.borrow() == key).map(Arc::clone)
+    }
+
+    /// The topic of this key, and whether it was made for this call.
+    pub(super) fn find_or_create<Q>(&self, key: &Q) -> (Arc<Topic<K>>, bool)
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
+    {
+        self.find_or_link(key, || None)
+    }
+
+    /// The same, for a key that is on a backplane.
+    pub(super) fn find_or_link<Q>(
+        &self,
+        key: &Q,
+        link: impl FnOnce() -> Option<Box<TopicLink>>,
+    ) -> (Arc<Topic<K>>, bool)
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
+    {
+        let hash = self.hasher.hash_one(key);
+        let (mut made, mut link) = (None, Some(link));
+        loop {
+            let candidates = self.registry().candidates(hash);
+            let known = candidates.iter().flat_map(Bucket::topics);
+            if let Some(topic) = known.into_iter().find(|topic| topic.key.borrow() == key) {
+                return (Arc::clone(topic), false);
+            }
+            let topic = made.get_or_insert_with(|| {
+                let link = link.take().and_then(|link| link());
+                Arc::new(Topic::new(key.to_owned(), hash, link))
+            });
+            if self.registry().add(candidates.as_ref(), topic) {
+                return (Arc::clone(topic), true);
+            }
+        }
+    }
+
+    /// Takes out again what was made in vain.
+    pub(super) fn let_go(&self, topics: &[(Arc<Topic<K>>, bool)]) {
+        let mut made = topics.iter().filter(|(_, made)| *made).peekable();
+        if made.peek().is_some() {
+            let mut registry = self.registry();
+            made.for_each(|(topic, _)| registry.discard_unused(topic));
+        }
     }
 
     /// Gives the event its offset and its position. Only under the registry's lock, so that both
@@ -197,12 +273,12 @@ impl<K: Key> Hub<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        let readers = {
-            let mut registry = lock(&self.registry);
-            let topic = match registry.get(key) {
-                Some(topic) => Arc::clone(topic),
-                None => registry.get_or_create(key.to_owned()),
-            };
+        let readers = loop {
+            let (topic, _) = self.find_or_create(key);
+            let mut registry = self.registry();
+            if !registry.is_current(&topic) {
+                continue;
+            }
             let position = Position::from(clock::next());
             let readers = {
                 let mut log = lock(&topic.log);
@@ -215,8 +291,9 @@ impl<K: Key> Hub<K> {
             self.advance_watermark(position);
             let now = Instant::now();
             registry.retire_if_idle(&topic, now);
+            registry.sweep(self.bounds(), now);
             self.plan_sweep(&registry, now);
-            readers
+            break readers;
         };
         for conn in readers.iter() {
             conn.log_completed();
@@ -229,7 +306,7 @@ impl<K: Key> Hub<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
     {
-        let readers = lock(&self.registry).get(key).map(|topic| lock(&topic.log).snapshot());
+        let readers = self.find(key).map(|topic| lock(&topic.log).snapshot());
         for conn in readers.iter().flat_map(Snapshot::iter) {
             conn.close(reason, None);
         }
@@ -240,11 +317,12 @@ impl<K: Key> Hub<K> {
         if let Some(link) = &self.link {
             self.unfollow_all(link);
         }
-        let snapshots: Vec<_> =
-            lock(&self.registry).topics().filter_map(|topic| lock(&topic.log).end_all()).collect();
-        for conn in snapshots.iter().flat_map(Snapshot::iter) {
-            conn.log_completed();
-        }
+        self.for_connected(|topic| {
+            let readers = lock(&topic.log).end_all();
+            for conn in readers.iter().flat_map(Snapshot::iter) {
+                conn.log_completed();
+            }
+        });
     }
 
     pub(super) fn forget<Q>(&self, key: &Q)
@@ -252,23 +330,22 @@ impl<K: Key> Hub<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
     {
-        let mut registry = lock(&self.registry);
-        if let Some(topic) = registry.get(key).map(Arc::clone) {
-            let reopened = {
-                let log = lock(&topic.log);
-                log.completed().map(|_| log.snapshot())
-            };
-            for conn in reopened.iter().flat_map(Snapshot::iter) {
-                conn.log_reopened();
-            }
-            registry.forget(&topic);
+        let Some(topic) = self.find(key) else { return };
+        let mut registry = self.registry();
+        let reopened = {
+            let log = lock(&topic.log);
+            log.completed().map(|_| log.snapshot())
+        };
+        for conn in reopened.iter().flat_map(Snapshot::iter) {
+            conn.log_reopened();
         }
+        registry.forget(&topic);
     }
 
     // Looking.
 
     pub(super) fn connections(&self) -> usize {
-        lock(&self.registry).connections()
+        self.registry().connections()
     }
 
     pub(super) fn contains<Q>(&self, key: &Q) -> bool
@@ -276,13 +353,27 @@ impl<K: Key> Hub<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
     {
-        lock(&self.registry).get(key).is_some_and(|topic| lock(&topic.log).readers() > 0)
+        self.find(key).is_some_and(|topic| lock(&topic.log).readers() > 0)
     }
 
     pub(super) fn keys(&self) -> Vec<K> {
-        let registry = lock(&self.registry);
-        let connected = registry.topics().filter(|topic| lock(&topic.log).readers() > 0);
-        connected.map(|topic| topic.key.clone()).collect()
+        let mut keys = Vec::new();
+        self.for_connected(|topic| keys.push(topic.key.clone()));
+        keys
+    }
+
+    /// Does something for each key with connections, a few of them at a time, so that nobody waits; and
+    /// under no lock.
+    pub(super) fn for_connected(&self, mut each: impl FnMut(&Arc<Topic<K>>)) {
+        let mut place = 0;
+        loop {
+            let (topics, last) = self.registry().connected_after(place, SLICE);
+            if topics.is_empty() {
+                return;
+            }
+            topics.iter().for_each(&mut each);
+            place = last;
+        }
     }
 
     /// Forgets in time also where nothing else happens.
@@ -292,7 +383,7 @@ impl<K: Key> Hub<K> {
 
     fn sweep(&self, now: Instant) {
         let evicted = {
-            let mut registry = lock(&self.registry);
+            let mut registry = self.registry();
             registry.sweep(self.bounds(), now);
             lock_std(&self.sweeper).done();
             self.plan_sweep(&registry, now);
@@ -344,7 +435,7 @@ mod tests {
         });
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
         for (hub, _) in &hubs {
-            while lock(&hub.registry).events() > 0 {
+            while hub.registry().events() > 0 {
                 assert!(std::time::Instant::now() < deadline, "it is kept for ever");
                 std::thread::sleep(Duration::from_millis(10));
             }

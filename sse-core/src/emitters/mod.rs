@@ -54,6 +54,7 @@ mod one_per_key;
 mod registry;
 mod sent;
 mod sweeper;
+mod table;
 mod wake;
 
 pub use builder::EmittersBuilder;

@@ -1,18 +1,22 @@
 //! All logs of one `Emitters`, and what bounds them together.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
-    hash::{BuildHasher, Hash},
+    collections::{BTreeMap, HashMap, VecDeque},
+    ops::{Bound, Deref, DerefMut},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::{filter::Filter, link::TopicLink};
+use super::{
+    filter::Filter,
+    link::TopicLink,
+    table::{Bucket, Table},
+};
 use crate::{
     emitter::Conn,
     log::{Bounds, Change, Log, Position, ReaderId, ReceiverCount, Record, Seq, Snapshot},
-    sync::{Arc, AtomicUsize, Mutex, Ordering, lock},
+    sync::{Arc, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock},
 };
 
 /// For how long a key without connection and history is remembered: where it ended, and whether it
@@ -35,17 +39,26 @@ const SLACK: usize = 64;
 /// round.
 pub(super) struct Topic<K> {
     pub(super) key: K,
+    pub(super) hash: u64,
     pub(super) log: Mutex<Log<Conn>>,
     /// How many readers take events. Changed under the lock of the connection concerned.
     open: AtomicUsize,
+    /// Its number among those with connections, or 0. Changed under the registry's lock.
+    place: AtomicU64,
     /// Of a key that is on a backplane.
     pub(super) link: Option<Box<TopicLink>>,
 }
 
 impl<K> Topic<K> {
-    fn new(key: K, log: Log<Conn>, link: Option<Box<TopicLink>>) -> Self {
-        Self { key, log: Mutex::new(log), open: AtomicUsize::new(0), link }
+    pub(super) fn new(key: K, hash: u64, link: Option<Box<TopicLink>>) -> Self {
+        let log = Mutex::new(Log::new(Position::ZERO));
+        Self { key, hash, log, open: AtomicUsize::new(0), place: AtomicU64::new(0), link }
     }
+
+    /// What a key takes without connections and history, beyond what it holds on the heap itself: it,
+    /// its place in the table, and in the queue of those that are to be forgotten.
+    const COST: usize =
+        size_of::<Self>() + 2 * size_of::<(u64, Bucket<K>)>() + size_of::<Idle<K>>();
 
     /// How many readers take events.
     pub(super) fn receivers(&self) -> usize {
@@ -66,13 +79,20 @@ impl<K: Send + Sync> ReceiverCount for Topic<K> {
 /// Everything that is decided for all keys in one order. Under one short lock: what happens inside
 /// is a few map operations, and never the program's code.
 pub(super) struct Registry<K> {
-    topics: HashMap<K, Arc<Topic<K>>>,
+    table: Table<K>,
+    /// Keys with connections, by the order in which each got its first.
+    connected: BTreeMap<u64, Arc<Topic<K>>>,
+    places: u64,
+    /// What nobody holds any more, to be dropped under no lock: keys are the program's.
+    dead: Vec<Arc<Topic<K>>>,
     /// Kept records of all logs, oldest first; some may be gone already.
     kept: VecDeque<Kept<K>>,
     /// Keys without connection and history, by when they are forgotten; some may live again.
     idle: VecDeque<Idle<K>>,
     events: usize,
     bytes: usize,
+    /// What logs take beside their records: where dropped events stood.
+    beside: usize,
     connections: usize,
     /// No event of a key that is not in `topics` has a later position.
     forgotten: Position,
@@ -97,14 +117,18 @@ struct Idle<K> {
     last: Position,
 }
 
-impl<K: Eq + Hash + Clone> Registry<K> {
+impl<K> Registry<K> {
     pub(super) fn new(linked: bool) -> Self {
         Self {
-            topics: HashMap::new(),
+            table: Table::new(),
+            connected: BTreeMap::new(),
+            places: 0,
+            dead: Vec::new(),
             kept: VecDeque::new(),
             idle: VecDeque::new(),
             events: 0,
             bytes: 0,
+            beside: 0,
             connections: 0,
             forgotten: Position::ZERO,
             had_own_ids: Filter::default(),
@@ -122,40 +146,59 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         self.connections
     }
 
-    pub(super) fn get<Q>(&self, key: &Q) -> Option<&Arc<Topic<K>>>
-    where
-        K: std::borrow::Borrow<Q>,
-        Q: ?Sized + Hash + Eq,
-    {
-        self.topics.get(key)
+    /// Those with this hash, to be compared under no lock.
+    pub(super) fn candidates(&self, hash: u64) -> Option<Bucket<K>> {
+        self.table.candidates(hash).cloned()
     }
 
+    /// Is this the topic of its key, or was that forgotten meanwhile?
+    pub(super) fn is_current(&self, topic: &Arc<Topic<K>>) -> bool {
+        let candidates = self.table.candidates(topic.hash);
+        candidates.is_some_and(|c| c.topics().iter().any(|known| Arc::ptr_eq(known, topic)))
+    }
+
+    /// All of them: for a backplane alone, which gives to all keys what is for all.
     pub(super) fn topics(&self) -> impl Iterator<Item = &Arc<Topic<K>>> {
-        self.topics.values()
+        self.table.topics()
     }
 
-    pub(super) fn get_or_create(&mut self, key: K) -> Arc<Topic<K>> {
-        self.get_or_link(key, || None)
+    /// Those with connections.
+    pub(super) fn connected(&self) -> impl Iterator<Item = &Arc<Topic<K>>> {
+        self.connected.values()
     }
 
-    /// The same, for a key that is on a backplane.
-    pub(super) fn get_or_link(
-        &mut self,
-        key: K,
-        link: impl FnOnce() -> Option<Box<TopicLink>>,
-    ) -> Arc<Topic<K>> {
-        let had_own_ids = self.had_own_ids.may_have(|| self.topics.hasher().hash_one(&key));
-        match self.topics.entry(key) {
-            Entry::Occupied(entry) => Arc::clone(entry.get()),
-            Entry::Vacant(entry) => {
-                let key = entry.key().clone();
-                let mut log = Log::new(self.forgotten);
-                if had_own_ids {
-                    log.inherit_own_ids();
-                }
-                let topic = Arc::new(Topic::new(key, log, link()));
-                Arc::clone(entry.insert(topic))
+    /// Some of those with connections that come after the number `place`, and the number of the last.
+    pub(super) fn connected_after(&self, place: u64, count: usize) -> (Vec<Arc<Topic<K>>>, u64) {
+        let after = self.connected.range((Bound::Excluded(place), Bound::Unbounded)).take(count);
+        let mut last = place;
+        let topics = after.map(|(place, topic)| {
+            last = *place;
+            Arc::clone(topic)
+        });
+        (topics.collect(), last)
+    }
+
+    /// Adds a topic that nobody knows yet, if those with its hash are still these.
+    pub(super) fn add(&mut self, known: Option<&Bucket<K>>, topic: &Arc<Topic<K>>) -> bool {
+        let is_new = self.table.add(known, topic);
+        if is_new {
+            let mut log = lock(&topic.log);
+            log.begin_at(self.forgotten);
+            if self.had_own_ids.may_have(|| topic.hash) {
+                log.inherit_own_ids();
             }
+        }
+        is_new
+    }
+
+    /// Takes a topic out again that was added in vain: nobody has used it.
+    pub(super) fn discard_unused(&mut self, topic: &Arc<Topic<K>>) {
+        let unused = {
+            let log = lock(&topic.log);
+            log.readers() == 0 && log.is_empty() && log.last_position() == Position::ZERO
+        };
+        if unused {
+            self.remove(topic, Position::ZERO);
         }
     }
 
@@ -171,6 +214,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             let mut log = lock(&topic.log);
             let seq = log.end();
             let change = log.append(record, bounds);
+            self.settle(&mut log);
             (seq, change, log.snapshot(), !log.is_empty())
         };
         self.count(change);
@@ -188,7 +232,9 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         let at = record.at;
         let (seq, change) = {
             let mut log = lock(&topic.log);
-            (log.end(), log.append(record, bounds))
+            let (seq, change) = (log.end(), log.append(record, bounds));
+            self.settle(&mut log);
+            (seq, change)
         };
         self.count(change);
         // By age: what is older than what is here already is swept before it.
@@ -229,8 +275,14 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         std::mem::take(&mut self.evicted)
     }
 
-    pub(super) fn joined(&mut self) {
+    /// A connection has joined this log.
+    pub(super) fn joined(&mut self, topic: &Arc<Topic<K>>) {
         self.connections += 1;
+        if topic.place.load(Ordering::Acquire) == 0 {
+            self.places += 1;
+            topic.place.store(self.places, Ordering::Release);
+            self.connected.insert(self.places, Arc::clone(topic));
+        }
     }
 
     /// A connection leaves a log. The key goes too if nobody needs it.
@@ -248,9 +300,15 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             log.leave(id);
             if log.readers() == 0 {
                 log.trim(bounds, now, &mut change);
+                log.give_back();
             }
+            self.settle(&mut log);
         }
         self.count(change);
+        if lock(&topic.log).readers() == 0 {
+            // Whoever leaves holds the topic too.
+            self.connected.remove(&topic.place.swap(0, Ordering::AcqRel));
+        }
         self.retire_if_idle(topic, now);
         self.sweep(bounds, now);
     }
@@ -262,6 +320,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             let mut change = Change::default();
             let last = log.last_position();
             log.clear(&mut change);
+            self.settle(&mut log);
             self.events -= change.dropped_events;
             self.bytes -= change.dropped_bytes;
             (log.readers() == 0).then_some(last)
@@ -269,6 +328,12 @@ impl<K: Eq + Hash + Clone> Registry<K> {
         if let Some(last) = last {
             self.remove(topic, last);
         }
+    }
+
+    /// Counts what a log takes beside its records.
+    fn settle(&mut self, log: &mut Log<Conn>) {
+        let (before, now) = log.settle();
+        self.beside = (self.beside + now).saturating_sub(before);
     }
 
     fn count(&mut self, change: Change) {
@@ -284,6 +349,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
                 return;
             }
             log.shrink();
+            self.settle(&mut log);
             log.last_position()
         };
         if self.linked {
@@ -298,16 +364,38 @@ impl<K: Eq + Hash + Clone> Registry<K> {
     }
 
     fn remove(&mut self, topic: &Arc<Topic<K>>, last: Position) {
-        if self.topics.get(&topic.key).is_some_and(|known| Arc::ptr_eq(known, topic)) {
-            if lock(&topic.log).has_own_ids() {
-                self.had_own_ids.insert(self.topics.hasher().hash_one(&topic.key));
+        if !self.table.remove(topic) {
+            return;
+        }
+        {
+            let mut log = lock(&topic.log);
+            if log.has_own_ids() {
+                self.had_own_ids.insert(topic.hash);
             }
-            self.topics.remove(&topic.key);
-            self.forgotten = self.forgotten.max(last);
+            let (before, now) = log.settle();
+            self.beside = (self.beside + now).saturating_sub(before).saturating_sub(now);
         }
-        if self.topics.is_empty() {
-            self.topics.shrink_to_fit();
+        self.forgotten = self.forgotten.max(last);
+        self.dead.push(Arc::clone(topic));
+    }
+
+    /// Lets go of a topic, whose key may be dropped by that.
+    fn release(&mut self, topic: Arc<Topic<K>>) {
+        if Arc::strong_count(&topic) == 1 {
+            self.dead.push(topic);
         }
+    }
+
+    /// What all that is kept for nobody in particular takes: events, and the keys that nobody is
+    /// connected to.
+    fn used(&self) -> usize {
+        let quiet = self.table.len().saturating_sub(self.connected.len());
+        (self.bytes + self.beside).saturating_add(quiet.saturating_mul(Topic::<K>::COST))
+    }
+
+    /// Do keys that only remember where they ended take more than events?
+    fn remembers_too_much(&self) -> bool {
+        self.idle.len().saturating_mul(Topic::<K>::COST) > self.bytes
     }
 
     /// Drops what is too old or too much, in all logs, and forgets keys whose time has come. Each
@@ -315,7 +403,8 @@ impl<K: Eq + Hash + Clone> Registry<K> {
     pub(super) fn sweep(&mut self, bounds: &Bounds, now: Instant) {
         let mut put_off = 0;
         while let Some(oldest) = self.kept.front() {
-            let too_much = self.events > bounds.total_events || self.bytes > bounds.total_bytes;
+            let too_much = self.events > bounds.total_events
+                || self.used() > bounds.total_bytes && !self.remembers_too_much();
             let too_old = now.saturating_duration_since(oldest.at) >= bounds.history.age;
             if !too_much && (!too_old || put_off == PUT_OFF) {
                 break;
@@ -329,6 +418,7 @@ impl<K: Eq + Hash + Clone> Registry<K> {
                 } else {
                     log.trim_exactly(bounds, now, &mut change);
                 }
+                self.settle(&mut log);
                 (change.dropped_events > 0 && log.is_empty(), log.holds(oldest.seq))
             };
             self.count(change);
@@ -342,16 +432,21 @@ impl<K: Eq + Hash + Clone> Registry<K> {
                 // A slow connection has yet to read it: looked at again later.
                 self.kept.push_back(oldest);
                 put_off += 1;
+            } else {
+                self.release(oldest.topic);
             }
         }
         while let Some(first) = self.idle.front() {
-            if first.until > now && self.idle.len() <= MEMORY_KEYS + SLACK {
+            let too_much = self.idle.len() > MEMORY_KEYS + SLACK
+                || self.used() > bounds.total_bytes && self.remembers_too_much();
+            if first.until > now && !too_much {
                 break;
             }
-            if let Some(idle) = self.idle.pop_front()
-                && is_current(&idle)
-            {
-                self.remove(&idle.topic, idle.last);
+            if let Some(idle) = self.idle.pop_front() {
+                if is_current(&idle) {
+                    self.remove(&idle.topic, idle.last);
+                }
+                self.release(idle.topic);
             }
         }
         self.compact();
@@ -360,20 +455,34 @@ impl<K: Eq + Hash + Clone> Registry<K> {
     /// Entries that are out of date must not pile up behind one that is not.
     fn compact(&mut self) {
         if self.kept.len() > 2 * self.events + SLACK {
-            self.kept.retain(|kept| lock(&kept.topic.log).holds(kept.seq));
+            let mut gone = Vec::new();
+            self.kept.retain(|kept| {
+                let holds = lock(&kept.topic.log).holds(kept.seq);
+                if !holds {
+                    gone.push(Arc::clone(&kept.topic));
+                }
+                holds
+            });
+            self.dead.append(&mut gone);
+            self.kept.shrink_to_fit();
         }
-        if self.idle.len() > 2 * self.topics.len() + SLACK {
+        if self.idle.len() > 2 * self.table.len() + SLACK {
             let mut newest_entry = HashMap::new();
             for (index, idle) in self.idle.iter().enumerate() {
                 newest_entry.insert(Arc::as_ptr(&idle.topic), index);
             }
             let mut index = 0;
+            let mut gone = Vec::new();
             self.idle.retain(|idle| {
                 let keep =
                     newest_entry.get(&Arc::as_ptr(&idle.topic)) == Some(&index) && is_current(idle);
                 index += 1;
+                if !keep {
+                    gone.push(Arc::clone(&idle.topic));
+                }
                 keep
             });
+            self.dead.append(&mut gone);
             self.idle.shrink_to_fit();
         }
         if self.kept.is_empty() {
@@ -391,6 +500,39 @@ impl<K: Eq + Hash + Clone> Registry<K> {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+}
+
+/// The registry, locked. What it lets go of is dropped once it is unlocked.
+pub(super) struct Locked<'a, K> {
+    registry: MutexGuard<'a, Registry<K>>,
+    dead: Vec<Arc<Topic<K>>>,
+}
+
+impl<'a, K> Locked<'a, K> {
+    pub(super) fn lock(registry: &'a Mutex<Registry<K>>) -> Self {
+        Self { registry: lock(registry), dead: Vec::new() }
+    }
+}
+
+impl<K> Deref for Locked<'_, K> {
+    type Target = Registry<K>;
+
+    fn deref(&self) -> &Registry<K> {
+        &self.registry
+    }
+}
+
+impl<K> DerefMut for Locked<'_, K> {
+    fn deref_mut(&mut self) -> &mut Registry<K> {
+        &mut self.registry
+    }
+}
+
+impl<K> Drop for Locked<'_, K> {
+    fn drop(&mut self) {
+        // The fields are dropped after this, the lock first.
+        self.dead = std::mem::take(&mut self.registry.dead);
     }
 }
 
@@ -421,19 +563,33 @@ mod tests {
         }
     }
 
+    /// What the hub does, with the key as its own hash.
+    fn get(registry: &Registry<u8>, key: u8) -> Option<Arc<Topic<u8>>> {
+        let candidates = registry.candidates(key.into())?;
+        candidates.topics().iter().find(|topic| topic.key == key).map(Arc::clone)
+    }
+
+    fn get_or_create(registry: &mut Registry<u8>, key: u8) -> Arc<Topic<u8>> {
+        get(registry, key).unwrap_or_else(|| {
+            let topic = Arc::new(Topic::new(key, key.into(), None));
+            assert!(registry.add(None, &topic));
+            topic
+        })
+    }
+
     fn send(registry: &mut Registry<u8>, key: u8, bounds: &Bounds, at: Instant) {
-        let topic = registry.get_or_create(key);
+        let topic = get_or_create(registry, key);
         registry.append(&topic, record(at), bounds);
     }
 
     fn join(registry: &mut Registry<u8>, key: u8) -> (Arc<Topic<u8>>, ReaderId) {
-        let topic = registry.get_or_create(key);
+        let topic = get_or_create(registry, key);
         let id = {
             let mut log = lock(&topic.log);
             let end = log.end();
             log.join(Arc::new(Conn::new(ConnSettings::default())), end)
         };
-        registry.joined();
+        registry.joined(&topic);
         (topic, id)
     }
 
@@ -442,7 +598,7 @@ mod tests {
         let (mut registry, now) = (Registry::new(false), Instant::now());
         let bounds = Bounds { total_events: 2, ..Bounds::default() };
         [1, 2, 3].iter().for_each(|key| send(&mut registry, *key, &bounds, now));
-        let kept = [1, 2, 3].map(|key| !lock(&registry.get_or_create(key).log).is_empty());
+        let kept = [1, 2, 3].map(|key| !lock(&get_or_create(&mut registry, key).log).is_empty());
         assert_eq!(kept, [false, true, true]);
         assert_eq!(registry.events, 2);
     }
@@ -451,7 +607,9 @@ mod tests {
     fn bytes_of_all_keys_are_bounded_with_the_cost_of_each_record() {
         let (mut registry, now) = (Registry::new(false), Instant::now());
         let one = RECORD_COST + 8;
-        let bounds = Bounds { total_bytes: 2 * one, ..Bounds::default() };
+        let bounds = Bounds { total_bytes: 2 * one + 64, ..Bounds::default() };
+        // Keys with connections are not counted: those have to be there.
+        let _connected = [1, 2, 3].map(|key| join(&mut registry, key));
         [1, 2, 3].iter().for_each(|key| send(&mut registry, *key, &bounds, now));
         assert_eq!((registry.events, registry.bytes), (2, 2 * one));
     }
@@ -462,9 +620,9 @@ mod tests {
         let bounds = Bounds { history: History::none(), ..Bounds::default() };
         send(&mut registry, 7, &bounds, now);
         registry.sweep(&bounds, now + MEMORY_AGE - Duration::from_millis(1));
-        assert!(registry.get(&7).is_some(), "it is remembered where it ended");
+        assert!(get(&registry, 7).is_some(), "it is remembered where it ended");
         registry.sweep(&bounds, now + MEMORY_AGE);
-        assert!(registry.get(&7).is_none());
+        assert!(get(&registry, 7).is_none());
         assert!(registry.forgotten > Position::ZERO);
     }
 
@@ -473,7 +631,7 @@ mod tests {
         let (mut registry, now) = (Registry::new(false), Instant::now());
         let (topic, id) = join(&mut registry, 7);
         registry.leave(&topic, id, &Bounds::default(), now);
-        assert!(registry.get(&7).is_none());
+        assert!(get(&registry, 7).is_none());
         assert_eq!((registry.connections(), registry.forgotten), (0, Position::ZERO));
     }
 
@@ -483,7 +641,7 @@ mod tests {
         let (topic, _) = join(&mut registry, 7);
         send(&mut registry, 7, &Bounds::default(), now);
         registry.forget(&topic);
-        assert!(registry.get(&7).is_some_and(|known| Arc::ptr_eq(known, &topic)));
+        assert!(get(&registry, 7).is_some_and(|known| Arc::ptr_eq(&known, &topic)));
         assert_eq!((registry.events, registry.bytes), (0, 0));
     }
 
@@ -497,5 +655,44 @@ mod tests {
         assert_eq!(registry.next_sweep(&bounds, now), Some(now + age));
         let late = now + 2 * age;
         assert_eq!(registry.next_sweep(&bounds, late), Some(late + PAUSE));
+    }
+
+    #[test]
+    fn keys_that_nobody_is_connected_to_are_counted_with_what_they_keep() {
+        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let each = Topic::<u8>::COST + RECORD_COST + 8;
+        let bounds = Bounds { total_bytes: 10 * each, ..Bounds::default() };
+        (0..200).for_each(|key| send(&mut registry, key, &bounds, now));
+        assert!(registry.used() <= bounds.total_bytes, "{}", registry.used());
+        assert!(registry.events > 0 && registry.table.len() < 30, "{}", registry.table.len());
+    }
+
+    #[test]
+    fn keys_with_connections_are_listed_as_long_as_they_have_one() {
+        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let (one, other) = (join(&mut registry, 1), join(&mut registry, 1));
+        send(&mut registry, 2, &Bounds::default(), now);
+        let listed = |registry: &Registry<u8>| {
+            registry.connected().map(|topic| topic.key).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(&registry), [1]);
+        registry.leave(&one.0, one.1, &Bounds::default(), now);
+        assert_eq!(listed(&registry), [1]);
+        registry.leave(&other.0, other.1, &Bounds::default(), now);
+        assert!(listed(&registry).is_empty());
+    }
+
+    #[test]
+    fn places_of_dropped_events_are_few_and_counted() {
+        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let bounds = Bounds { history: History::events(1), ..Bounds::default() };
+        let (topic, id) = join(&mut registry, 7);
+        (0..1100).for_each(|_| send(&mut registry, 7, &bounds, now));
+        assert!(registry.beside > 0);
+        registry.leave(&topic, id, &bounds, now);
+        (0..1100).for_each(|_| send(&mut registry, 7, &bounds, now));
+        assert!((64 * 8..=128 * 8).contains(&registry.beside), "{}", registry.beside);
+        registry.forget(&topic);
+        assert_eq!((registry.beside, registry.bytes), (0, 0));
     }
 }

@@ -1,6 +1,6 @@
 //! Events of several fields.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Encoder, EventId, EventName, InvalidEvent, MAX_EVENT_BYTES, SseEvent};
 
@@ -28,6 +28,7 @@ pub struct SseEventBuilder {
     id: Option<EventId>,
     name: Option<EventName>,
     error: Option<InvalidEvent>,
+    once: Option<Arc<str>>,
 }
 
 impl SseEvent {
@@ -170,6 +171,29 @@ impl SseEventBuilder {
 
     /// Makes the event.
     ///
+    /// Stores the event once, however often it is sent to its key: for a sender that is repeated, as a durable listener is.
+    /// A second send with this key finds the first while that is in the history, or left it less than an hour ago, and is
+    /// answered with its id. Give it something of the event that caused it, such as
+    /// [`EventMeta::event_id`](crate::EventMeta::event_id).
+    ///
+    /// Only on a backplane, where events are stored; without one each send is an event.
+    ///
+    /// ```
+    /// # use sse_tower_core::{backplane::{MemoryStore, Node, NodeOptions}, Emitters, SseEvent};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let backplane = Node::open(MemoryStore::new().engine(), NodeOptions::default()).await?;
+    /// let orders: Emitters<u64> = Emitters::builder().backplane(&backplane, "orders").build();
+    /// let packed = || SseEvent::builder().data("packed").once("packed-7");
+    /// let first = orders.send(&7, packed()).await?;
+    /// let again = orders.send(&7, packed()).await?; // the listener was repeated
+    /// assert_eq!(first.id, again.id);
+    /// # Ok(()) }
+    /// ```
+    pub fn once(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.once = Some(key.into());
+        self
+    }
+
     /// # Errors
     /// The first [`InvalidEvent`] met while the fields were set, or that there is no field, or that
     /// the event is too large.
@@ -184,7 +208,12 @@ impl SseEventBuilder {
             len if len > MAX_EVENT_BYTES => {
                 Err(InvalidEvent::TooLarge { len, max: MAX_EVENT_BYTES })
             }
-            _ => Ok(SseEvent { encoder: self.encoder, id: self.id, name: self.name }),
+            _ => Ok(SseEvent {
+                encoder: self.encoder,
+                id: self.id,
+                name: self.name,
+                once: self.once.map(Box::new),
+            }),
         }
     }
 

@@ -13,7 +13,7 @@ mod name;
 #[cfg(not(feature = "json"))]
 mod without_json;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
@@ -46,6 +46,13 @@ pub struct SseEvent {
     encoder: Encoder,
     id: Option<EventId>,
     name: Option<EventName>,
+    /// What it is stored by once, where it is stored.
+    #[allow(
+        clippy::box_collection,
+        clippy::redundant_allocation,
+        reason = "rare, and errors carry events by value"
+    )]
+    once: Option<Box<Arc<str>>>,
 }
 
 impl SseEvent {
@@ -60,7 +67,7 @@ impl SseEvent {
     pub fn data(text: impl AsRef<str>) -> Self {
         let mut encoder = Encoder::default();
         encoder.lines("data", text.as_ref());
-        Self { encoder, id: None, name: None }
+        Self { encoder, id: None, name: None, once: None }
     }
 
     /// A comment: clients ignore it, proxies see that the connection lives.
@@ -72,7 +79,7 @@ impl SseEvent {
     pub fn comment(text: impl AsRef<str>) -> Self {
         let mut encoder = Encoder::default();
         encoder.lines("", text.as_ref());
-        Self { encoder, id: None, name: None }
+        Self { encoder, id: None, name: None, once: None }
     }
 
     /// The id that was set, if any. On a keyed log an event without one gets one.
@@ -85,6 +92,11 @@ impl SseEvent {
     #[must_use]
     pub fn name(&self) -> Option<&EventName> {
         self.name.as_ref()
+    }
+
+    /// By which key it is stored once.
+    pub(crate) fn once(&self) -> Option<&Arc<str>> {
+        self.once.as_deref()
     }
 
     /// The bytes of this event on the wire, the closing blank line included. Comments and `retry`
@@ -114,7 +126,7 @@ impl SseEvent {
 
     /// The event that had these fields.
     pub(crate) fn from_fields(fields: &[u8], id: Option<EventId>, name: Option<EventName>) -> Self {
-        Self { encoder: Encoder::from_bytes(fields), id, name }
+        Self { encoder: Encoder::from_bytes(fields), id, name, once: None }
     }
 
     /// How many bytes the event takes on the wire, without an id that is added later.

@@ -26,8 +26,9 @@ impl Dropped {
         Self { positions: VecDeque::new(), beyond: forgotten }
     }
 
-    pub(super) fn push(&mut self, position: Position) {
-        if self.positions.len() == DROPPED_POSITIONS
+    /// One more; and no more than `most` are remembered.
+    pub(super) fn push(&mut self, position: Position, most: usize) {
+        while self.positions.len() >= most.clamp(1, DROPPED_POSITIONS)
             && let Some(oldest) = self.positions.pop_front()
         {
             self.beyond = oldest;
@@ -35,9 +36,19 @@ impl Dropped {
         self.positions.push_back(position);
     }
 
+    /// What it takes on the heap, in bytes.
+    pub(super) fn cost(&self) -> usize {
+        self.positions.capacity() * size_of::<Position>()
+    }
+
     /// Forgets all but the newest few.
     pub(super) fn shrink(&mut self) {
-        let excess = self.positions.len().saturating_sub(RETIRED_POSITIONS);
+        self.keep(RETIRED_POSITIONS);
+    }
+
+    /// Forgets all but the newest `most`, and gives back what they took.
+    pub(super) fn keep(&mut self, most: usize) {
+        let excess = self.positions.len().saturating_sub(most);
         if let Some(beyond) = self.positions.drain(..excess).next_back() {
             self.beyond = beyond;
         }
@@ -77,7 +88,8 @@ mod tests {
 
     fn dropped(positions: impl IntoIterator<Item = u64>) -> Dropped {
         let mut dropped = Dropped::new(Position::ZERO);
-        positions.into_iter().map(Position::new).for_each(|position| dropped.push(position));
+        let all = positions.into_iter().map(Position::new);
+        all.for_each(|position| dropped.push(position, DROPPED_POSITIONS));
         dropped
     }
 

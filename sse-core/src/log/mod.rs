@@ -49,6 +49,7 @@ use bytes::Bytes;
 pub(crate) mod clock;
 mod cursor;
 mod dropped;
+mod finding;
 mod history;
 mod own_ids;
 mod position;
@@ -78,7 +79,7 @@ pub(crate) use receivers::{ReceiverCount, ReceiverCounts};
 pub(crate) use record::RECORD_COST;
 pub(crate) use record::{After, Change, Missed, Overtaken, Piece, Record, Seq, Until};
 
-use crate::sync::Arc;
+use crate::sync::{Arc, Weak};
 
 /// The frames of one key, and who reads them. Records have consecutive numbers, by which cursors
 /// count; offsets and positions only rise.
@@ -91,12 +92,15 @@ pub(crate) struct Log<T> {
     /// The position of the newest record that there ever was.
     newest: Position,
     dropped: Dropped,
+    /// What is counted of it beside its records.
+    settled: usize,
     /// What is known of the ids that the program gave, if it ever gave one.
     own_ids: Option<Box<OwnIds>>,
     completed: Option<Position>,
+    /// Who has this key for itself, where one connection is allowed.
+    holder: Option<Weak<T>>,
     /// What readers missed before they came, until they are told.
-    #[allow(clippy::box_collection, reason = "nearly always none, and a log is one for each key")]
-    missed: Option<Box<HashMap<ReaderId, Overtaken>>>,
+    missed: Option<Box<MissedBy>>,
     readers: Readers<T>,
     /// No reader reads anything before this. May be too low, never too high.
     floor: Seq,
@@ -107,6 +111,12 @@ pub(crate) struct Log<T> {
     walk: Option<Box<Walk<T>>>,
     /// Somebody looks from time to time whether the walk goes on.
     is_watched: bool,
+}
+
+/// What readers missed before they came. Few logs have any.
+#[derive(Debug, Default)]
+struct MissedBy {
+    by: HashMap<ReaderId, Overtaken>,
 }
 
 /// Frames that were joined for one reader, and that others want too.
@@ -148,8 +158,10 @@ impl<T> Log<T> {
             bytes: 0,
             newest: Position::ZERO,
             dropped: Dropped::new(forgotten),
+            settled: 0,
             own_ids: None,
             completed: None,
+            holder: None,
             missed: None,
             readers: Readers::new(),
             floor: Seq::ZERO,
@@ -206,6 +218,12 @@ impl<T> Log<T> {
         self.newest.max(self.completed.unwrap_or(Position::ZERO))
     }
 
+    /// What this log takes beside its records: before, as it was last asked, and now.
+    pub(crate) fn settle(&mut self) -> (usize, usize) {
+        let now = self.dropped.cost() + self.own_ids.as_ref().map_or(0, |known| known.cost());
+        (std::mem::replace(&mut self.settled, now), now)
+    }
+
     // Who reads.
 
     /// How many readers there are.
@@ -231,10 +249,20 @@ impl<T> Log<T> {
         self.readers.advance(id, next);
     }
 
+    /// Who has this key for itself, if anybody has.
+    pub(crate) fn holder(&self) -> Option<Arc<T>> {
+        self.holder.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// This one has it from now on.
+    pub(crate) fn hold(&mut self, holder: &Arc<T>) {
+        self.holder = Some(Arc::downgrade(holder));
+    }
+
     pub(crate) fn leave(&mut self, id: ReaderId) {
         self.joined = None;
         if let Some(missed) = &mut self.missed {
-            missed.remove(&id);
+            missed.by.remove(&id);
         }
         self.readers.leave(id);
     }

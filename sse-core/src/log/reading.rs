@@ -103,7 +103,7 @@ impl<T> Log<T> {
     /// Was this reader overtaken, or has to be told of something else that is missing?
     pub(crate) fn is_overtaken(&self, id: ReaderId) -> bool {
         self.readers.cursor(id) < self.first
-            || self.missed.as_ref().is_some_and(|missed| missed.contains_key(&id))
+            || self.missed.as_ref().is_some_and(|missed| missed.by.contains_key(&id))
     }
 
     /// A reader that has joined begins here.
@@ -111,13 +111,13 @@ impl<T> Log<T> {
         self.place(id, start.next);
         if start.missed != Missed::None {
             let missed = Overtaken { missed: start.missed, positions: start.lost };
-            self.missed.get_or_insert_default().insert(id, missed);
+            self.missed.get_or_insert_default().by.insert(id, missed);
         }
     }
 
     fn take_missed(&mut self, id: ReaderId) -> Option<Overtaken> {
-        let missed = self.missed.as_mut()?.remove(&id);
-        self.missed.take_if(|missed| missed.is_empty());
+        let missed = self.missed.as_mut()?.by.remove(&id);
+        self.missed.take_if(|missed| missed.by.is_empty());
         missed
     }
 

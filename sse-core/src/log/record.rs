@@ -90,6 +90,16 @@ pub(crate) enum After {
     Everything,
 }
 
+impl After {
+    /// After a reset a key that is `complete` says everything once more: nothing live will follow.
+    pub(crate) fn of(self, complete: bool, was_reset: bool) -> Self {
+        match self {
+            Self::Everything if complete && was_reset => Self::Nothing,
+            after => after,
+        }
+    }
+}
+
 /// Where a reader begins.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Start {

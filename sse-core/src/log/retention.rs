@@ -6,6 +6,11 @@ use tokio::time::Instant;
 
 use super::{Bounds, Change, Dropped, History, Log, Position, Record, Seq};
 
+/// Of how many dropped events a log remembers the places, for each that it has room for.
+const DROPPED_FOR_EACH: usize = 4;
+/// And of how many if it has room for few.
+const REMEMBERED: usize = 64;
+
 /// How much each append pays towards looking at every cursor.
 const CREDIT: usize = 8;
 
@@ -105,6 +110,12 @@ impl<T> Log<T> {
         self.readers.advance_all(end);
     }
 
+    /// Nobody reads any more: what was there for slow readers is given back.
+    pub(crate) fn give_back(&mut self) {
+        self.records.shrink_to(2 * self.records.len());
+        self.dropped.keep(REMEMBERED.max(self.records.capacity().saturating_mul(DROPPED_FOR_EACH)));
+    }
+
     /// Nobody reads and nothing is kept: holds on to little more than where it ended.
     pub(crate) fn shrink(&mut self) {
         self.dropped.shrink();
@@ -115,10 +126,11 @@ impl<T> Log<T> {
     /// Makes room, whoever still wants it.
     fn drop_oldest(&mut self, change: &mut Change) {
         self.joined = None;
+        let most = REMEMBERED.max(self.records.capacity().saturating_mul(DROPPED_FOR_EACH));
         if let Some(oldest) = self.records.pop_front() {
             self.first = self.first.plus(1);
             self.bytes -= oldest.cost();
-            self.dropped.push(oldest.position);
+            self.dropped.push(oldest.position, most);
             change.dropped_events += 1;
             change.dropped_bytes += oldest.cost();
             if let Some(id) = oldest.own_id {

@@ -54,7 +54,7 @@ pub(crate) fn not_sent(error: &dyn std::fmt::Display, sent_at: &std::panic::Loca
 }
 
 /// The store never heard of the end of a key, or the like.
-pub(crate) fn not_carried_out(error: &crate::backplane::BackplaneError) {
+pub(crate) fn not_carried_out(error: &dyn std::fmt::Display) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "sse_tower", "change to a key did not get to the backplane: {error}");
 }
@@ -160,7 +160,7 @@ pub(crate) fn backplane_resync() {
 }
 
 /// A topic had lost something without a word.
-pub(crate) fn backplane_lost(topic: &crate::backplane::Topic) {
+pub(crate) fn backplane_lost(topic: &dyn std::fmt::Debug) {
     #[cfg(feature = "metrics")]
     metrics::counter!(names::BACKPLANE_RESYNCS).increment(1);
     #[cfg(feature = "tracing")]
@@ -181,9 +181,9 @@ pub(crate) fn backplane_trouble(call: &'static str, error: &(dyn std::error::Err
 }
 
 /// A backplane is up, or is not.
-pub(crate) fn backplane_health(health: crate::backplane::Health) {
+pub(crate) fn backplane_health(health: &dyn std::fmt::Debug, is_ready: bool) {
     #[cfg(feature = "metrics")]
-    metrics::gauge!(names::BACKPLANE_UP).set(if health.is_ready() { 1.0 } else { 0.0 });
+    metrics::gauge!(names::BACKPLANE_UP).set(if is_ready { 1.0 } else { 0.0 });
     #[cfg(feature = "tracing")]
     tracing::info!(target: "sse_tower", ?health, "health of the backplane");
 }
@@ -242,10 +242,10 @@ pub(crate) fn durable_verdict(listener: &std::sync::Arc<str>, outcome: &'static 
     #[cfg(feature = "tracing")]
     match outcome {
         "dead" => {
-            tracing::error!(target: "sse_tower", %listener, "event is a dead letter of a durable listener")
+            tracing::error!(target: "sse_tower", %listener, "event is a dead letter of a durable listener");
         }
         "stale" => {
-            tracing::warn!(target: "sse_tower", %listener, "outcome of an attempt came too late: another process has the event, or had said so")
+            tracing::warn!(target: "sse_tower", %listener, "outcome of an attempt came too late: another process has the event, or had said so");
         }
         _ => {}
     }
@@ -278,13 +278,12 @@ pub(crate) fn durable_fenced() {
 
 /// So many events were taken from processes that died.
 pub(crate) fn durable_reaped(entries: usize) {
-    if entries == 0 {
-        return;
+    if entries > 0 {
+        #[cfg(feature = "metrics")]
+        metrics::counter!(names::DURABLE_LOST).increment(entries as u64);
+        #[cfg(feature = "tracing")]
+        tracing::warn!(target: "sse_tower", entries, "process with durable listeners died; what it had is tried again");
     }
-    #[cfg(feature = "metrics")]
-    metrics::counter!(names::DURABLE_LOST).increment(entries as u64);
-    #[cfg(feature = "tracing")]
-    tracing::warn!(target: "sse_tower", entries, "process with durable listeners died; what it had is tried again");
 }
 
 /// There is no backplane.

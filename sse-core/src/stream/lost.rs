@@ -6,24 +6,15 @@
 //! what follows each other without an event between is one `stream-gap`. Where nobody knows the place,
 //! the client is told at once and its position stays.
 
-use super::{output::Output, reader::Reader};
+use super::{
+    output::Output,
+    reader::{Lost, Reader},
+};
 use crate::{
     event::{GapReason, frame_with_id, gap},
     log::{Missed, Overtaken, Position, Source},
     observe,
 };
-
-/// Events that the client does not get.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Lost {
-    source: Source,
-    /// The cursor that they were lost to.
-    cursor: usize,
-    reason: GapReason,
-    missed: Missed,
-    /// Where the last of them stood; [`Position::ZERO`] if the client is to be told at once.
-    position: Position,
-}
 
 impl Reader {
     /// The client will be told of these.

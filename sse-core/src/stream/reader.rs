@@ -7,12 +7,12 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{lost::Lost, output::Output, timing::Timing};
+use super::{output::Output, timing::Timing};
 use crate::{
     close_reason::CloseReason,
     emitter::{Conn, Kind, Queued, STATE, TICK, never},
-    event::{EventId, KEEP_ALIVE_COMMENT, SseEvent, frame_with_id},
-    log::{Cursor, Offset, Position, Read},
+    event::{EventId, GapReason, KEEP_ALIVE_COMMENT, SseEvent, frame_with_id},
+    log::{Cursor, Missed, Offset, Position, Read, Source},
     sync::Arc,
 };
 
@@ -43,6 +43,18 @@ pub(super) struct Reader {
     /// What `conn` has, to compare without a lock.
     waker: Option<Waker>,
     timing: Option<Timing>,
+}
+
+/// Events that the client does not get.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lost {
+    pub(super) source: Source,
+    /// The cursor that they were lost to.
+    pub(super) cursor: usize,
+    pub(super) reason: GapReason,
+    pub(super) missed: Missed,
+    /// Where the last of them stood; [`Position::ZERO`] if the client is to be told at once.
+    pub(super) position: Position,
 }
 
 /// What few readers have.

@@ -11,3 +11,4 @@ mod outages;
 mod people;
 mod processes;
 mod site;
+mod transactions;

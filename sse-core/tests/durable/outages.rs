@@ -27,17 +27,13 @@ async fn a_backlog_is_not_burnt_into_dead_letters_while_everything_fails() {
         }
     });
     let here = Process::start(&MemoryStore::new(), vec![listener.into()]);
-    let t = std::time::Instant::now();
-    here.publish(0..10_000).await;
-    eprintln!("P {:?}", t.elapsed());
-    tokio::time::sleep(seconds(600)).await;
-    eprintln!("S {:?}", t.elapsed());
+    here.publish(0..2_000).await;
+    tokio::time::sleep(HOUR).await;
     let stats = here.stats("mail").await;
-    assert!(stats.dead == 0 && stats.backlog > 9_900, "{stats:?}");
+    assert!(stats.dead == 0 && stats.backlog > 1_900, "{stats:?}");
     away.store(false, Ordering::Relaxed);
     here.done("mail", 3 * HOUR).await;
-    eprintln!("D {:?}", t.elapsed());
-    assert_eq!((handled.count(), handled.repeated()), (10_000, 0));
+    assert_eq!((handled.count(), handled.repeated()), (2_000, 0));
     assert_eq!(here.stats("mail").await.dead, 0);
 }
 

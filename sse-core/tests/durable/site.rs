@@ -29,7 +29,6 @@ impl ApplicationEvent for Paid {
 pub(crate) struct Process {
     pub(crate) context: ApplicationContext,
     pub(crate) faults: NodeFaults,
-    pub(crate) node: Node,
 }
 
 impl Process {
@@ -42,7 +41,7 @@ impl Process {
         for listener in listeners {
             builder = builder.listener(listener);
         }
-        Self { context: builder.build().expect("a context"), faults, node }
+        Self { context: builder.build().expect("a context"), faults }
     }
 
     /// To the store and to everybody else it is dead.

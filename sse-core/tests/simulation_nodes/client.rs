@@ -176,7 +176,9 @@ impl Client {
             return;
         }
         let missing = self.missing(truth, epoch, from, Position::new(u64::MAX));
-        assert!(missing.is_empty(), "{who} missed {missing:?} at the end");
+        let last = &self.read[self.read.len().saturating_sub(200)..];
+        let there = self.is_connected();
+        assert!(missing.is_empty(), "{who} ({there}) missed {missing:?} at the end, after {last}");
     }
 }
 

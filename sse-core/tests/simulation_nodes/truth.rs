@@ -83,11 +83,13 @@ impl Truth {
         between.map(|(at, event)| (*at, event.clone())).collect()
     }
 
-    /// How often this was stored.
+    /// How often this was stored within one epoch: a store that lost its past has lost that it had it.
     pub(crate) fn count(&self, text: &str) -> usize {
         let heard = self.heard.lock().unwrap();
-        let events = heard.epochs.iter().flat_map(|(_, events)| events.values());
-        events.filter(|event| event.text == text).count()
+        let count = |(_, events): &(Epoch, BTreeMap<Position, Event>)| {
+            events.values().filter(|event| event.text == text).count()
+        };
+        heard.epochs.iter().map(count).max().unwrap_or(0)
     }
 }
 

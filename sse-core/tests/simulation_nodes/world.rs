@@ -55,6 +55,17 @@ struct World {
     /// Which faults this run has: each alone in some, and all together in others.
     faults: Vec<usize>,
     history: usize,
+    /// What happened, for whoever looks for a fault.
+    story: Vec<String>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("SSE_SEED").is_some() {
+            eprintln!("history {}, faults {:?}", self.history, self.faults);
+            self.story.iter().for_each(|line| eprintln!("{line}"));
+        }
+    }
 }
 
 const FAULTS: usize = 12;
@@ -79,6 +90,7 @@ pub(crate) async fn run(seed: u64, mutant: Option<Mutant>) -> String {
         mutant,
         faults,
         history,
+        story: Vec::new(),
         chance,
     };
     let nodes = 2 + world.chance.below(4);
@@ -123,15 +135,7 @@ impl World {
     }
 
     async fn step(&mut self) {
-        let what = self.chance.below(20);
-        if std::env::var("SSE_TRACE").is_ok() {
-            eprintln!(
-                "step {what}: {:?} head {:?}",
-                tokio::time::Instant::now(),
-                self.truth.head().await
-            );
-        }
-        match what {
+        match self.chance.below(20) {
             0..8 => self.send(),
             8..12 => self.dial().await,
             12..14 => {
@@ -141,7 +145,9 @@ impl World {
             14..16 => self.read().await,
             16 | 17 => {
                 let longest = [1, 50, 3_000][self.chance.below(3)];
-                sleep(Duration::from_millis(self.chance.below(longest) as u64)).await;
+                let long = self.chance.below(longest) as u64;
+                self.story.push(format!("{long} ms"));
+                sleep(Duration::from_millis(long)).await;
             }
             _ if self.faults.is_empty() => {}
             _ => {
@@ -164,9 +170,7 @@ impl World {
         } else {
             emitters.send(&(self.chance.below(KEYS.into()) as u8), text.as_str())
         };
-        if std::env::var("SSE_TRACE").is_ok() {
-            eprintln!("  {text} by {place}");
-        }
+        self.story.push(format!("{text} by {place}"));
         self.attempts.push(Attempt { text, sent });
     }
 
@@ -179,23 +183,16 @@ impl World {
         let place = self.chance.below(self.places.len());
         let client = &mut self.clients[index];
         let keys = client.keys.clone();
-        if std::env::var("SSE_TRACE").is_ok() {
-            eprintln!(
-                "  {index} {keys:?} dials {place} from {:?}, which is at {}",
-                client.last(),
-                self.places[place].emitters.position()
-            );
-        }
         let emitter = self.places[place].emitters.connect_many(keys, client.last());
+        let (keys, last) = (&client.keys, client.last());
+        self.story.push(format!("{index} {keys:?} dials {place} from {last:?} at {}", head.1));
         client.connected(place, emitter.into_stream(), head);
     }
 
     async fn read(&mut self) {
         let head = self.truth.head().await;
         let index = self.chance.below(CLIENTS);
-        if std::env::var("SSE_TRACE").is_ok() {
-            eprintln!("  read {index}");
-        }
+        self.story.push(format!("{index} reads at {}", head.1));
         self.clients[index].poll(&self.truth, head);
     }
 
@@ -203,9 +200,7 @@ impl World {
         let index = self.chance.below(self.places.len());
         let well = self.chance.one_in(2);
         let some = self.chance.below(3);
-        if std::env::var("SSE_TRACE").is_ok() {
-            eprintln!("  fault {fault} at {index} {well} {some}");
-        }
+        self.story.push(format!("fault {fault} at {index}: {well} {some}"));
         let faults = &self.places[index].faults;
         match fault {
             0 if well => faults.mend(Mend { repeat: some * 3, newest_first: some == 1 }),
@@ -225,7 +220,7 @@ impl World {
                 let epoch = Epoch::new(1_000_000 + self.chance.below(1 << 30) as u64);
                 self.store.faults().new_epoch(epoch);
             }
-            10 => self.store.faults().set_clock_back(Duration::from_secs(some as u64 * 3_600)),
+            10 => self.store.faults().set_clock_back(Duration::from_secs(some as u64 * 60)),
             11 => self.die(index, well),
             _ => {}
         }

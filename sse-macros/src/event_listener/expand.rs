@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Ident, ReturnType, Type, Visibility};
 
-use super::model::{Listener, ListenerSettings};
+use super::model::{Durable, Listener, ListenerSettings};
 use crate::tokens::{arguments_at, called_at, ends, here, located, milliseconds, without_self};
 
 impl Listener {
@@ -78,6 +78,12 @@ impl Listener {
             quote_spanned!(located(ty.span())=> ::sse_tower::__private::EventRef::#kind::<#ty>());
         let settings = self.settings.expand();
         let timetable = self.timetable.as_ref().map(|it| it.expand(id));
+        // At the parameter too: an event that cannot be stored is told so there.
+        let event = if self.settings.durable.is_some() {
+            quote_spanned!(located(ty.span())=> ::sse_tower::__private::travels::<#ty>(#event))
+        } else {
+            event
+        };
         quote! {
             ::sse_tower::__private::Declaration::new(
                 ::core::concat!(::core::module_path!(), #id),
@@ -298,7 +304,19 @@ impl ListenerSettings {
             quote!(.phase(::sse_tower::__private::Phase::#phase))
         });
         let fallback = self.fallback.then(|| quote!(.fallback()));
-        quote!(#id #order #before #after #timeout #spawn #phase #fallback)
+        let durable = self.durable.as_ref().map(Durable::expand);
+        quote!(#id #order #before #after #timeout #spawn #phase #fallback #durable)
+    }
+}
+
+impl Durable {
+    fn expand(&self) -> TokenStream {
+        let attempts = self.attempts.map(|attempts| quote!(.attempts(#attempts)));
+        let backoff = self.backoff.map(milliseconds).map(|ms| quote!(.backoff_millis(#ms)));
+        let concurrency = self.concurrency.map(|number| quote!(.concurrency(#number)));
+        let ordered = self.ordered.then(|| quote!(.ordered()));
+        let earliest = self.earliest.then(|| quote!(.earliest()));
+        quote!(.durable() #attempts #backoff #concurrency #ordered #earliest)
     }
 }
 

@@ -9,7 +9,7 @@ use super::raw::Raw;
 use super::signature::{self, Parameters};
 use crate::mistakes::Mistakes;
 use crate::options::Options;
-use crate::scheduled::Timetable;
+use crate::timetable::Timetable;
 
 /// The phases of a transaction, as they are written and as `__private::Phase` names them.
 const PHASES: &[(&str, &str)] = &[
@@ -45,6 +45,17 @@ pub(super) struct ListenerSettings {
     /// The phase's name in `__private`.
     pub(super) phase: Option<&'static str>,
     pub(super) fallback: bool,
+    pub(super) durable: Option<Durable>,
+}
+
+/// What it says of events that survive the process.
+#[derive(Debug, Default)]
+pub(super) struct Durable {
+    pub(super) attempts: Option<u32>,
+    pub(super) backoff: Option<Duration>,
+    pub(super) concurrency: Option<u32>,
+    pub(super) ordered: bool,
+    pub(super) earliest: bool,
 }
 
 impl Listener {
@@ -52,6 +63,13 @@ impl Listener {
         let asynchronous = raw.signature.asyncness.is_some();
         let settings = ListenerSettings::check(&mut raw.options, asynchronous, mistakes);
         let parameters = signature::check(&raw, mistakes)?;
+        if settings.durable.is_some() && parameters.event.is_supertype() {
+            mistakes.on(
+                &parameters.event.ty,
+                "a durable listener hears one type, whose name and form are stored; write `&MyEvent`",
+            );
+            return None;
+        }
         Some(Self {
             ident: raw.signature.ident.clone(),
             cfgs: crate::tokens::cfgs(raw.attrs).into_iter().cloned().collect(),
@@ -91,7 +109,10 @@ impl ListenerSettings {
         let fallback = options.span("fallback");
         let timeout_at = options.span("timeout");
         let spawn_at = options.span("spawn");
+        let id_at = options.span("id");
+        let durable = durable(options, id_at.is_some(), mistakes);
         let settings = Self {
+            durable,
             order: options.take_i32("order", mistakes),
             before: options.take_texts("before", "\"other_listener\"", mistakes),
             after: options.take_texts("after", "\"other_listener\"", mistakes),
@@ -123,6 +144,69 @@ impl ListenerSettings {
         }
         settings
     }
+}
+
+/// Options that only a durable listener has.
+const OF_DURABLE: &[&str] = &["attempts", "backoff", "concurrency", "ordered", "from"];
+
+/// Options that a durable listener cannot have, and why.
+const NOT_DURABLE: &[(&str, &str)] = &[
+    ("spawn", "it runs beside its publisher anyhow"),
+    ("phase", "what it hears was committed"),
+    ("fallback", "what it hears was committed"),
+    ("order", "it runs by itself, when its turn comes"),
+    ("before", "it runs by itself, when its turn comes"),
+    ("after", "it runs by itself, when its turn comes"),
+];
+
+fn durable(options: &mut Options, has_id: bool, mistakes: &mut Mistakes) -> Option<Durable> {
+    let Some(span) = options.span("durable") else {
+        for (name, span) in OF_DURABLE.iter().filter_map(|name| Some((name, options.span(name)?))) {
+            mistakes.at(
+                span,
+                format!("`{name}` is of a durable listener; add `durable`, or leave it out"),
+            );
+        }
+        for name in OF_DURABLE {
+            options.forget(name);
+        }
+        return None;
+    };
+    options.take_flag("durable", mistakes);
+    if !has_id {
+        mistakes.at(span, "a durable listener needs an id, by which the store knows it also when the function is renamed; add `id = \"mail\"`");
+    }
+    for (name, why) in NOT_DURABLE {
+        if let Some(span) = options.span(name) {
+            mistakes.at(span, format!("a durable listener has no `{name}`: {why}; leave it out"));
+        }
+    }
+    let at_least_one = |name: &str, options: &mut Options, mistakes: &mut Mistakes| {
+        let number = options.take_u32(name, mistakes)?;
+        match number.base10_parse::<u32>() {
+            Ok(0) | Err(_) => {
+                mistakes.on(number, format!("`{name}` is at least 1; write `{name} = 1`"));
+                None
+            }
+            Ok(number) => Some(number),
+        }
+    };
+    Some(Durable {
+        attempts: at_least_one("attempts", options, mistakes),
+        backoff: options.take_duration("backoff", mistakes),
+        concurrency: at_least_one("concurrency", options, mistakes),
+        ordered: options.take_flag("ordered", mistakes),
+        earliest: earliest(options, mistakes),
+    })
+}
+
+fn earliest(options: &mut Options, mistakes: &mut Mistakes) -> bool {
+    let Some(from) = options.take_text("from", "\"earliest\"", mistakes) else { return false };
+    let earliest = from.value() == "earliest";
+    if !earliest {
+        mistakes.on(&from, "a new listener begins with what is published from now on, or `from = \"earliest\"`: with what is kept");
+    }
+    earliest
 }
 
 fn condition(options: &mut Options, mistakes: &mut Mistakes) -> Option<Expr> {

@@ -10,8 +10,23 @@ pub(crate) const ATTRIBUTE: &str = "`#[event_listener]`";
 pub(crate) const NAME: &str = "event_listener";
 /// The one option of an attribute that `#[component]` has read: nothing remains to be done.
 pub(crate) const READ: &str = "__read";
-const KNOWN: &[&str] =
-    &["order", "before", "after", "condition", "spawn", "id", "timeout", "phase", "fallback"];
+const KNOWN: &[&str] = &[
+    "order",
+    "before",
+    "after",
+    "condition",
+    "spawn",
+    "id",
+    "timeout",
+    "phase",
+    "fallback",
+    "durable",
+    "attempts",
+    "backoff",
+    "concurrency",
+    "ordered",
+    "from",
+];
 
 /// What was written.
 #[derive(Debug)]

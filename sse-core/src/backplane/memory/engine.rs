@@ -2,13 +2,16 @@
 
 use std::{fmt, future::ready, sync::Arc};
 
-use super::{node::Node, store::Store};
+use super::{
+    node::Node,
+    store::{MemoryStore, Store},
+};
 use crate::backplane::{
     Answer, Batch, Engine, EngineError, EngineErrorKind, EngineFuture, Feed, FeedItem, Loaded,
     Mark, Position, Queue, Topic, Want,
 };
 
-/// One node of a [`MemoryStore`](super::MemoryStore). Every call is done when it returns; its future only brings the answer.
+/// One node of a [`MemoryStore`]. Every call is done when it returns; its future only brings the answer.
 ///
 /// The feed is called by whoever made the change, on any node, outside of all of the store's locks, one item after
 /// the other.
@@ -17,11 +20,15 @@ pub struct MemoryEngine {
     pub(super) node: Arc<Node>,
 }
 
-impl MemoryEngine {
-    pub(super) fn new(store: Arc<Store>, node: Arc<Node>) -> Self {
-        Self { store, node }
+impl MemoryStore {
+    /// One more node's engine.
+    #[must_use]
+    pub fn engine(&self) -> MemoryEngine {
+        MemoryEngine { store: self.0.clone(), node: self.0.node() }
     }
+}
 
+impl MemoryEngine {
     /// Whether a call may be made now.
     fn open(&self) -> Result<(), EngineError> {
         if !self.node.is_started() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{
     super::ledger::{MemoryRows, RowQueue},
     batches::{Batches, Seen},
-    topic::TopicLog,
+    topic::{MAX_BYTES, TopicLog},
 };
 use crate::backplane::{
     Answer, Batch, Change, EngineError, EngineErrorKind, Entry, Epoch, Loaded, MAX_RECORD_BYTES,
@@ -14,9 +14,6 @@ use crate::backplane::{
 
 /// So many topics are known; then the one that did not change longest is forgotten, as if its time were over.
 pub const MAX_TOPICS: usize = 1_048_576;
-
-/// So many bytes of bodies are kept, 256 MiB; then the topic that did not change longest is forgotten.
-pub const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// So many bytes of events wait in the queue, 256 MiB; then the oldest expire.
 pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;

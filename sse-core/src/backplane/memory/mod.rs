@@ -33,7 +33,7 @@ pub use engine::MemoryEngine;
 pub use faults::{Faults, Mend, NodeFaults, Snapshot};
 #[cfg(feature = "replicated")]
 pub(super) use log::Log;
-pub use log::{MAX_BYTES, MAX_QUEUE_BYTES, MAX_TOPICS};
+pub use log::{MAX_QUEUE_BYTES, MAX_TOPICS};
 pub use node::{MAX_FEED_BYTES, MAX_FEED_ITEMS};
 pub use store::MemoryStore;
-pub use topic::MAX_ONCE_KEYS;
+pub use topic::{MAX_BYTES, MAX_ONCE_KEYS};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{clock::Clock, engine::MemoryEngine, log::Log, node::Node};
+use super::{clock::Clock, log::Log, node::Node};
 use crate::{
     backplane::{
         Answer, Batch, EngineError, Epoch, FeedItem, Loaded, Mark, Position, Record, Topic, Want,
@@ -74,14 +74,6 @@ impl MemoryStore {
         };
         Self(Arc::new(Store { clock, inner: Mutex::new(inner) }))
     }
-
-    /// One more node's engine.
-    #[must_use]
-    pub fn engine(&self) -> MemoryEngine {
-        let mut inner = self.0.lock();
-        inner.next_node += 1;
-        MemoryEngine::new(self.0.clone(), Arc::new(Node::new(inner.next_node)))
-    }
 }
 
 impl Default for MemoryStore {
@@ -100,6 +92,13 @@ impl fmt::Debug for MemoryStore {
 impl Store {
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         lock_std(&self.inner)
+    }
+
+    /// One more node.
+    pub(super) fn node(&self) -> Arc<Node> {
+        let mut inner = self.lock();
+        inner.next_node += 1;
+        Arc::new(Node::new(inner.next_node))
     }
 
     /// Locks, for something at a time.

@@ -8,8 +8,11 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{clock::micros, log::MAX_BYTES};
+use super::clock::micros;
 use crate::backplane::{Answer, Change, Head, Keep, Position, Record, Topic, Want};
+
+/// So many bytes of bodies are kept, 256 MiB; then the topic that did not change longest is forgotten.
+pub const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// So many `once` keys of events that left its log are remembered for one topic, the newest.
 pub const MAX_ONCE_KEYS: usize = 65_536;

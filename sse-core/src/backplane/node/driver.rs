@@ -51,13 +51,15 @@ async fn round(shared: &Arc<Shared>) -> Round {
     if !follow.is_empty() {
         let topics: Vec<Topic> = follow.iter().map(|(topic, _)| topic.clone()).collect();
         if is_mutant!(shared.options(), LoadBeforeFollow) {
-            shared.with(|table, _, _| table.have_followed(follow, true));
+            shared.with(|table, _, _| table.have_followed(follow, true, None));
             load(shared).await;
             let _ = shared.engine().follow(topics).await;
             return Round::Done;
         }
-        let followed = shared.engine().follow(topics).await;
-        shared.with(|table, _, _| table.have_followed(follow, followed.is_ok()));
+        // One after the other begun, and both under way at once.
+        let (since, followed) = (shared.engine().mark(), shared.engine().follow(topics));
+        let (since, followed) = (since.await.ok(), followed.await);
+        shared.with(|table, _, _| table.have_followed(follow, followed.is_ok(), since));
         outcome = Round::Done;
         if let Err(error) = followed {
             observe::backplane_trouble("follow", &error);
@@ -70,7 +72,7 @@ async fn round(shared: &Arc<Shared>) -> Round {
         None => {}
     }
     let asking = shared.with(|table, _, _| table.take_asking());
-    if !asking.is_empty() {
+    if let Some(asking) = asking {
         let mark = shared.engine().mark().await;
         outcome = Round::Done;
         let failed = mark.as_ref().err().map(|error| observe::backplane_trouble("mark", error));

@@ -118,7 +118,8 @@ impl Monitor {
             changed
         });
         if changed {
-            observe::backplane_health(*self.health.borrow());
+            let health = *self.health.borrow();
+            observe::backplane_health(&health, health.is_ready());
         }
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Found {
     pub(crate) aside: Vec<Record>,
     /// The log had been loaded before.
     pub(crate) again: bool,
+    /// Where the store stood when it was asked to follow the topic, if it had not been before.
+    pub(crate) since: Option<super::super::Position>,
 }
 
 /// A connection whose logs are not complete yet. Called under the node's lock, at most once in all.

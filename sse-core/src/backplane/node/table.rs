@@ -1,8 +1,9 @@
 //! Which topics a node follows, and how complete its copies of them are. No tasks, no I/O; time comes in.
 //!
-//! A topic is *followed*, then *loaded*, then *live*. What the feed brings before it is live is kept aside, and what
-//! of that is newer than the load comes behind it. The reverse order, load and then follow, loses what is
-//! stored between the two.
+//! A topic is *followed*, then *loaded*, then *live*, once the feed has come as far as the load. What the feed brings
+//! before that is kept aside, and what of it is newer than the load comes behind it. The reverse order, load and then
+//! follow, loses what is stored between the two; not waiting for the feed mixes up what was sent to the key and what
+//! was sent to all.
 //!
 //! The *watermark* says how far every live topic is complete, all together. It stands still while topics that had
 //! been live are loaded again, so that whoever reads several of them never sees a later change before an earlier one.
@@ -78,6 +79,10 @@ struct Joining {
     aside_bytes: usize,
     /// Something that should be in `aside` is not.
     incomplete: bool,
+    /// How far the store was when the topic was followed.
+    since: Option<Mark>,
+    /// What was loaded, until the feed has come as far.
+    loaded: Option<Loaded>,
     waiters: Vec<u64>,
 }
 
@@ -142,6 +147,12 @@ pub(super) struct Table {
     to_unfollow: Vec<Topic>,
     to_follow: VecDeque<Copy>,
     to_load: VecDeque<Copy>,
+    /// What was loaded and waits for the feed.
+    loaded: Vec<Copy>,
+    /// The feed is to be asked how far it is, for what was loaded.
+    wants_mark: bool,
+    /// The topics that are for all keys of their owners.
+    for_all: HashMap<Owner, Topic>,
 }
 
 /// What somebody has to be told of.
@@ -174,6 +185,9 @@ impl Table {
             to_unfollow: Vec::new(),
             to_follow: VecDeque::new(),
             to_load: VecDeque::new(),
+            loaded: Vec::new(),
+            wants_mark: false,
+            for_all: HashMap::new(),
         }
     }
 
@@ -212,9 +226,13 @@ impl Table {
             entry.users += 1;
             return entry.state == State::Live;
         }
+        let sink = sink();
+        if sink.is_for_all() {
+            self.for_all.insert(owner, topic.clone());
+        }
         let entry = Entry {
             owner,
-            sink: sink(),
+            sink,
             state: State::Wanted,
             again: false,
             users: 1,
@@ -274,6 +292,9 @@ impl Table {
             self.behind -= 1;
         }
         self.aside_bytes -= entry.joining.map_or(0, |joining| joining.aside_bytes);
+        if entry.sink.is_for_all() {
+            self.for_all.remove(&owner);
+        }
         entry.sink.unfollowed();
     }
 
@@ -370,8 +391,8 @@ impl Table {
         copies
     }
 
-    /// These are followed, or could not be.
-    pub(super) fn have_followed(&mut self, copies: Vec<Copy>, done: bool) {
+    /// These are followed, or could not be. The store stood at `since` before.
+    pub(super) fn have_followed(&mut self, copies: Vec<Copy>, done: bool, since: Option<Mark>) {
         for (topic, owner) in copies {
             let Some(entry) = self.entry(&topic, owner) else { continue };
             if entry.state != State::Following {
@@ -379,6 +400,7 @@ impl Table {
             }
             if done {
                 entry.state = State::Loading;
+                entry.joining.get_or_insert_default().since = since;
                 self.to_load.push_back((topic, owner));
             } else {
                 entry.state = State::Wanted;
@@ -433,32 +455,68 @@ impl Table {
                 self.to_load.push_back((topic, owner));
                 continue;
             }
-            match self.go_live(&topic, owner, loaded, after) {
-                Some(waiters) => self.one_topic_less(waiters, &topic, owner, news, after),
-                None => {
-                    all = false;
-                    self.to_load.push_back((topic, owner));
-                }
+            if let Some(entry) = self.entry(&topic, owner)
+                && entry.state == State::Loading
+            {
+                entry.joining.get_or_insert_default().loaded = Some(loaded);
+                self.loaded.push((topic, owner));
             }
         }
-        news.work |= !self.to_load.is_empty();
+        self.go_live_all(news, after);
+        self.wants_mark = !self.loaded.is_empty();
+        news.work |= self.wants_mark || !self.to_load.is_empty();
         self.advance(after);
         all
     }
 
-    /// Puts what was loaded in its log, and what was kept aside behind it. Who waited for it; `None` if something is missing.
-    fn go_live(
-        &mut self,
-        topic: &Topic,
-        owner: Owner,
-        loaded: Loaded,
-        after: &mut After,
-    ) -> Option<Vec<u64>> {
-        let Some(entry) = self.entry(topic, owner) else { return Some(Vec::new()) };
-        if entry.state != State::Loading {
-            return Some(Vec::new());
+    /// Makes live whatever was loaded and has all that stands before it: the feed has come as far, so that what went to
+    /// all keys is here as well.
+    fn go_live_all(&mut self, news: &mut News, after: &mut After) {
+        let mut left = self.loaded.len() + 1;
+        // What is for all keys may make others ready.
+        while !self.loaded.is_empty() && self.loaded.len() < left {
+            left = self.loaded.len();
+            for (topic, owner) in std::mem::take(&mut self.loaded) {
+                if !self.is_ready(&topic, owner) {
+                    self.loaded.push((topic, owner));
+                    continue;
+                }
+                match self.go_live(&topic, owner, after) {
+                    Some(waiters) => self.one_topic_less(waiters, &topic, owner, news, after),
+                    None => {
+                        self.to_load.push_back((topic, owner));
+                        news.work = true;
+                    }
+                }
+            }
         }
+    }
+
+    fn is_ready(&mut self, topic: &Topic, owner: Owner) -> bool {
+        let (reached, options) = (self.reached, self.options);
+        let for_all = self.for_all.get(&owner).cloned();
+        let Some(entry) = self.entry(topic, owner) else { return true };
+        let loaded = entry.joining.as_ref().and_then(|joining| joining.loaded.as_ref());
+        let last = loaded.and_then(|loaded| loaded.head).map_or(Position::ZERO, |head| head.last);
+        if last > reached && !is_mutant!(options, NoMarkAfterLoad) {
+            return false;
+        }
+        if entry.sink.is_for_all() {
+            return true;
+        }
+        for_all.is_none_or(|topic| {
+            self.entry(&topic, owner).is_none_or(|entry| entry.state == State::Live)
+        })
+    }
+
+    /// Puts what was loaded in its log, and what was kept aside behind it. Who waited for it; `None` if something is missing.
+    fn go_live(&mut self, topic: &Topic, owner: Owner, after: &mut After) -> Option<Vec<u64>> {
+        let Some(entry) = self.entry(topic, owner) else { return Some(Vec::new()) };
         let mut joining = entry.joining.take().unwrap_or_default();
+        let Some(loaded) = joining.loaded.take().filter(|_| entry.state == State::Loading) else {
+            entry.joining = Some(joining);
+            return Some(Vec::new());
+        };
         let freed = std::mem::take(&mut joining.aside_bytes);
         let mut aside = std::mem::take(&mut joining.aside);
         let head = loaded.head.unwrap_or_default();
@@ -480,7 +538,9 @@ impl Table {
         }
         (entry.last, entry.newest, entry.state) = (last, newest, State::Live);
         let again = std::mem::replace(&mut entry.again, true);
-        entry.sink.load(Found { loaded, aside, again }, after);
+        let since = joining.since.filter(|since| since.epoch == loaded.epoch);
+        let since = since.map(|since| since.position);
+        entry.sink.load(Found { loaded, aside, again, since }, after);
         after.wake(&entry.sink);
         if again {
             self.behind -= 1;
@@ -512,11 +572,12 @@ impl Table {
         }
     }
 
-    /// Waiters that want a mark, which is asked for now.
-    pub(super) fn take_asking(&mut self) -> Vec<u64> {
+    /// Waiters that want a mark, which is asked for now. `None` if nobody and nothing wants one.
+    pub(super) fn take_asking(&mut self) -> Option<Vec<u64>> {
         if self.broken {
-            return Vec::new();
+            return None;
         }
+        let wanted = std::mem::take(&mut self.wants_mark);
         let mut asking = std::mem::take(&mut self.asking);
         asking.retain(|id| match self.waiting.get_mut(id) {
             Some(waiting) if waiting.barrier == Some(Barrier::Wanted) => {
@@ -525,11 +586,12 @@ impl Table {
             }
             _ => false,
         });
-        asking
+        (wanted || !asking.is_empty()).then_some(asking)
     }
 
     /// The store stands here, or did not say.
     pub(super) fn have_asked(&mut self, ids: Vec<u64>, mark: Option<Mark>, after: &mut After) {
+        self.wants_mark |= mark.is_none() && !self.loaded.is_empty();
         for id in ids {
             let Some(waiting) = self.waiting.get_mut(&id) else { continue };
             if waiting.barrier != Some(Barrier::Asked) {
@@ -577,6 +639,8 @@ impl Table {
             }
         }
         self.advance(after);
+        self.go_live_all(news, after);
+        self.advance(after);
     }
 
     pub(super) fn mark(&mut self, mark: Mark, news: &mut News, after: &mut After) {
@@ -585,6 +649,8 @@ impl Table {
         }
         self.enter(mark.epoch, news, after);
         self.reached = self.reached.max(mark.position);
+        self.advance(after);
+        self.go_live_all(news, after);
         self.advance(after);
     }
 
@@ -635,9 +701,11 @@ impl Table {
                 joining.aside = Vec::new();
                 joining.aside_bytes = 0;
                 joining.incomplete = false;
+                joining.loaded = None;
             }
         }
         self.to_load.clear();
+        self.loaded.clear();
     }
 
     fn load_all(&mut self) {

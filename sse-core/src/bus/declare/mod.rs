@@ -19,6 +19,7 @@
 
 mod closures;
 mod event_ref;
+mod form;
 mod inject;
 mod listener;
 mod output;
@@ -26,6 +27,7 @@ mod publisher;
 mod subscription;
 
 pub use event_ref::EventRef;
+pub use form::{Form, JsonIfSerde, NoJson, WithForm, json, travels};
 pub use inject::{Binder, Inject, here};
 pub use listener::{Declaration, Listener, ListenerBuilder};
 pub use output::{IntoListenerError, ListenerOutput};

@@ -1,15 +1,7 @@
-//! How an event is written for other processes, and how every version of it is read.
+//! How an event is written for other processes, and how an older form of it is.
 
-use std::fmt;
-
-use super::{
-    event_type::{ApplicationEvent, describe},
-    name::EventDescription,
-};
+use super::name::EventDescription;
 use crate::boxed::BoxError;
-
-/// The version of a type of which none is said.
-pub(crate) const FIRST_VERSION: u32 = 1;
 
 /// Writing and reading events of one type.
 pub(crate) struct Codec<E> {
@@ -25,109 +17,12 @@ impl<E> Clone for Codec<E> {
 
 impl<E> Copy for Codec<E> {}
 
-type Read<E> = dyn Fn(u32, &[u8]) -> Result<E, BoxError> + Send + Sync;
+pub(super) type Read<E> = dyn Fn(u32, &[u8]) -> Result<E, BoxError> + Send + Sync;
 
 /// From an older form to `E`. Nothing of the older type is asked before it is needed: two types that name each other
 /// would ask for ever.
 pub(crate) struct Upcast<E> {
-    describe: fn() -> EventDescription,
-    versions: fn() -> Vec<u32>,
-    read: Box<Read<E>>,
-}
-
-impl<E> Upcast<E> {
-    pub(crate) fn new<Old: ApplicationEvent>(
-        upcast: impl Fn(Old) -> E + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            describe: describe::<Old>,
-            versions: || Reader::<Old>::of().map(|old| old.versions()).unwrap_or_default(),
-            read: Box::new(move |version, body| {
-                let old = Reader::<Old>::of().ok_or("its older form cannot be read")?;
-                old.read(version, body).map(&upcast)
-            }),
-        }
-    }
-}
-
-/// Reads every version of `E` that this program knows.
-pub(crate) struct Reader<E> {
-    pub(crate) name: &'static str,
-    version: u32,
-    codec: Codec<E>,
-    upcasts: Vec<Upcast<E>>,
-}
-
-impl<E: ApplicationEvent> Reader<E> {
-    /// `None` for a type that does not travel: without a name, or without a form.
-    pub(crate) fn of() -> Option<Self> {
-        let event_type = E::event_type();
-        let description = event_type.description;
-        let version = description.wire_version();
-        let mut upcasts = event_type.upcasts;
-        // What is not older than what it is made into is a mistake, which `fault` names; here it would go round for ever.
-        upcasts.retain(|it| (it.describe)().wire_version() < version);
-        Some(Self { name: description.name?, version, codec: event_type.codec?, upcasts })
-    }
-
-    /// The versions that can be read, newest first.
-    pub(crate) fn versions(&self) -> Vec<u32> {
-        let older = self.upcasts.iter().flat_map(|it| (it.versions)());
-        let mut versions: Vec<u32> = std::iter::once(self.version).chain(older).collect();
-        versions.sort_unstable_by(|a, b| b.cmp(a));
-        versions.dedup();
-        versions
-    }
-
-    pub(crate) fn read(&self, version: u32, body: &[u8]) -> Result<E, BoxError> {
-        if version == self.version {
-            return (self.codec.decode)(body);
-        }
-        match self.upcasts.iter().find(|it| (it.versions)().contains(&version)) {
-            Some(upcast) => (upcast.read)(version, body),
-            None => Err(format!("version {version} of `{}` cannot be read", self.name).into()),
-        }
-    }
-}
-
-impl<E> fmt::Debug for Reader<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reader({} v{})", self.name, self.version)
-    }
-}
-
-/// What is wrong with what is said of how `E` travels, as the rest of a sentence.
-pub(crate) fn fault<E: ApplicationEvent>() -> Option<String> {
-    let event_type = E::event_type();
-    let description = event_type.description;
-    if description.travels_by_itself() && description.name.is_none() {
-        return Some("is to leave its process and has no name; add `name = \"..\"`".to_owned());
-    }
-    if description.travels_by_itself() && event_type.codec.is_none() {
-        return Some(
-            "is to leave its process and has no form; derive `Serialize` and `Deserialize`, and say `.json()`"
-                .to_owned(),
-        );
-    }
-    let version = description.wire_version();
-    let mut seen = Vec::new();
-    for old in event_type.upcasts.iter().map(|it| (it.describe)()) {
-        let from = old.wire_version();
-        if old.name != description.name {
-            return Some(format!(
-                "is upcast from `{}`, which is another event; give it the same `name`",
-                old.label()
-            ));
-        }
-        if from.checked_add(1) != Some(version) {
-            return Some(format!(
-                "of version {version} is upcast from version {from}; upcast from the version before it, which may be upcast in turn"
-            ));
-        }
-        if seen.contains(&from) {
-            return Some(format!("is upcast from version {from} twice; keep one of the two"));
-        }
-        seen.push(from);
-    }
-    None
+    pub(super) describe: fn() -> EventDescription,
+    pub(super) versions: fn() -> Vec<u32>,
+    pub(super) read: Box<Read<E>>,
 }

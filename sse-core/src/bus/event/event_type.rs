@@ -144,38 +144,6 @@ impl<E: ApplicationEvent> EventType<E> {
         self
     }
 
-    /// Reads events of the version before, which `Old` is: an event type of the same name, with a form of its own.
-    /// `Old` may be upcast in turn.
-    ///
-    /// ```
-    /// # use sse_tower_core::{ApplicationEvent, EventType};
-    /// use serde::{Deserialize, Serialize};
-    ///
-    /// #[derive(Serialize, Deserialize)]
-    /// struct PaidV1 { amount: u64 }
-    /// #[derive(Serialize, Deserialize)]
-    /// struct Paid { cents: u64 }
-    ///
-    /// impl ApplicationEvent for PaidV1 {
-    ///     fn event_type() -> EventType<Self> {
-    ///         EventType::new().name("paid").version(1).json()
-    ///     }
-    /// }
-    /// impl ApplicationEvent for Paid {
-    ///     fn event_type() -> EventType<Self> {
-    ///         EventType::new().name("paid").version(2).json().upcast(|old: PaidV1| Paid { cents: old.amount * 100 })
-    ///     }
-    /// }
-    /// ```
-    #[must_use]
-    pub fn upcast<Old: ApplicationEvent>(
-        mut self,
-        upcast: impl Fn(Old) -> E + Send + Sync + 'static,
-    ) -> Self {
-        self.upcasts.push(Upcast::new(upcast));
-        self
-    }
-
     /// It is no mistake if nobody listens: such events are not counted as unheard.
     ///
     /// ```

@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{
-    codec::fault,
     event_type::{ApplicationEvent, describe},
     name::{EventDescription, short_name},
+    reader::fault,
 };
 
 /// An event type, or a trait object that events are declared to have. Pure data: what makes a plan for

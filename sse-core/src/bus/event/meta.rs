@@ -141,7 +141,7 @@ impl EventMeta {
     #[must_use]
     pub fn event_id(&self) -> EventUid {
         match self.journey.id {
-            0 => EventUid::of_publication(self.event_id),
+            0 => EventUid::of_publication(self.event_id.get()),
             id => EventUid::new(id),
         }
     }

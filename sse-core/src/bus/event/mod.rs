@@ -15,13 +15,15 @@ mod event_type;
 mod key;
 mod meta;
 mod name;
+mod reader;
 mod uid;
 
-pub(crate) use codec::{Codec, Reader};
+pub(crate) use codec::Codec;
 pub use event_type::{ApplicationEvent, EventType};
 pub(crate) use event_type::{Supertype, describe};
 pub(crate) use key::EventKey;
 pub(crate) use meta::{Durable, Journey};
 pub use meta::{EventMeta, EventOrigin, PublicationId};
 pub(crate) use name::{EventDescription, readable_name, short_name};
+pub(crate) use reader::Reader;
 pub use uid::EventUid;

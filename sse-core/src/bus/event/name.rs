@@ -1,6 +1,7 @@
 //! What an event type is called, and what else is said of it: plain data.
 
-use super::codec::FIRST_VERSION;
+/// The version of a type of which none is said.
+const FIRST_VERSION: u32 = 1;
 
 /// The part of an `EventType` that does not depend on the type.
 #[derive(Clone, Copy, Debug)]

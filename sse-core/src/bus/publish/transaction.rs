@@ -102,6 +102,11 @@ impl<E: ApplicationEvent> Waiting for WaitingEvent<E> {
     fn publish(&self, bus: &Bus, stage: Stage) -> BoxFuture<Counts> {
         let event = MaybeShared::Shared(Arc::clone(&self.event));
         let departure = self.stored.get().map_or(Departure::IfWanted, |id| Departure::Done(*id));
+        if let (Stage::Commit, Departure::Done(_), Some(carrier)) =
+            (stage, departure, bus.carrier())
+        {
+            carrier.has_committed();
+        }
         let mut publication =
             publish_held(bus, event, self.id, self.published_at, stage, departure);
         Box::pin(poll_fn(move |cx| publication.poll_counts(cx)))
@@ -111,8 +116,7 @@ impl<E: ApplicationEvent> Waiting for WaitingEvent<E> {
         if self.stored.get().is_some() {
             return None;
         }
-        let packed = bus.with_plan_cell::<E, _>(|cell| pack(bus, cell, &self.event).map(|it| it.1));
-        packed
+        bus.with_plan_cell::<E, _>(|cell| Some(pack(bus, cell, &self.event)?.1))
     }
 
     fn is_stored(&self, id: EventUid) {

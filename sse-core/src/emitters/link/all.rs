@@ -122,11 +122,10 @@ impl<K: Key> Sink for AllSink<K> {
 
     fn wake(&self) {
         let Some(hub) = self.hub.upgrade() else { return };
-        let topics: Vec<_> = lock(&hub.registry).topics().map(Arc::clone).collect();
-        for topic in topics {
+        hub.for_connected(|topic| {
             let readers = lock(&topic.log).snapshot();
-            wake_readers(&topic, readers);
-        }
+            wake_readers(topic, readers);
+        });
     }
 }
 
@@ -150,7 +149,7 @@ impl<K: Key> Hub<K> {
         let Some(link) = &self.link else { return false };
         let Change::Event { body, .. } = record.change else { return false };
         let now = Instant::now();
-        let mut registry = lock(&self.registry);
+        let mut registry = self.registry();
         {
             let mut announcements = lock_std(&link.announcements);
             if record.position <= announcements.newest {

@@ -13,7 +13,7 @@ use super::{
     Link, body, keep,
 };
 use crate::{
-    backplane::{Answer, BackplaneError, Change, Entry, Topic, TopicTooLong},
+    backplane::{Answer, BackplaneError, Change, Entry, MAX_RECORD_BYTES, Topic, TopicTooLong},
     close_reason::CloseReason,
     emitter::SendError,
     event::{EventId, SseEvent},
@@ -121,10 +121,25 @@ impl<K: Key> Hub<K> {
             sent_at,
             answer: Some(answer),
         };
-        let change = Change::Event { body, once: None };
+        let change = Change::Event { body, once: event.once().cloned() };
         let entry = Entry { topic, change, keep: keep(self.bounds()) };
         link.node().store(entry, false, Box::new(move |outcome| unanswered.answer(outcome)));
         Sent::waits(outcome)
+    }
+
+    /// An event as it is stored.
+    pub(in crate::emitters) fn entry(
+        &self,
+        link: &Link<K>,
+        key: &K,
+        event: &SseEvent,
+    ) -> Result<Entry, BackplaneError> {
+        let (topic, body) = (link.name(key)?, body::encode(event));
+        if body.len() > MAX_RECORD_BYTES {
+            return Err(BackplaneError::TooLarge(body.len()));
+        }
+        let change = Change::Event { body, once: event.once().cloned() };
+        Ok(Entry { topic, change, keep: keep(self.bounds()) })
     }
 
     /// A change that is carried out like a send, and waits for the store as long as it takes.
@@ -143,14 +158,12 @@ impl<K: Key> Hub<K> {
     }
 
     fn receivers(&self, key: &K) -> usize {
-        lock(&self.registry).get(key).map_or(0, |topic| topic.receivers())
+        self.find(key).map_or(0, |topic| topic.receivers())
     }
 
     fn all_receivers(&self) -> usize {
-        let registry = lock(&self.registry);
-        let snapshots: Vec<_> =
-            registry.topics().map(|topic| lock(&topic.log).snapshot()).collect();
-        drop(registry);
+        let mut snapshots = Vec::new();
+        self.for_connected(|topic| snapshots.push(lock(&topic.log).snapshot()));
         let open = snapshots.iter().flat_map(Snapshot::iter).filter(|conn| conn.is_open());
         open.map(Arc::as_ptr).collect::<HashSet<_>>().len()
     }

@@ -53,7 +53,7 @@ impl<K: Key> KeySink<K> {
     /// Does something with the log, unless the emitters are gone.
     fn fill(&self, after: &mut After, fill: impl FnOnce(&mut Filling<'_, K>)) {
         let (Some(hub), Some(link)) = (self.hub.upgrade(), &self.topic.link) else { return };
-        let mut registry = lock(&hub.registry);
+        let mut registry = hub.registry();
         let now = Instant::now();
         let topic = &self.topic;
         fill(&mut Filling { hub: &hub, registry: &mut registry, topic, link, now, after });
@@ -100,7 +100,7 @@ impl<K: Key> Sink for KeySink<K> {
 
     fn unfollowed(&self) {
         if let Some(hub) = self.hub.upgrade() {
-            lock(&hub.registry).discard(&self.topic);
+            hub.registry().discard(&self.topic);
         }
     }
 
@@ -112,7 +112,7 @@ impl<K: Key> Sink for KeySink<K> {
 
 impl<K: Key> Filling<'_, K> {
     fn load(&mut self, found: Found) {
-        let Found { loaded, aside, again } = found;
+        let Found { loaded, aside, again, .. } = found;
         let head = loaded.head.unwrap_or_default();
         let oldest = loaded.records.first();
         // Everything between this and the first that is here was dropped, or never came.

@@ -152,7 +152,7 @@ struct Waiting<K: Key> {
 
 impl<K: Key> Waiter for Waiting<K> {
     fn plan(&self, after: &mut After) {
-        let mut registry = lock(&self.hub.registry);
+        let registry = self.hub.registry();
         // Of another epoch everything came later.
         let same_epoch = self.epoch == self.hub.epoch();
         let mut since = Vec::with_capacity(self.seats.len());
@@ -165,7 +165,7 @@ impl<K: Key> Waiter for Waiting<K> {
             return;
         }
         let now = Instant::now();
-        let opening = self.hub.plan(&mut registry, &self.seats, &self.last, &since, now);
+        let opening = self.hub.plan(&self.seats, &self.last, &since, now);
         drop(registry);
         self.gate.start.store(opening.start.get(), Ordering::Release);
         let (hub, conn, gate) =
@@ -202,19 +202,41 @@ impl<K: Key> Hub<K> {
             };
             named.push((key, name));
         }
+        // A key may be forgotten between the look for it and the lock: then it is looked for again.
+        while !self.attach_named(link, conn, &named, last) {}
+    }
+
+    /// Says whether all keys were still there.
+    fn attach_named(
+        self: &Arc<Self>,
+        link: &Link<K>,
+        conn: &Arc<Conn>,
+        named: &[(K, backplane::Topic)],
+        last: &LastEventId,
+    ) -> bool {
+        let topic = |(key, name): &(K, backplane::Topic)| {
+            let of_topic = || Some(Box::new(super::TopicLink::new(name.clone())));
+            (self.find_or_link(key, of_topic), name.clone())
+        };
+        let mut named: Vec<_> = named.iter().map(topic).collect();
+        let mut were_there = true;
+        let mut in_vain = Vec::new();
         link.node().shared().join(|joining| {
-            let mut registry = lock(&self.registry);
+            let mut registry = self.registry();
             let now = Instant::now();
             if conn.has_followed() {
-                named.retain(|(key, _)| !Self::follows(&registry, conn, key));
+                named.retain(|((topic, _), _)| !Self::follows(conn, topic));
             }
-            if named.is_empty() || !conn.is_open() {
+            were_there = named.iter().all(|((topic, _), _)| registry.is_current(topic));
+            if named.is_empty() || !conn.is_open() || !were_there {
+                in_vain.extend(named.drain(..).map(|(topic, _)| topic));
                 return;
             }
             registry.sweep(self.bounds(), now);
             let mut replaced = Vec::new();
-            let keys = named.iter().map(|(key, _)| key);
-            if !self.is_admitted(&registry, keys, &mut replaced) {
+            let topics = named.iter().map(|((topic, _), _)| &**topic);
+            if !self.is_admitted(topics, &mut replaced) {
+                in_vain.extend(named.drain(..).map(|(topic, _)| topic));
                 let (conn, last) = (Arc::clone(conn), last.clone());
                 joining.after.then(move || refuse(&conn, &last, Some(come_back())));
                 return;
@@ -223,9 +245,7 @@ impl<K: Key> Hub<K> {
             let mut waits = self.is_suspicious(last);
             let mut seats = Vec::with_capacity(named.len());
             let mut names = Vec::with_capacity(named.len());
-            for (key, name) in named {
-                let of_topic = || Some(Box::new(super::TopicLink::new(name.clone())));
-                let topic = registry.get_or_link(key, of_topic);
+            for ((topic, _), name) in named.drain(..) {
                 let sink = || {
                     Arc::new(super::sink::KeySink::new(Arc::downgrade(self), Arc::clone(&topic)))
                         as _
@@ -234,9 +254,12 @@ impl<K: Key> Hub<K> {
                 let id = {
                     let mut log = lock(&topic.log);
                     let end = log.end();
+                    if self.config.one_per_key.is_some() {
+                        log.hold(conn);
+                    }
                     log.join(Arc::clone(conn), end)
                 };
-                registry.joined();
+                registry.joined(&topic);
                 if self.config.one_per_key.is_some() {
                     self.claim(&topic, conn, joining.after);
                 }
@@ -249,7 +272,7 @@ impl<K: Key> Hub<K> {
             if waits {
                 self.wait(link, joining, conn, seats, &names, last, known);
             } else {
-                let mut opening = self.plan(&mut registry, &seats, last, &[], now);
+                let mut opening = self.plan(&seats, last, &[], now);
                 for Seat { topic, id } in seats {
                     let (count, start) = (Arc::clone(&topic) as _, opening.start);
                     let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
@@ -265,6 +288,8 @@ impl<K: Key> Hub<K> {
                 joining.after.then(move || hub.evict(&evicted));
             }
         });
+        self.let_go(&in_vain);
+        were_there
     }
 
     /// Has this client seen what this node has not, or does it name an epoch that this node does not know? Then

@@ -4,8 +4,6 @@ mod keys;
 mod stored;
 mod trim;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::{
@@ -301,10 +299,6 @@ fn newest(rows: &impl ReadRows, topic: &TopicRow, want: &Want) -> Result<Vec<Rec
     }
     records.reverse();
     Ok(records)
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl<R> std::fmt::Debug for RowLog<'_, R> {

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::micros;
 use crate::backplane::{
     Answer, Change, EngineError, Epoch, Head, Keep, Mark, Position, Record, Topic,
     ledger::codec::{Reader, Writer, unreadable},
@@ -194,4 +193,9 @@ impl BatchRow {
         };
         Ok(Self { number, stored, answers: (0..answers).map(answer).collect::<Result<_, _>>()? })
     }
+}
+
+/// A duration in microseconds; the longest there is for one that is longer.
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    RowLog, keys, micros,
-    stored::{Event, TopicRow},
+    RowLog, keys,
+    stored::{Event, TopicRow, micros},
 };
 use crate::backplane::{
     EngineError, Position, Topic,

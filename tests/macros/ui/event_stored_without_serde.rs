@@ -1,7 +1,7 @@
 use sse_tower::ApplicationEvent;
 
 #[derive(ApplicationEvent)]
-#[event(name = "order.shipped", broadcast, queue = "mail")]
+#[event(name = "order.shipped", stored)]
 struct Shipped;
 
 fn main() {}

@@ -1,7 +1,7 @@
 use sse_tower::ApplicationEvent;
 
 #[derive(ApplicationEvent)]
-#[event(queue = "")]
+#[event(name = "order.shipped", queue = "mail")]
 struct Shipped;
 
 fn main() {}
