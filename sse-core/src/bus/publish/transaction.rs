@@ -116,8 +116,7 @@ impl<E: ApplicationEvent> Waiting for WaitingEvent<E> {
         if self.stored.get().is_some() {
             return None;
         }
-        let packed = bus.with_plan_cell::<E, _>(|cell| pack(bus, cell, &self.event).map(|it| it.1));
-        packed
+        bus.with_plan_cell::<E, _>(|cell| Some(pack(bus, cell, &self.event)?.1))
     }
 
     fn is_stored(&self, id: EventUid) {
