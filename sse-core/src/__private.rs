@@ -32,3 +32,6 @@ pub use crate::{
     bus::tap::{Tap, Tapped, event_label},
     context::tap,
 };
+
+#[cfg(all(feature = "json", feature = "test-util"))]
+pub use crate::context::settle_durable;

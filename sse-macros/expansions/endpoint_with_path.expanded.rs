@@ -3,32 +3,35 @@ async fn orders(
     State(app): State<AppState>,
     desk: Component<Desk>,
 ) -> SseEmitter {
-    ::sse_tower::__private::Configure::configure(
-        async move {
-            #[allow(
-                unreachable_code,
-                clippy::diverging_sub_expression,
-                clippy::empty_loop,
-                clippy::let_unit_value,
-                clippy::needless_return
-            )]
-            if false {
-                let __expected: SseEmitter = loop {};
-                return __expected;
-            }
-            desk.open(app, id)
-        }
-            .await,
-        &const {
-            ::sse_tower::__private::EndpointOptions {
-                timeout: ::core::option::Option::Some(
-                    ::core::time::Duration::from_millis(300000u64),
-                ),
-                keep_alive: ::core::option::Option::None,
-                retry: ::core::option::Option::None,
-            }
-        },
-    )
+    ::sse_tower::__private::decided(
+            ::sse_tower::__private::Configure::configure(
+                async move {
+                    #[allow(
+                        unreachable_code,
+                        clippy::diverging_sub_expression,
+                        clippy::empty_loop,
+                        clippy::let_unit_value,
+                        clippy::needless_return
+                    )]
+                    if false {
+                        let __expected: SseEmitter = loop {};
+                        return __expected;
+                    }
+                    desk.open(app, id)
+                }
+                    .await,
+                &const {
+                    ::sse_tower::__private::EndpointOptions {
+                        timeout: ::core::option::Option::Some(
+                            ::core::time::Duration::from_millis(300000u64),
+                        ),
+                        keep_alive: ::core::option::Option::None,
+                        retry: ::core::option::Option::None,
+                    }
+                },
+            ),
+        )
+        .await
 }
 ::sse_tower::__private::submit! {
     ::sse_tower::__private::EndpointInfo::new("GET",

@@ -4,7 +4,9 @@
     version = 2,
     as = ["dyn Auditable",
     "dyn Billable + Send"],
-    broadcast
+    broadcast,
+    stored,
+    upcast = from_v1
 )]
 enum PayCompleted {
     ByCard { amount: u64 },
@@ -13,12 +15,16 @@ enum PayCompleted {
 #[automatically_derived]
 impl ::sse_tower::__private::ApplicationEvent for PayCompleted {
     fn event_type() -> ::sse_tower::__private::EventType<Self> {
-        ::sse_tower::__private::EventType::new()
-            .name("pay.completed")
-            .version(2)
-            .broadcast()
-            .supertype::<dyn Auditable>(|__event| __event, |__event| __event)
-            .supertype::<dyn Billable + Send>(|__event| __event, |__event| __event)
+        ::sse_tower::__private::json(
+            ::sse_tower::__private::EventType::new()
+                .name("pay.completed")
+                .version(2)
+                .broadcast()
+                .stored()
+                .upcast(from_v1)
+                .supertype::<dyn Auditable>(|__event| __event, |__event| __event)
+                .supertype::<dyn Billable + Send>(|__event| __event, |__event| __event),
+        )
     }
 }
 ::sse_tower::__private::submit! {

@@ -8,6 +8,7 @@
 //! | how a server with open streams ends | [`shutdown`] |
 //! | what nginx and others do to streams; HTTP/2; six connections | [`proxies`] |
 //! | what more than one process means | [`nodes`] |
+//! | events for every process, and listeners that survive one | [`durable`] |
 //! | what is said against event buses, and what this one does about it | [`bus`] |
 //! | what a name in Spring is called here, and what differs | [`spring`] |
 
@@ -27,6 +28,9 @@ pub mod proxies {}
 
 #[doc = include_str!("../docs/nodes.md")]
 pub mod nodes {}
+
+#[doc = include_str!("../docs/durable.md")]
+pub mod durable {}
 
 #[doc = include_str!("../docs/bus.md")]
 pub mod bus {}

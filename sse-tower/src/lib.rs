@@ -211,11 +211,22 @@ pub use sse_tower_core::{
 
 // Application events.
 pub use sse_tower_core::{
-    ApplicationEvent, EventMeta, EventType, Failure, Inject, IntoListenerError, Listener,
-    ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked, ListenerTimedOut,
-    MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase,
-    Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement, Transaction,
-    TransactionFull, TransactionNeeded,
+    ApplicationEvent, EventMeta, EventOrigin, EventType, EventUid, Failure, Inject,
+    IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked,
+    ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS,
+    Outcome, Phase, Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement,
+    Transaction, TransactionFull, TransactionNeeded,
+};
+
+// Events that leave the process.
+#[cfg(feature = "json")]
+pub use sse_tower_core::{
+    BroadcastGap, DeadLetters, DurableError, Letter, Listeners, MAX_PENDING_BROADCAST_BYTES,
+    MAX_PENDING_BROADCASTS,
+};
+pub use sse_tower_core::{
+    DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT, DeadReason,
+    ListenerState, ListenerStats,
 };
 
 // By the clock.

@@ -171,3 +171,34 @@ async fn a_listener_that_never_ends_does_not_hang_a_test() {
     let unmet = unmet.within(Duration::from_secs(60)).result().await.unwrap_err();
     assert!(matches!(unmet.cause(), Cause::TooLate(_)), "{unmet}");
 }
+
+#[derive(serde::Serialize, serde::Deserialize, ApplicationEvent)]
+#[event(name = "kit.ordered")]
+struct Ordered {
+    number: u64,
+}
+
+#[derive(ApplicationEvent)]
+struct Mailed {
+    number: u64,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_an_hour_is_expected_in_a_moment() {
+    let mail = Listener::on_with_meta(|it: &Ordered, meta: sse_tower::EventMeta| {
+        if meta.attempt() == 1 {
+            Err("mail server is away")
+        } else {
+            Ok(Mailed { number: it.number })
+        }
+    });
+    let mail = mail.durable().id("mail").backoff(Duration::from_secs(3_600));
+    let context = ApplicationContext::bare().listener(mail).build().unwrap();
+    let began = tokio::time::Instant::now();
+    let mailed = publish(&context, Ordered { number: 7 })
+        .then_expect::<Mailed>()
+        .within(Duration::from_secs(7_200))
+        .await;
+    assert_eq!(mailed.number, 7);
+    assert!(began.elapsed().as_secs() >= 2_700, "{:?}", began.elapsed());
+}

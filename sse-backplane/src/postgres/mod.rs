@@ -212,6 +212,10 @@ impl Postgres {
 }
 
 impl Engine for Postgres {
+    fn namespace(&self) -> &str {
+        self.shared.names.namespace()
+    }
+
     fn start(&self, feed: Feed) -> EngineFuture<'_, Mark> {
         Box::pin(self.begin(feed))
     }

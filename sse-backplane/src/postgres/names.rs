@@ -37,6 +37,12 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// The namespace itself.
+    pub(super) fn namespace(&self) -> &str {
+        let name = self.schema.strip_prefix("\"sse_").and_then(|name| name.strip_suffix('"'));
+        name.unwrap_or("sse")
+    }
+
     pub(super) fn new(namespace: &str) -> Result<Self, EngineError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
         if namespace.is_empty()

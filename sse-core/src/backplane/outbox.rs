@@ -9,7 +9,7 @@ use crate::boxed::BoxError;
 /// transaction that is not its own. Programs never name it; it is inferred from the transaction.
 ///
 /// ```
-/// use sse_tower_core::backplane::{EngineFuture, Entry, StoreIn};
+/// # use sse_tower_core::backplane::{EngineFuture, Entry, StoreIn};
 ///
 /// struct Paper; // a driver
 /// struct Sheet(Vec<String>); // its transaction

@@ -96,7 +96,7 @@ pub enum Applied {
 /// Everything that a store knows.
 ///
 /// ```
-/// use sse_tower_core::backplane::{Epoch, Position, replicated::{Applied, Command, ReplicatedStore}};
+/// # use sse_tower_core::backplane::{Epoch, Position, replicated::{Applied, Command, ReplicatedStore}};
 ///
 /// let mut store = ReplicatedStore::new(Epoch::new(7));
 /// let renew = Command::Renew { from: Epoch::new(7), to: Epoch::new(8) };

@@ -52,3 +52,32 @@ impl ApplicationContext {
         Some(Arc::clone(courier.shared()))
     }
 }
+
+/// Feature `test-util`: waits until nothing is left to do for the durable listeners of this context, other attempts that
+/// are due later among it. What is paused or dead is nothing to do.
+#[cfg(feature = "test-util")]
+pub async fn settle_durable(context: &ApplicationContext) -> Result<(), crate::DurableError> {
+    use std::time::Duration;
+
+    use crate::backplane::ListenerState;
+
+    let nodes = context.bus().nodes().iter();
+    let own: Vec<&str> =
+        nodes.filter(|it| it.profile.durable.is_some()).filter_map(|it| it.profile.id).collect();
+    let mut pause = Duration::from_millis(1);
+    while !own.is_empty() {
+        context.settled().await;
+        let stats = context.listeners().await?;
+        let busy = stats.iter().any(|it| {
+            own.contains(&&*it.listener)
+                && it.state == ListenerState::Active
+                && it.backlog + it.waiting + it.running > 0
+        });
+        if !busy {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(60));
+    }
+    Ok(())
+}

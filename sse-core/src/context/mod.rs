@@ -41,6 +41,8 @@ mod wiring;
 
 pub use application_context::ApplicationContext;
 pub use builder::ContextBuilder;
+#[cfg(all(feature = "json", feature = "test-util"))]
+pub use durable::settle_durable;
 pub use lifecycle::{ContextClosed, ContextDraining, ContextStarted};
 pub use linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener};
 #[cfg(feature = "test-util")]

@@ -19,6 +19,7 @@ use crate::{
         carrier::Arrival,
         event::{ApplicationEvent, EventType},
         publish::{Arrivals, Kinds, publish},
+        tasks::InFlight,
     },
     observe,
     sync::lock_std as lock,
@@ -211,7 +212,7 @@ async fn deliver(shared: &Shared, broadcasts: &Broadcasts, known: &Known) {
             };
             // Asynchronous listeners go on beside those of the next: up to a bound.
             let Ok(place) = Arc::clone(&running).acquire_owned().await else { return };
-            let in_flight = crate::bus::tasks::InFlight::new(bus.tasks());
+            let in_flight = InFlight::new(bus.tasks());
             bus.tasks().hand_over(Box::pin(async move {
                 // Failures are in the log.
                 drop(run.await);

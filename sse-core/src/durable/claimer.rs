@@ -13,14 +13,14 @@ use tokio::time::Instant;
 
 use super::{
     attempt::{Outcome, attempt},
+    envelope,
     lease::{Hold, Life},
     shared::Shared,
     worker::{Held, Worker},
 };
 use crate::{
     backplane::{Claimed, Delivery, EngineError, EngineErrorKind, Fence, NodeId, Queue, Verdict},
-    bus::{carrier::Arrival, tasks::InFlight},
-    durable::envelope,
+    bus::{carrier::Arrival, event::EventUid, tasks::InFlight},
     observe,
     sync::lock_std as lock,
 };
@@ -270,7 +270,7 @@ fn arrival(held: &Held, here: NodeId) -> Arrival {
     let source = envelope::read(&event.head).map(|head| head.source);
     Arrival {
         version: event.kind.version,
-        id: crate::bus::event::EventUid::new(event.id),
+        id: EventUid::new(event.id),
         tried: held.tried(),
         elsewhere: source != Some(here),
         body: event.body.clone(),

@@ -212,7 +212,7 @@ impl SseEventBuilder {
                 encoder: self.encoder,
                 id: self.id,
                 name: self.name,
-                once: self.once,
+                once: self.once.map(Box::new),
             }),
         }
     }

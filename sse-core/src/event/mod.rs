@@ -47,7 +47,12 @@ pub struct SseEvent {
     id: Option<EventId>,
     name: Option<EventName>,
     /// What it is stored by once, where it is stored.
-    once: Option<Arc<str>>,
+    #[allow(
+        clippy::box_collection,
+        clippy::redundant_allocation,
+        reason = "rare, and errors carry events by value"
+    )]
+    once: Option<Box<Arc<str>>>,
 }
 
 impl SseEvent {
@@ -91,7 +96,7 @@ impl SseEvent {
 
     /// By which key it is stored once.
     pub(crate) fn once(&self) -> Option<&Arc<str>> {
-        self.once.as_ref()
+        self.once.as_deref()
     }
 
     /// The bytes of this event on the wire, the closing blank line included. Comments and `retry`

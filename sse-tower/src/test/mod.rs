@@ -62,6 +62,7 @@
 //! | a request that a function makes | [`TestRequest`]; for the next dial of a stream, [`stream.header(name, value)`](TestStream::header) |
 //! | a callback, any other request | [`client.get(path)`](TestClient::get), [`post`](TestClient::post), [`send`](TestClient::send) |
 //! | what was published | [`Recorder`]; [`publish(..).then_expect::<X>()`](publish) |
+//! | that durable listeners have, retries and all | [`settle_durable(&context).await`](settle_durable) |
 //! | that listeners have run | [`context.settled().await`](crate::ApplicationContext::settled) |
 //!
 //! # Time
@@ -85,7 +86,7 @@ mod wait;
 
 pub use client::{TestClient, TestRequest};
 pub use event::ReceivedEvent;
-pub use publish::{Published, publish};
+pub use publish::{Published, publish, settle_durable};
 pub use recorder::{MAX_RECORDED_EVENTS, Recorder};
 pub use refusals::SHOWN_REFUSALS;
 pub use session::MAX_COOKIES;

@@ -10,6 +10,44 @@ use super::{
     wait::{DEFAULT_DEADLINE, Wait},
 };
 
+/// Waits until nothing is left to do in `context`: what was started and nobody waits for, and what durable listeners have,
+/// attempts that are due later among it. Under a paused clock a retry after an hour takes a moment.
+///
+/// Paused listeners, and dead letters, are nothing to do.
+///
+/// # Panics
+/// If the store does not answer.
+///
+/// ```
+/// # use {sse_tower::{ApplicationContext, ApplicationEvent, EventMeta, event_listener, test::settle_durable}};
+/// #[derive(serde::Serialize, serde::Deserialize, ApplicationEvent)]
+/// #[event(name = "paid")]
+/// struct Paid;
+///
+/// #[event_listener(durable, id = "mail", backoff = "1h")]
+/// fn mail(_: &Paid, meta: EventMeta) -> Result<(), &'static str> {
+///     if meta.attempt() == 1 { Err("the mail server is away") } else { Ok(()) }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = ApplicationContext::bare().listener(mail::LISTENER).build()?;
+/// context.publish_event(Paid).await?;
+/// settle_durable(&context).await;
+/// assert!(context.dead_letters("mail").await?.is_empty());
+/// # Ok(()) }
+/// ```
+pub async fn settle_durable(context: &ApplicationContext) {
+    context.settled().await;
+    #[cfg(feature = "json")]
+    if let Err(error) = sse_tower_core::__private::settle_durable(context).await {
+        assert!(
+            matches!(error, crate::DurableError::Nowhere),
+            "durable listeners do not settle: {error:?}"
+        );
+    }
+}
+
 /// Publishes `event` in `context`, and looks at what is published because of it.
 ///
 /// ```
@@ -41,7 +79,7 @@ pub struct Published<E: ApplicationEvent> {
 
 impl<E: ApplicationEvent> Published<E> {
     /// Waits until every listener has run and the context has
-    /// [settled](ApplicationContext::settled), then gives the first `X` that was published since,
+    /// [settled](ApplicationContext::settled), durable listeners and their later attempts among them, then gives the first `X` that was published since,
     /// by whomever.
     ///
     /// # Panics
@@ -65,7 +103,7 @@ impl<E: ApplicationEvent> Published<E> {
         let expected = format!("`{}` after `{}`", event_label::<X>(), event_label::<E>());
         Wait::new(expected, DEFAULT_DEADLINE, move || shown.report(), async move {
             let outcome = publication.await.map_err(Cause::ListenersFailed)?;
-            context.settled().await;
+            settle_durable(&context).await;
             recorder.first_but(outcome.id()).ok_or(Cause::NotPublished)
         })
     }

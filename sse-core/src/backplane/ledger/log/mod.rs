@@ -51,10 +51,10 @@ pub struct Appended {
 /// after [`finish`](Self::finish).
 ///
 /// ```
-/// use sse_tower_core::backplane::{
-///     Answer, Batch, Change, Entry, Epoch, Keep, NodeId, Position, Topic, Want,
-///     ledger::{Limits, MemoryRows, RowLog},
-/// };
+/// # use sse_tower_core::backplane::{
+/// #     Answer, Batch, Change, Entry, Epoch, Keep, NodeId, Position, Topic, Want,
+/// #     ledger::{Limits, MemoryRows, RowLog},
+/// # };
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let limits = Limits { topics: 9, bytes: 999, queue_bytes: 999, nodes: 9, once_keys: 9 };

@@ -29,7 +29,7 @@ pub const MAX_CLAIM: usize = 256;
 /// If a method fails, what it has put is to be undone by dropping the transaction.
 ///
 /// ```
-/// use sse_tower_core::backplane::{Position, Registration, Since, ledger::{MemoryRows, RowQueue}};
+/// # use sse_tower_core::backplane::{Position, Registration, Since, ledger::{MemoryRows, RowQueue}};
 ///
 /// # fn main() -> Result<(), sse_tower_core::backplane::EngineError> {
 /// let mut rows = MemoryRows::default();

@@ -1,0 +1,5 @@
+#[derive(ApplicationEvent)]
+#[event(name = "pay.completed")]
+struct PayCompleted {
+    amount: u64,
+}
