@@ -11,7 +11,7 @@ features_of() {
 }
 
 declare -a failed=()
-for folder in sse-core sse-tower sse-macros; do
+for folder in sse-core sse-tower sse-macros sse-backplane; do
     package=$(awk -F'"' '/^name *=/ { print $2; exit }' "$folder/Cargo.toml")
     declare -a sets=('')
     all=$(features_of "$folder/Cargo.toml")

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The three crates build with the lowest versions of their dependencies that the manifests allow.
+# The four crates build with the lowest versions of their dependencies that the manifests allow.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 need_rust
 
-readonly folders=(sse-core sse-macros sse-tower)
+readonly folders=(sse-core sse-macros sse-backplane sse-tower)
 target=${CARGO_TARGET_DIR:-target}/minimal
 export CARGO_TARGET_DIR
 CARGO_TARGET_DIR=$(mkdir -p "$target" && cd "$target" && pwd)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The documentation of the three crates builds; no link in it is broken.
+# The documentation of the four crates builds; no link in it is broken.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 need_rust
 RUSTDOCFLAGS="-D warnings ${RUSTDOCFLAGS:-}" cargo doc --no-deps --all-features \
-    --package sse-tower-core --package sse-tower-macros --package sse-tower
+    --package sse-tower-core --package sse-tower-macros --package sse-tower-backplane --package sse-tower

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The three crates can be packaged, hold what they should and nothing else, and a program outside
+# The four crates can be packaged, hold what they should and nothing else, and a program outside
 # the repository works with the packages alone.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 need_rust
 
-readonly crates=(sse-tower-core sse-tower-macros sse-tower)
+readonly crates=(sse-tower-core sse-tower-macros sse-tower-backplane sse-tower)
 # Shared by the runs: what the program needs beside the packages is built once.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/package-check
 CARGO_TARGET_DIR=$(mkdir -p "$CARGO_TARGET_DIR" && cd "$CARGO_TARGET_DIR" && pwd)
@@ -35,7 +35,7 @@ for crate in "${crates[@]}"; do
         fi
     done
     others=$(cd "$folder" && find . -type f | sed 's,^\./,,' | grep -vE \
-        '^(Cargo\.toml|Cargo\.toml\.orig|Cargo\.lock|\.cargo_vcs_info\.json|README\.md|LICENSE-(MIT|APACHE)|build\.rs|(src|expansions)/.*\.rs|docs/.*\.md)$' || true)
+        '^(Cargo\.toml|Cargo\.toml\.orig|Cargo\.lock|\.cargo_vcs_info\.json|README\.md|LICENSE-(MIT|APACHE)|build\.rs|(src|expansions)/.*\.rs|src/.*\.(sql|lua)|docs/.*\.md)$' || true)
     if [[ -n $others ]]; then
         failed+=("$crate: ships what nobody needs: ${others//$'\n'/ }")
     fi

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     health::Trouble,
-    is_mutant,
+    options::is_mutant,
     shared::{Pause, Shared},
 };
 use crate::{backplane::Topic, observe};

@@ -19,18 +19,23 @@ mod bell;
 mod driver;
 mod error;
 mod health;
+mod options;
 mod outgoing;
 mod pulse;
 mod sender;
 mod shared;
 mod shown;
 mod sink;
+mod start;
 mod table;
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use tokio::sync::watch;
 
+#[cfg(feature = "test-util")]
+#[doc(hidden)]
+pub use self::options::Mutant;
 pub(crate) use self::{
     bell::Bell,
     shared::{Joined, Joining},
@@ -41,69 +46,13 @@ pub(crate) use self::{
 pub use self::{
     error::BackplaneError,
     health::{DOWN_AFTER, Health},
+    options::{DEFAULT_DEADLINE, NodeOptions},
     outgoing::{MAX_QUEUED_BYTES, MAX_QUEUED_CHANGES},
     table::{LINGER, MAX_LINGERING, MAX_WAIT},
 };
 use self::{outgoing::Done, shared::Shared};
 use super::{Engine, EngineError, Entry};
 use crate::sync::Arc;
-
-/// How long a send waits for the store at most, by default: 5 s.
-pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
-
-/// How a node is set up.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct NodeOptions {
-    /// How long a send waits for the store at most. Default: [`DEFAULT_DEADLINE`].
-    pub deadline: Duration,
-    /// Does something wrong on purpose.
-    #[cfg(feature = "test-util")]
-    #[doc(hidden)]
-    pub mutant: Option<Mutant>,
-}
-
-/// What a node does wrong on purpose, to see that a test finds it.
-#[cfg(feature = "test-util")]
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutant {
-    /// Topics are loaded and then followed.
-    LoadBeforeFollow,
-    /// A client that has seen more than its node is not waited for.
-    NoWaitForClientsAhead,
-    /// What was loaded is given out before the feed has come as far.
-    NoMarkAfterLoad,
-    /// A feed that broke is taken for whole.
-    BreaksAreNothing,
-    /// Only marks tell of a new epoch.
-    EpochOfMarksAlone,
-}
-
-/// Is this one to be done?
-#[cfg(not(feature = "test-util"))]
-macro_rules! is_mutant {
-    ($options:expr, $mutant:ident) => {
-        false
-    };
-}
-#[cfg(feature = "test-util")]
-macro_rules! is_mutant {
-    ($options:expr, $mutant:ident) => {
-        $options.mutant == Some(crate::backplane::node::Mutant::$mutant)
-    };
-}
-use is_mutant;
-
-impl Default for NodeOptions {
-    fn default() -> Self {
-        Self {
-            deadline: DEFAULT_DEADLINE,
-            #[cfg(feature = "test-util")]
-            mutant: None,
-        }
-    }
-}
 
 /// One process's place at a store. Programs have a `Backplane`, which is one.
 ///
@@ -161,7 +110,7 @@ impl Node {
     /// is, is connected when this returns.
     #[must_use]
     pub fn new(engine: impl Engine, options: NodeOptions) -> Self {
-        Self { guard: Arc::new(Guard { shared: Shared::start(Arc::new(engine), options) }) }
+        Self { guard: Arc::new(Guard { shared: start::start(Arc::new(engine), options) }) }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

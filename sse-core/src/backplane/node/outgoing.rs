@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     super::{Answer, Batch, Change, Entry, NodeId},
-    BackplaneError,
+    error::BackplaneError,
 };
 
 /// How many changes wait at most, those under way among them.

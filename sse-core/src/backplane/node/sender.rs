@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    BackplaneError,
+    error::BackplaneError,
     health::Trouble,
     outgoing::Expired,
     shared::{Pause, Shared},

@@ -1,6 +1,6 @@
 //! What a node's tasks and its users share.
 
-use std::{future::Future, pin::Pin, sync::Weak, task::Poll, time::Duration};
+use std::{future::Future, sync::Weak, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -10,13 +10,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BackplaneError, Bell, Done, Health, NodeOptions, Owner, Shown, driver,
-    health::{Monitor, Trouble},
-    is_mutant,
-    outgoing::Outgoing,
-    pulse, sender,
+    bell::Bell,
+    error::BackplaneError,
+    health::{Health, Monitor, Trouble},
+    options::{NodeOptions, is_mutant},
+    outgoing::{Done, Outgoing},
+    shown::Shown,
     sink::{After, Sink, Waiter},
-    table::{News, Table},
+    table::{News, Owner, Table},
 };
 use crate::{
     backplane::{
@@ -68,11 +69,9 @@ struct Queue {
     closed: bool,
 }
 
-type Start = Pin<Box<dyn Future<Output = Result<Mark, EngineError>> + Send>>;
-
 impl Shared {
-    /// Starts the engine and the tasks.
-    pub(super) fn start(engine: Arc<dyn Engine>, options: NodeOptions) -> Arc<Self> {
+    /// Nothing of it runs yet: see `start.rs`.
+    pub(super) fn new(engine: Arc<dyn Engine>, options: NodeOptions) -> Arc<Self> {
         let over = CancellationToken::new();
         let runtime = Handle::try_current().or_else(|_| own_runtime(&over));
         if let Err(error) = &runtime {
@@ -81,7 +80,7 @@ impl Shared {
         let closed = runtime.is_err();
         let runtime = runtime.ok();
         let shown = Arc::new(Shown::new());
-        let shared = Arc::new(Self {
+        Arc::new(Self {
             engine,
             id: NodeId::random(),
             options,
@@ -98,39 +97,16 @@ impl Shared {
             started: watch::Sender::new(None),
             ended: CancellationToken::new(),
             over,
-        });
-        let Some(runtime) = &shared.runtime else {
-            shared.trouble(Trouble::Start, true);
-            return shared;
-        };
-        let within = runtime.enter();
-        let mut start = shared.start_engine();
-        // A store in memory has answered already.
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        match start.as_mut().poll(&mut cx) {
-            Poll::Ready(Ok(mark)) => {
-                drop(within);
-                shared.has_started(mark);
-                shared.spawn_all();
-            }
-            Poll::Ready(Err(error)) => {
-                drop(within);
-                shared.spawn_start(None, Some(error));
-            }
-            Poll::Pending => {
-                drop(within);
-                shared.spawn_start(Some(start), None);
-            }
-        }
-        shared
+        })
     }
 
-    fn start_engine(self: &Arc<Self>) -> Start {
-        let (engine, feed) = (Arc::clone(&self.engine), self.feed());
-        Box::pin(async move { engine.start(feed).await })
+    /// The start failed, and is tried again.
+    pub(super) fn has_not_started(&self, error: EngineError) {
+        observe::backplane_trouble("start", &error);
+        self.started.send_replace(Some(Err(Arc::new(error))));
     }
 
-    fn feed(self: &Arc<Self>) -> Feed {
+    pub(super) fn feed(self: &Arc<Self>) -> Feed {
         let shared: Weak<Self> = Arc::downgrade(self);
         Feed::new(move |item| {
             if let Some(shared) = shared.upgrade() {
@@ -139,56 +115,13 @@ impl Shared {
         })
     }
 
-    fn has_started(self: &Arc<Self>, mark: Mark) {
+    pub(super) fn has_started(self: &Arc<Self>, mark: Mark) {
         self.trouble(Trouble::Start, false);
         self.hear(FeedItem::Mark(mark));
         self.started.send_replace(Some(Ok(())));
     }
 
-    fn spawn_start(self: &Arc<Self>, first: Option<Start>, failed: Option<EngineError>) {
-        let shared = Arc::clone(self);
-        self.trouble(Trouble::Start, true);
-        self.spawn_timer();
-        self.spawn(async move {
-            let mut pause = Pause::default();
-            let mut outcome = match (first, failed) {
-                (Some(first), _) => first.await,
-                (None, Some(error)) => Err(error),
-                (None, None) => return,
-            };
-            loop {
-                match outcome {
-                    Ok(mark) => {
-                        shared.has_started(mark);
-                        return shared.spawn_tasks();
-                    }
-                    Err(error) => {
-                        observe::backplane_trouble("start", &error);
-                        shared.started.send_replace(Some(Err(Arc::new(error))));
-                    }
-                }
-                pause.next().await;
-                outcome = shared.start_engine().await;
-            }
-        });
-    }
-
-    fn spawn_all(self: &Arc<Self>) {
-        self.spawn_timer();
-        self.spawn_tasks();
-    }
-
-    fn spawn_timer(self: &Arc<Self>) {
-        self.spawn(pulse::time(Arc::clone(self)));
-    }
-
-    fn spawn_tasks(self: &Arc<Self>) {
-        self.spawn(sender::run(Arc::clone(self)));
-        self.spawn(driver::run(Arc::clone(self)));
-        self.spawn(pulse::run(Arc::clone(self)));
-    }
-
-    fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
         let ended = self.ended.clone();
         if let Some(runtime) = &self.runtime {
             runtime.spawn(async move {

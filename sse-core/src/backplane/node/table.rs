@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use super::{
     super::{Change, Epoch, Loaded, Mark, Position, Record, Topic, Want},
-    NodeOptions, is_mutant,
+    options::{NodeOptions, is_mutant},
     shown::Shown,
     sink::{After, Found, Sink, Waiter, Wanted},
 };
