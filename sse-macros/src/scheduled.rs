@@ -1,11 +1,9 @@
 //! `#[scheduled]`: a function that runs by the clock. It becomes a listener of the runs that are meant for it, by the same
 //! steps as `#[event_listener]`.
 
-use std::time::Duration;
-
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
-use syn::{Attribute, ImplItemFn, Item, ItemFn, LitStr, Meta, Signature};
+use syn::{Attribute, ImplItemFn, Item, ItemFn, Meta, Signature};
 
 use crate::event_listener::{Listener, READ, Raw};
 use crate::mistakes::Mistakes;
