@@ -126,13 +126,16 @@ impl Client {
             Has::UpTo(of, has) if of == epoch => {
                 assert!(position > has, "{who} got {data} at {id} after {has}");
                 let missing = self.missing(truth, epoch, has, position);
-                assert!(missing.is_empty(), "{who} missed {missing:?} before {id}");
+                let read = &self.read[self.read.len().saturating_sub(500)..];
+                assert!(missing.is_empty(), "{who} missed {missing:?} before {id}, after {read}");
             }
             Has::UpTo(of, _) => panic!("{who} went from {of} to {id} without a reset"),
             Has::Come(of, came) => {
                 let missing = self.missing(truth, epoch, came, position);
                 let excused = self.reset || of != epoch;
-                assert!(missing.is_empty() || excused, "{who} missed {missing:?} before {id}");
+                let read = &self.read[self.read.len().saturating_sub(500)..];
+                let fine = missing.is_empty() || excused;
+                assert!(fine, "{who} missed {missing:?} before {id}, after {read}");
                 if let Some((last_of, last)) = self.last_id.as_ref().map(|id| parse(id.as_str())) {
                     let rises = last_of != epoch || position > last || self.reset;
                     assert!(rises, "{who} got {data} at {id} after {last}");

@@ -224,6 +224,8 @@ impl fmt::Debug for Node {
         f.debug_struct("Node")
             .field("id", &self.shared().id())
             .field("health", &*self.health().borrow())
+            .field("watermark", &self.shown().watermark())
+            .field("topics", &self.shared().with(|table, _, _| table.summary()))
             .finish_non_exhaustive()
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut audit = Audit::default();
     for round in 1u32.. {
         tokio::time::sleep(PROBE).await;
-        let asked = Instant::now();
+        let (asked, marks) = (Instant::now(), shared.with(|table, _, _| table.marks()));
         let mark = match shared.engine().mark().await {
             Ok(mark) => {
                 shared.trouble(Trouble::Probe, false);
@@ -56,19 +56,22 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 continue;
             }
         };
-        listen(&shared, mark, asked).await;
+        listen(&shared, mark, marks, asked).await;
         if round % AUDIT == 0 {
             audit.run(&shared).await;
         }
     }
 }
 
-/// Can the feed still hear? It has to bring this mark.
-async fn listen(shared: &Arc<Shared>, mark: Mark, asked: Instant) {
+/// Can the feed still hear? It has to bring this mark, or a later one, besides those that it had brought before.
+async fn listen(shared: &Arc<Shared>, mark: Mark, marks: u64, asked: Instant) {
     let epoch = shared.shown().epoch();
     let heard = |shared: &Shared| {
         // A newer epoch came later than this mark.
-        shared.with(|table, _, _| table.has_reached(mark) || table.epoch() != Some(epoch))
+        shared.with(|table, _, _| {
+            let reached = table.marks() > marks && table.has_reached(mark);
+            reached || table.epoch() != Some(epoch)
+        })
     };
     if !heard(shared) {
         tokio::time::sleep(PROBE).await;

@@ -135,6 +135,8 @@ pub(super) struct Table {
     epoch: Option<Epoch>,
     /// How far the feed has come.
     reached: Position,
+    /// How many marks it has brought.
+    marks: u64,
     /// Where the watermark and the epoch are shown to those who read them without a lock.
     shown: Arc<Shown>,
     /// Rises whenever what is being loaded is worth nothing.
@@ -177,6 +179,7 @@ impl Table {
             resting: VecDeque::new(),
             epoch: None,
             reached: Position::ZERO,
+            marks: 0,
             shown,
             generation: 0,
             broken: false,
@@ -195,6 +198,11 @@ impl Table {
         self.epoch
     }
 
+    /// How many marks the feed has brought: one that is deaf brings none, also where nothing changes.
+    pub(super) const fn marks(&self) -> u64 {
+        self.marks
+    }
+
     fn watermark(&self) -> Position {
         self.shown.watermark()
     }
@@ -210,6 +218,14 @@ impl Table {
 
     fn entry(&mut self, topic: &Topic, owner: Owner) -> Option<&mut Entry> {
         self.entries.get_mut(topic)?.iter_mut().find(|entry| entry.owner == owner)
+    }
+
+    /// How many topics are followed, are live, are behind, and wait for the feed; and how far that is.
+    pub(super) fn summary(&self) -> [u64; 6] {
+        let live = self.entries.values().flatten().filter(|entry| entry.state == State::Live);
+        let (broken, reached) = (u64::from(self.broken), self.reached.get());
+        let (live, behind) = (live.count() as u64, self.behind as u64);
+        [self.entries.len() as u64, live, behind, self.loaded.len() as u64, broken, reached]
     }
 
     // Who uses topics.
@@ -648,6 +664,7 @@ impl Table {
             return;
         }
         self.enter(mark.epoch, news, after);
+        self.marks += 1;
         self.reached = self.reached.max(mark.position);
         self.advance(after);
         self.go_live_all(news, after);
