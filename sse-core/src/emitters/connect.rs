@@ -1,6 +1,6 @@
 //! Opening connections: who is admitted, where each begins, and what it is told.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use tokio::time::Instant;
 
@@ -10,13 +10,13 @@ use super::{
     last_event_id::{LastEventId, Seen},
     link::{Gate, replace},
     one_per_key::{Second, come_back},
-    registry::Topic,
+    seat::{Seat, refuse},
+    topic::Topic,
 };
 use crate::{
-    close_reason::CloseReason,
     emitter::{Conn, STATE, SseEmitter},
-    event::{bye, ready, reset},
-    log::{After, Cursor, GAPS_APART, Missed, Place, Position, ReaderId, Token},
+    event::{ready, reset},
+    log::{After, Cursor, GAPS_APART, Missed, Place, Position, Token},
     sync::{Arc, lock},
 };
 
@@ -298,14 +298,6 @@ fn holds(conn: &Conn, last: &LastEventId) {
     }
 }
 
-/// Sends a client away, with the id that it sent.
-pub(super) fn refuse(conn: &Conn, last: &LastEventId, retry: Option<Duration>) {
-    if let Seen::UpTo(id) = &last.0 {
-        conn.client_holds(id.clone());
-    }
-    conn.close(CloseReason::Refused, Some(bye(CloseReason::Refused, retry)));
-}
-
 /// What a new connection found at its keys, and is to be told.
 #[derive(Default)]
 pub(super) struct Opening {
@@ -323,12 +315,6 @@ pub(super) struct Opening {
     completed: Vec<Position>,
     /// All its keys are complete.
     complete: bool,
-}
-
-/// A connection's place in the log of one key.
-pub(super) struct Seat<K> {
-    pub(super) topic: Arc<Topic<K>>,
-    pub(super) id: ReaderId,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{
     hub::{Hub, Key},
     link::Link,
-    registry::Topic,
+    topic::Topic,
 };
 use crate::{
     event::{EventId, GapReason},

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 use super::{
     link::{Link, LinkTo, TopicLink},
     one_per_key::Second,
-    registry::{Locked, Registry, Topic},
+    registry::{Locked, Registry},
     sent::Receipt,
     sweeper::{Looked, Sweeper},
     table::Bucket,
+    topic::Topic,
     wake::wake_readers,
 };
 use crate::{

@@ -34,8 +34,8 @@
 //! `hub` sends, completes and ends, each under the registry's one short lock, so that all keys
 //! have one order; wakers are called after it. `connect` admits, gives cursors under the same lock
 //! (so that nothing is sent between the look at the history and the first live event), and tells the
-//! connection what it has to know after it. `registry` keeps the bounds on all logs together, and
-//! forgets keys. `cursor` is how a connection reads one key; `wake` wakes the readers; `one_per_key`, `last_event_id`, `sent`, `builder` and `handle` are what programs see.
+//! connection what it has to know after it. `topic` is one key and its log, `seat` a connection's
+//! place there. `registry` keeps the bounds on all logs together, and forgets keys. `cursor` is how a connection reads one key; `wake` wakes the readers; `one_per_key`, `last_event_id`, `sent`, `builder` and `handle` are what programs see.
 //!
 //! `link` is what changes with a backplane: what is sent goes to the store, and the logs are filled
 //! from there.
@@ -52,9 +52,11 @@ mod last_event_id;
 mod link;
 mod one_per_key;
 mod registry;
+mod seat;
 mod sent;
 mod sweeper;
 mod table;
+mod topic;
 mod wake;
 
 pub use builder::EmittersBuilder;

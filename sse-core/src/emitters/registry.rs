@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use super::{
     filter::Filter,
-    link::TopicLink,
     table::{Bucket, Table},
+    topic::Topic,
 };
 use crate::{
     emitter::Conn,
-    log::{Bounds, Change, Log, Position, ReaderId, ReceiverCount, Record, Seq, Snapshot},
-    sync::{Arc, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock},
+    log::{Bounds, Change, Log, Position, ReaderId, Record, Seq, Snapshot},
+    sync::{Arc, Mutex, MutexGuard, Ordering, lock},
 };
 
 /// For how long a key without connection and history is remembered: where it ended, and whether it
@@ -35,45 +35,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How much two queues may hold that is out of date before they are cleaned.
 const SLACK: usize = 64;
 
-/// One key and its log. The log's lock is taken with the registry's or alone, never the other way
-/// round.
-pub(super) struct Topic<K> {
-    pub(super) key: K,
-    pub(super) hash: u64,
-    pub(super) log: Mutex<Log<Conn>>,
-    /// How many readers take events. Changed under the lock of the connection concerned.
-    open: AtomicUsize,
-    /// Its number among those with connections, or 0. Changed under the registry's lock.
-    place: AtomicU64,
-    /// Of a key that is on a backplane.
-    pub(super) link: Option<Box<TopicLink>>,
-}
-
 impl<K> Topic<K> {
-    pub(super) fn new(key: K, hash: u64, link: Option<Box<TopicLink>>) -> Self {
-        let log = Mutex::new(Log::new(Position::ZERO));
-        Self { key, hash, log, open: AtomicUsize::new(0), place: AtomicU64::new(0), link }
-    }
-
     /// What a key takes without connections and history, beyond what it holds on the heap itself: it,
     /// its place in the table, and in the queue of those that are to be forgotten.
     const COST: usize =
         size_of::<Self>() + 2 * size_of::<(u64, Bucket<K>)>() + size_of::<Idle<K>>();
-
-    /// How many readers take events.
-    pub(super) fn receivers(&self) -> usize {
-        self.open.load(Ordering::Acquire)
-    }
-}
-
-impl<K: Send + Sync> ReceiverCount for Topic<K> {
-    fn opened(&self) {
-        self.open.fetch_add(1, Ordering::AcqRel);
-    }
-
-    fn closed(&self) {
-        self.open.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// Everything that is decided for all keys in one order. Under one short lock: what happens inside

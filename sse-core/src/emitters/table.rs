@@ -9,7 +9,7 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
 };
 
-use super::registry::Topic;
+use super::topic::Topic;
 use crate::sync::Arc;
 
 /// How many maps share the keys, so that one that grows moves few of them at once.

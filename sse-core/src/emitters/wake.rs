@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::registry::Topic;
+use super::topic::Topic;
 use crate::{
     backstop::{self, Watched},
     emitter::{Conn, SHARED},

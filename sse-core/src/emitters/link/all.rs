@@ -2,61 +2,23 @@
 //!
 //! It stands in the log of each key in its place. A log that is loaded later gets what the history still has of it.
 
-use std::collections::VecDeque;
-
 use tokio::time::Instant;
 
 use super::{
     super::{
         hub::{Hub, Key},
-        registry::Topic,
+        topic::Topic,
         wake::wake_readers,
     },
-    keep,
+    to::keep,
 };
 use crate::{
     backplane::{self, After, Change, Found, Position, Sink, Wanted},
     emitter::STATE,
     event::{GapReason, gap},
-    log::{Bounds, Record, clock},
+    log::{Record, clock},
     sync::{Arc, Weak, lock, lock_std},
 };
-
-/// What went to all keys, oldest first, within the history.
-#[derive(Default)]
-pub(super) struct Announcements {
-    records: VecDeque<Record>,
-    bytes: usize,
-    /// The newest that is not here any more.
-    dropped: Position,
-    newest: Position,
-}
-
-impl Announcements {
-    fn push(&mut self, record: Record, bounds: &Bounds, now: Instant) {
-        self.newest = record.position;
-        self.bytes += record.cost();
-        self.records.push_back(record);
-        self.trim(bounds, now);
-    }
-
-    fn trim(&mut self, bounds: &Bounds, now: Instant) {
-        let keep = keep(bounds);
-        while let Some(oldest) = self.records.front() {
-            let is_old = now.saturating_duration_since(oldest.at) >= keep.age;
-            if self.records.len() <= keep.events && self.bytes <= keep.bytes && !is_old {
-                return;
-            }
-            self.bytes -= oldest.cost();
-            self.dropped = oldest.position;
-            self.records.pop_front();
-        }
-    }
-
-    fn reset(&mut self) {
-        *self = Self::default();
-    }
-}
 
 /// What a node gives to all keys.
 pub(super) struct AllSink<K: Key> {

@@ -10,7 +10,8 @@ use super::{
         hub::{Hub, Key},
         sent::{Receipt, Sent},
     },
-    Link, body, keep,
+    body,
+    to::{Link, keep},
 };
 use crate::{
     backplane::{Answer, BackplaneError, Change, Entry, MAX_RECORD_BYTES, Topic, TopicTooLong},

@@ -6,10 +6,13 @@ use tokio::time::Instant;
 use super::{
     super::{
         hub::{Hub, Key},
-        registry::{Registry, Topic},
+        registry::Registry,
+        topic::Topic,
         wake::wake_readers,
     },
-    TopicLink, body, keep,
+    body,
+    to::keep,
+    topic::{TopicLink, address},
 };
 use crate::{
     backplane::{self, After, Change, Found, Position, Sink, Wanted},
@@ -274,7 +277,7 @@ impl<K: Key> Filling<'_, K> {
         }
         state.disconnected = position;
         let came_before = |conn: &&Arc<Conn>| {
-            state.waiting.get(&super::address(conn)).is_none_or(|known| *known < position)
+            state.waiting.get(&address(conn)).is_none_or(|known| *known < position)
         };
         let ended: Vec<_> = readers.iter().filter(came_before).map(Arc::clone).collect();
         self.after.then(move || {
@@ -296,7 +299,7 @@ impl<K: Key> Filling<'_, K> {
         lock_std(&self.link.claims).forget();
         for conn in self.planned() {
             // One that follows several keys hears it once.
-            if self.after.tells_first(super::address(&conn)) {
+            if self.after.tells_first(address(&conn)) {
                 conn.queue_reset(reset("epoch"));
                 self.wake_later(&conn);
             }

@@ -16,13 +16,16 @@ use tokio::time::Instant;
 
 use super::{
     super::{
-        connect::{Seat, refuse},
         cursor::TopicCursor,
         hub::{Hub, Key},
         last_event_id::LastEventId,
         one_per_key::come_back,
+        seat::{Seat, refuse},
     },
-    Link,
+    claims::replace,
+    sink::KeySink,
+    to::Link,
+    topic::{TopicLink, address},
 };
 use crate::{
     backplane::{self, After, Epoch, Joined, Position, Waiter},
@@ -157,8 +160,7 @@ impl<K: Key> Waiter for Waiting<K> {
         let same_epoch = self.epoch == self.hub.epoch();
         let mut since = Vec::with_capacity(self.seats.len());
         for Seat { topic, .. } in &self.seats {
-            let known =
-                topic.link.as_ref().and_then(|l| l.stop_waiting(super::address(&self.conn)));
+            let known = topic.link.as_ref().and_then(|l| l.stop_waiting(address(&self.conn)));
             since.push(known.filter(|_| same_epoch).unwrap_or(Position::ZERO));
         }
         if self.gate.state.load(Ordering::Acquire) == GONE {
@@ -215,7 +217,7 @@ impl<K: Key> Hub<K> {
         last: &LastEventId,
     ) -> bool {
         let topic = |(key, name): &(K, backplane::Topic)| {
-            let of_topic = || Some(Box::new(super::TopicLink::new(name.clone())));
+            let of_topic = || Some(Box::new(TopicLink::new(name.clone())));
             (self.find_or_link(key, of_topic), name.clone())
         };
         let mut named: Vec<_> = named.iter().map(topic).collect();
@@ -246,10 +248,7 @@ impl<K: Key> Hub<K> {
             let mut seats = Vec::with_capacity(named.len());
             let mut names = Vec::with_capacity(named.len());
             for ((topic, _), name) in named.drain(..) {
-                let sink = || {
-                    Arc::new(super::sink::KeySink::new(Arc::downgrade(self), Arc::clone(&topic)))
-                        as _
-                };
+                let sink = || Arc::new(KeySink::new(Arc::downgrade(self), Arc::clone(&topic))) as _;
                 waits |= joining.join(&name, link.owner, sink) == Joined::Waits;
                 let id = {
                     let mut log = lock(&topic.log);
@@ -267,7 +266,7 @@ impl<K: Key> Hub<K> {
                 seats.push(Seat { topic, id });
             }
             if !replaced.is_empty() {
-                joining.after.then(move || super::claims::replace(&replaced));
+                joining.after.then(move || replace(&replaced));
             }
             if waits {
                 self.wait(link, joining, conn, seats, &names, last, known);
@@ -324,8 +323,7 @@ impl<K: Key> Hub<K> {
                 id: *id,
                 start: Position::ZERO,
             };
-            let cursor =
-                GatedCursor { cursor, gate: Arc::clone(&gate), conn: super::address(conn) };
+            let cursor = GatedCursor { cursor, gate: Arc::clone(&gate), conn: address(conn) };
             unwanted.extend(conn.follow(Box::new(cursor), Arc::clone(topic) as _).err());
         }
         let waiter = Arc::new(Waiting {

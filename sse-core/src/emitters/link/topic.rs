@@ -1,0 +1,147 @@
+//! What a key has that is on a backplane: how far its log is, who waits for it, and who has claimed it.
+
+use std::collections::HashMap;
+
+use crate::{
+    backplane::{self, Position},
+    emitter::Conn,
+    sync::{Arc, StdMutex, Weak, lock_std},
+};
+
+/// What a key has that is on a backplane. Its locks are the innermost.
+pub(in crate::emitters) struct TopicLink {
+    pub(super) name: backplane::Topic,
+    pub(super) state: StdMutex<LinkState>,
+    pub(super) claims: StdMutex<Claims>,
+}
+
+#[derive(Default)]
+pub(super) struct LinkState {
+    /// Its log is complete up to the watermark.
+    pub(super) live: bool,
+    /// The newest event of this key itself that its log ever had.
+    pub(super) newest: Position,
+    /// The newest disconnect that was carried out.
+    pub(super) disconnected: Position,
+    /// Connections that wait, by where they are in memory, with the newest position that was known when they came.
+    pub(super) waiting: HashMap<usize, Position>,
+}
+
+impl TopicLink {
+    pub(in crate::emitters) fn new(name: backplane::Topic) -> Self {
+        Self { name, state: StdMutex::default(), claims: StdMutex::default() }
+    }
+
+    /// Is this connection one that waits? What happens to its key it learns when it is planned.
+    pub(super) fn is_waiting(&self, conn: &Arc<Conn>) -> bool {
+        lock_std(&self.state).waiting.contains_key(&address(conn))
+    }
+
+    pub(super) fn wait(&self, conn: &Arc<Conn>, known: Position) {
+        lock_std(&self.state).waiting.insert(address(conn), known);
+    }
+
+    /// Says what the connection is known to have come after, if it has waited.
+    pub(super) fn stop_waiting(&self, conn: usize) -> Option<Position> {
+        lock_std(&self.state).waiting.remove(&conn)
+    }
+}
+
+pub(super) fn address(conn: &Arc<Conn>) -> usize {
+    Arc::as_ptr(conn).addr()
+}
+
+/// The claims of this node's connections at one key.
+#[derive(Default)]
+pub(super) struct Claims {
+    mine: Vec<Claim>,
+    /// The newest of all.
+    newest: Option<(Position, u64)>,
+}
+
+struct Claim {
+    conn: Weak<Conn>,
+    holder: u64,
+    /// Where it stands. `None` until the store has said.
+    at: Option<Position>,
+}
+
+impl Claims {
+    pub(super) fn add(&mut self, conn: &Arc<Conn>, holder: u64) {
+        self.mine.retain(|claim| claim.conn.strong_count() > 0);
+        self.mine.push(Claim { conn: Arc::downgrade(conn), holder, at: None });
+    }
+
+    /// A claim stands at `position`: whoever was there before it has to go.
+    pub(super) fn newest(&mut self, position: Position, holder: u64) -> Vec<Arc<Conn>> {
+        if let Some(mine) = self.mine.iter_mut().find(|claim| claim.holder == holder) {
+            mine.at = Some(position);
+        }
+        if self.newest.is_none_or(|(newest, _)| newest < position) {
+            self.newest = Some((position, holder));
+        }
+        let newest = self.newest.map_or(Position::ZERO, |(newest, _)| newest);
+        let mut replaced = Vec::new();
+        self.mine.retain(|claim| {
+            let stays = claim.at.is_none_or(|at| at >= newest);
+            if !stays {
+                replaced.extend(claim.conn.upgrade());
+            }
+            stays
+        });
+        replaced
+    }
+
+    /// The store has forgotten all of them: any new one replaces them.
+    pub(super) fn forget(&mut self) {
+        self.newest = None;
+        for claim in &mut self.mine {
+            claim.at = claim.at.map(|_| Position::ZERO);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emitter::ConnSettings;
+
+    fn at(position: u64) -> Position {
+        Position::new(position)
+    }
+
+    #[test]
+    fn of_two_claims_the_earlier_one_goes_whichever_is_heard_of_first() {
+        let conns = [1, 2].map(|_| Arc::new(Conn::new(ConnSettings::default())));
+        for order in [[0, 1], [1, 0]] {
+            let mut claims = Claims::default();
+            (0..2).for_each(|n| claims.add(&conns[n], n as u64));
+            let mut gone = Vec::new();
+            for n in order {
+                gone.extend(claims.newest(at(10 + n as u64), n as u64));
+            }
+            assert_eq!(gone.len(), 1);
+            assert!(Arc::ptr_eq(&gone[0], &conns[0]));
+        }
+    }
+
+    #[test]
+    fn a_claim_that_the_store_has_not_answered_is_newer_than_what_it_has_said() {
+        let conn = Arc::new(Conn::new(ConnSettings::default()));
+        let mut claims = Claims::default();
+        claims.add(&conn, 1);
+        assert!(claims.newest(at(7), 99).is_empty());
+        assert!(claims.newest(at(8), 1).is_empty());
+        assert_eq!(claims.newest(at(9), 98).len(), 1);
+    }
+
+    #[test]
+    fn who_was_there_before_the_store_lost_its_past_goes_with_the_first_new_claim() {
+        let conn = Arc::new(Conn::new(ConnSettings::default()));
+        let mut claims = Claims::default();
+        claims.add(&conn, 1);
+        claims.newest(at(700), 1);
+        claims.forget();
+        assert_eq!(claims.newest(at(1), 2).len(), 1);
+    }
+}
