@@ -227,7 +227,7 @@ async fn a_complete_key_is_not_dialled_for_ever_whatever_the_connection_got_of_i
         if emitter.clone().into_http().status() == 204 {
             return;
         }
-        last = with(&emitters.position().to_string());
+        last = with(emitters.position().as_ref());
     }
     unreachable!("it comes back for ever");
 }

@@ -83,7 +83,7 @@ async fn a_client_that_has_seen_everything_is_answered_without_content_by_anothe
         assert_eq!(response.status(), StatusCode::NO_CONTENT, "{path}");
         assert!(!response.headers().contains_key(CONTENT_TYPE), "{path}");
         assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
-        assert!(server.pages.is_empty() && server.context.streams().len() == 0, "{path}");
+        assert!(server.pages.is_empty() && server.context.streams().is_empty(), "{path}");
     }
 }
 

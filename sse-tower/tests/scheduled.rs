@@ -40,7 +40,7 @@ async fn free(counts: Component<Counts>) {
 #[scheduled(every = "1m", initial_delay = "30s")]
 fn failing(counts: &Component<Counts>) -> Result<(), ListenerError> {
     add(&counts.failing);
-    assert!(count(&counts.failing) % 2 == 0, "each second run panics");
+    assert!(count(&counts.failing).is_multiple_of(2), "each second run panics");
     "no number".parse::<u32>()?;
     Ok(())
 }
