@@ -11,7 +11,7 @@ else
     echo "NOT CHECKED: advisories. Their database cannot be fetched here:"
     tail -n 1 <<<"$message"
 fi
-# What a user of the three crates compiles.
+# What a user of the four crates compiles.
 cargo deny --workspace --exclude-dev --exclude-unpublished check bans "${checks[@]}"
 # What tests and examples add; there a crate may come in two versions.
 cargo deny --workspace check "${checks[@]}"

@@ -5,13 +5,13 @@
 //! to a batch (stored, repeated, closed) is what applying it gave, the same on every node, and a load is a look into memory. No
 //! message is all there is of a key, which is why a key needs no subject of its own: nothing in a key can be a wildcard.
 //!
-//! * [`wire`] is a command as messages: one, or several if it is larger than the server takes.
-//! * [`replica`] is the ledger with its place in the stream. Pure.
-//! * [`stream`] is what is asked of JetStream: the stream, whether it is still the one that we read, and copies of the
+//! * `wire` is a command as messages: one, or several if it is larger than the server takes.
+//! * `replica` is the ledger with its place in the stream. Pure.
+//! * `stream` is what is asked of JetStream: the stream, whether it is still the one that we read, and copies of the
 //!   ledger in an object store, after which the stream's beginning is deleted.
-//! * [`session`] is the task that reads: from the copy or from where it was, then live, and again after each break.
-//! * [`queue`] does the same for the queue: its calls are commands as well.
-//! * [`engine`] puts them together.
+//! * `session` is the task that reads: from the copy or from where it was, then live, and again after each break.
+//! * `queue` does the same for the queue: its calls are commands as well.
+//! * `engine` puts them together.
 //!
 //! The price: every node holds all of a namespace that is kept, and receives all that is sent in it. Programs that need
 //! more than some thousands of events a second, or more history than fits in memory, are better off with Redis.

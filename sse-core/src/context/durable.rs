@@ -56,7 +56,9 @@ impl ApplicationContext {
 /// Feature `test-util`: waits until nothing is left to do for the durable listeners of this context, other attempts that
 /// are due later among it. What is paused or dead is nothing to do.
 #[cfg(feature = "test-util")]
-pub async fn settle_durable(context: &ApplicationContext) -> Result<(), crate::DurableError> {
+pub async fn settle_durable(
+    context: &ApplicationContext,
+) -> Result<(), crate::durable::DurableError> {
     use std::time::Duration;
 
     use crate::backplane::ListenerState;

@@ -3,25 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
 };
-
-use tokio::time::Instant;
-
-use super::shared::Shared;
-use crate::{
-    backplane::{EngineError, ListenerState, Registration},
-    observe,
-};
-
-/// It is asked again after this time, and as soon as something changed.
-const REFRESH: Duration = Duration::from_secs(10);
-
-/// How often paused listeners are seen again.
-const TELL: Duration = Duration::from_secs(60 * 60);
-
-/// It is not asked more often than this: the bell rings for every event too.
-const SOONEST: Duration = Duration::from_millis(500);
 
 /// The names, as the store said last, and those of this program.
 #[derive(Debug, Default)]
@@ -41,48 +23,8 @@ impl Heard {
             || self.known.read().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
-    fn set(&self, names: Vec<Arc<str>>) {
+    pub(super) fn set(&self, names: Vec<Arc<str>>) {
         let names = names.into_iter().collect();
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = names;
-    }
-}
-
-/// Sees paused listeners again. Not others: one that somebody retired must not come back by itself.
-async fn tell_paused(shared: &Shared, own: &[Registration]) -> Result<(), EngineError> {
-    let Some(queue) = shared.engine().queue().filter(|_| !own.is_empty()) else { return Ok(()) };
-    let stats = queue.stats().await?;
-    let paused = |it: &&Registration| {
-        let mut stats = stats.iter();
-        stats.any(|stats| stats.listener == it.listener && stats.state == ListenerState::Paused)
-    };
-    let paused: Vec<_> = own.iter().filter(paused).cloned().collect();
-    if paused.is_empty() { Ok(()) } else { queue.register(paused).await }
-}
-
-/// Asks the store once.
-pub(super) async fn ask(shared: &Shared) -> Result<(), EngineError> {
-    if let Some(queue) = shared.engine().queue() {
-        shared.heard().set(queue.heard().await?);
-    }
-    Ok(())
-}
-
-/// Asks the store again and again, and tells it from time to time that paused listeners are still there: what is active
-/// is seen by what it takes.
-pub(super) async fn keep_asking(shared: Arc<Shared>, own: Vec<Registration>) {
-    let mut told = Instant::now();
-    loop {
-        if told.elapsed() >= TELL {
-            told = Instant::now();
-            if let Err(error) = tell_paused(&shared, &own).await {
-                observe::backplane_trouble("register", &error);
-            }
-        }
-        tokio::time::sleep(SOONEST).await;
-        // Whether it rang or is simply time is all the same.
-        let _ = tokio::time::timeout(REFRESH - SOONEST, shared.heard_bell().rung()).await;
-        if let Err(error) = ask(&shared).await {
-            observe::backplane_trouble("heard", &error);
-        }
     }
 }

@@ -5,11 +5,12 @@
 //!                                                  └─▶ queue ─▶ claimer ─▶ attempt of one listener ─▶ verdict
 //! ```
 //!
-//! * `courier` is what the bus knows of all this: it takes events out, and knows which are wanted (`heard`).
+//! * `courier` is what the bus knows of all this: it takes events out, and knows which are wanted (`heard`,
+//!   which `asking` keeps up with the store).
 //! * `envelope` is an event as it travels: CloudEvents attributes, and its body as it was published.
 //! * `broadcast` brings what other nodes published to the listeners here.
 //! * `lease` is how this process shows that it lives: a random id, held for ten seconds at a time. Whatever becomes
-//!   doubtful gets a new id, and never the old one back.
+//!   doubtful gets a new id, and never the old one back. `renewal` is the task that holds it.
 //! * `claimer` takes what is due and says what became of it; `worker` is one listener of it: how many run, how many
 //!   more, and whether all of them fail; `attempt` is one run; `backoff` is when the next.
 //! * `letters` and `listeners` are for people; `outbox` is for the program's own transactions.
@@ -27,6 +28,7 @@
 //! * That an event is handled once. `EventMeta::once_in` makes an *effect* happen once.
 //! * That a synchronous listener stops. It is reported as overdue, and stays this process's as long as the lease.
 
+mod asking;
 mod attempt;
 mod backoff;
 mod broadcast;
@@ -39,6 +41,7 @@ mod lease;
 mod letters;
 mod listeners;
 mod outbox;
+mod renewal;
 mod shared;
 mod start;
 mod worker;

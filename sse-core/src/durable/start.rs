@@ -11,11 +11,12 @@ use std::{
 use tokio::{runtime, time::Instant};
 
 use super::{
+    asking,
     broadcast::{self, Known},
     claimer,
     courier::Courier,
-    heard::{self, Heard},
-    lease,
+    heard::Heard,
+    renewal,
     shared::Shared,
     worker::Worker,
 };
@@ -85,7 +86,7 @@ pub(crate) fn start(bus: &Bus, setup: Setup) {
         }
         let shared = shared_to_run;
         let ended = shared.ended().clone();
-        let asking = heard::keep_asking(Arc::clone(&shared), registrations);
+        let asking = asking::keep_asking(Arc::clone(&shared), registrations);
         tokio::spawn(async move { ended.run_until_cancelled(asking).await });
         if workers.is_empty() {
             shared.has_left();
@@ -139,7 +140,7 @@ async fn register(shared: &Shared, registrations: &[Registration]) -> Result<(),
     {
         queue.register(registrations.to_vec()).await?;
     }
-    heard::ask(shared).await
+    asking::ask(shared).await
 }
 
 /// On a thread with a runtime of its own: a listener that blocks the program's runtime must not look like a death.
@@ -147,12 +148,12 @@ async fn register(shared: &Shared, registrations: &[Registration]) -> Result<(),
 /// Where tokio's clock is paused, as in tests, there is only one runtime that has it, and leases are renewed there.
 fn renew_leases(shared: &Arc<Shared>) {
     if !clock_stands_still() {
-        match on_a_thread(lease::keep(Arc::clone(shared))) {
+        match on_a_thread(renewal::keep(Arc::clone(shared))) {
             Ok(()) => return,
             Err(error) => observe::backplane_trouble("thread", &error),
         }
     }
-    tokio::spawn(lease::keep(Arc::clone(shared)));
+    tokio::spawn(renewal::keep(Arc::clone(shared)));
 }
 
 fn on_a_thread(task: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {

@@ -509,12 +509,13 @@ impl Table {
     }
 
     fn is_ready(&mut self, topic: &Topic, owner: Owner) -> bool {
-        let (reached, options) = (self.reached, self.options);
+        let reached = self.reached;
+        let marks = !is_mutant!(self.options, NoMarkAfterLoad);
         let for_all = self.for_all.get(&owner).cloned();
         let Some(entry) = self.entry(topic, owner) else { return true };
         let loaded = entry.joining.as_ref().and_then(|joining| joining.loaded.as_ref());
         let last = loaded.and_then(|loaded| loaded.head).map_or(Position::ZERO, |head| head.last);
-        if last > reached && !is_mutant!(options, NoMarkAfterLoad) {
+        if last > reached && marks {
             return false;
         }
         if entry.sink.is_for_all() {
