@@ -26,7 +26,7 @@ impl index {
         >::future(move |__event, __call| {
             ::std::boxed::Box::pin(async move {
                 let __result = {
-                    let __running = ::core::pin::pin!(index(__event));
+                    let __running = ::core::pin::pin!(index(__event,));
                     ::sse_tower::__private::caught(__running).await
                 };
                 __call.answer(::core::convert::identity(__result))

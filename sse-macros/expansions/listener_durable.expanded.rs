@@ -36,7 +36,7 @@ impl mail {
         >::lent(move |__event, __call| {
             ::std::boxed::Box::pin(async move {
                 let __result = {
-                    let __running = ::core::pin::pin!(mail(& __event));
+                    let __running = ::core::pin::pin!(mail(& __event,));
                     ::sse_tower::__private::caught(__running).await
                 };
                 let __answer = __call.answer(::core::convert::identity(__result));
