@@ -8,8 +8,9 @@ use std::{
 use bytes::Bytes;
 
 use super::{output::Output, timing::Timing};
+#[cfg(any(feature = "http", test))]
+use crate::close_reason::CloseReason;
 use crate::{
-    close_reason::CloseReason,
     emitter::{Conn, Kind, Queued, STATE, TICK, never},
     event::{EventId, GapReason, KEEP_ALIVE_COMMENT, SseEvent, frame_with_id},
     log::{Cursor, Missed, Offset, Position, Read, Source},
@@ -101,6 +102,7 @@ impl Reader {
     }
 
     /// Whether the program ended the connection with an error.
+    #[cfg(feature = "http")]
     pub(super) fn has_failed(&self) -> bool {
         self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
