@@ -1,0 +1,6 @@
+use sse_tower::scheduled;
+
+#[scheduled]
+fn tick() {}
+
+fn main() {}

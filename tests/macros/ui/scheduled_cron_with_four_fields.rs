@@ -1,0 +1,6 @@
+use sse_tower::scheduled;
+
+#[scheduled(cron = "0 5 * *")]
+fn tick() {}
+
+fn main() {}
