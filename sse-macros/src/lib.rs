@@ -233,7 +233,7 @@ pub fn event_listener(attribute: TokenStream, item: TokenStream) -> TokenStream 
 /// `.listener(report::LISTENER)`. All parameters are injected, as a listener's are after its event; so is what it
 /// returns taken: events are published, an `Err` is a failure.
 ///
-/// ```
+/// ```standalone_crate
 /// use sse_tower::{ApplicationContext, Component, scheduled};
 /// use std::sync::atomic::{AtomicU32, Ordering};
 ///

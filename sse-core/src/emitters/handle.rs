@@ -43,7 +43,7 @@ use crate::{
 ///
 /// let written: Vec<_> = orders.connect(7, LastEventId::from(seen)).into_stream().collect().await;
 /// let text = String::from_utf8(written.concat()).unwrap();
-/// assert!(text.starts_with("event:stream-gap\ndata:{\"reason\":\"history\",\"missed\":1}\n\n"));
+/// assert!(text.starts_with("event:stream-gap\ndata:{\"reason\":\"history\",\"missed\":1}\nid:"));
 /// assert!(text.contains("data:delivered\n"));
 /// # Ok(()) }
 /// ```
