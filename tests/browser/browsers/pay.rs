@@ -168,7 +168,7 @@ async fn a_paid_page_stays_paid_when_the_server_has_forgotten_the_payment() -> R
         pay.start_again().await?;
         network.mend();
         // It comes back with the id of a payment that this life of the server knows nothing of.
-        let log = "document.getElementById('log').innerText";
+        let log = "document.getElementById('log').textContent";
         page.until(&format!("{log}.includes('stream-reset')"), log).await?;
         state(&page, "paid").await?;
         page.text("title", "支付成功").await
