@@ -53,6 +53,17 @@ pub(crate) fn not_sent(error: &dyn std::fmt::Display, sent_at: &std::panic::Loca
     let _ = (error, sent_at);
 }
 
+/// There is no snapshot for those who wait for one; they are told to come back.
+pub(crate) fn snapshot_failed(error: &(dyn std::error::Error + 'static)) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::SNAPSHOTS_FAILED).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "sse_tower",
+        "snapshot failed: {}", crate::error_chain::ErrorChain(error)
+    );
+}
+
 /// The store never heard of the end of a key, or the like.
 pub(crate) fn not_carried_out(error: &dyn std::fmt::Display) {
     #[cfg(feature = "tracing")]
