@@ -110,11 +110,12 @@ pub use timer::{Tick, Timer};
 
 // Application events.
 pub use bus::{
-    ApplicationEvent, EventMeta, EventOrigin, EventType, EventUid, Failure, Inject,
-    IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked,
-    ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS,
-    Outcome, Phase, Publication, PublicationId, PublishError, Publisher, RepublishedTooDeep,
-    Settlement, Subscription, Transaction, TransactionFull, TransactionNeeded, Unheard,
+    ApplicationEvent, Commit, CommitError, EventMeta, EventOrigin, EventType, EventUid, Failure,
+    Inject, IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput,
+    ListenerPanicked, ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_RETURNED_EVENTS,
+    MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase, Publication, PublicationId,
+    PublishError, Publisher, RepublishedTooDeep, Settlement, Subscription, TooManyReturned,
+    Transaction, TransactionFull, Unheard,
 };
 
 // Events that leave the process.

@@ -188,7 +188,7 @@ pub fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `id = "audit"` | its name in outcomes, and for `before` and `after` | module path and function name |
 /// | `timeout = "5s"` | stopped and counted as failed after that; `async fn` only. Units `ms`, `s`, `m`, `h`, `d` | none |
 /// | `phase = "after-commit"` | part of a transaction: `before-commit`, `after-commit`, `after-rollback`, `after-completion` | none |
-/// | `fallback` | outside of a transaction it runs at once; without this that is a failure that says so | — |
+/// | `fallback` | outside of a transaction it runs at once; without this it is skipped there, which the log says once | — |
 /// | `durable` | its events survive the process, and failures are repeated; needs `id`, and an event with a name and serde | in this process, once |
 /// | `attempts = 20` | durable: how often it is tried before the event is a dead letter | 20 |
 /// | `backoff = "1s"` | durable: before the second attempt; each later pause is twice as long, two hours at most | 1 s |

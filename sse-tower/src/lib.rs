@@ -211,11 +211,11 @@ pub use sse_tower_core::{
 
 // Application events.
 pub use sse_tower_core::{
-    ApplicationEvent, EventMeta, EventOrigin, EventType, EventUid, Failure, Inject,
-    IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked,
-    ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS,
-    Outcome, Phase, Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement,
-    Transaction, TransactionFull, TransactionNeeded,
+    ApplicationEvent, Commit, CommitError, EventMeta, EventOrigin, EventType, EventUid, Failure,
+    Inject, IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput,
+    ListenerPanicked, ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_RETURNED_EVENTS,
+    MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase, Publication, PublicationId,
+    PublishError, RepublishedTooDeep, Settlement, TooManyReturned, Transaction, TransactionFull,
 };
 
 // Events that leave the process.

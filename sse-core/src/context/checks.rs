@@ -14,7 +14,7 @@ use crate::{
         listener::arrange,
         listeners::{ErasedHandler, ListenerNode, ListenersByType},
         plans::AnyPlan,
-        profile::Profile,
+        profile::{Phase, Profile},
     },
     component::{Components, TypeMap},
 };
@@ -32,6 +32,17 @@ pub(super) fn synchronous_options(
         faults.push(WiringFault::SynchronousListener {
             listener: profile.label(),
             option,
+            declared_at: profile.declared_at,
+        });
+    }
+}
+
+/// Only who runs before a commit, and is waited for, can add to what commits.
+pub(super) fn joins(profile: &Profile, joins: bool, faults: &mut Vec<WiringFault>) {
+    let can = profile.phase == Some(Phase::BeforeCommit) && !profile.fallback && !profile.spawn;
+    if joins && !can {
+        faults.push(WiringFault::NoTransaction {
+            listener: profile.label(),
             declared_at: profile.declared_at,
         });
     }

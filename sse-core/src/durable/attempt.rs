@@ -8,7 +8,8 @@ use crate::{
     boxed::BoxError,
     bus::{
         carrier::Arrival,
-        listener::{Advice, Failure, guarded},
+        failure::{Advice, Failure},
+        listener::guarded,
         publish::RunsOne,
         state::Bus,
     },

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{backoff, lease::Hold};
 use crate::{
     backplane::{Claim, DeadReason, Delivery, EventKind, Verdict},
-    bus::{listener::Advice, profile::DurableOptions, publish::RunsOne},
+    bus::{failure::Advice, profile::DurableOptions, publish::RunsOne},
     observe,
 };
 
