@@ -45,10 +45,13 @@ impl Stream {
         Ok(Self { connection, head, text: String::new() })
     }
 
-    /// The next event, with its blank line; `None` once the body has ended properly. Comments, which
-    /// keep an idle stream alive, are passed over.
+    /// The next event, with its blank line; `None` once the body has ended properly. Comments
+    /// between events, which open a stream and keep it alive, are passed over.
     pub async fn next(&mut self) -> Result<Option<String>> {
         loop {
+            while let Some(rest) = self.text.strip_prefix(":\n") {
+                self.text = rest.to_owned();
+            }
             while let Some(end) = self.text.find("\n\n") {
                 let rest = self.text.split_off(end + 2);
                 let event = std::mem::replace(&mut self.text, rest);
