@@ -7,6 +7,7 @@ mod examples {
     mod feed;
     mod llm_stream;
     mod order;
+    mod shop;
     mod ticker;
     mod topics;
     mod tower_only;
