@@ -123,8 +123,8 @@ pub use backplane::{DeadReason, ListenerState, ListenerStats};
 pub use bus::{DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT};
 #[cfg(feature = "json")]
 pub use durable::{
-    BroadcastGap, DeadLetters, DurableError, Letter, Listeners, MAX_PENDING_BROADCAST_BYTES,
-    MAX_PENDING_BROADCASTS,
+    BroadcastGap, DeadLetters, DurableError, EventTrace, Letter, Listeners,
+    MAX_PENDING_BROADCAST_BYTES, MAX_PENDING_BROADCASTS, RetryAll,
 };
 
 // By the clock.

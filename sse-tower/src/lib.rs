@@ -221,8 +221,8 @@ pub use sse_tower_core::{
 // Events that leave the process.
 #[cfg(feature = "json")]
 pub use sse_tower_core::{
-    BroadcastGap, DeadLetters, DurableError, Letter, Listeners, MAX_PENDING_BROADCAST_BYTES,
-    MAX_PENDING_BROADCASTS,
+    BroadcastGap, DeadLetters, DurableError, EventTrace, Letter, Listeners,
+    MAX_PENDING_BROADCAST_BYTES, MAX_PENDING_BROADCASTS, RetryAll,
 };
 pub use sse_tower_core::{
     DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT, DeadReason,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::trace::Within;
 use crate::{
     boxed::BoxError,
     bus::{
@@ -36,9 +37,10 @@ pub(super) async fn attempt(
     bus: Bus,
     one: Arc<dyn RunsOne>,
     arrival: Arrival,
+    trace: Within,
     cut: CancellationToken,
 ) -> Outcome {
-    let run = match one.run(&bus, &arrival) {
+    let run = match trace.enter(|| one.run(&bus, &arrival)) {
         Ok(run) => run,
         Err(error) => return unreadable(&error),
     };
@@ -46,7 +48,7 @@ pub(super) async fn attempt(
     let failures = {
         let running = async {
             match &mut run {
-                Some(run) => run.await,
+                Some(run) => trace.run(run).await,
                 None => Vec::new(),
             }
         };
