@@ -12,3 +12,4 @@ mod people;
 mod processes;
 mod site;
 mod transactions;
+mod turns;

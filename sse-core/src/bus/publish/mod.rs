@@ -42,7 +42,7 @@ mod run;
 mod scope;
 mod transaction;
 
-pub(crate) use arrival::{Arrivals, Kinds, RunsOne};
+pub(crate) use arrival::{Arrivals, Kinds, Run, RunsOne};
 pub use outcome::{Outcome, PublishError};
 pub(crate) use plan_cell::PlanCell;
 pub use publication::Publication;

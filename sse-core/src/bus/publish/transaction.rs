@@ -266,7 +266,8 @@ impl fmt::Debug for Transaction {
     }
 }
 
-/// The end of a [`Transaction`], under way: a future of what became of its events.
+/// The end of a [`Transaction`], under way: a future of what became of its events. What `commit`, `commit_with` and
+/// `rollback` give; programs await it, and need no name for it.
 ///
 /// Nothing has run before it is polled or dropped; dropped, it runs in a task.
 pub struct Settlement {
