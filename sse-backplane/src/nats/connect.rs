@@ -10,6 +10,7 @@ use super::{
     session::Shared,
     stream::{Names, unavailable},
 };
+use crate::causes;
 
 /// How long connecting and each request may take.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -89,13 +90,17 @@ pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineErr
         use async_nats::ConnectErrorKind as Kind;
         let servers = shown.join(", ");
         let (kind, message) = match error.kind() {
+            _ if causes::tls(&error).is_some() => (
+                EngineErrorKind::Refused,
+                no_tls(&servers),
+            ),
             Kind::Authentication | Kind::AuthorizationViolation => (
                 EngineErrorKind::Refused,
                 format!("NATS at {servers} refuses this user: look at user, password and credentials in the URL"),
             ),
             Kind::Tls => (
                 EngineErrorKind::Refused,
-                format!("no TLS with NATS at {servers}: look at its certificate, `ca=`, and `tls://` against `nats://`"),
+                no_tls(&servers),
             ),
             _ => (
                 EngineErrorKind::Unavailable,
@@ -113,6 +118,12 @@ pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineErr
     let mut context = jetstream::new(client);
     context.set_timeout(ANSWER);
     Ok(NatsEngine::new(Shared::new(context, Names::new(namespace, replicas))))
+}
+
+fn no_tls(servers: &str) -> String {
+    format!(
+        "no TLS with NATS at {servers}: look at its certificate, `ca=`, and `tls://` against `nats://`"
+    )
 }
 
 /// What a part of a URL says, in which `%40` is `@`.

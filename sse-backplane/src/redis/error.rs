@@ -1,12 +1,10 @@
 //! What the server says, as what somebody can do about it.
 
-use std::{error::Error, io, sync::Arc};
-
 use ::redis::{ErrorKind, RedisError};
 use sse_tower_core::backplane::{EngineError, EngineErrorKind};
-use tokio_rustls::rustls;
 
 use super::settings::Place;
+use crate::causes;
 
 /// Its cause, kept for people. It holds no secret: the crate redacts what it knows of the URL.
 pub(super) fn explain(place: &Place, error: RedisError) -> EngineError {
@@ -35,7 +33,7 @@ pub(super) fn explain(place: &Place, error: RedisError) -> EngineError {
         "" if error.is_connection_refusal() => EngineError::unavailable(format!(
             "{redis} cannot be reached, nobody listens there: is it running, are host and port right?"
         )),
-        "" => match tls(&error) {
+        "" => match causes::tls(&error) {
             Some(why) => EngineError::refused(format!(
                 "no TLS with {redis} ({why}): its certificate has to be trusted here, so name the file with the one that \
                  signed it by `ca=` in the URL, and the host as the certificate has it"
@@ -45,24 +43,6 @@ pub(super) fn explain(place: &Place, error: RedisError) -> EngineError {
         code => EngineError::refused(format!("{redis} refused: {code} {said}")),
     };
     explained.with_source(error)
-}
-
-/// What TLS has against the server.
-fn tls(error: &RedisError) -> Option<&rustls::Error> {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(one) = cause {
-        if let Some(tls) = one.downcast_ref() {
-            return Some(tls);
-        }
-        // The crate shares its causes; and an I/O error shows what it holds, not what that says it was caused by.
-        let shared = one.downcast_ref::<Arc<dyn Error + Send + Sync>>().map(Arc::as_ref);
-        let held = || one.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause = match shared.or_else(held) {
-            Some(held) => Some(held),
-            None => one.source(),
-        };
-    }
-    None
 }
 
 fn not_let_in(redis: &str, error: &RedisError) -> EngineError {
