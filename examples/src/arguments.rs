@@ -109,7 +109,7 @@ impl Arguments {
     /// The URL alone, for a program that does more with it than open it.
     ///
     /// # Errors
-    /// None: every text may be one.
+    /// An option without a value.
     pub fn backplane_url(&mut self) -> Result<String, ArgumentError> {
         let given: Option<String> = self.take("--backplane")?;
         let url = given.or_else(|| std::env::var("SSE_BACKPLANE").ok());

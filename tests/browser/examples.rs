@@ -8,6 +8,7 @@ mod browsers {
     mod order;
     mod phone;
     mod refused;
+    mod shop;
     mod ticker;
     mod topics;
     mod tower_only;

@@ -89,6 +89,16 @@ impl Stream {
         Ok(events)
     }
 
+    /// All events before the farewell of a stream whose time is over, which must come.
+    pub async fn rest_of_its_time(&mut self) -> Result<Vec<String>> {
+        let mut events = self.rest().await?;
+        let bye = events.pop().ok_or("a stream without a farewell")?;
+        if !bye.contains("event:stream-bye\ndata:{\"reason\":\"timed-out\"}\n") {
+            return Err(format!("not the end of a stream's time: {bye:?}").into());
+        }
+        Ok(events)
+    }
+
     /// Gives the connection back, after the end of the stream.
     pub fn into_connection(self) -> Connection {
         self.connection

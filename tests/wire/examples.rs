@@ -8,6 +8,7 @@ mod examples {
     mod fleet;
     mod llm_stream;
     mod order;
+    mod shop;
     mod ticker;
     mod topics;
     mod tower_only;
