@@ -31,10 +31,11 @@
 //! out, or that with which it came, or where it began. So an event of the library's costs nobody his
 //! position. `stream-gap` moves it behind what is missing.
 //!
-//! Bottom to top: `output` (what one poll gives out), `timing`, `lag`, then `reader` (the state, and
-//! the short ways), `renewal` (where it waits for the state of its keys), `lost` (what the client is told of) and
+//! Bottom to top: `output` (what one poll gives out), `timing`, `lag`, `awaited` (the state of keys that a reader waits
+//! for), then `reader` (what it holds, and the short ways), `renewal` (the wait), `lost` (what the client is told of) and
 //! `merge` (the long way) as four parts of one.
 
+mod awaited;
 #[cfg(feature = "http")]
 mod failed;
 mod lag;

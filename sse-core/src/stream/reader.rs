@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{output::Output, renewal::Renewal, timing::Timing};
+use super::{awaited::Awaited, output::Output, timing::Timing};
 #[cfg(any(feature = "http", test))]
 use crate::close_reason::CloseReason;
 use crate::{
@@ -44,7 +44,7 @@ pub(super) struct Reader {
     /// Its client was told to come back for what it did not get, so there is nothing that it has to be told by an end
     /// which is none.
     pub(super) comes_back: bool,
-    /// It reads nothing before it has got the state of its keys: then there is a [`Renewal`].
+    /// It reads nothing before it has got the state of its keys: then there is a [`Awaited`].
     pub(super) waits: bool,
     /// What `conn` has, to compare without a lock.
     waker: Option<Waker>,
@@ -72,7 +72,7 @@ pub(super) struct Aside {
     /// What the client does not get and was not told of yet.
     pub(super) lost: Vec<Lost>,
     /// What has to be there before anything is read.
-    pub(super) renewal: Option<Renewal>,
+    pub(super) renewal: Option<Awaited>,
 }
 
 impl Reader {
