@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::{
@@ -16,12 +17,15 @@ use super::{
 use crate::{
     emitter::{Conn, STATE, SseEmitter},
     event::{ready, reset},
-    log::{After, Cursor, GAPS_APART, Missed, Place, Position, Token},
+    log::{After, Cursor, GAPS_APART, Log, Missed, Place, Position, ReaderId, Token},
     sync::{Arc, lock},
 };
 
 /// How many keys one connection can follow. A connection to more of them is refused politely.
 pub const MAX_KEYS_PER_CONNECTION: usize = 1024;
+
+/// The topics of one connection, and whether each was made for it; mostly one.
+type Topics<K> = SmallVec<[(Arc<Topic<K>>, bool); 1]>;
 
 impl<K: Key> Hub<K> {
     pub(super) fn connect(
@@ -36,7 +40,7 @@ impl<K: Key> Hub<K> {
             return emitter;
         }
         let mut keys = keys.into_iter();
-        let mut distinct: Vec<K> = keys.by_ref().take(1).collect();
+        let mut distinct: SmallVec<[K; 1]> = keys.by_ref().take(1).collect();
         // Most connections are to one key, and need no set.
         let mut seen = HashSet::new();
         for key in keys {
@@ -54,7 +58,7 @@ impl<K: Key> Hub<K> {
     }
 
     pub(super) fn insert(self: &Arc<Self>, key: K, emitter: &SseEmitter) {
-        self.attach(emitter.conn(), vec![key], &LastEventId::default(), true);
+        self.attach(emitter.conn(), SmallVec::from_iter([key]), &LastEventId::default(), true);
     }
 
     /// Does this connection follow the key already?
@@ -65,15 +69,15 @@ impl<K: Key> Hub<K> {
     fn attach(
         self: &Arc<Self>,
         conn: &Arc<Conn>,
-        keys: Vec<K>,
+        keys: SmallVec<[K; 1]>,
         last: &LastEventId,
         is_insert: bool,
     ) {
         if let Some(link) = &self.link {
-            return self.attach_linked(link, conn, keys, last);
+            return self.attach_linked(link, conn, keys.into_vec(), last);
         }
         let now = Instant::now();
-        let mut topics: Vec<_> = keys.iter().map(|key| self.find_or_create(key)).collect();
+        let mut topics: Topics<K> = keys.iter().map(|key| self.find_or_create(key)).collect();
         // So that of two who come at once one is the second, and of two who insert the same emitter
         // one does nothing.
         let admission =
@@ -116,37 +120,36 @@ impl<K: Key> Hub<K> {
     fn open(
         self: &Arc<Self>,
         conn: &Arc<Conn>,
-        topics: Vec<(Arc<Topic<K>>, bool)>,
+        topics: Topics<K>,
         last: &LastEventId,
         now: Instant,
     ) -> Opening {
-        let (after, reset) = self.resume(topics.iter().map(|(topic, _)| &**topic), last);
-        let mut opening = Opening { reset, ..Opening::default() };
-        let complete = topics.iter().all(|(topic, _)| lock(&topic.log).completed().is_some());
+        let mut opening = Opening::default();
+        let after = self.resume(topics.iter().map(|(topic, _)| &**topic), last, &mut opening);
+        // Of interest after a reset alone.
+        let complete = opening.reset.is_some()
+            && topics.iter().all(|(topic, _)| lock(&topic.log).completed().is_some());
         let (count, apart) = (topics.len(), apart(topics.len()));
         let after = after.of(complete, opening.reset.is_some());
-        let mut left: Vec<_> = topics.into_iter().map(|(topic, _)| topic).collect();
+        let mut left: SmallVec<[_; 1]> = topics.into_iter().map(|(topic, _)| topic).collect();
         while !left.is_empty() {
             let mut gone = Vec::new();
             let mut registry = self.registry();
             for topic in left.drain(..SLICE.min(left.len())) {
-                if !registry.is_current(&topic) {
+                if !topic.is_current() {
                     gone.push(topic);
                     continue;
                 }
-                let id = {
+                registry.joined(&topic);
+                let (id, start) = {
                     let mut log = lock(&topic.log);
                     let end = log.end();
                     let id = log.join(Arc::clone(conn), end);
                     if self.config.one_per_key.is_some() {
                         log.hold(conn);
                     }
-                    id
+                    (id, self.begin(&mut opening, &mut log, id, after, apart, None, now))
                 };
-                registry.joined(&topic);
-                let seat = Seat { topic, id };
-                let start = self.begin(&mut opening, &seat, after, apart, None, now);
-                let Seat { topic, id } = seat;
                 let count = Arc::clone(&topic) as _;
                 let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
                 // Under the registry's lock, so that whoever completes the key next finds it counted.
@@ -170,13 +173,14 @@ impl<K: Key> Hub<K> {
         since: &[Position],
         now: Instant,
     ) -> Opening {
-        let (after, reset) = self.resume(seats.iter().map(|seat| &*seat.topic), last);
-        let mut opening = Opening { reset, ..Opening::default() };
+        let mut opening = Opening::default();
+        let after = self.resume(seats.iter().map(|seat| &*seat.topic), last, &mut opening);
         let complete = seats.iter().all(|seat| lock(&seat.topic.log).completed().is_some());
         let after = after.of(complete, opening.reset.is_some());
         for (index, seat) in seats.iter().enumerate() {
             let since = since.get(index).copied();
-            self.begin(&mut opening, seat, after, apart(seats.len()), since, now);
+            let (mut log, apart) = (lock(&seat.topic.log), apart(seats.len()));
+            self.begin(&mut opening, &mut log, seat.id, after, apart, since, now);
         }
         opening.complete = complete;
         opening
@@ -184,16 +188,17 @@ impl<K: Key> Hub<K> {
 
     /// Puts the cursor of one log where it begins, and says after which position all of them begin so
     /// far.
+    #[expect(clippy::too_many_arguments, reason = "one step of `open` and `plan`")]
     fn begin(
         &self,
         opening: &mut Opening,
-        seat: &Seat<K>,
+        log: &mut Log<Conn>,
+        reader: ReaderId,
         after: After,
         apart: usize,
         since: Option<Position>,
         now: Instant,
     ) -> Position {
-        let mut log = lock(&seat.topic.log);
         let history = &self.bounds().history;
         let mut start = log.start(after, history, now, apart);
         if let Some(since) = since {
@@ -207,13 +212,13 @@ impl<K: Key> Hub<K> {
             // What is before the first that waits was seen.
             _ => log.position_at(start.next).map_or_else(|| self.watermark(), Position::before),
         };
-        log.begin(seat.id, start);
+        log.begin(reader, start);
         opening.start = if opening.has_begun { opening.start.min(begins) } else { begins };
         opening.has_begun = true;
         opening.start
     }
 
-    /// What a client has seen, from what it says; and whether that means nothing here.
+    /// What a client has seen, from what it says. Notes whether that means nothing here.
     ///
     /// Nobody of another life has seen anything of this one: it gets the history. Of an id that
     /// stands nowhere nobody knows what was seen.
@@ -221,9 +226,10 @@ impl<K: Key> Hub<K> {
         &self,
         topics: impl IntoIterator<Item = &'a Topic<K>>,
         last: &LastEventId,
-    ) -> (After, Option<&'static str>) {
+        opening: &mut Opening,
+    ) -> After {
         let watermark = self.watermark();
-        match &last.0 {
+        let (after, reset) = match &last.0 {
             Seen::Nothing | Seen::Head => (After::Nothing, None),
             Seen::Unreadable => (After::Everything, Some("unknown")),
             Seen::UpTo(id) => match Token::parse(id.as_str()) {
@@ -232,6 +238,7 @@ impl<K: Key> Hub<K> {
                 }
                 Some(_) => (After::Nothing, Some("epoch")),
                 None => {
+                    opening.has_own_id = true;
                     let places = topics.into_iter().map(|topic| lock(&topic.log).find(id));
                     match places.fold(Place::Nowhere, Place::and) {
                         Place::At(position) if position <= watermark => {
@@ -243,7 +250,9 @@ impl<K: Key> Hub<K> {
                     }
                 }
             },
-        }
+        };
+        opening.reset = reset;
+        after
     }
 
     /// Tells the connection what it has to know, outside every lock.
@@ -267,7 +276,12 @@ impl<K: Key> Hub<K> {
         }
         match opening.reset {
             Some(reason) => conn.send_control(reset(reason), true),
-            None => holds(conn, last),
+            // The client holds an id that the library did not give: what it says itself must leave it
+            // that.
+            None if opening.has_own_id => {
+                last.id().into_iter().for_each(|id| conn.client_holds(id.clone()));
+            }
+            None => {}
         }
         drop(opening.unwanted);
         if let Some(gate) = gate {
@@ -289,15 +303,6 @@ fn apart(keys: usize) -> usize {
     if keys == 1 { 1 } else { GAPS_APART }
 }
 
-/// The client holds an id that the library did not give: what it says itself must leave it that.
-fn holds(conn: &Conn, last: &LastEventId) {
-    if let Seen::UpTo(id) = &last.0
-        && Token::parse(id.as_str()).is_none()
-    {
-        conn.client_holds(id.clone());
-    }
-}
-
 /// What a new connection found at its keys, and is to be told.
 #[derive(Default)]
 pub(super) struct Opening {
@@ -308,6 +313,8 @@ pub(super) struct Opening {
     /// It is said by at least one log.
     has_begun: bool,
     reset: Option<&'static str>,
+    /// What the client says that it has seen is no id of the library's.
+    has_own_id: bool,
     missed: Missed,
     /// How many events wait for it.
     waiting: u64,

@@ -15,7 +15,7 @@ use super::{
     registry::{Locked, Registry},
     sent::Receipt,
     sweeper::{Looked, Sweeper},
-    table::Bucket,
+    table::{Bucket, Table},
     topic::Topic,
     wake::wake_readers,
 };
@@ -65,6 +65,8 @@ pub(super) struct Config {
 
 pub(super) struct Hub<K> {
     registry: Mutex<Registry<K>>,
+    /// Asked without the registry's lock, and changed under it.
+    table: Arc<Table<K>>,
     hasher: RandomState,
     /// Held by whoever is admitted where that depends on who is there. Nobody who sends waits for it; it
     /// is taken before the registry's.
@@ -81,8 +83,10 @@ pub(super) struct Hub<K> {
 
 impl<K: Key> Hub<K> {
     pub(super) fn new(config: Config, link: Option<LinkTo<K>>) -> Arc<Self> {
+        let table = Arc::new(Table::new());
         let hub = Arc::new_cyclic(|hub: &Weak<Self>| Self {
-            registry: Mutex::new(Registry::new(link.is_some())),
+            registry: Mutex::new(Registry::new(Arc::clone(&table), link.is_some())),
+            table,
             hasher: RandomState::new(),
             admission: Mutex::new(()),
             watermark: AtomicU64::new(Position::from(clock::next()).get()),
@@ -142,7 +146,7 @@ impl<K: Key> Hub<K> {
         let (topic, readers, receivers, id) = loop {
             let (topic, _) = self.find_or_create(key);
             let mut registry = self.registry();
-            if !registry.is_current(&topic) {
+            if !topic.is_current() {
                 continue;
             }
             if lock(&topic.log).completed().is_some() {
@@ -198,7 +202,7 @@ impl<K: Key> Hub<K> {
         Q: ?Sized + Hash + Eq,
     {
         let hash = self.hasher.hash_one(key);
-        let candidates = self.registry().candidates(hash)?;
+        let candidates = self.table.candidates(hash)?;
         candidates.topics().iter().find(|topic| topic.key.borrow() == key).map(Arc::clone)
     }
 
@@ -224,7 +228,7 @@ impl<K: Key> Hub<K> {
         let hash = self.hasher.hash_one(key);
         let (mut made, mut link) = (None, Some(link));
         loop {
-            let candidates = self.registry().candidates(hash);
+            let candidates = self.table.candidates(hash);
             let known = candidates.iter().flat_map(Bucket::topics);
             if let Some(topic) = known.into_iter().find(|topic| topic.key.borrow() == key) {
                 return (Arc::clone(topic), false);
@@ -277,7 +281,7 @@ impl<K: Key> Hub<K> {
         let readers = loop {
             let (topic, _) = self.find_or_create(key);
             let mut registry = self.registry();
-            if !registry.is_current(&topic) {
+            if !topic.is_current() {
                 continue;
             }
             let position = Position::from(clock::next());

@@ -45,7 +45,7 @@ impl<K> Topic<K> {
 /// Everything that is decided for all keys in one order. Under one short lock: what happens inside
 /// is a few map operations, and never the program's code.
 pub(super) struct Registry<K> {
-    table: Table<K>,
+    table: Arc<Table<K>>,
     /// Keys with connections, by the order in which each got its first.
     connected: BTreeMap<u64, Arc<Topic<K>>>,
     places: u64,
@@ -84,9 +84,9 @@ struct Idle<K> {
 }
 
 impl<K> Registry<K> {
-    pub(super) fn new(linked: bool) -> Self {
+    pub(super) fn new(table: Arc<Table<K>>, linked: bool) -> Self {
         Self {
-            table: Table::new(),
+            table,
             connected: BTreeMap::new(),
             places: 0,
             dead: Vec::new(),
@@ -112,19 +112,8 @@ impl<K> Registry<K> {
         self.connections
     }
 
-    /// Those with this hash, to be compared under no lock.
-    pub(super) fn candidates(&self, hash: u64) -> Option<Bucket<K>> {
-        self.table.candidates(hash).cloned()
-    }
-
-    /// Is this the topic of its key, or was that forgotten meanwhile?
-    pub(super) fn is_current(&self, topic: &Arc<Topic<K>>) -> bool {
-        let candidates = self.table.candidates(topic.hash);
-        candidates.is_some_and(|c| c.topics().iter().any(|known| Arc::ptr_eq(known, topic)))
-    }
-
     /// All of them: for a backplane alone, which gives to all keys what is for all.
-    pub(super) fn topics(&self) -> impl Iterator<Item = &Arc<Topic<K>>> {
+    pub(super) fn topics(&self) -> Vec<Arc<Topic<K>>> {
         self.table.topics()
     }
 
@@ -333,6 +322,7 @@ impl<K> Registry<K> {
         if !self.table.remove(topic) {
             return;
         }
+        topic.forgotten();
         {
             let mut log = lock(&topic.log);
             if log.has_own_ids() {
@@ -498,7 +488,9 @@ impl<K> DerefMut for Locked<'_, K> {
 impl<K> Drop for Locked<'_, K> {
     fn drop(&mut self) {
         // The fields are dropped after this, the lock first.
-        self.dead = std::mem::take(&mut self.registry.dead);
+        if !self.registry.dead.is_empty() {
+            self.dead = std::mem::take(&mut self.registry.dead);
+        }
     }
 }
 
@@ -529,9 +521,13 @@ mod tests {
         }
     }
 
+    fn registry() -> Registry<u8> {
+        Registry::new(Arc::new(Table::new()), false)
+    }
+
     /// What the hub does, with the key as its own hash.
     fn get(registry: &Registry<u8>, key: u8) -> Option<Arc<Topic<u8>>> {
-        let candidates = registry.candidates(key.into())?;
+        let candidates = registry.table.candidates(key.into())?;
         candidates.topics().iter().find(|topic| topic.key == key).map(Arc::clone)
     }
 
@@ -561,7 +557,7 @@ mod tests {
 
     #[test]
     fn the_oldest_of_any_key_goes_when_all_together_are_too_many() {
-        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let (mut registry, now) = (registry(), Instant::now());
         let bounds = Bounds { total_events: 2, ..Bounds::default() };
         [1, 2, 3].iter().for_each(|key| send(&mut registry, *key, &bounds, now));
         let kept = [1, 2, 3].map(|key| !lock(&get_or_create(&mut registry, key).log).is_empty());
@@ -571,7 +567,7 @@ mod tests {
 
     #[test]
     fn bytes_of_all_keys_are_bounded_with_the_cost_of_each_record() {
-        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let (mut registry, now) = (registry(), Instant::now());
         let one = RECORD_COST + 8;
         let bounds = Bounds { total_bytes: 2 * one + 64, ..Bounds::default() };
         // Keys with connections are not counted: those have to be there.
@@ -582,7 +578,7 @@ mod tests {
 
     #[test]
     fn a_key_without_connection_and_history_is_forgotten_in_time() {
-        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let (mut registry, now) = (registry(), Instant::now());
         let bounds = Bounds { history: History::none(), ..Bounds::default() };
         send(&mut registry, 7, &bounds, now);
         registry.sweep(&bounds, now + MEMORY_AGE - Duration::from_millis(1));
@@ -594,7 +590,7 @@ mod tests {
 
     #[test]
     fn a_key_that_never_had_anything_is_forgotten_with_its_last_connection() {
-        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let (mut registry, now) = (registry(), Instant::now());
         let (topic, id) = join(&mut registry, 7);
         registry.leave(&topic, id, &Bounds::default(), now);
         assert!(get(&registry, 7).is_none());
@@ -603,7 +599,7 @@ mod tests {
 
     #[test]
     fn a_forgotten_key_with_connections_stays_without_its_history() {
-        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let (mut registry, now) = (registry(), Instant::now());
         let (topic, _) = join(&mut registry, 7);
         send(&mut registry, 7, &Bounds::default(), now);
         registry.forget(&topic);
@@ -613,7 +609,7 @@ mod tests {
 
     #[test]
     fn the_next_sweep_is_when_the_oldest_is_too_old_and_never_at_once() {
-        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let (mut registry, now) = (registry(), Instant::now());
         let bounds = Bounds::default();
         assert_eq!(registry.next_sweep(&bounds, now), None);
         send(&mut registry, 7, &bounds, now);
@@ -625,7 +621,7 @@ mod tests {
 
     #[test]
     fn keys_that_nobody_is_connected_to_are_counted_with_what_they_keep() {
-        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let (mut registry, now) = (registry(), Instant::now());
         let each = Topic::<u8>::COST + RECORD_COST + 8;
         let bounds = Bounds { total_bytes: 10 * each, ..Bounds::default() };
         (0..200).for_each(|key| send(&mut registry, key, &bounds, now));
@@ -635,7 +631,7 @@ mod tests {
 
     #[test]
     fn keys_with_connections_are_listed_as_long_as_they_have_one() {
-        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let (mut registry, now) = (registry(), Instant::now());
         let (one, other) = (join(&mut registry, 1), join(&mut registry, 1));
         send(&mut registry, 2, &Bounds::default(), now);
         let listed = |registry: &Registry<u8>| {
@@ -650,7 +646,7 @@ mod tests {
 
     #[test]
     fn places_of_dropped_events_are_few_and_counted() {
-        let (mut registry, now) = (Registry::new(false), Instant::now());
+        let (mut registry, now) = (registry(), Instant::now());
         let bounds = Bounds { history: History::events(1), ..Bounds::default() };
         let (topic, id) = join(&mut registry, 7);
         (0..1100).for_each(|_| send(&mut registry, 7, &bounds, now));
