@@ -63,7 +63,8 @@ impl<K: Key> Hub<K> {
 
     /// Does this connection follow the key already?
     pub(super) fn follows(conn: &Arc<Conn>, topic: &Topic<K>) -> bool {
-        lock(&topic.log).snapshot().iter().any(|reader| Arc::ptr_eq(reader, conn))
+        let readers = lock(&topic.log).snapshot();
+        readers.iter().any(|reader| Arc::ptr_eq(reader, conn))
     }
 
     fn attach(
@@ -140,6 +141,7 @@ impl<K: Key> Hub<K> {
                     gone.push(topic);
                     continue;
                 }
+                registry.help(&topic, self.bounds());
                 registry.joined(&topic);
                 let (id, start) = {
                     let mut log = lock(&topic.log);
@@ -210,12 +212,17 @@ impl<K: Key> Hub<K> {
         let begins = match after {
             After::Position(position) if start.missed != Missed::None => position,
             // What is before the first that waits was seen.
-            _ => log.position_at(start.next).map_or_else(|| self.watermark(), Position::before),
+            _ => log.position_at(start.next).map_or_else(|| self.begins(), Position::before),
         };
         log.begin(reader, start);
         opening.start = if opening.has_begun { opening.start.min(begins) } else { begins };
         opening.has_begun = true;
         opening.start
+    }
+
+    /// Everything up to here is behind a connection that begins now: in the logs, or not for it.
+    fn begins(&self) -> Position {
+        if self.link.is_some() { self.watermark() } else { self.newest() }
     }
 
     /// What a client has seen, from what it says. Notes whether that means nothing here.
@@ -228,7 +235,7 @@ impl<K: Key> Hub<K> {
         last: &LastEventId,
         opening: &mut Opening,
     ) -> After {
-        let watermark = self.watermark();
+        let watermark = self.begins();
         let (after, reset) = match &last.0 {
             Seen::Nothing | Seen::Head => (After::Nothing, None),
             Seen::Unreadable => (After::Everything, Some("unknown")),

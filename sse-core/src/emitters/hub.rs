@@ -71,8 +71,12 @@ pub(super) struct Hub<K> {
     /// Held by whoever is admitted where that depends on who is there. Nobody who sends waits for it; it
     /// is taken before the registry's.
     pub(super) admission: Mutex<()>,
+    /// Held by whoever sends to all keys, one at a time. Taken before the registry's.
+    to_all: Mutex<()>,
     /// See [`watermark`](Self::watermark).
     watermark: AtomicU64,
+    /// The newest position that was given.
+    newest: AtomicU64,
     epoch: Epoch,
     pub(super) config: Config,
     /// Not seen by the model checker: nothing of it runs there, and its lock is taken under the
@@ -84,12 +88,15 @@ pub(super) struct Hub<K> {
 impl<K: Key> Hub<K> {
     pub(super) fn new(config: Config, link: Option<LinkTo<K>>) -> Arc<Self> {
         let table = Arc::new(Table::new());
+        let now = Position::from(clock::next()).get();
         let hub = Arc::new_cyclic(|hub: &Weak<Self>| Self {
             registry: Mutex::new(Registry::new(Arc::clone(&table), link.is_some())),
             table,
             hasher: RandomState::new(),
             admission: Mutex::new(()),
-            watermark: AtomicU64::new(Position::from(clock::next()).get()),
+            to_all: Mutex::new(()),
+            watermark: AtomicU64::new(now),
+            newest: AtomicU64::new(now),
             epoch: Epoch::random(),
             config,
             sweeper: StdMutex::new(Sweeper::new(hub)),
@@ -121,14 +128,20 @@ impl<K: Key> Hub<K> {
         }
     }
 
-    /// The newest position that is known here.
+    /// The newest position that is known here. Under the registry's lock, a log that was
+    /// [helped](Registry::help) has everything up to it.
     pub(super) fn newest(&self) -> Position {
-        self.link.as_ref().map_or_else(|| self.watermark(), |link| link.shown().newest())
+        match &self.link {
+            None => Position::new(self.newest.load(Ordering::Acquire)),
+            Some(link) => link.shown().newest(),
+        }
     }
 
-    /// Under the registry's lock, once everything up to `position` is in its log.
-    fn advance_watermark(&self, position: Position) {
-        self.watermark.store(position.get(), Ordering::Release);
+    /// Under the registry's lock, once the event at `position` is in its log, or on its way to all.
+    fn advance_watermark(&self, registry: &Registry<K>, position: Position) {
+        self.newest.store(position.get(), Ordering::Release);
+        let complete = registry.complete_up_to(position);
+        self.watermark.store(complete.get(), Ordering::Release);
     }
 
     pub(super) fn position(&self) -> EventId {
@@ -149,13 +162,14 @@ impl<K: Key> Hub<K> {
             if !topic.is_current() {
                 continue;
             }
+            registry.help(&topic, self.bounds());
             if lock(&topic.log).completed().is_some() {
                 return Err(SendError::Closed { event, reason: CloseReason::Completed });
             }
             let (record, id) = self.record(event, now);
             let position = record.position;
             let readers = registry.append(&topic, record, self.bounds());
-            self.advance_watermark(position);
+            self.advance_watermark(&registry, position);
             self.plan_sweep(&registry, now);
             let receivers = topic.receivers();
             drop(registry);
@@ -167,25 +181,41 @@ impl<K: Key> Hub<K> {
 
     pub(super) fn send_all(&self, event: SseEvent) -> Receipt {
         let now = Instant::now();
-        let (snapshots, id) = {
+        let turn = lock(&self.to_all);
+        let id = {
             let mut registry = self.registry();
             let (record, id) = self.record(event, now);
-            let is_open = |topic: &&Arc<Topic<K>>| lock(&topic.log).completed().is_none();
-            let topics: Vec<_> = registry.connected().filter(is_open).map(Arc::clone).collect();
-            let snapshots: Vec<_> = topics
-                .iter()
-                .map(|topic| registry.append(topic, record.clone(), self.bounds()))
-                .collect();
-            self.advance_watermark(record.position);
-            self.plan_sweep(&registry, now);
-            (snapshots, id)
+            let position = record.position;
+            registry.begin_to_all(record);
+            self.advance_watermark(&registry, position);
+            id
         };
+        let mut readers = Vec::new();
+        let last = loop {
+            let mut registry = self.registry();
+            match registry.go_on_to_all(SLICE, self.bounds()) {
+                Ok(some) => readers.extend(some),
+                Err(last) => {
+                    self.advance_watermark(&registry, self.newest());
+                    self.plan_sweep(&registry, now);
+                    break last;
+                }
+            }
+        };
+        drop(turn);
         let mut receivers = HashSet::new();
-        for conn in snapshots.iter().flat_map(Snapshot::iter) {
+        for conn in readers.iter().flat_map(Snapshot::iter) {
             if conn.notify(SHARED) {
                 receivers.insert(Arc::as_ptr(conn));
             }
         }
+        // Who came meanwhile did not get it, and may have been waiting for the watermark.
+        self.for_connected_after(last, |topic| {
+            let readers = lock(&topic.log).snapshot();
+            readers.for_each(|conn| {
+                conn.notify(SHARED);
+            });
+        });
         Receipt { id, receivers: receivers.len() }
     }
 
@@ -284,6 +314,7 @@ impl<K: Key> Hub<K> {
             if !topic.is_current() {
                 continue;
             }
+            registry.help(&topic, self.bounds());
             let position = Position::from(clock::next());
             let readers = {
                 let mut log = lock(&topic.log);
@@ -293,7 +324,7 @@ impl<K: Key> Hub<K> {
                 log.complete(position);
                 log.snapshot()
             };
-            self.advance_watermark(position);
+            self.advance_watermark(&registry, position);
             let now = Instant::now();
             registry.retire_if_idle(&topic, now);
             registry.sweep(self.bounds(), now);
@@ -369,8 +400,12 @@ impl<K: Key> Hub<K> {
 
     /// Does something for each key with connections, a few of them at a time, so that nobody waits; and
     /// under no lock.
-    pub(super) fn for_connected(&self, mut each: impl FnMut(&Arc<Topic<K>>)) {
-        let mut place = 0;
+    pub(super) fn for_connected(&self, each: impl FnMut(&Arc<Topic<K>>)) {
+        self.for_connected_after(0, each);
+    }
+
+    /// The same for those that have a later place.
+    fn for_connected_after(&self, mut place: u64, mut each: impl FnMut(&Arc<Topic<K>>)) {
         loop {
             let (topics, last) = self.registry().connected_after(place, SLICE);
             if topics.is_empty() {
