@@ -194,7 +194,8 @@ impl<T> Log<T> {
         let bytes = joined.freeze();
         let readers_left = self.readers.reading_at(from);
         if readers_left > 0 {
-            self.joined = Some(Joined { from, to, bytes: bytes.clone(), readers_left });
+            let joined = Joined { from, to, bytes: bytes.clone(), readers_left };
+            self.joined = Some(Box::new(joined));
         }
         bytes
     }

@@ -190,3 +190,16 @@ fn who_comes_or_completes_while_an_event_to_all_is_on_its_way_does_not_get_it() 
     assert_eq!(registry.go_on_to_all(9, &bounds).unwrap_err(), 1, "those after it are to be woken");
     assert!(lock(&complete.log).is_empty() && lock(&late.log).is_empty());
 }
+
+#[test]
+fn the_shortest_and_the_longest_age_can_be_reckoned_with() {
+    let now = Instant::now();
+    for (age, kept) in [(Duration::ZERO, 0), (Duration::MAX, 1)] {
+        let mut registry = registry();
+        let bounds = Bounds { history: History::events(9).age(age), ..Bounds::default() };
+        send(&mut registry, 7, &bounds, now);
+        registry.sweep(&bounds, now + MEMORY_AGE);
+        assert_eq!(registry.events(), kept);
+        assert_eq!(registry.next_sweep(&bounds, now), None);
+    }
+}
