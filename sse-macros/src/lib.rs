@@ -188,15 +188,16 @@ pub fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `id = "audit"` | its name in outcomes, and for `before` and `after` | module path and function name |
 /// | `timeout = "5s"` | stopped and counted as failed after that; `async fn` only. Units `ms`, `s`, `m`, `h`, `d` | none |
 /// | `phase = "after-commit"` | part of a transaction: `before-commit`, `after-commit`, `after-rollback`, `after-completion` | none |
-/// | `fallback` | outside of a transaction it runs at once; without this that is a failure that says so | — |
+/// | `fallback` | outside of a transaction it runs at once; without this it is skipped there, which the log says once | — |
 /// | `durable` | its events survive the process, and failures are repeated; needs `id`, and an event with a name and serde | in this process, once |
 /// | `attempts = 20` | durable: how often it is tried before the event is a dead letter | 20 |
 /// | `backoff = "1s"` | durable: before the second attempt; each later pause is twice as long, two hours at most | 1 s |
 /// | `concurrency = 16` | durable: how many at a time in one process, 1 to 256 | 16 |
 /// | `ordered` | durable: one at a time over all processes, in order; one that fails holds up the others | — |
 /// | `from = "earliest"` | durable: a new listener begins with what is kept | with what is published from now on |
+/// | `on_dead = "stop"` | durable and `ordered`: a dead letter pauses it on every process until somebody resumes it | it goes on with the next |
 ///
-/// `timeout` is 30 s for a durable `async fn` that says nothing.
+/// `timeout` is 30 s for a durable `async fn` that says nothing; `timeout = "none"` is none.
 ///
 /// ```
 /// use sse_tower::{ApplicationEvent, Component, EventMeta, ListenerError, event_listener};

@@ -204,25 +204,25 @@ pub use sse_tower_core::{
 
 // Many connections.
 pub use sse_tower_core::{
-    DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
-    Emitters, EmittersBuilder, History, Key, Lag, LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE,
-    MEMORY_KEYS, Receipt, Second, Sent,
+    DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_SNAPSHOT_AGE, DEFAULT_SNAPSHOT_TIMEOUT,
+    DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS, Emitters, EmittersBuilder, History, Key, Lag,
+    LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE, MEMORY_KEYS, Receipt, Second, Sent,
 };
 
 // Application events.
 pub use sse_tower_core::{
-    ApplicationEvent, EventMeta, EventOrigin, EventType, EventUid, Failure, Inject,
-    IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked,
-    ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS,
-    Outcome, Phase, Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement,
-    Transaction, TransactionFull, TransactionNeeded,
+    ApplicationEvent, Commit, CommitError, EventMeta, EventOrigin, EventType, EventUid, Failure,
+    Inject, IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput,
+    ListenerPanicked, ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_RETURNED_EVENTS,
+    MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase, Publication, PublicationId,
+    PublishError, RepublishedTooDeep, Settlement, TooManyReturned, Transaction, TransactionFull,
 };
 
 // Events that leave the process.
 #[cfg(feature = "json")]
 pub use sse_tower_core::{
-    BroadcastGap, DeadLetters, DurableError, Letter, Listeners, MAX_PENDING_BROADCAST_BYTES,
-    MAX_PENDING_BROADCASTS,
+    BroadcastGap, DeadLetters, DurableError, EventTrace, Letter, Listeners,
+    MAX_PENDING_BROADCAST_BYTES, MAX_PENDING_BROADCASTS, RetryAll,
 };
 pub use sse_tower_core::{
     DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT, DeadReason,

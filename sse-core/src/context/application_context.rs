@@ -127,6 +127,12 @@ impl ApplicationContext {
         &self.bus
     }
 
+    /// For `sse-tower`, whose server is where a context lives that was built outside of any runtime.
+    #[doc(hidden)]
+    pub fn know_this_runtime(&self) {
+        self.bus.tasks().know_this_runtime();
+    }
+
     /// Waits until everything is over that was started and that nobody waits for: listeners
     /// declared `spawn`, publications that were detached or whose caller has gone, publications that
     /// are being awaited elsewhere, and all that these have published.

@@ -18,6 +18,7 @@ use crate::{
     backplane::Node,
     bus::{
         declare::{Binder, EventRef, Listener},
+        failure::{Failure, FailureHook},
         listeners::{ListenerNode, ListenersByType, Registered},
         plans::AnyPlan,
         publish::publish,
@@ -32,7 +33,7 @@ use crate::{
 #[cfg(feature = "json")]
 use crate::{
     bus::profile::DurableOptions,
-    durable::{self, DurableListener, Setup},
+    durable::{self, DurableListener, Setup, TraceHook},
 };
 
 type Place = &'static Location<'static>;
@@ -58,7 +59,10 @@ pub struct ContextBuilder {
     components: Vec<Given>,
     listeners: Vec<Listener>,
     on_unheard: Vec<UnheardHook>,
+    on_failure: Vec<FailureHook>,
     backplane: Option<Node>,
+    #[cfg(feature = "json")]
+    trace_hook: Option<TraceHook>,
 }
 
 struct Given {
@@ -106,7 +110,10 @@ impl ContextBuilder {
             components: Vec::new(),
             listeners: Vec::new(),
             on_unheard: Vec::new(),
+            on_failure: Vec::new(),
             backplane: None,
+            #[cfg(feature = "json")]
+            trace_hook: None,
         }
     }
 
@@ -202,6 +209,32 @@ impl ContextBuilder {
         self
     }
 
+    /// Calls `hook` for each [`Failure`] of the context: of listeners that are awaited, detached or declared `spawn`, of
+    /// scheduled functions, of each attempt of a durable listener, of transactions that roll back, and of events that
+    /// could not be delivered. One place for an alarm, or for a test that wants none.
+    ///
+    /// Any number of hooks, in the order in which they were given. Called once for each failure, after it is logged, on
+    /// the thread where it came up, before whoever awaits the publication hears of it: it must not block. A hook's own
+    /// panic is contained, and failures that come up inside a hook are logged and told to none.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Failure, Listener}, std::sync::mpsc};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (tell, told) = mpsc::channel();
+    /// let context = ApplicationContext::bare()
+    ///     .listener(Listener::on(|_: &Paid| Err::<(), _>("out of paper")).id("receipt"))
+    ///     .on_failure(move |failure: &Failure| drop(tell.send(failure.to_string())))
+    ///     .build()?;
+    /// context.publish_event(Paid).detach(); // nobody awaits it
+    /// assert!(told.recv()?.starts_with("listener `receipt`"));
+    /// # Ok(()) }
+    /// ```
+    pub fn on_failure(mut self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
+        self.on_failure.push(Box::new(hook));
+        self
+    }
+
     /// Ties the context to a backplane: broadcasts go to every node of it, and what durable listeners hear to its store
     /// (feature `json`). Without one, durable listeners work within the process, and what they have is forgotten with it.
     ///
@@ -223,10 +256,25 @@ impl ContextBuilder {
         self
     }
 
+    /// Says, for each event that leaves the process, in which trace it is published: W3C's `traceparent`, such as
+    /// `opentelemetry`'s propagator writes it. Listeners find it with [`EventTrace::current`](crate::EventTrace::current).
+    /// Without one, or where it gives none that is valid, an event is part of the trace of the event that caused it, if
+    /// that has one.
+    ///
+    /// The hook runs in the call that publishes, and must not panic. The last one counts.
+    #[cfg(feature = "json")]
+    pub fn traceparent(
+        mut self,
+        current: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.trace_hook = Some(Box::new(current));
+        self
+    }
+
     /// Binds and checks everything, publishes [`ContextStarted`], and is done.
     ///
-    /// Built inside a tokio runtime, the context remembers it for listeners that are started from
-    /// threads without one.
+    /// Built inside a tokio runtime, the context remembers it: what nobody waits for runs there, unless its publisher is
+    /// on a runtime with several threads. Built outside of any, it remembers the one that `sse_tower::serve` runs on.
     ///
     /// # Errors
     /// [`WiringError`] with all that is wrong: missing and duplicate components, duplicate ids and
@@ -296,6 +344,7 @@ impl ContextBuilder {
             if let Some(handler) = handler {
                 checks::synchronous_options(&profile, &handler, &mut faults);
                 checks::durable(&profile, &heard, &mut faults);
+                checks::joins(&profile, binder.joins, &mut faults);
                 let registered = Registered { profile, handler };
                 match registered.profile.durable {
                     None => fixed.add(registered),
@@ -318,7 +367,7 @@ impl ContextBuilder {
             checks::silent_crates(&mut faults);
         }
         #[cfg(feature = "json")]
-        let setup = durable_setup(backplane, durable, &refs);
+        let setup = durable_setup(backplane, durable, &refs, self.trace_hook);
         #[cfg(feature = "json")]
         {
             fixed.carried = setup.is_wanted();
@@ -335,9 +384,9 @@ impl ContextBuilder {
         checks::cycles(&plans, &fixed, &mut faults);
         WiringError::check(faults, built_at)?;
 
-        let on_unheard = self.on_unheard;
-        let linked = self.linked;
-        let parts = BusParts { plans, fixed, components, on_unheard, nodes, events, linked };
+        let Self { on_unheard, on_failure, linked, .. } = self;
+        let parts =
+            BusParts { plans, fixed, components, on_unheard, on_failure, nodes, events, linked };
         let context = ApplicationContext::new(Bus::new(parts), rest);
         log(context.bus());
         #[cfg(feature = "json")]
@@ -359,6 +408,7 @@ fn durable_setup(
     node: Option<Node>,
     listeners: Vec<(Registered, EventRef, DurableOptions)>,
     events: &[EventRef],
+    trace_hook: Option<TraceHook>,
 ) -> Setup {
     let listeners = listeners.into_iter().filter_map(|(registered, heard, options)| {
         let id = registered.profile.id?;
@@ -369,7 +419,8 @@ fn durable_setup(
         event.key.description().filter(|it| it.broadcast)?;
         Some(((arrivals.kinds)()?, arrivals))
     });
-    Setup { node, listeners: listeners.collect(), broadcasts: broadcasts.collect() }
+    let (listeners, broadcasts) = (listeners.collect(), broadcasts.collect());
+    Setup { node, listeners, broadcasts, trace_hook }
 }
 
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]

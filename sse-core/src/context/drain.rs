@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -132,7 +133,9 @@ impl ApplicationContext {
         Draining::new(signal, move |drain| {
             if context.streams().advance(DrainPhase::Draining) {
                 let context = context.clone();
-                tokio::spawn(async move { context.leave(drain).await });
+                // Not here and now: whoever asks for it may be gone before it is over.
+                let tasks = Arc::clone(context.bus().tasks());
+                tasks.hand_over(Box::pin(context.leave(drain)));
             }
             Box::pin(async move { context.streams().reached(DrainPhase::Closed).await })
         })

@@ -222,6 +222,16 @@ pub enum WiringFault {
         /// Where it is written.
         declared_at: Place,
     },
+    /// A listener takes the transaction that is about to commit, and does not run before a commit.
+    #[error(
+        "{declared_at}: `{listener}` takes `Transaction`, which listeners of phase `before-commit` have, without `fallback` and `spawn`; give it that phase, or let it take `ApplicationContext` and begin one by `context.transaction()`"
+    )]
+    NoTransaction {
+        /// The listener.
+        listener: &'static str,
+        /// Where it is written.
+        declared_at: Place,
+    },
     /// A durable listener cannot be one.
     #[error("{declared_at}: durable listener `{listener}` {problem}")]
     Durable {

@@ -7,6 +7,7 @@ use crate::{
     bus::{
         event::{ApplicationEvent, EventMeta},
         listener::Call,
+        publish::Transaction,
     },
     component::{Component, ComponentRef, Components},
 };
@@ -17,11 +18,13 @@ pub struct Binder<'a> {
     components: &'a Components,
     pub(crate) missing: Vec<ComponentRef>,
     pub(crate) publishes: Vec<EventRef>,
+    /// It takes the transaction that is about to commit.
+    pub(crate) joins: bool,
 }
 
 impl<'a> Binder<'a> {
     pub(crate) fn new(components: &'a Components) -> Self {
-        Self { components, missing: Vec::new(), publishes: Vec::new() }
+        Self { components, missing: Vec::new(), publishes: Vec::new(), joins: false }
     }
 
     /// Binds one parameter. `None` if it is missing, which is noted.
@@ -66,7 +69,7 @@ impl<T: Send + Sync + 'static> Arg<Component<T>> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be injected into an event listener",
     label = "cannot be injected",
-    note = "to take a component, wrap it: `Component<{Self}>`; also possible are `&Component<T>`, `Publisher<E>`, `EventMeta` and `ApplicationContext`",
+    note = "to take a component, wrap it: `Component<{Self}>`; also possible are `&Component<T>`, `Publisher<E>`, `EventMeta`, `ApplicationContext` and, before a commit, `Transaction`",
     note = "the event comes first, and there is one: `&E` or `Arc<E>`"
 )]
 pub trait Inject<'a>: Sized {
@@ -110,6 +113,18 @@ impl<X: ApplicationEvent> Inject<'_> for Publisher<X> {
     }
     fn give((): &(), call: &Call<'_>) -> Self {
         Publisher::new(call.bus.clone())
+    }
+}
+
+/// For listeners of phase `before-commit`; `build()` refuses it to others.
+impl Inject<'_> for Transaction {
+    type Bound = ();
+    fn bind(binder: &mut Binder<'_>) -> Option<()> {
+        binder.joins = true;
+        Some(())
+    }
+    fn give((): &(), call: &Call<'_>) -> Self {
+        Self::of(call)
     }
 }
 

@@ -9,16 +9,18 @@ use std::{
 };
 
 use super::{
+    deliver::{publish_arrived, publish_planned},
     departure::{Departure, from_elsewhere},
     plan::Plan,
-    publication::{Publication, publish_arrived, publish_planned},
+    publication::Publication,
 };
 use crate::{
     boxed::BoxError,
     bus::{
         carrier::Arrival,
         event::{ApplicationEvent, Durable, Journey, Reader},
-        listener::{Failure, MaybeShared, guarded},
+        failure::Failure,
+        listener::{MaybeShared, guarded},
         listeners::{ListenersByType, Registered},
         state::Bus,
     },
