@@ -106,7 +106,7 @@ impl Arguments {
         Ok(sse_tower::backplane::open(self.backplane_url()?).await?)
     }
 
-    /// The URL of it alone.
+    /// The URL alone, for a program that does more with it than open it.
     ///
     /// # Errors
     /// An option without a value.

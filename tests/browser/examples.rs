@@ -3,6 +3,7 @@
 mod browsers {
     mod existing_axum;
     mod feed;
+    mod fleet;
     mod llm_stream;
     mod order;
     mod phone;

@@ -5,6 +5,7 @@ mod examples {
     mod ending;
     mod existing_axum;
     mod feed;
+    mod fleet;
     mod llm_stream;
     mod order;
     mod shop;

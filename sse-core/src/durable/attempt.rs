@@ -9,7 +9,8 @@ use crate::{
     boxed::BoxError,
     bus::{
         carrier::Arrival,
-        listener::{Advice, Failure, guarded},
+        failure::{Advice, Failure},
+        listener::guarded,
         publish::RunsOne,
         state::Bus,
     },
@@ -43,6 +44,8 @@ pub(super) async fn attempt(
         Ok(run) => run,
         Err(error) => return unreadable(&error),
     };
+    // A turn is held for long, and keeps no context alive.
+    drop(bus);
     let mut run = Some(run);
     let failures = {
         let running = async {

@@ -39,6 +39,23 @@ pub(crate) fn publishing<R>(event: fn() -> &'static str, publish: impl FnOnce() 
     publish()
 }
 
+/// An event that waits for its transaction: what is heard of it, at whatever stage, is heard in this span.
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+pub(crate) fn publish_span(event: fn() -> &'static str) -> Span {
+    Span {
+        #[cfg(feature = "tracing")]
+        span: tracing::debug_span!(target: "sse_tower", "publish", event = event()),
+    }
+}
+
+/// An event of a transaction is delivered.
+pub(crate) fn counted(event: fn() -> &'static str) {
+    #[cfg(feature = "metrics")]
+    super::published(event());
+    #[cfg(not(feature = "metrics"))]
+    let _ = event;
+}
+
 /// One run of a listener.
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) fn listener_span(listener: &'static str) -> Span {

@@ -67,6 +67,11 @@ async fn feed_ends_between_two_events() -> Result {
 }
 
 #[tokio::test]
+async fn fleet_ends_with_all_its_nodes() -> Result {
+    ends_on_both("fleet", &["--every", "60m"], &get("/events?tab=t")).await
+}
+
+#[tokio::test]
 async fn tower_only_ends_while_pages_wait() -> Result {
     ends_on_both("tower-only", &[], &get("/bell")).await
 }
