@@ -70,6 +70,8 @@ fn context() -> ApplicationContext {
         .component(Clock(12))
         .component(Desk("desk"))
         .component(AppState { shop: Shop("sub-shop") })
+        .component_as::<dyn components::Mailer>(Arc::new(components::Fake::default()))
+        .component_named("eu", components::Region("Frankfurt"))
         .build()
         .unwrap()
 }
