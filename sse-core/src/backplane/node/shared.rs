@@ -413,7 +413,7 @@ struct CauseOf(Arc<EngineError>);
 
 impl std::fmt::Display for CauseOf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.source().map_or(Ok(()), |cause| cause.fmt(f))
+        self.0.source().map_or(Ok(()), |cause| std::fmt::Display::fmt(cause, f))
     }
 }
 
