@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    boxed::BoxError,
     bus::{
         carrier::Arrival,
         failure::{Advice, Failure},
@@ -38,11 +37,7 @@ pub(super) async fn attempt(
     arrival: Arrival,
     cut: CancellationToken,
 ) -> Outcome {
-    let run = match one.run(&bus, &arrival) {
-        Ok(run) => run,
-        Err(error) => return unreadable(&error),
-    };
-    let mut run = Some(run);
+    let mut run = Some(one.run(&bus, &arrival));
     let failures = {
         let running = async {
             match &mut run {
@@ -67,11 +62,6 @@ fn verdict(failures: &[Failure]) -> Outcome {
     let error = shortened(format!("{} at {}", ErrorChain(&*first.source), first.failed_at));
     let advice = failures.iter().map(|it| it.advice).find(|it| *it != Advice::None);
     Outcome::Failed { error, advice: advice.unwrap_or_default() }
-}
-
-fn unreadable(error: &BoxError) -> Outcome {
-    let error = shortened(format!("event cannot be read: {}", ErrorChain(&**error)));
-    Outcome::Failed { error, advice: Advice::None }
 }
 
 fn shortened(mut error: String) -> Arc<str> {
