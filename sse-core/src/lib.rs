@@ -97,8 +97,8 @@ pub use stream::StreamFailed;
 
 // Many connections.
 pub use emitters::{
-    Emitters, EmittersBuilder, Key, LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE, MEMORY_KEYS,
-    Receipt, Second, Sent,
+    DEFAULT_SNAPSHOT_AGE, DEFAULT_SNAPSHOT_TIMEOUT, Emitters, EmittersBuilder, Key, LastEventId,
+    MAX_KEYS_PER_CONNECTION, MEMORY_AGE, MEMORY_KEYS, Receipt, Second, Sent,
 };
 pub use log::{
     DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
@@ -123,8 +123,8 @@ pub use backplane::{DeadReason, ListenerState, ListenerStats};
 pub use bus::{DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT};
 #[cfg(feature = "json")]
 pub use durable::{
-    BroadcastGap, DeadLetters, DurableError, Letter, Listeners, MAX_PENDING_BROADCAST_BYTES,
-    MAX_PENDING_BROADCASTS,
+    BroadcastGap, DeadLetters, DurableError, EventTrace, Letter, Listeners,
+    MAX_PENDING_BROADCAST_BYTES, MAX_PENDING_BROADCASTS, RetryAll,
 };
 
 // By the clock.

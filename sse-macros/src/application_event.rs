@@ -177,7 +177,12 @@ impl Event<'_> {
         };
         let described = if self.broadcast || self.stored || self.upcast.is_some() {
             // At the type's name: one without serde is told so there.
-            quote_spanned!(located(ident.span())=> ::sse_tower::__private::json(#described))
+            quote_spanned! {located(ident.span())=> {
+                #[allow(unused_imports)]
+                use ::sse_tower::__private::{JsonIfSerde as _, NoJson as _};
+                let __form = (&::sse_tower::__private::Form::<Self>::new()).form();
+                ::sse_tower::__private::json(#described, __form)
+            }}
         } else if self.name.is_some() && self.input.generics.params.is_empty() {
             // It has a form if it has serde, and is none the worse without.
             quote! {{

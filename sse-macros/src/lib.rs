@@ -195,8 +195,9 @@ pub fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `concurrency = 16` | durable: how many at a time in one process, 1 to 256 | 16 |
 /// | `ordered` | durable: one at a time over all processes, in order; one that fails holds up the others | — |
 /// | `from = "earliest"` | durable: a new listener begins with what is kept | with what is published from now on |
+/// | `on_dead = "stop"` | durable and `ordered`: a dead letter pauses it on every process until somebody resumes it | it goes on with the next |
 ///
-/// `timeout` is 30 s for a durable `async fn` that says nothing.
+/// `timeout` is 30 s for a durable `async fn` that says nothing; `timeout = "none"` is none.
 ///
 /// ```
 /// use sse_tower::{ApplicationEvent, Component, EventMeta, ListenerError, event_listener};

@@ -98,6 +98,14 @@ impl Options {
             .map(|option| option.name.span())
     }
 
+    /// Takes `name` away if it is the text `value`.
+    pub(crate) fn take_if_text(&mut self, name: &str, value: &str) -> bool {
+        let is = |expr: &Expr| matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if text.value() == value);
+        let written = self.written.iter().find(|option| option.name.unraw() == name);
+        let found = written.and_then(|option| option.value.as_ref()).is_some_and(is);
+        found && self.take(name).is_some()
+    }
+
     /// `name` alone: whether it was written.
     pub(crate) fn take_flag(&mut self, name: &str, mistakes: &mut Mistakes) -> bool {
         let Some(option) = self.take(name) else { return false };

@@ -107,8 +107,11 @@ fn timetable(
         return None;
     }
     if given.is_empty() {
-        mistakes
-            .at(signature.ident.span(), format!("`{}` runs at no time; {FORMS}", signature.ident));
+        // An option that was not understood may well be the timetable.
+        if mistakes.is_empty() {
+            let message = format!("`{}` runs at no time; {FORMS}", signature.ident);
+            mistakes.at(signature.ident.span(), message);
+        }
         return None;
     }
     let zone_at = options.span("zone");

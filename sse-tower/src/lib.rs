@@ -204,9 +204,9 @@ pub use sse_tower_core::{
 
 // Many connections.
 pub use sse_tower_core::{
-    DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,
-    Emitters, EmittersBuilder, History, Key, Lag, LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE,
-    MEMORY_KEYS, Receipt, Second, Sent,
+    DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_SNAPSHOT_AGE, DEFAULT_SNAPSHOT_TIMEOUT,
+    DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS, Emitters, EmittersBuilder, History, Key, Lag,
+    LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE, MEMORY_KEYS, Receipt, Second, Sent,
 };
 
 // Application events.
@@ -221,8 +221,8 @@ pub use sse_tower_core::{
 // Events that leave the process.
 #[cfg(feature = "json")]
 pub use sse_tower_core::{
-    BroadcastGap, DeadLetters, DurableError, Letter, Listeners, MAX_PENDING_BROADCAST_BYTES,
-    MAX_PENDING_BROADCASTS,
+    BroadcastGap, DeadLetters, DurableError, EventTrace, Letter, Listeners,
+    MAX_PENDING_BROADCAST_BYTES, MAX_PENDING_BROADCASTS, RetryAll,
 };
 pub use sse_tower_core::{
     DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT, DeadReason,

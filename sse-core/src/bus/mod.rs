@@ -79,7 +79,8 @@ pub use unheard::Unheard;
 
 // For generated code.
 pub use declare::{
-    Binder, Declaration, EventRef, Form, JsonIfSerde, NoJson, WithForm, here, json, travels,
+    Binder, Declaration, EventRef, Form, IsForm, Json, JsonIfSerde, NoForm, NoJson, WithForm, here,
+    json, travels,
 };
 pub use listener::{Call, Handler, MaybeShared, OwnedCall, caught};
 pub use listeners::ErasedHandler;

@@ -33,7 +33,7 @@ use crate::{
 #[cfg(feature = "json")]
 use crate::{
     bus::profile::DurableOptions,
-    durable::{self, DurableListener, Setup},
+    durable::{self, DurableListener, Setup, TraceHook},
 };
 
 type Place = &'static Location<'static>;
@@ -61,6 +61,8 @@ pub struct ContextBuilder {
     on_unheard: Vec<UnheardHook>,
     on_failure: Vec<FailureHook>,
     backplane: Option<Node>,
+    #[cfg(feature = "json")]
+    trace_hook: Option<TraceHook>,
 }
 
 struct Given {
@@ -110,6 +112,8 @@ impl ContextBuilder {
             on_unheard: Vec::new(),
             on_failure: Vec::new(),
             backplane: None,
+            #[cfg(feature = "json")]
+            trace_hook: None,
         }
     }
 
@@ -252,6 +256,21 @@ impl ContextBuilder {
         self
     }
 
+    /// Says, for each event that leaves the process, in which trace it is published: W3C's `traceparent`, such as
+    /// `opentelemetry`'s propagator writes it. Listeners find it with [`EventTrace::current`](crate::EventTrace::current).
+    /// Without one, or where it gives none that is valid, an event is part of the trace of the event that caused it, if
+    /// that has one.
+    ///
+    /// The hook runs in the call that publishes, and must not panic. The last one counts.
+    #[cfg(feature = "json")]
+    pub fn traceparent(
+        mut self,
+        current: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.trace_hook = Some(Box::new(current));
+        self
+    }
+
     /// Binds and checks everything, publishes [`ContextStarted`], and is done.
     ///
     /// Built inside a tokio runtime, the context remembers it: what nobody waits for runs there, unless its publisher is
@@ -348,7 +367,7 @@ impl ContextBuilder {
             checks::silent_crates(&mut faults);
         }
         #[cfg(feature = "json")]
-        let setup = durable_setup(backplane, durable, &refs);
+        let setup = durable_setup(backplane, durable, &refs, self.trace_hook);
         #[cfg(feature = "json")]
         {
             fixed.carried = setup.is_wanted();
@@ -389,6 +408,7 @@ fn durable_setup(
     node: Option<Node>,
     listeners: Vec<(Registered, EventRef, DurableOptions)>,
     events: &[EventRef],
+    trace_hook: Option<TraceHook>,
 ) -> Setup {
     let listeners = listeners.into_iter().filter_map(|(registered, heard, options)| {
         let id = registered.profile.id?;
@@ -399,7 +419,8 @@ fn durable_setup(
         event.key.description().filter(|it| it.broadcast)?;
         Some(((arrivals.kinds)()?, arrivals))
     });
-    Setup { node, listeners: listeners.collect(), broadcasts: broadcasts.collect() }
+    let (listeners, broadcasts) = (listeners.collect(), broadcasts.collect());
+    Setup { node, listeners, broadcasts, trace_hook }
 }
 
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]

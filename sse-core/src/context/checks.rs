@@ -58,10 +58,13 @@ pub(super) fn durable(profile: &Profile, heard: &EventRef, faults: &mut Vec<Wiri
         (profile.spawn, "`spawn`: it runs beside everything else anyhow"),
         (profile.phase.is_some(), "a phase: what it hears was committed"),
     ];
+    let stops = profile.durable.is_some_and(|it| it.stop && !it.ordered);
     let problem = if profile.id.is_none() {
         "needs an id, by which the store knows it from one release to the next; add one, such as `mail`".to_owned()
     } else if let Some((_, what)) = set.into_iter().find(|(set, _)| *set) {
         format!("cannot have {what}; leave it out")
+    } else if stops {
+        "stops at a dead letter, which only one that is `ordered` can; add that, or leave `on_dead` out".to_owned()
     } else if cfg!(not(feature = "json")) {
         "needs the feature `json` of sse-tower".to_owned()
     } else if heard.arrivals.is_none() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::trace::Within;
 use crate::{
     bus::{
         carrier::Arrival,
@@ -35,13 +36,14 @@ pub(super) async fn attempt(
     bus: Bus,
     one: Arc<dyn RunsOne>,
     arrival: Arrival,
+    trace: Within,
     cut: CancellationToken,
 ) -> Outcome {
-    let mut run = Some(one.run(&bus, &arrival));
+    let mut run = Some(trace.enter(|| one.run(&bus, &arrival)));
     let failures = {
         let running = async {
             match &mut run {
-                Some(run) => run.await,
+                Some(run) => trace.run(run).await,
                 None => Vec::new(),
             }
         };

@@ -82,7 +82,7 @@ impl Drop for Courier {
 
 /// What is stored of an event: for every node, and for listeners that survive.
 pub(super) fn entries(shared: &Shared, parcel: &Parcel) -> Result<Vec<Entry>, BoxError> {
-    let head = envelope::head(parcel, shared.source());
+    let head = envelope::head(parcel, shared.source(), &shared.trace(parcel.id));
     let bytes = head.len().saturating_add(parcel.body.len());
     if bytes >= MAX_RECORD_BYTES {
         return Err(BackplaneError::TooLarge(bytes).into());

@@ -18,6 +18,7 @@ use super::{
     heard::Heard,
     renewal,
     shared::Shared,
+    trace::TraceHook,
     worker::Worker,
 };
 use crate::{
@@ -49,6 +50,7 @@ pub(crate) struct Setup {
     pub(crate) node: Option<Node>,
     pub(crate) listeners: Vec<DurableListener>,
     pub(crate) broadcasts: Vec<(Kinds, Arrivals)>,
+    pub(crate) trace_hook: Option<TraceHook>,
 }
 
 impl Setup {
@@ -60,7 +62,7 @@ impl Setup {
 
 /// Gives the bus its courier, and starts what works behind it.
 pub(crate) fn start(bus: &Bus, setup: Setup) {
-    let Setup { node, listeners, broadcasts } = setup;
+    let Setup { node, listeners, broadcasts, trace_hook } = setup;
     let private = node.is_none();
     let node = node.unwrap_or_else(|| {
         observe::durable_in_memory(listeners.len());
@@ -69,7 +71,8 @@ pub(crate) fn start(bus: &Bus, setup: Setup) {
     let registrations: Vec<Registration> = listeners.iter().filter_map(registration).collect();
     let own = registrations.iter().flat_map(|it| it.hears.iter().cloned()).collect();
     let namespace = node.shared().shared_engine().namespace().into();
-    let shared = Shared::new(bus.downgrade(), node, namespace, private, Heard::new(own));
+    let shared =
+        Shared::new(bus.downgrade(), node, namespace, private, Heard::new(own), trace_hook);
     bus.set_carrier(Box::new(Courier(Arc::clone(&shared))));
     let workers: Vec<_> =
         listeners.into_iter().filter_map(|it| worker(it, shared.namespace())).collect();

@@ -74,6 +74,8 @@ pub(super) struct Worker {
     /// Failures in a row.
     streak: u32,
     probe_at: Option<Instant>,
+    /// It has a dead letter and stops with it: nothing more begins until both are stored.
+    stopping: bool,
     /// Of one run, as a moving mean.
     mean: Option<Duration>,
 }
@@ -100,6 +102,7 @@ impl Worker {
             more: false,
             streak: 0,
             probe_at: None,
+            stopping: false,
             mean: None,
         }
     }
@@ -116,7 +119,7 @@ impl Worker {
     /// What it would take now.
     pub(super) fn claim(&self, now: Instant) -> Option<Claim> {
         let count = self.room(now);
-        (count > 0).then(|| Claim {
+        (count > 0 && !self.stopping).then(|| Claim {
             listener: Arc::clone(&self.id),
             kinds: self.kinds.clone(),
             count,
@@ -162,7 +165,11 @@ impl Worker {
 
     /// Takes something. A verdict is for what is not to be run at all.
     pub(super) fn take(&mut self, held: Held) -> Option<(Held, Verdict)> {
+        if self.stopping {
+            return Some((held, Verdict::Released));
+        }
         if held.tried() >= self.options.attempts {
+            self.stopping = self.options.stop;
             let error = LOST.into();
             return Some((held, Verdict::Dead { error, reason: DeadReason::Attempts }));
         }
@@ -170,8 +177,21 @@ impl Worker {
         None
     }
 
+    /// Whether its dead letters pause it.
+    pub(super) fn stops(&self) -> bool {
+        self.options.stop
+    }
+
+    /// The dead letter with which it stopped is stored, or somebody else has the event.
+    pub(super) fn has_stopped(&mut self) {
+        self.stopping = false;
+    }
+
     /// What is to begin now, with its number.
     pub(super) fn begin(&mut self, now: Instant) -> Option<(Held, u64)> {
+        if self.stopping {
+            return None;
+        }
         let suspect = self.ready.front()?.is_suspect();
         let slots = if self.probe_at.is_some() { 1 } else { self.slots() };
         let alone = suspect || self.running.iter().any(|it| it.suspect);
@@ -222,11 +242,11 @@ impl Worker {
             Outcome::Failed { error, advice } => (error, advice),
         };
         if advice == Advice::GiveUp {
-            return (Some(Verdict::Dead { error, reason: DeadReason::GivenUp }), Vec::new());
+            return self.dead(error, DeadReason::GivenUp);
         }
         self.failed(now);
         if held.tried().saturating_add(1) >= self.options.attempts {
-            return (Some(Verdict::Dead { error, reason: DeadReason::Attempts }), Vec::new());
+            return self.dead(error, DeadReason::Attempts);
         }
         let failures = held.delivery.failures.saturating_add(1);
         let again = match advice {
@@ -240,6 +260,13 @@ impl Worker {
             Vec::new()
         };
         (Some(Verdict::Failed { error, again }), back)
+    }
+
+    /// It is not tried any more; and where that stops the listener, what was taken after it goes back.
+    fn dead(&mut self, error: Arc<str>, reason: DeadReason) -> (Option<Verdict>, Vec<Held>) {
+        self.stopping = self.options.stop;
+        let back = if self.stopping { self.unbegun() } else { Vec::new() };
+        (Some(Verdict::Dead { error, reason }), back)
     }
 
     fn succeeded(&mut self) {

@@ -65,6 +65,34 @@ pub(crate) fn listener_span(listener: &'static str) -> Span {
     }
 }
 
+/// One attempt of a durable listener. The first is part of the publisher's trace, another one is linked to it.
+#[cfg(feature = "json")]
+pub(crate) fn attempt_span(
+    listener: &std::sync::Arc<str>,
+    trace: &crate::EventTrace,
+    tried: u32,
+) -> Span {
+    Span {
+        #[cfg(feature = "tracing")]
+        span: {
+            let span = tracing::debug_span!(
+                target: "sse_tower",
+                "attempt",
+                %listener,
+                event_id = %trace.event_id(),
+                correlation_id = %trace.correlation_id(),
+                attempt = tried.saturating_add(1),
+                traceparent = tracing::field::Empty,
+                link = tracing::field::Empty,
+            );
+            if let Some(traceparent) = trace.traceparent() {
+                span.record(if tried == 0 { "traceparent" } else { "link" }, traceparent);
+            }
+            span
+        },
+    }
+}
+
 /// One event on its way into a log.
 pub(crate) fn send_span() -> Span {
     Span {

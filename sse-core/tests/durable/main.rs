@@ -11,4 +11,5 @@ mod outages;
 mod people;
 mod processes;
 mod site;
+mod traces;
 mod transactions;

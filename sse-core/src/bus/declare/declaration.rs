@@ -167,6 +167,15 @@ impl Declaration {
         self
     }
 
+    /// A dead letter pauses it on every process.
+    #[must_use]
+    pub const fn stop_on_dead(mut self) -> Self {
+        if let Some(durable) = &mut self.profile.durable {
+            durable.stop = true;
+        }
+        self
+    }
+
     /// The component whose method it is.
     #[must_use]
     pub const fn owner(mut self, owner: ComponentRef) -> Self {

@@ -31,7 +31,7 @@ mod subscription;
 pub use builder::ListenerBuilder;
 pub use declaration::Declaration;
 pub use event_ref::EventRef;
-pub use form::{Form, JsonIfSerde, NoJson, WithForm, json, travels};
+pub use form::{Form, IsForm, Json, JsonIfSerde, NoForm, NoJson, WithForm, json, travels};
 pub use inject::{Binder, Inject, here};
 pub use listener::Listener;
 pub use output::{IntoListenerError, ListenerOutput};

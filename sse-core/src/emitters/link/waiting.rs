@@ -7,8 +7,9 @@
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
+    task::{Poll, Waker},
     time::Duration,
 };
 
@@ -21,6 +22,7 @@ use super::{
         last_event_id::LastEventId,
         one_per_key::come_back,
         seat::{Seat, refuse},
+        snapshot::{Of, Renewing},
     },
     claims::replace,
     sink::KeySink,
@@ -31,7 +33,7 @@ use crate::{
     backplane::{self, After, Epoch, Joined, Position, Waiter},
     emitter::Conn,
     event::{EventId, GapReason},
-    log::{Cursor, Lag, Offset, Overtaken, Read, Record, Source, Until},
+    log::{Cursor, Lag, Offset, Overtaken, Read, Record, Source, State, Until},
     spread,
     sync::{Arc, lock},
 };
@@ -49,6 +51,8 @@ pub(in crate::emitters) struct Gate {
     state: AtomicU8,
     /// The position that its reader begins after, once that is known.
     start: AtomicU64,
+    /// The reader begins with the state of its keys.
+    anew: AtomicBool,
     /// By which number the node knows it.
     waiter: OnceLock<u64>,
 }
@@ -58,8 +62,14 @@ impl Gate {
         Self {
             state: AtomicU8::new(CLOSED),
             start: AtomicU64::new(start.get()),
+            anew: AtomicBool::new(false),
             waiter: OnceLock::new(),
         }
+    }
+
+    /// Its client cannot go on from where it was. Said before the gate opens.
+    pub(in crate::emitters) fn begin_anew(&self) {
+        self.anew.store(true, Ordering::Release);
     }
 
     /// What is queued for the connection is queued: now it reads.
@@ -77,19 +87,27 @@ struct GatedCursor<K: Key> {
     cursor: TopicCursor<K>,
     gate: Arc<Gate>,
     conn: usize,
+    /// It was asked whether it begins with the state, after the gate had opened.
+    asked: bool,
+}
+
+impl<K: Key> GatedCursor<K> {
+    fn may_read(&self) -> bool {
+        self.gate.is_open() && (self.asked || !self.gate.anew.load(Ordering::Acquire))
+    }
 }
 
 impl<K: Key> Cursor for GatedCursor<K> {
     fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
-        if self.gate.is_open() { self.cursor.read(until, quiet) } else { Read::Nothing }
+        if self.may_read() { self.cursor.read(until, quiet) } else { Read::Nothing }
     }
 
     fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
-        self.gate.is_open().then(|| self.cursor.overtaken(apart)).flatten()
+        self.may_read().then(|| self.cursor.overtaken(apart)).flatten()
     }
 
     fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
-        if self.gate.is_open() { self.cursor.peek(until, budget) } else { (Vec::new(), true) }
+        if self.may_read() { self.cursor.peek(until, budget) } else { (Vec::new(), true) }
     }
 
     fn advance_past(&mut self, position: Position) {
@@ -97,7 +115,7 @@ impl<K: Key> Cursor for GatedCursor<K> {
     }
 
     fn newest_by_name(&mut self, until: Until) -> (Vec<Record>, u64) {
-        if self.gate.is_open() { self.cursor.newest_by_name(until) } else { (Vec::new(), 0) }
+        if self.may_read() { self.cursor.newest_by_name(until) } else { (Vec::new(), 0) }
     }
 
     fn source(&self) -> Source {
@@ -117,7 +135,7 @@ impl<K: Key> Cursor for GatedCursor<K> {
     }
 
     fn next_position(&self) -> Option<Position> {
-        if self.gate.is_open() { self.cursor.next_position() } else { None }
+        if self.may_read() { self.cursor.next_position() } else { None }
     }
 
     fn id_at(&self, position: Position, got: bool) -> EventId {
@@ -126,6 +144,22 @@ impl<K: Key> Cursor for GatedCursor<K> {
 
     fn lag(&self) -> Lag {
         self.cursor.lag()
+    }
+
+    fn begins_anew(&mut self) -> bool {
+        if self.asked || !self.gate.is_open() {
+            return false;
+        }
+        self.asked = true;
+        self.gate.anew.load(Ordering::Acquire)
+    }
+
+    fn renew(&mut self, waker: &Waker) -> Option<Instant> {
+        self.cursor.renew(waker)
+    }
+
+    fn poll_state(&mut self, waker: &Waker) -> Poll<Option<State>> {
+        self.cursor.poll_state(waker)
     }
 }
 
@@ -148,6 +182,7 @@ struct Waiting<K: Key> {
     conn: Arc<Conn>,
     seats: Vec<Seat<K>>,
     last: LastEventId,
+    has_state: bool,
     /// In which epoch it came.
     epoch: Epoch,
     gate: Arc<Gate>,
@@ -167,7 +202,7 @@ impl<K: Key> Waiter for Waiting<K> {
             return;
         }
         let now = Instant::now();
-        let opening = self.hub.plan(&self.seats, &self.last, &since, now);
+        let opening = self.hub.plan(&self.seats, &self.last, self.has_state, &since, now);
         drop(registry);
         self.gate.start.store(opening.start.get(), Ordering::Release);
         let (hub, conn, gate) =
@@ -196,6 +231,7 @@ impl<K: Key> Hub<K> {
         conn: &Arc<Conn>,
         keys: Vec<K>,
         last: &LastEventId,
+        own: Option<&Of<K>>,
     ) {
         let mut named = Vec::with_capacity(keys.len());
         for key in keys {
@@ -205,7 +241,7 @@ impl<K: Key> Hub<K> {
             named.push((key, name));
         }
         // A key may be forgotten between the look for it and the lock: then it is looked for again.
-        while !self.attach_named(link, conn, &named, last) {}
+        while !self.attach_named(link, conn, &named, last, own) {}
     }
 
     /// Says whether all keys were still there.
@@ -215,6 +251,7 @@ impl<K: Key> Hub<K> {
         conn: &Arc<Conn>,
         named: &[(K, backplane::Topic)],
         last: &LastEventId,
+        own: Option<&Of<K>>,
     ) -> bool {
         let topic = |(key, name): &(K, backplane::Topic)| {
             let of_topic = || Some(Box::new(TopicLink::new(name.clone())));
@@ -269,12 +306,14 @@ impl<K: Key> Hub<K> {
                 joining.after.then(move || replace(&replaced));
             }
             if waits {
-                self.wait(link, joining, conn, seats, &names, last, known);
+                self.wait(link, joining, conn, seats, &names, (last, own), known);
             } else {
-                let mut opening = self.plan(&seats, last, &[], now);
+                let has_state = own.is_some() || self.snapshots.of.is_some();
+                let mut opening = self.plan(&seats, last, has_state, &[], now);
                 for Seat { topic, id } in seats {
                     let (count, start) = (Arc::clone(&topic) as _, opening.start);
-                    let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
+                    let state = Renewing::new(self, own, opening.anew);
+                    let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start, state };
                     opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
                 }
                 let (hub, conn, last) = (Arc::clone(self), Arc::clone(conn), last.clone());
@@ -306,7 +345,7 @@ impl<K: Key> Hub<K> {
         conn: &Arc<Conn>,
         seats: Vec<Seat<K>>,
         names: &[backplane::Topic],
-        last: &LastEventId,
+        (last, own): (&LastEventId, Option<&Of<K>>),
         known: (Epoch, Position),
     ) {
         let seen = last.token().filter(|token| token.epoch == known.0);
@@ -322,8 +361,10 @@ impl<K: Key> Hub<K> {
                 topic: Arc::clone(topic),
                 id: *id,
                 start: Position::ZERO,
+                state: Renewing::new(self, own, false),
             };
-            let cursor = GatedCursor { cursor, gate: Arc::clone(&gate), conn: address(conn) };
+            let (gate, conn_at) = (Arc::clone(&gate), address(conn));
+            let cursor = GatedCursor { cursor, gate, conn: conn_at, asked: false };
             unwanted.extend(conn.follow(Box::new(cursor), Arc::clone(topic) as _).err());
         }
         let waiter = Arc::new(Waiting {
@@ -331,6 +372,7 @@ impl<K: Key> Hub<K> {
             conn: Arc::clone(conn),
             seats,
             last: last.clone(),
+            has_state: own.is_some() || self.snapshots.of.is_some(),
             epoch: known.0,
             gate: Arc::clone(&gate),
         });
