@@ -1,5 +1,5 @@
-//! A real NATS server that is killed, frozen, cut off, and robbed of what it knew: nothing that was stored is lost, doubled or
-//! out of order, or a new epoch says so; and it is over in less than six seconds.
+//! What only NATS has: a stream that is cut, since every node has a copy of what it says. What happens to every store is in
+//! `faults/`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
 
@@ -7,14 +7,12 @@ mod oracle;
 
 use std::{
     fmt::Display,
-    fs,
-    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use engine_servers::{Nats, Relay, Signal};
-use oracle::{HEALED, KEEP, Load, Reader, Writer, topics};
+use engine_servers::Nats;
+use oracle::{HEALED, KEEP, topics};
 use sse_tower_backplane::nats::connect;
 use sse_tower_core::backplane::{Answer, Batch, Engine, Entry, Feed, NodeId, Position, Want};
 use tokio::time::sleep;
@@ -23,30 +21,9 @@ async fn engine(address: impl Display) -> Arc<dyn Engine> {
     Arc::new(connect(&format!("nats://{address}"), "faults").await.unwrap())
 }
 
-async fn engines(address: impl Display + Copy) -> Vec<Arc<dyn Engine>> {
-    vec![engine(address).await, engine(address).await]
-}
-
-async fn relay(server: &Nats) -> Relay {
-    Relay::start(server.address().parse().unwrap()).await.unwrap()
-}
-
-/// Copies a folder as it is.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_stream_is_cut_and_who_comes_later_begins_with_a_copy() {
+    engine_servers::only_with!("nats");
     let server = Nats::start().await.unwrap();
     let engine_a = engine(server.address()).await;
     engine_a.start(Feed::new(|_| {})).await.unwrap();

@@ -1,30 +1,22 @@
-//! A real Redis that is killed, frozen, cut off, and robbed of what it knew: nothing that was stored is lost, doubled or out of
-//! order, or a new epoch says so; and it is over in less than six seconds.
+//! What only Redis has to lose: its counter, its scripts, heads that nobody needs any more. What happens to every store is in
+//! `faults/`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
 
 mod oracle;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use engine_servers::{Redis, Relay, Signal};
-use oracle::{HEALED, Load, Reader, Stored, Writer, topics};
+use engine_servers::Redis;
+use oracle::{Writer, topics};
 use redis::AsyncCommands;
 use sse_tower_backplane::redis::RedisEngine;
 use sse_tower_core::backplane::{Change, Engine, Feed, Position, Topic, Want};
-use tokio::time::sleep;
 
 const NAMESPACE: &str = "faults";
 
 fn engine(address: impl std::fmt::Display) -> Arc<dyn Engine> {
     Arc::new(RedisEngine::new(&format!("redis://{address}/"), NAMESPACE).unwrap())
-}
-
-fn engines(address: impl std::fmt::Display + Copy) -> Vec<Arc<dyn Engine>> {
-    vec![engine(address), engine(address)]
 }
 
 /// A connection of somebody else.
@@ -35,6 +27,7 @@ async fn other(redis: &Redis) -> redis::aio::MultiplexedConnection {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_counter_that_is_lost_alone_goes_on_behind_what_is_there() {
+    engine_servers::only_with!("redis");
     let redis = Redis::start().unwrap();
     let topics = topics(1);
     let mut writer = Writer::start(engine(redis.address())).await;
@@ -55,6 +48,7 @@ async fn a_counter_that_is_lost_alone_goes_on_behind_what_is_there() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scripts_that_somebody_flushed_are_there_again() {
+    engine_servers::only_with!("redis");
     let redis = Redis::start().unwrap();
     let mut writer = Writer::start(engine(redis.address())).await;
     let _: () =
@@ -65,6 +59,7 @@ async fn scripts_that_somebody_flushed_are_there_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_may_be_forgotten_is_and_its_floor_stays() {
+    engine_servers::only_with!("redis");
     let redis = Redis::start().unwrap();
     let mut writer = Writer::start(engine(redis.address())).await;
     let (old, young) = (topics(2)[0].clone(), topics(2)[1].clone());
@@ -85,6 +80,7 @@ async fn a_head_that_may_be_forgotten_is_and_its_floor_stays() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_key_of_a_namespace_has_its_hash_tag_and_an_end_or_is_one_of_few() {
+    engine_servers::only_with!("redis");
     let redis = Redis::start().unwrap();
     let mut writer = Writer::start(engine(redis.address())).await;
     writer.store(&[(topics(1)[0].clone(), "x".into())]).await;
@@ -101,6 +97,7 @@ async fn every_key_of_a_namespace_has_its_hash_tag_and_an_end_or_is_one_of_few()
 
 #[tokio::test]
 async fn a_change_of_a_head_alone_leaves_no_stream() {
+    engine_servers::only_with!("redis");
     let redis = Redis::start().unwrap();
     let engine = engine(redis.address());
     engine.start(Feed::new(|_| {})).await.unwrap();

@@ -9,8 +9,8 @@ pub use crate::{
         Handler, Inject, IsForm, Json, JsonIfSerde, Listener, ListenerOutput, MaybeShared, NoForm,
         NoJson, OwnedCall, Phase, ScheduledRun, Timetable, WithForm, caught, here, json, travels,
     },
-    component::{Component, ComponentRef},
-    context::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener},
+    component::{Component, ComponentRef, ErasedComponent},
+    context::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener, LinkedOffer},
 };
 
 /// Everything that `item` collected, for `sse-tower`.

@@ -134,10 +134,10 @@ pub use schedule::{Schedule, ScheduleBuilder};
 // The context.
 #[cfg(feature = "axum")]
 pub use axum::ContextRejection;
-pub use component::Component;
+pub use component::{Component, ComponentName};
 pub use context::{
-    ApplicationContext, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
-    WiringError, WiringFault,
+    ApplicationContext, Building, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
+    HookOutput, UnavailableComponent, WiringError, WiringFault,
 };
 
 // Leaving.

@@ -104,35 +104,8 @@ fn stable(name: LitStr, mistakes: &mut Mistakes) -> Option<LitStr> {
 }
 
 fn supertypes(options: &mut Options, mistakes: &mut Mistakes) -> Vec<Type> {
-    const EXAMPLE: &str = "\"dyn Auditable\"";
-    let texts = options.take_texts("as", EXAMPLE, mistakes);
-    let mut supertypes: Vec<Type> = Vec::new();
-    for text in texts {
-        match text.parse::<Type>() {
-            Ok(Type::TraitObject(object)) => {
-                let ty = Type::TraitObject(object);
-                if supertypes.contains(&ty) {
-                    mistakes.on(
-                        &text,
-                        format!("`{}` is given twice; keep one of the two", text.value()),
-                    );
-                } else {
-                    supertypes.push(ty);
-                }
-            }
-            Ok(Type::Path(_)) => {
-                mistakes.on(
-                    &text,
-                    format!(
-                        "listeners hear an event through a trait; write `as = \"dyn {}\"`",
-                        text.value()
-                    ),
-                );
-            }
-            _ => mistakes.on(&text, format!("`as` names a trait; write `as = {EXAMPLE}`")),
-        }
-    }
-    supertypes
+    let why = "listeners hear an event through a trait";
+    options.take_trait_objects("\"dyn Auditable\"", why, mistakes)
 }
 
 impl Event<'_> {

@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Expr, ExprLit, Ident, Lit, LitInt, LitStr, Token, UnOp};
+use syn::{Expr, ExprLit, Ident, Lit, LitInt, LitStr, Token, Type, UnOp};
 
 use crate::duration;
 use crate::mistakes::Mistakes;
@@ -156,6 +156,36 @@ impl Options {
             Some(value) => vec![value],
         };
         values.into_iter().filter_map(|value| text(name, example, value, mistakes)).collect()
+    }
+
+    /// The trait objects that an option `as` names, each once; `why` says what they are for.
+    pub(crate) fn take_trait_objects(
+        &mut self,
+        example: &str,
+        why: &str,
+        mistakes: &mut Mistakes,
+    ) -> Vec<Type> {
+        let mut objects: Vec<Type> = Vec::new();
+        for text in self.take_texts("as", example, mistakes) {
+            match text.parse::<Type>() {
+                Ok(Type::TraitObject(object)) => {
+                    let ty = Type::TraitObject(object);
+                    if objects.contains(&ty) {
+                        mistakes.on(
+                            &text,
+                            format!("`{}` is given twice; keep one of the two", text.value()),
+                        );
+                    } else {
+                        objects.push(ty);
+                    }
+                }
+                Ok(Type::Path(_)) => {
+                    mistakes.on(&text, format!("{why}; write `as = \"dyn {}\"`", text.value()));
+                }
+                _ => mistakes.on(&text, format!("`as` names a trait; write `as = {example}`")),
+            }
+        }
+        objects
     }
 
     /// `name = "60s"`.

@@ -127,6 +127,7 @@
 //! | how a server with open streams ends | [`guide::shutdown`] |
 //! | nginx and others; headers and timeouts; HTTP/2 and the six connections; the direct path | [`guide::proxies`] |
 //! | what more than one process means | [`guide::nodes`] |
+//! | limits, timeouts, backplane and address from files and the environment | [`guide::configuration`] |
 //! | what is said against event buses, and what this one does about it | [`guide::bus`] |
 //! | what each name in Spring is called here | [`guide::spring`] |
 //! | testing what you push, without sockets and on paused time | [`sse_tower::test`][kit] |
@@ -236,8 +237,9 @@ pub use sse_tower_core::{Schedule, ScheduleBuilder, ScheduledRun};
 #[cfg(feature = "axum")]
 pub use sse_tower_core::ContextRejection;
 pub use sse_tower_core::{
-    ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
-    Publisher, Subscription, Unheard, WiringError, WiringFault, listeners_from,
+    ApplicationContext, Building, Component, ComponentName, ContextBuilder, ContextClosed,
+    ContextDraining, ContextStarted, HookOutput, Publisher, Subscription, UnavailableComponent,
+    Unheard, WiringError, WiringFault, listeners_from,
 };
 
 // Leaving.

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Every test but those in browsers, behind proxies and with clients by others: unit tests, wire, macro diagnostics, documentation examples.
+# Every test but those in browsers, behind proxies, with clients by others and of faults: unit tests, wire, macro diagnostics, documentation examples.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 need_rust
 need curl curl ca-certificates
 need_nginx
 need_stores
-cargo test --workspace --all-features --no-fail-fast -- --skip browsers:: --skip proxies:: --skip clients::
+cargo test --workspace --all-features --no-fail-fast -- --skip browsers:: --skip proxies:: --skip clients:: --skip real_faults:: --skip several_nodes::
 # What publishing allocates is a promise of the build without metrics and spans, which allocate too.
 cargo test --package sse-tower-core --test allocations

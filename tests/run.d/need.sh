@@ -92,10 +92,16 @@ need_nginx() {
 
 # Stores for the engines that are exercised; each test starts one of its own.
 need_stores() {
-    local engines=,${SSE_TEST_ENGINES-memory,redb,redis,postgres,nats},
+    local engines=,${SSE_TEST_ENGINES-memory,redb,redis,postgres,nats}, engine
     engines=${engines// /}
+    for engine in ${engines//,/ }; do
+        if [[ ,memory,redb,redis,postgres,nats, != *,$engine,* ]]; then
+            echo "SSE_TEST_ENGINES: there is no engine \`$engine\`" >&2
+            return 1
+        fi
+    done
     export PATH=$PATH:/usr/sbin
-    echo "engines that are exercised: ${engines//,/ }"
+    echo "engines that are exercised:${engines//,/ }"
     if [[ $engines == *,redis,* ]]; then
         need redis-server redis-server
     fi

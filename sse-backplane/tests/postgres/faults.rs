@@ -1,27 +1,23 @@
-//! A server that is killed, frozen, cut off, set back and robbed of what it knew: nothing that was stored is lost, doubled or
-//! out of order, or a new epoch says so; and it is over in less than six seconds.
+//! What only PostgreSQL has: timelines, a sweep, a writer that hangs within a call. What happens to every store is in
+//! `../faults/`.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use engine_servers::{Postgres as Server, Relay, Signal};
+use engine_servers::{Postgres as Server, Relay};
 use sse_tower_backplane::postgres::Postgres;
-use sse_tower_core::backplane::{Engine, Position, Topic, Want};
+use sse_tower_core::backplane::{Engine, Position};
 use tokio::time::sleep;
 
 use crate::{
-    oracle::{HEALED, Load, Reader, Stored, Writer, topics},
+    oracle::{HEALED, Reader, Writer, topics},
     support::{client, server},
 };
 
 fn engine(url: &str) -> Arc<dyn Engine> {
     Arc::new(Postgres::new(url, "faults").unwrap())
-}
-
-fn engines(url: &str) -> Vec<Arc<dyn Engine>> {
-    vec![engine(url), engine(url)]
 }
 
 async fn relay(server: &Server) -> (Relay, String) {
@@ -33,6 +29,7 @@ async fn relay(server: &Server) -> (Relay, String) {
 /// A dump in another server, or a promoted standby: nobody is left who knows more, and still it is another life.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_server_or_timeline_is_a_new_epoch() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let sql = client(&server.url()).await;
     let mut epochs = Vec::new();
@@ -54,6 +51,7 @@ async fn another_server_or_timeline_is_a_new_epoch() {
 /// A publisher that dies between the commit and the bell: what it stored is found by the sweep.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_nobody_rang_for_is_swept_up() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let topics = topics(1);
     let reader = Reader::start(engine(&server.url()), &topics).await;
@@ -82,6 +80,7 @@ async fn what_nobody_rang_for_is_swept_up() {
 /// A process that stands still in the middle of a call holds no lock: the call is one statement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_writer_that_hangs_holds_up_nobody() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let (relay, url) = relay(&server).await;
     let topics = topics(1);

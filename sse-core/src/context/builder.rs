@@ -1,15 +1,12 @@
 //! Building a context: everything is found, bound and checked here, once.
 
-use std::{
-    any::{Any, TypeId, type_name},
-    collections::HashMap,
-    panic::Location,
-    sync::Arc,
-};
+use std::{future::Future, mem, panic::Location, sync::Arc};
 
 use super::{
     application_context::{ApplicationContext, NotTheBus},
-    checks,
+    checks, construct,
+    given::{Collected, Given, Maker},
+    hooks::{self, Bound, Hook},
     lifecycle::{ContextClosed, ContextDraining, ContextStarted},
     linked::{LinkedEvent, LinkedListener},
     wiring::{WiringError, WiringFault},
@@ -21,11 +18,13 @@ use crate::{
         failure::{Failure, FailureHook},
         listeners::{ListenerNode, ListenersByType, Registered},
         plans::AnyPlan,
+        profile::Profile,
         publish::publish,
+        scheduled::Timetable,
         state::{Bus, BusParts},
         unheard::{Unheard, UnheardHook},
     },
-    component::{Components, TypeMap},
+    component::{ComponentRef, Components, ErasedComponent, TypeMap},
     drain::OpenStreams,
     schedule::{self, Schedule, Times},
 };
@@ -56,20 +55,16 @@ type Place = &'static Location<'static>;
 pub struct ContextBuilder {
     /// Whether everything that is linked in belongs to it.
     linked: bool,
-    components: Vec<Given>,
+    pub(super) components: Vec<Given>,
+    pub(super) makers: Vec<Maker>,
+    pub(super) starts: Vec<Hook>,
+    pub(super) stops: Vec<Hook>,
     listeners: Vec<Listener>,
     on_unheard: Vec<UnheardHook>,
     on_failure: Vec<FailureHook>,
     backplane: Option<Node>,
     #[cfg(feature = "json")]
     trace_hook: Option<TraceHook>,
-}
-
-struct Given {
-    type_id: TypeId,
-    type_name: &'static str,
-    component: Arc<dyn Any + Send + Sync>,
-    given_at: Place,
 }
 
 impl ApplicationContext {
@@ -86,8 +81,9 @@ impl ApplicationContext {
         ContextBuilder::new(true)
     }
 
-    /// A context that takes nothing but what it is given: a component comes with its own annotated
-    /// methods, and `.listener(..)` adds one listener.
+    /// A *bare* context takes nothing but what it is given, where [`builder`](Self::builder) takes all that attributes left
+    /// in the binary: for tests, for a second context in one process, and for programs without attributes. A component
+    /// comes with its own annotated methods, and `.listener(..)` adds one listener.
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
@@ -108,6 +104,9 @@ impl ContextBuilder {
         Self {
             linked,
             components: Vec::new(),
+            makers: Vec::new(),
+            starts: Vec::new(),
+            stops: Vec::new(),
             listeners: Vec::new(),
             on_unheard: Vec::new(),
             on_failure: Vec::new(),
@@ -115,45 +114,6 @@ impl ContextBuilder {
             #[cfg(feature = "json")]
             trace_hook: None,
         }
-    }
-
-    /// Gives the context a component, one of each type. In a bare context its own annotated methods
-    /// come with it.
-    ///
-    /// ```
-    /// # use sse_tower_core::{ApplicationContext, Emitters, WiringError};
-    /// let context = ApplicationContext::bare().component(Emitters::<u64>::new()).build()?;
-    /// assert!(context.component::<Emitters<u64>>().is_some());
-    ///
-    /// let twice = ApplicationContext::bare().component(1_u8).component(2_u8).build();
-    /// assert_eq!(twice.unwrap_err().faults().len(), 1);
-    /// # Ok::<(), WiringError>(())
-    /// ```
-    #[track_caller]
-    pub fn component<T: Send + Sync + 'static>(self, component: T) -> Self {
-        self.shared_component(Arc::new(component))
-    }
-
-    /// As [`component`](Self::component), for one that others have as well.
-    ///
-    /// ```
-    /// # use {sse_tower_core::{ApplicationContext, Component, WiringError}, std::sync::Arc};
-    /// # struct Pool;
-    /// let pool = Arc::new(Pool); // the rest of the program has it too
-    /// let context = ApplicationContext::bare().shared_component(Arc::clone(&pool)).build()?;
-    /// let same = context.component::<Pool>().map(Component::into_arc);
-    /// assert!(same.is_some_and(|same| Arc::ptr_eq(&same, &pool)));
-    /// # Ok::<(), WiringError>(())
-    /// ```
-    #[track_caller]
-    pub fn shared_component<T: Send + Sync + 'static>(mut self, component: Arc<T>) -> Self {
-        self.components.push(Given {
-            type_id: TypeId::of::<T>(),
-            type_name: type_name::<T>(),
-            component,
-            given_at: Location::caller(),
-        });
-        self
     }
 
     /// Registers a listener: `on_paid::LISTENER` for an annotated function `on_paid`,
@@ -278,7 +238,8 @@ impl ContextBuilder {
     ///
     /// # Errors
     /// [`WiringError`] with all that is wrong: missing and duplicate components, duplicate ids and
-    /// event names, unknown listeners in `before` and `after`, cycles, silent crates.
+    /// event names, unknown listeners in `before` and `after`, cycles, silent crates; and whatever needs
+    /// [`build_async`](Self::build_async).
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, WiringFault};
@@ -292,27 +253,76 @@ impl ContextBuilder {
     /// println!("{wrong}"); // which component, which listener, in which file and line
     /// ```
     #[track_caller]
-    pub fn build(self) -> Result<ApplicationContext, WiringError> {
+    pub fn build(mut self) -> Result<ApplicationContext, WiringError> {
         let built_at = Location::caller();
         let mut faults = Vec::new();
-        let mut components = Components::default();
-        let mut given: HashMap<TypeId, Place> = HashMap::new();
-        for it in self.components {
-            if let Some(first) = given.insert(it.type_id, it.given_at) {
-                faults.push(WiringFault::DuplicateComponent {
-                    component: it.type_name,
-                    first,
-                    second: it.given_at,
-                });
-            } else {
-                components.add(it.type_id, it.type_name, it.component);
-            }
-        }
+        let mut collected = self.collect(&mut faults);
+        checks::needs_async(&collected.makers, &self.starts, &mut faults);
+        construct::promise(&mut collected);
+        let (ready, _) = self.assemble(collected, faults, built_at)?;
+        Ok(ready.begin(built_at))
+    }
 
+    /// As [`build`](Self::build), for a context of which something is asynchronous: makes components
+    /// ([`component_from`](Self::component_from)), and starts them ([`on_start`](Self::on_start)) before it begins.
+    ///
+    /// # Errors
+    /// [`WiringError`] with all that is wrong, as `build`; with every component that could not be made and those that
+    /// wait for each other, or with the one that could not be started.
+    ///
+    /// # Cancel safety
+    /// What was made is dropped with it, and not stopped.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, WiringFault};
+    /// # struct Pool;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let wrong = ApplicationContext::bare()
+    ///     .component_from(async |_| Err::<Pool, _>("the database is down".into()))
+    ///     .build_async()
+    ///     .await
+    ///     .unwrap_err();
+    /// assert!(matches!(wrong.faults(), [WiringFault::NotMade { .. }]));
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn build_async(
+        mut self,
+    ) -> impl Future<Output = Result<ApplicationContext, WiringError>> + Send + 'static {
+        let built_at = Location::caller();
+        async move {
+            let mut faults = Vec::new();
+            let mut collected = self.collect(&mut faults);
+            construct::construct(&mut collected, &mut faults).await;
+            let (ready, starts) = self.assemble(collected, faults, built_at)?;
+            if let Err(fault) = hooks::start(starts, ready.context.stops()).await {
+                WiringError::check(vec![fault], built_at)?;
+            }
+            Ok(ready.begin(built_at))
+        }
+    }
+
+    fn collect(&mut self, faults: &mut Vec<WiringFault>) -> Collected {
+        let (components, makers) = (mem::take(&mut self.components), mem::take(&mut self.makers));
+        Collected::new(components, makers, faults)
+    }
+
+    /// Binds and checks everything. What is to be started comes with it, in order.
+    fn assemble(
+        self,
+        mut collected: Collected,
+        mut faults: Vec<WiringFault>,
+        built_at: Place,
+    ) -> Result<(Ready, Vec<Bound>), WiringError> {
+        let starts = hooks::bind(self.starts, "on_start", &collected, &mut faults);
+        let stops = hooks::bind(self.stops, "on_stop", &collected, &mut faults);
         let backplane = self.backplane;
-        let rest = NotTheBus { streams: OpenStreams::default(), backplane: backplane.clone() };
-        let own = Arc::new(rest.clone());
-        components.add(TypeId::of::<NotTheBus>(), type_name::<NotTheBus>(), own);
+        let streams = OpenStreams::default();
+        let rest =
+            NotTheBus { streams, backplane: backplane.clone(), stops: hooks::Stops::new(stops) };
+        let own = ErasedComponent::new(Arc::new(rest.clone()));
+        collected.components.add(ComponentRef::of::<NotTheBus>(), own);
+        let components = collected.components;
 
         let mut fixed = ListenersByType::default();
         let mut durable = Vec::new();
@@ -360,6 +370,7 @@ impl ContextBuilder {
         let refs = find_events(self.linked, events);
         let events: Vec<_> = refs.iter().map(|it| it.key).collect();
         checks::ids(&nodes, &mut faults);
+        checks::once(&nodes, backplane.as_ref(), &mut faults);
         checks::targets(&nodes, self.linked, &mut faults);
         checks::event_names(&events, &mut faults);
         checks::travelling(&events, &mut faults);
@@ -367,11 +378,19 @@ impl ContextBuilder {
             checks::silent_crates(&mut faults);
         }
         #[cfg(feature = "json")]
-        let setup = durable_setup(backplane, durable, &refs, self.trace_hook);
+        let mut setup = durable_setup(backplane, durable, &refs, self.trace_hook);
         #[cfg(feature = "json")]
         {
             fixed.carried = setup.is_wanted();
             checks::queue(&setup, &mut faults);
+            if setup.node.is_some() {
+                schedules.retain(|(profile, table, _)| {
+                    let Some(name) = table.once else { return true };
+                    let streams = &rest.streams;
+                    setup.turns.push(schedule::turn(name, streams, Arc::clone(profile), *table));
+                    false
+                });
+            }
         }
         #[cfg(not(feature = "json"))]
         drop((backplane, durable));
@@ -388,17 +407,38 @@ impl ContextBuilder {
         let parts =
             BusParts { plans, fixed, components, on_unheard, on_failure, nodes, events, linked };
         let context = ApplicationContext::new(Bus::new(parts), rest);
+        let ready = Ready {
+            context,
+            schedules,
+            #[cfg(feature = "json")]
+            setup,
+        };
+        Ok((ready, starts))
+    }
+}
+
+/// A context of which nothing is wrong, and which has not begun.
+struct Ready {
+    context: ApplicationContext,
+    schedules: Vec<(Arc<Profile>, Timetable, Times)>,
+    #[cfg(feature = "json")]
+    setup: Setup,
+}
+
+impl Ready {
+    fn begin(self, built_at: Place) -> ApplicationContext {
+        let context = self.context;
         log(context.bus());
         #[cfg(feature = "json")]
-        if setup.is_wanted() {
-            durable::start(context.bus(), setup);
+        if self.setup.is_wanted() {
+            durable::start(context.bus(), self.setup);
         }
         // Whoever wants to know hears it; whoever fails has said so in the log.
         publish(context.bus(), ContextStarted, built_at).detach();
-        for (profile, table, times) in schedules {
+        for (profile, table, times) in self.schedules {
             schedule::begin(context.bus(), context.streams(), profile, table, times);
         }
-        Ok(context)
+        context
     }
 }
 
@@ -420,7 +460,7 @@ fn durable_setup(
         Some(((arrivals.kinds)()?, arrivals))
     });
     let (listeners, broadcasts) = (listeners.collect(), broadcasts.collect());
-    Setup { node, listeners, broadcasts, trace_hook }
+    Setup { node, listeners, broadcasts, trace_hook, turns: Vec::new() }
 }
 
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
@@ -439,6 +479,7 @@ fn log(bus: &Bus) {
                 listener = node.profile.label(),
                 event = %node.profile.event.label(),
                 order = node.profile.order,
+                schedule = node.profile.timetable.map(tracing::field::display),
                 declared_at = %node.profile.declared_at,
                 "event listener"
             );
@@ -451,7 +492,7 @@ fn find_listeners(linked: bool, given: Vec<Listener>, components: &Components) -
     let mut listeners: Vec<Listener> = Vec::new();
     let mut declared = std::collections::HashSet::new();
     let found = inventory::iter::<LinkedListener>.into_iter().filter(|it| {
-        linked || it.0.profile.owner.is_some_and(|owner| components.contains((owner.type_id)()))
+        linked || it.0.profile.owner.is_some_and(|owner| components.contains(owner.key()))
     });
     for listener in given.into_iter().chain(found.map(|it| Listener::declared(it.0))) {
         // Not by address: a constant may have several.
@@ -483,7 +524,7 @@ impl std::fmt::Debug for ContextBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ContextBuilder")
             .field("linked", &self.linked)
-            .field("components", &self.components.iter().map(|it| it.type_name).collect::<Vec<_>>())
+            .field("components", &self.components.iter().map(|it| it.of).collect::<Vec<_>>())
             .field("listeners", &self.listeners)
             .finish_non_exhaustive()
     }

@@ -40,6 +40,8 @@ pub(super) async fn attempt(
     cut: CancellationToken,
 ) -> Outcome {
     let mut run = Some(trace.enter(|| one.run(&bus, &arrival)));
+    // A turn is held for long, and keeps no context alive.
+    drop(bus);
     let failures = {
         let running = async {
             match &mut run {

@@ -213,7 +213,8 @@ impl Claimer {
                 let trace = trace.attempt(&worker.id, held.tried());
                 let running = attempt(bus.clone(), Arc::clone(&worker.one), arrival, trace, cut);
                 let (over, shared) = (Arc::clone(&self.over), Arc::clone(&self.shared));
-                let in_flight = InFlight::new(bus.tasks());
+                // A turn is always under way; its runs are counted by themselves.
+                let in_flight = (!worker.is_turn()).then(|| InFlight::new(bus.tasks()));
                 tokio::spawn(async move {
                     let outcome = running.await;
                     lock(&over).push(Over { worker: index, number, held, outcome });

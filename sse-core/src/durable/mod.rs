@@ -13,6 +13,7 @@
 //!   doubtful gets a new id, and never the old one back. `renewal` is the task that holds it.
 //! * `claimer` takes what is due and says what became of it; `worker` is one listener of it: how many run, how many
 //!   more, and whether all of them fail; `attempt` is one run; `backoff` is when the next.
+//! * `turn` is a lease by a name, for schedules that one process at a time runs: an event that is held and never done.
 //! * `trace` is what an event came from, while a listener of it runs.
 //! * `letters` and `listeners` are for people; `outbox` is for the program's own transactions.
 //!
@@ -46,6 +47,7 @@ mod renewal;
 mod shared;
 mod start;
 mod trace;
+mod turn;
 mod worker;
 
 pub use self::{
@@ -60,4 +62,5 @@ pub(crate) use self::{
     shared::Shared,
     start::{DurableListener, Setup, start},
     trace::TraceHook,
+    turn::Turn,
 };

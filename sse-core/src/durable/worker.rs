@@ -64,6 +64,8 @@ pub(super) struct Worker {
     pub(super) id: Arc<str>,
     pub(super) one: Arc<dyn RunsOne>,
     kinds: Vec<EventKind>,
+    /// What it takes is a turn: one of it is held, and others are too many.
+    is_turn: bool,
     options: DurableOptions,
     timeout: Duration,
     ready: VecDeque<Held>,
@@ -84,16 +86,15 @@ impl Worker {
     pub(super) fn new(
         id: Arc<str>,
         one: Arc<dyn RunsOne>,
+        kinds: Vec<EventKind>,
         options: DurableOptions,
         timeout: Duration,
     ) -> Self {
-        let kinds = one.kinds();
-        let name: Arc<str> = kinds.name.into();
-        let kind = |version| EventKind { name: name.clone(), version };
         Self {
             id,
             one,
-            kinds: kinds.versions.into_iter().map(kind).collect(),
+            kinds,
+            is_turn: false,
             options,
             timeout,
             ready: VecDeque::new(),
@@ -105,6 +106,18 @@ impl Worker {
             stopping: false,
             mean: None,
         }
+    }
+
+    /// Of a [turn](super::turn): held by one process at a time, for as long as that lives.
+    pub(super) fn turn(kind: EventKind, runs: Arc<dyn RunsOne>) -> Self {
+        let options =
+            DurableOptions { attempts: u32::MAX, ordered: true, ..DurableOptions::DEFAULT };
+        let id = Arc::clone(&kind.name);
+        Self { is_turn: true, ..Self::new(id, runs, vec![kind], options, Duration::MAX) }
+    }
+
+    pub(super) fn is_turn(&self) -> bool {
+        self.is_turn
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -128,6 +141,10 @@ impl Worker {
     }
 
     fn room(&self, now: Instant) -> usize {
+        if self.is_turn {
+            // While it is held too, to take away what is too many.
+            return ORDERED_BATCH;
+        }
         let suspect =
             self.running.iter().any(|it| it.suspect) || self.ready.iter().any(Held::is_suspect);
         if suspect {
@@ -165,6 +182,9 @@ impl Worker {
 
     /// Takes something. A verdict is for what is not to be run at all.
     pub(super) fn take(&mut self, held: Held) -> Option<(Held, Verdict)> {
+        if self.is_turn && !self.is_idle() {
+            return Some((held, Verdict::Finished));
+        }
         if self.stopping {
             return Some((held, Verdict::Released));
         }
@@ -232,6 +252,11 @@ impl Worker {
         if let Some(at) = self.running.iter().position(|it| it.number == number) {
             let took = now.saturating_duration_since(self.running.swap_remove(at).since);
             self.mean = Some(self.mean.map_or(took, |mean| (mean * 7 + took) / 8));
+        }
+        if self.is_turn {
+            // Over it is only with its process, or with the drain: somebody else's turn.
+            let cut = matches!(outcome, Outcome::Cut) && !draining;
+            return ((!cut).then_some(Verdict::Released), Vec::new());
         }
         let (error, advice) = match outcome {
             Outcome::Cut => return (draining.then_some(Verdict::Released), Vec::new()),

@@ -324,6 +324,17 @@ pub(crate) fn durable_in_memory(listeners: usize) {
     );
 }
 
+/// Whose turn a schedule is could not be looked up.
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+pub(crate) fn schedule_trouble(error: &(dyn std::error::Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "sse_tower",
+        error = %crate::error_chain::ErrorChain(error),
+        "it is not known whether another process runs the schedules that are declared `once`; it is asked again"
+    );
+}
+
 /// Broadcasts of other nodes did not come here.
 pub(crate) fn broadcasts_missed() {
     #[cfg(feature = "metrics")]

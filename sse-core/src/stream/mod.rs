@@ -67,7 +67,8 @@ use crate::{
     sync::Arc,
 };
 
-/// One connection, seen from the body; it is the body.
+/// One connection, seen from the body; it is the body. Handlers return the [`SseEmitter`](crate::SseEmitter), which
+/// becomes this one by itself; who serves without axum asks for it by `into_stream`.
 ///
 /// A [`Stream`] of bytes that are ready for the wire, each item whole events. The first comes at once:
 /// a comment where there is nothing to say yet, since Firefox opens a stream with its first bytes.

@@ -13,3 +13,4 @@ mod processes;
 mod site;
 mod traces;
 mod transactions;
+mod turns;

@@ -267,12 +267,18 @@ fn condition(options: &mut Options, mistakes: &mut Mistakes) -> Option<Expr> {
 }
 
 fn id(options: &mut Options, mistakes: &mut Mistakes) -> Option<LitStr> {
-    let id = options.take_text("id", "\"audit\"", mistakes)?;
-    if id.value().contains(|c: char| c.is_whitespace() || c.is_control()) {
-        mistakes.on(&id, "an id is one word; write it without white space, such as \"audit-log\"");
+    one_word(options.take_text("id", "\"audit\"", mistakes), mistakes)
+}
+
+/// A name by which a store, the log and people know something.
+pub(crate) fn one_word(name: Option<LitStr>, mistakes: &mut Mistakes) -> Option<LitStr> {
+    let name = name?;
+    if name.value().contains(|c: char| c.is_whitespace() || c.is_control()) {
+        mistakes
+            .on(&name, "an id is one word; write it without white space, such as \"audit-log\"");
         return None;
     }
-    Some(id)
+    Some(name)
 }
 
 fn phase(options: &mut Options, mistakes: &mut Mistakes) -> Option<&'static str> {

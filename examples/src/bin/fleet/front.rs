@@ -33,14 +33,22 @@ const MAX_STATUS_BYTES: usize = 64 * 1024;
 #[derive(Clone)]
 struct Front {
     nodes: Arc<Nodes>,
-    /// What the page says of the store and of what a node is.
-    about: Arc<str>,
+    about: About,
     turn: Arc<AtomicUsize>,
 }
 
+/// What the page says.
+#[derive(Clone)]
+pub(crate) struct About {
+    /// Of the store, and of what a node is.
+    pub(crate) nodes: String,
+    /// On the button that ends one.
+    pub(crate) kill: &'static str,
+}
+
 /// The router before these nodes.
-pub(crate) fn router(nodes: Arc<Nodes>, about: &str) -> Router {
-    let front = Front { nodes, about: about.into(), turn: Arc::default() };
+pub(crate) fn router(nodes: Arc<Nodes>, about: About) -> Router {
+    let front = Front { nodes, about, turn: Arc::default() };
     Router::new()
         .route("/", get(index))
         .route("/nodes", get(all))
@@ -51,8 +59,10 @@ pub(crate) fn router(nodes: Arc<Nodes>, about: &str) -> Router {
         .with_state(front)
 }
 
-async fn index(State(front): State<Front>) -> Page {
-    Page::new(include_str!("../../../pages/fleet.html")).text("about", &*front.about)
+async fn index(State(Front { about, .. }): State<Front>) -> Page {
+    Page::new(include_str!("../../../pages/fleet.html"))
+        .text("about", about.nodes)
+        .text("kill", about.kill)
 }
 
 /// One request to one node, without a body.

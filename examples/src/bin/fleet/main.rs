@@ -19,6 +19,7 @@ use sse_tower::ApplicationContext;
 use sse_tower::backplane::MemoryStore;
 use sse_tower_examples::{Arguments, Failure};
 
+use crate::front::About;
 use crate::nodes::{Kind, Nodes};
 
 #[tokio::main]
@@ -32,17 +33,17 @@ async fn main() -> Result<(), Failure> {
     let (kind, about) = if url == "memory:" {
         let about = "Three nodes in one process, on one store in memory. With `--backplane redis://127.0.0.1/` \
                      they are three processes.";
-        (Kind::Here(MemoryStore::new()), about.to_owned())
+        (Kind::Here(MemoryStore::new()), About { nodes: about.to_owned(), kill: "drop" })
     } else {
         // Said here what is wrong with it, and not by three processes.
         store::engine(&url).await?;
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let about = format!("Three processes of one program, at one store: {scheme}.");
-        (Kind::Process(url), about)
+        (Kind::Process(url), About { nodes: about, kill: "kill −9" })
     };
     let listener = arguments.listen(([127, 0, 0, 1], 8080).into()).await?;
     let nodes = Nodes::start(kind, every).await?;
-    let app = front::router(nodes.clone(), &about);
+    let app = front::router(nodes.clone(), about);
     sse_tower::serve(listener, app, ApplicationContext::bare().build()?).await?;
     nodes.leave().await;
     Ok(())

@@ -14,7 +14,6 @@ pub(crate) async fn engine(url: &str) -> Result<Arc<dyn Engine>, Failure> {
     match scheme {
         #[cfg(feature = "redis")]
         "redis" | "rediss" => Ok(Arc::new(backplane::redis::RedisEngine::new(url, NAMESPACE)?)),
-        #[cfg(feature = "postgres")]
         "postgres" => Ok(Arc::new(backplane::postgres::Postgres::new(url, NAMESPACE)?)),
         #[cfg(feature = "nats")]
         "nats" | "tls" => Ok(Arc::new(backplane::nats::connect(url, NAMESPACE).await?)),

@@ -21,6 +21,9 @@ impl Store for OnNats {
     /// A copy of its files.
     type Past = TempDir;
 
+    /// Nodes hold what they know of an epoch in memory, and begin the new one with nothing.
+    const KEEPS_WHAT_IS_LEFT: bool = false;
+
     async fn start() -> Self {
         Self(Nats::start().await.unwrap())
     }

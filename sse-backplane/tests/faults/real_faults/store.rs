@@ -12,6 +12,9 @@ pub(crate) trait Store: Sized {
     /// What it had stored at one moment.
     type Past;
 
+    /// Whether a new epoch has what is left after a loss. Otherwise it begins empty, and every client is told to reset.
+    const KEEPS_WHAT_IS_LEFT: bool = true;
+
     /// Starts one.
     async fn start() -> Self;
 

@@ -9,7 +9,7 @@ use crate::{
         listener::Call,
         publish::Transaction,
     },
-    component::{Component, ComponentRef, Components},
+    component::{Component, ComponentName, ComponentRef, Components},
 };
 
 /// Asks for what one listener needs, notes what is missing, and what the listener publishes.
@@ -37,12 +37,17 @@ impl<'a> Binder<'a> {
         R::published_types(&mut self.publishes);
     }
 
-    pub(crate) fn component<T: Send + Sync + 'static>(&mut self) -> Option<Component<T>> {
-        let component = self.components.get::<T>();
-        if component.is_none() {
-            self.missing.push(ComponentRef::of::<T>());
+    pub(crate) fn component<T, N>(&mut self) -> Option<Component<T, N>>
+    where
+        T: ?Sized + Send + Sync + 'static,
+        N: ComponentName,
+    {
+        let component = self.components.get::<T>(N::NAME);
+        let wanted = ComponentRef::named::<T, N>();
+        if component.is_none() && !self.components.contains(wanted.key()) {
+            self.missing.push(wanted);
         }
-        component
+        component.map(Component::new)
     }
 }
 
@@ -82,23 +87,23 @@ pub trait Inject<'a>: Sized {
     fn give(bound: &'a Self::Bound, call: &Call<'_>) -> Self;
 }
 
-impl<T: Send + Sync + 'static> Inject<'_> for Component<T> {
+impl<T: ?Sized + Send + Sync + 'static, N: ComponentName> Inject<'_> for Component<T, N> {
     type Bound = Self;
     fn bind(binder: &mut Binder<'_>) -> Option<Self> {
-        binder.component::<T>()
+        binder.component()
     }
     fn give(bound: &Self, _: &Call<'_>) -> Self {
         bound.clone()
     }
 }
 
-impl<'a, T: Send + Sync + 'static> Inject<'a> for &'a Component<T> {
-    type Bound = Component<T>;
-    fn bind(binder: &mut Binder<'_>) -> Option<Component<T>> {
-        binder.component::<T>()
+impl<'a, T: ?Sized + Send + Sync + 'static, N: ComponentName> Inject<'a> for &'a Component<T, N> {
+    type Bound = Component<T, N>;
+    fn bind(binder: &mut Binder<'_>) -> Option<Component<T, N>> {
+        binder.component()
     }
     #[inline]
-    fn give(bound: &'a Component<T>, _: &Call<'_>) -> Self {
+    fn give(bound: &'a Component<T, N>, _: &Call<'_>) -> Self {
         bound
     }
 }

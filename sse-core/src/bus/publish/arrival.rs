@@ -79,7 +79,6 @@ fn deliver<E: ApplicationEvent>(bus: &Bus, arrival: &Arrival) -> Result<Run, Box
 
 /// One durable listener, whatever it hears.
 pub(crate) trait RunsOne: Send + Sync {
-    fn kinds(&self) -> Kinds;
     /// Begins an attempt: a synchronous listener runs in the call. An event that cannot be read is a failure of it.
     fn run(&self, bus: &Bus, arrival: &Arrival) -> Run;
 }
@@ -103,10 +102,6 @@ fn durable<E: ApplicationEvent>(
 }
 
 impl<E: ApplicationEvent> RunsOne for One<E> {
-    fn kinds(&self) -> Kinds {
-        Kinds { name: self.reader.name, versions: self.reader.versions() }
-    }
-
     fn run(&self, bus: &Bus, arrival: &Arrival) -> Run {
         let journey = journey(arrival, Some(self.durable));
         match read(&self.reader, arrival) {
@@ -140,6 +135,14 @@ impl<E: ApplicationEvent> One<E> {
 pub(crate) struct Run(Pin<Box<dyn Future<Output = Vec<Failure>> + Send>>);
 
 impl Run {
+    /// Something else than listeners, which does not fail.
+    pub(crate) fn of(running: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Box::pin(async move {
+            running.await;
+            Vec::new()
+        }))
+    }
+
     fn new<E: ApplicationEvent>(publication: Publication<E>) -> Self {
         let mut publication = publication.ends_when_dropped();
         Self(Box::pin(async move { poll_fn(|cx| publication.poll_counts(cx)).await.failures }))

@@ -50,7 +50,7 @@ mod run;
 mod scope;
 mod transaction;
 
-pub(crate) use arrival::{Arrivals, Kinds, RunsOne};
+pub(crate) use arrival::{Arrivals, Kinds, Run, RunsOne};
 pub use commit::{Commit, CommitError, Settlement};
 pub(crate) use deliver::{publish, publish_returned};
 pub use open::{MAX_TRANSACTION_EVENTS, TransactionFull};
