@@ -16,7 +16,9 @@ use metrics::{
     SharedString, Unit,
 };
 use sse_tower::{
-    ApplicationEvent, Drain, Emitters, History, LastEventId, Limits, SseLayer, observe,
+    ApplicationEvent, Drain, Emitters, History, LastEventId, Limits, SseLayer,
+    backplane::{Backplane, MemoryStore},
+    observe,
     test::TestClient,
 };
 
@@ -210,4 +212,44 @@ async fn a_gap_is_counted_with_what_is_missing() {
     assert!(text.contains("event:stream-gap"), "{text}");
     assert_eq!(ledger.get("sse_gaps_total{reason=history}"), 1.0);
     assert_eq!(ledger.get("sse_events_missed_total{}"), 3.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_backplane_does_is_counted() {
+    let ledger = Ledger::default();
+    let _recording = metrics::set_default_local_recorder(&ledger);
+    let store = MemoryStore::new();
+    let engine = store.engine();
+    let faults = engine.faults();
+    let backplane = Backplane::new(engine);
+    let emitters: Emitters<u64> = Emitters::builder().backplane(&backplane, "pages").build();
+    let second = Duration::from_secs(1);
+    assert_eq!(ledger.get("sse_backplane_up{}"), 1.0);
+    emitters.send(&7, "stored").await.unwrap();
+    assert_eq!(ledger.get("sse_backplane_queue{}"), 0.0);
+    assert!(ledger.names().iter().any(|name| name.starts_with(observe::BACKPLANE_APPEND)));
+
+    faults.away();
+    let (waits, too) = (emitters.send(&7, "waits"), emitters.send(&7, "waits too"));
+    assert_eq!(ledger.get("sse_backplane_queue{}"), 2.0);
+    assert_eq!(ledger.get("sse_backplane_resyncs_total{}"), 1.0, "its feed broke");
+    tokio::time::sleep(6 * second).await;
+    assert!(waits.await.is_err() && too.await.is_err());
+    assert!(ledger.get("sse_backplane_errors_total{call=append}") >= 1.0);
+    assert!(ledger.get("sse_backplane_errors_total{call=mark}") >= 1.0);
+    assert_eq!(ledger.get("sse_backplane_up{}"), 0.0);
+
+    faults.back();
+    tokio::time::sleep(6 * second).await;
+    assert_eq!(ledger.get("sse_backplane_queue{}"), 0.0);
+    assert_eq!(ledger.get("sse_backplane_up{}"), 1.0);
+
+    // A probe whose answer is kept back for a second.
+    let lag = ledger.get("sse_backplane_feed_lag_seconds{}");
+    faults.hold_feed();
+    tokio::time::sleep(2 * second + second / 2).await;
+    faults.release_feed();
+    tokio::time::sleep(2 * second).await;
+    let lag = ledger.get("sse_backplane_feed_lag_seconds{}") - lag;
+    assert!((1.0..6.0).contains(&lag), "{lag}");
 }

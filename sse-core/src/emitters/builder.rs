@@ -12,6 +12,7 @@ use crate::{
     backplane::Node,
     emitter::{ConnSettings, SseEmitterBuilder},
     log::{History, Lag},
+    observe,
 };
 
 /// Sets up [`Emitters`].
@@ -209,6 +210,9 @@ impl<K: Key> EmittersBuilder<K> {
     /// Makes them.
     #[must_use]
     pub fn build(self) -> Emitters<K> {
+        if self.link.is_some() && self.config.one_per_key == Some(Second::Refused) {
+            observe::refused_on_each_node_alone();
+        }
         Emitters::with(Hub::new(self.config, self.link))
     }
 }

@@ -122,6 +122,7 @@ impl<K: Key> Hub<K> {
     ) -> Opening {
         let (after, reset) = self.resume(topics.iter().map(|(topic, _)| &**topic), last);
         let mut opening = Opening { reset, ..Opening::default() };
+        let inserted = conn.has_followed();
         let complete = topics.iter().all(|(topic, _)| lock(&topic.log).completed().is_some());
         let (count, apart) = (topics.len(), apart(topics.len()));
         let after = after.of(complete, opening.reset.is_some());
@@ -148,7 +149,7 @@ impl<K: Key> Hub<K> {
                 let start = self.begin(&mut opening, &seat, after, apart, None, now);
                 let Seat { topic, id } = seat;
                 let count = Arc::clone(&topic) as _;
-                let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start };
+                let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start, inserted };
                 // Under the registry's lock, so that whoever completes the key next finds it counted.
                 opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
             }
@@ -197,7 +198,7 @@ impl<K: Key> Hub<K> {
         let history = &self.bounds().history;
         let mut start = log.start(after, history, now, apart);
         if let Some(since) = since {
-            log.waited(&mut start, after, since, history, now);
+            log.waited(&mut start, after, since, history, now, apart);
         }
         opening.completed.extend(log.completed());
         opening.missed = opening.missed.and(start.missed);

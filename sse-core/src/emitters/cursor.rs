@@ -20,6 +20,8 @@ pub(super) struct TopicCursor<K: Key> {
     pub(super) id: ReaderId,
     /// The position that its reader began after.
     pub(super) start: Position,
+    /// It came to a connection that was reading already.
+    pub(super) inserted: bool,
 }
 
 impl<K: Key> Cursor for TopicCursor<K> {
@@ -69,6 +71,10 @@ impl<K: Key> Cursor for TopicCursor<K> {
 
     fn next_position(&self) -> Option<Position> {
         lock(&self.topic.log).next_position(self.id)
+    }
+
+    fn is_in_order(&self) -> bool {
+        !self.inserted
     }
 
     fn id_at(&self, position: Position, got: bool) -> EventId {

@@ -133,6 +133,16 @@ impl<T> Readers<T> {
         self.cursors.iter().copied().min().unwrap_or(VACANT)
     }
 
+    /// Those of them that are meant, by their numbers.
+    pub(super) fn all(&self, meant: impl Fn(&Arc<T>) -> bool) -> Vec<(ReaderId, Arc<T>)> {
+        let others = self.blocks.others.iter().flat_map(|others| others.iter());
+        let places = self.blocks.first.iter().chain(others).flat_map(|block| block.iter());
+        let readers = places.enumerate().filter_map(|(index, reader)| {
+            reader.as_ref().map(|reader| (ReaderId(index), Arc::clone(reader)))
+        });
+        readers.filter(|(_, reader)| meant(reader)).collect()
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot<T> {
         Snapshot(self.blocks.clone())
     }

@@ -52,6 +52,7 @@ fn measure(args: &Args) -> io::Result<ExitCode> {
         std::fs::write(path, report.picture())?;
     }
     // Speed is for a reader to judge; a lost event is not.
-    let faults = report.faults(Kind::Body) + report.faults(Kind::Direct);
+    let faults =
+        [Kind::Body, Kind::Direct, Kind::Nodes].map(|kind| report.faults(kind)).iter().sum::<u64>();
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

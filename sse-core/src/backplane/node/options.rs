@@ -32,6 +32,10 @@ pub enum Mutant {
     BreaksAreNothing,
     /// Only marks tell of a new epoch.
     EpochOfMarksAlone,
+    /// Nobody asks whether a feed can still hear.
+    DeafFeedsAreNothing,
+    /// Nobody looks for what a feed has lost.
+    NoAudit,
 }
 
 /// Is this one to be done?

@@ -21,6 +21,8 @@ pub(super) struct LinkState {
     pub(super) live: bool,
     /// The newest event of this key itself that its log ever had.
     pub(super) newest: Position,
+    /// The newest that went to all keys and that its log has had, or whose loss was told.
+    pub(super) announced: Position,
     /// The newest disconnect that was carried out.
     pub(super) disconnected: Position,
     /// Connections that wait, by where they are in memory, with the newest position that was known when they came.
