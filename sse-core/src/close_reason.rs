@@ -18,7 +18,8 @@ use std::fmt;
 pub enum CloseReason {
     /// The program said `complete()`, and everything queued was handed over.
     Completed,
-    /// The program said `complete_with_error()`. The client is told `stream-bye`, and its body breaks off.
+    /// The program said `complete_with_error()`. The client is told `stream-bye`, and its body breaks off. Or its
+    /// [snapshot](crate::EmittersBuilder::snapshot) failed: the client is told `stream-bye` and when to come back.
     Failed,
     /// The stream lived as long as its timeout allows. The client is told `stream-bye`.
     TimedOut,

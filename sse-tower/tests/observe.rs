@@ -16,9 +16,7 @@ use metrics::{
     SharedString, Unit,
 };
 use sse_tower::{
-    ApplicationEvent, Drain, Emitters, History, LastEventId, Limits, SseLayer,
-    backplane::{Backplane, MemoryStore},
-    observe,
+    ApplicationEvent, Drain, Emitters, History, LastEventId, Limits, SseLayer, observe,
     test::TestClient,
 };
 
@@ -161,6 +159,8 @@ fn panic_now() {
     panic!("on purpose")
 }
 
+struct Ordered;
+impl ApplicationEvent for Ordered {}
 struct Paid;
 impl ApplicationEvent for Paid {}
 
@@ -185,6 +185,18 @@ async fn publications_listeners_and_what_they_send_are_counted() {
         ledger.keys().filter(of).map(|key| ledger[key]).sum()
     };
     assert_eq!(sum(observe::EVENTS_PUBLISHED, "Paid"), 1.0);
+    // An event of a transaction is published by its commit, once, and by a rollback never.
+    let context = common::context();
+    for commit in [true, false] {
+        let transaction = context.transaction();
+        transaction.publish_event(Ordered);
+        if commit {
+            transaction.commit().await.unwrap();
+        } else {
+            transaction.rollback().await.unwrap();
+        }
+    }
+    assert_eq!(sum(observe::EVENTS_PUBLISHED, "Ordered"), 1.0);
     assert_eq!(sum(observe::LISTENERS_RUN, "outcome=ok"), 2.0);
     assert_eq!(sum(observe::LISTENERS_RUN, "outcome=failed"), 3.0);
     assert_eq!(sum(observe::LISTENER_TIME, "").round(), 3.0);
@@ -212,44 +224,4 @@ async fn a_gap_is_counted_with_what_is_missing() {
     assert!(text.contains("event:stream-gap"), "{text}");
     assert_eq!(ledger.get("sse_gaps_total{reason=history}"), 1.0);
     assert_eq!(ledger.get("sse_events_missed_total{}"), 3.0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_a_backplane_does_is_counted() {
-    let ledger = Ledger::default();
-    let _recording = metrics::set_default_local_recorder(&ledger);
-    let store = MemoryStore::new();
-    let engine = store.engine();
-    let faults = engine.faults();
-    let backplane = Backplane::new(engine);
-    let emitters: Emitters<u64> = Emitters::builder().backplane(&backplane, "pages").build();
-    let second = Duration::from_secs(1);
-    assert_eq!(ledger.get("sse_backplane_up{}"), 1.0);
-    emitters.send(&7, "stored").await.unwrap();
-    assert_eq!(ledger.get("sse_backplane_queue{}"), 0.0);
-    assert!(ledger.names().iter().any(|name| name.starts_with(observe::BACKPLANE_APPEND)));
-
-    faults.away();
-    let (waits, too) = (emitters.send(&7, "waits"), emitters.send(&7, "waits too"));
-    assert_eq!(ledger.get("sse_backplane_queue{}"), 2.0);
-    assert_eq!(ledger.get("sse_backplane_resyncs_total{}"), 1.0, "its feed broke");
-    tokio::time::sleep(6 * second).await;
-    assert!(waits.await.is_err() && too.await.is_err());
-    assert!(ledger.get("sse_backplane_errors_total{call=append}") >= 1.0);
-    assert!(ledger.get("sse_backplane_errors_total{call=mark}") >= 1.0);
-    assert_eq!(ledger.get("sse_backplane_up{}"), 0.0);
-
-    faults.back();
-    tokio::time::sleep(6 * second).await;
-    assert_eq!(ledger.get("sse_backplane_queue{}"), 0.0);
-    assert_eq!(ledger.get("sse_backplane_up{}"), 1.0);
-
-    // A probe whose answer is kept back for a second.
-    let lag = ledger.get("sse_backplane_feed_lag_seconds{}");
-    faults.hold_feed();
-    tokio::time::sleep(2 * second + second / 2).await;
-    faults.release_feed();
-    tokio::time::sleep(2 * second).await;
-    let lag = ledger.get("sse_backplane_feed_lag_seconds{}") - lag;
-    assert!((1.0..6.0).contains(&lag), "{lag}");
 }

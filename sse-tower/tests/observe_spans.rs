@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Router, routing::get};
 use sse_tower::{
-    ApplicationContext, ApplicationEvent, Emitters, LastEventId, Second, SseLayer,
-    backplane::Backplane, test::TestClient,
+    ApplicationContext, ApplicationEvent, Emitters, Listener, Phase, SseLayer, test::TestClient,
 };
 use tracing::{
     field::{Field, Visit},
@@ -65,12 +64,7 @@ impl tracing::Subscriber for Spans {
         notes.lines.push(format!("{name} closes"));
         true
     }
-    fn record_follows_from(&self, id: &span::Id, from: &span::Id) {
-        let mut notes = self.0.lock().unwrap();
-        let name = |id: &span::Id| notes.names[id.into_u64() as usize - 1];
-        let line = format!("{} follows from {} {}", name(id), name(from), from.into_u64());
-        notes.lines.push(line);
-    }
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
     fn event(&self, event: &tracing::Event<'_>) {
         let mut text = Values(String::new());
         event.record(&mut text);
@@ -100,60 +94,14 @@ async fn what_happens_can_be_followed() {
     let _subscribed = tracing::subscriber::set_default(spans.clone());
     each_stream_is_a_span_that_says_how_it_ended(&spans).await;
     from_the_publication_to_its_listener_to_what_it_sends(&spans).await;
+    an_event_of_a_transaction_is_heard_in_its_publishers_span(&spans).await;
     an_event_that_nobody_hears_says_how_a_listener_is_added(&spans);
-    a_batch_follows_from_whoever_sent_what_is_in_it(&spans).await;
-    that_each_process_refuses_alone_is_said_once(&spans).await;
-}
-
-async fn a_batch_follows_from_whoever_sent_what_is_in_it(spans: &Spans) {
-    let backplane = Backplane::memory();
-    let pages: Emitters<u64> = Emitters::builder().backplane(&backplane, "pages").build();
-    pages.send(&7, "begins").await.unwrap();
-    spans.0.lock().unwrap().lines.clear();
-    let publisher = tracing::info_span!(target: "sse_tower", "request");
-    let sent = publisher.in_scope(|| [pages.send(&7, "paid"), pages.send(&8, "packed")]);
-    for sent in sent {
-        sent.await.unwrap();
-    }
-    let notes = spans.0.lock().unwrap();
-    let lines = notes.lines.iter().filter(|line| !line.contains("closes"));
-    let lines: Vec<_> = lines.map(|line| line.trim_end_matches(char::is_numeric)).collect();
-    assert_eq!(
-        lines,
-        [
-            "request opens",
-            "send opens in request",
-            "send opens in request",
-            "backplane_append opens",
-            "backplane_append follows from send ",
-            "backplane_append follows from send ",
-        ]
-    );
-    let mut from: Vec<_> = notes.lines.iter().filter(|line| line.contains("follows")).collect();
-    from.dedup();
-    assert_eq!(from.len(), 2, "each from its own: {from:?}");
-}
-
-async fn that_each_process_refuses_alone_is_said_once(spans: &Spans) {
-    let backplane = Backplane::memory();
-    spans.0.lock().unwrap().lines.clear();
-    let seats = Emitters::<u64>::builder().one_per_key(Second::Refused);
-    let seats = seats.backplane(&backplane, "seats").build();
-    for key in 0..3 {
-        drop(seats.connect(key, LastEventId::default()));
-    }
-    let replaces = Emitters::<u64>::builder().one_per_key(Second::Replaces);
-    drop(replaces.backplane(&backplane, "others").build());
-    drop(Emitters::<u64>::builder().one_per_key(Second::Refused).build());
-    let notes = spans.0.lock().unwrap();
-    let said: Vec<_> = notes.lines.iter().filter(|line| line.contains("refuse")).collect();
-    let expected = " message=emitters on a backplane refuse a second connection to a key on each process alone: \
-                    two processes let one in each; `Second::Replaces` holds across all of them";
-    assert_eq!(said, [expected]);
 }
 
 struct Paid;
 impl ApplicationEvent for Paid {}
+struct Shipped;
+impl ApplicationEvent for Shipped {}
 
 async fn from_the_publication_to_its_listener_to_what_it_sends(spans: &Spans) {
     let context = common::context();
@@ -182,6 +130,44 @@ async fn from_the_publication_to_its_listener_to_what_it_sends(spans: &Spans) {
             "send opens in listener",
         ]
     );
+}
+
+async fn an_event_of_a_transaction_is_heard_in_its_publishers_span(spans: &Spans) {
+    let context = common::context();
+    let _early = context.subscribe(Listener::on(|_: &Paid| ()).phase(Phase::BeforeCommit)).unwrap();
+    let _plain = context.on(|_: &Paid| Shipped);
+    let _late = context.on(|_: &Shipped| ());
+    let _undone =
+        context.subscribe(Listener::on(|_: &Paid| ()).phase(Phase::AfterRollback)).unwrap();
+    let opened = || -> Vec<String> {
+        let lines = std::mem::take(&mut spans.0.lock().unwrap().lines);
+        lines.into_iter().filter(|it| it.contains("opens")).collect()
+    };
+    for (ends, listeners) in [("commit", 2), ("drop commit", 2), ("rollback", 1), ("drop", 1)] {
+        opened();
+        let transaction = tracing::info_span!(target: "sse_tower", "order").in_scope(|| {
+            let transaction = context.transaction();
+            transaction.publish_event(Paid);
+            match ends {
+                "commit" => return Some(transaction.commit()),
+                "drop commit" => drop(transaction.commit()),
+                "rollback" => drop(transaction.rollback()),
+                _ => drop(transaction),
+            }
+            None
+        });
+        if let Some(commit) = transaction {
+            commit.await.unwrap();
+        }
+        context.settled().await;
+        let lines = opened();
+        let of = |line: &str| lines.iter().filter(|it| **it == line).count();
+        assert_eq!(of("publish opens in order"), 1, "{ends}: {lines:?}");
+        // What is returned is published by the listener that returned it.
+        let returned = usize::from(ends.ends_with("commit"));
+        assert_eq!(of("publish opens in listener"), returned, "{ends}: {lines:?}");
+        assert_eq!(of("listener opens in publish"), listeners + returned, "{ends}: {lines:?}");
+    }
 }
 
 fn an_event_that_nobody_hears_says_how_a_listener_is_added(spans: &Spans) {

@@ -307,8 +307,7 @@ impl Engine for Postgres {
     }
 
     fn durability(&self) -> &'static str {
-        "what it answered is on the disk, unless fsync or synchronous_commit is off; a standby that is promoted may lack \
-         the newest if replication is asynchronous"
+        self.shared.durability().sentence()
     }
 
     fn close(&self) -> EngineFuture<'_, ()> {

@@ -14,8 +14,14 @@ use crate::{
 /// client: 1 s.
 pub const MAX_HEAD_WAIT: Duration = Duration::from_secs(1);
 
-/// A handle on one running [`EventStream`](crate::EventStream), for whoever carries it. It does
-/// not keep the connection alive.
+/// A handle on one running [`EventStream`](crate::EventStream), for whoever carries it: a layer, a server. It does
+/// not keep the connection alive. Programs that send events have no need of it.
+///
+/// Of one connection there are several views: [`SseEmitter`](crate::SseEmitter) is the program's, which sends;
+/// [`EventStream`](crate::EventStream) is the body, which a server writes; this one ends it from outside;
+/// [`StreamHandle`](crate::StreamHandle) is the trait of everything that can be ended so;
+/// [`OpenStreams`](crate::OpenStreams) is where a drain finds them all, and [`OpenStream`](crate::OpenStream) the place
+/// of one among them.
 ///
 /// `into_http` puts it into the response's extensions: a layer finds it there and needs not wrap
 /// the body.

@@ -1,16 +1,19 @@
 //! Emitters that are set up.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use super::{
     Emitters,
     hub::{Config, Hub, Key},
     link::LinkTo,
     one_per_key::Second,
+    snapshot::{DEFAULT_SNAPSHOT_AGE, DEFAULT_SNAPSHOT_TIMEOUT, Of, Snapshots, of},
 };
 use crate::{
     backplane::Node,
+    boxed::BoxError,
     emitter::{ConnSettings, SseEmitterBuilder},
+    event::IntoEvent,
     log::{History, Lag},
     observe,
 };
@@ -27,11 +30,13 @@ use crate::{
 ///     .build();
 /// # assert!(users.is_empty());
 /// ```
-#[derive(Clone)]
 #[must_use = "a builder makes nothing until `build`"]
 pub struct EmittersBuilder<K> {
     config: Config,
     link: Option<LinkTo<K>>,
+    snapshot: Option<Of<K>>,
+    snapshot_age: Duration,
+    snapshot_timeout: Duration,
 }
 
 impl<K: Key> Emitters<K> {
@@ -60,9 +65,73 @@ impl<K: Key> EmittersBuilder<K> {
         self
     }
 
-    /// What happens to a client that reads too slowly. Default: [`Lag::Gap`].
+    /// What happens to a client that reads too slowly. Default: [`Lag::Snapshot`] where there is a
+    /// [snapshot](Self::snapshot), and otherwise [`Lag::Gap`].
     pub const fn lag(mut self, lag: Lag) -> Self {
-        self.config.lag = lag;
+        self.config.lag = Some(lag);
+        self
+    }
+
+    /// How a client gets the state of a key that cannot go on from where it was: on its first visit, with a position
+    /// that means nothing here, where the history does not reach back, and when it was overtaken. It then gets this event,
+    /// and after it what changes, and neither `stream-gap` nor `stream-reset`. A client that can go on gets no
+    /// snapshot.
+    ///
+    /// The connection takes its place among the events of the key *before* the function is asked, and the snapshot
+    /// has that place as its id, whatever id it is given here. So no change falls between the two. A change that is in the snapshot already
+    /// may come once more behind it: let changes carry what *is* (`unread: 4`), not what was done to it (`one more`), or
+    /// let it be harmless to apply one twice. Whatever changes the state does that first, and sends then.
+    ///
+    /// The function is run by the streams that wait for it, beside the heads of their responses, and once for all
+    /// who come to a key at a time: see [`snapshot_age`](Self::snapshot_age). It is dropped when the last of them has left. If it fails,
+    /// panics, or takes longer than its [timeout](Self::snapshot_timeout), those who wait get `stream-bye` with a
+    /// `retry:` of some seconds, each of its own, and the end; the log says why, with the feature `tracing`.
+    ///
+    /// What depends on who asks is for [`connect_with`](Emitters::connect_with).
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::{Emitters, LastEventId, SseEvent}, std::pin::pin};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # #[derive(Clone)] struct Db; impl Db { async fn unread(&self, _: u64) -> Result<u32, std::io::Error> { Ok(5) } }
+    /// # let db = Db;
+    /// let users: Emitters<u64> = Emitters::builder()
+    ///     .snapshot(move |user: u64| {
+    ///         let db = db.clone();
+    ///         async move { db.unread(user).await.map(|n| SseEvent::builder().name("unread").data(n.to_string())) }
+    ///     })
+    ///     .build();
+    /// let mut page = pin!(users.connect(7, LastEventId::default()).into_stream());
+    /// let state = page.next().await.unwrap();
+    /// # let state = if state == ":\n" { page.next().await.unwrap() } else { state };
+    /// assert!(state.ends_with(b"event:unread\ndata:5\n\n"));
+    /// # }
+    /// ```
+    pub fn snapshot<F, Fut, T, E>(mut self, state_of: F) -> Self
+    where
+        F: Fn(K) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: IntoEvent,
+        E: Into<BoxError>,
+    {
+        self.snapshot = Some(of(state_of));
+        self
+    }
+
+    /// How old a snapshot may be that is given to one more client, counted from when its function was asked. Default:
+    /// [`DEFAULT_SNAPSHOT_AGE`](crate::DEFAULT_SNAPSHOT_AGE).
+    ///
+    /// What has changed since then follows it in any case. However short this is, the function runs once at a time for
+    /// each key, and all who come while it runs get its result; so 10,000 clients that come back to one key cost one run, or a few. Snapshots that are
+    /// kept count into the [total](Self::total), and take no more than half of it.
+    pub const fn snapshot_age(mut self, age: Duration) -> Self {
+        self.snapshot_age = age;
+        self
+    }
+
+    /// How long the function may take that makes a [snapshot](Self::snapshot). Default:
+    /// [`DEFAULT_SNAPSHOT_TIMEOUT`](crate::DEFAULT_SNAPSHOT_TIMEOUT).
+    pub const fn snapshot_timeout(mut self, timeout: Duration) -> Self {
+        self.snapshot_timeout = timeout;
         self
     }
 
@@ -213,13 +282,32 @@ impl<K: Key> EmittersBuilder<K> {
         if self.link.is_some() && self.config.one_per_key == Some(Second::Refused) {
             observe::refused_on_each_node_alone();
         }
-        Emitters::with(Hub::new(self.config, self.link))
+        let snapshots = Snapshots::new(self.snapshot, self.snapshot_age, self.snapshot_timeout);
+        Emitters::with(Hub::with_snapshots(self.config, self.link, snapshots))
     }
 }
 
 impl<K> Default for EmittersBuilder<K> {
     fn default() -> Self {
-        Self { config: Config::default(), link: None }
+        Self {
+            config: Config::default(),
+            link: None,
+            snapshot: None,
+            snapshot_age: DEFAULT_SNAPSHOT_AGE,
+            snapshot_timeout: DEFAULT_SNAPSHOT_TIMEOUT,
+        }
+    }
+}
+
+impl<K> Clone for EmittersBuilder<K> {
+    fn clone(&self) -> Self {
+        Self {
+            config: self.config,
+            link: self.link.clone(),
+            snapshot: self.snapshot.clone(),
+            snapshot_age: self.snapshot_age,
+            snapshot_timeout: self.snapshot_timeout,
+        }
     }
 }
 

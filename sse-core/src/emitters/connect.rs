@@ -11,6 +11,7 @@ use super::{
     link::{Gate, replace},
     one_per_key::{Second, come_back},
     seat::{Seat, refuse},
+    snapshot::{Of, Renewing},
     topic::Topic,
 };
 use crate::{
@@ -28,6 +29,7 @@ impl<K: Key> Hub<K> {
         self: &Arc<Self>,
         keys: impl IntoIterator<Item = K>,
         last: &LastEventId,
+        own: Option<&Of<K>>,
     ) -> SseEmitter {
         let emitter = SseEmitter::with(self.config.settings);
         if last.0 == Seen::Head {
@@ -49,12 +51,12 @@ impl<K: Key> Hub<K> {
                 return emitter;
             }
         }
-        self.attach(emitter.conn(), distinct, last, false);
+        self.attach(emitter.conn(), distinct, last, own, false);
         emitter
     }
 
     pub(super) fn insert(self: &Arc<Self>, key: K, emitter: &SseEmitter) {
-        self.attach(emitter.conn(), vec![key], &LastEventId::default(), true);
+        self.attach(emitter.conn(), vec![key], &LastEventId::default(), None, true);
     }
 
     /// Does this connection follow the key already?
@@ -67,10 +69,11 @@ impl<K: Key> Hub<K> {
         conn: &Arc<Conn>,
         keys: Vec<K>,
         last: &LastEventId,
+        own: Option<&Of<K>>,
         is_insert: bool,
     ) {
         if let Some(link) = &self.link {
-            return self.attach_linked(link, conn, keys, last);
+            return self.attach_linked(link, conn, keys, last, own);
         }
         let now = Instant::now();
         let mut topics: Vec<_> = keys.iter().map(|key| self.find_or_create(key)).collect();
@@ -92,7 +95,7 @@ impl<K: Key> Hub<K> {
             }
             return;
         }
-        let opening = self.open(conn, topics, last, now);
+        let opening = self.open(conn, topics, last, own, now);
         drop(admission);
         replace(&replaced);
         self.tell(conn, opening, last, None);
@@ -118,12 +121,14 @@ impl<K: Key> Hub<K> {
         conn: &Arc<Conn>,
         topics: Vec<(Arc<Topic<K>>, bool)>,
         last: &LastEventId,
+        own: Option<&Of<K>>,
         now: Instant,
     ) -> Opening {
-        let (after, reset) = self.resume(topics.iter().map(|(topic, _)| &**topic), last);
-        let mut opening = Opening { reset, ..Opening::default() };
+        let has_state = own.is_some() || self.snapshots.of.is_some();
+        let all = topics.iter().map(|(topic, _)| &**topic);
+        let (after, mut opening) = self.resume(all.clone(), last, has_state);
+        let complete = all.clone().all(|topic| lock(&topic.log).completed().is_some());
         let inserted = conn.has_followed();
-        let complete = topics.iter().all(|(topic, _)| lock(&topic.log).completed().is_some());
         let (count, apart) = (topics.len(), apart(topics.len()));
         let after = after.of(complete, opening.reset.is_some());
         let mut left: Vec<_> = topics.into_iter().map(|(topic, _)| topic).collect();
@@ -149,7 +154,9 @@ impl<K: Key> Hub<K> {
                 let start = self.begin(&mut opening, &seat, after, apart, None, now);
                 let Seat { topic, id } = seat;
                 let count = Arc::clone(&topic) as _;
-                let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start, inserted };
+                let state = Renewing::new(self, own, opening.anew);
+                let cursor =
+                    TopicCursor { hub: Arc::clone(self), topic, id, start, inserted, state };
                 // Under the registry's lock, so that whoever completes the key next finds it counted.
                 opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
             }
@@ -168,11 +175,12 @@ impl<K: Key> Hub<K> {
         &self,
         seats: &[Seat<K>],
         last: &LastEventId,
+        has_state: bool,
         since: &[Position],
         now: Instant,
     ) -> Opening {
-        let (after, reset) = self.resume(seats.iter().map(|seat| &*seat.topic), last);
-        let mut opening = Opening { reset, ..Opening::default() };
+        let topics = seats.iter().map(|seat| &*seat.topic);
+        let (after, mut opening) = self.resume(topics, last, has_state);
         let complete = seats.iter().all(|seat| lock(&seat.topic.log).completed().is_some());
         let after = after.of(complete, opening.reset.is_some());
         for (index, seat) in seats.iter().enumerate() {
@@ -200,6 +208,7 @@ impl<K: Key> Hub<K> {
         if let Some(since) = since {
             log.waited(&mut start, after, since, history, now, apart);
         }
+        opening.is_cut |= after == After::Nothing && log.is_cut(history, now);
         opening.completed.extend(log.completed());
         opening.missed = opening.missed.and(start.missed);
         opening.waiting += start.waiting;
@@ -214,11 +223,33 @@ impl<K: Key> Hub<K> {
         opening.start
     }
 
+    /// What a client has seen, from what it says; and whether that means nothing here, or whether it is to begin with
+    /// the state of its keys, if that can be had, since it cannot go on from where it was: at all of them or at none,
+    /// so that one id says where it stands.
+    fn resume<'a>(
+        &self,
+        topics: impl Iterator<Item = &'a Topic<K>> + Clone,
+        last: &LastEventId,
+        has_state: bool,
+    ) -> (After, Opening) {
+        let (after, reset) = self.seen(topics.clone(), last);
+        let goes_on = match after {
+            After::Position(position) => topics.fold(true, |goes_on, topic| {
+                goes_on && lock(&topic.log).missed_after(position) == Missed::None
+            }),
+            After::Nothing | After::Everything => false,
+        };
+        if !has_state || goes_on {
+            return (after, Opening { reset, ..Opening::default() });
+        }
+        (After::Everything, Opening { anew: true, ..Opening::default() })
+    }
+
     /// What a client has seen, from what it says; and whether that means nothing here.
     ///
     /// Nobody of another life has seen anything of this one: it gets the history. Of an id that
     /// stands nowhere nobody knows what was seen.
-    fn resume<'a>(
+    fn seen<'a>(
         &self,
         topics: impl IntoIterator<Item = &'a Topic<K>>,
         last: &LastEventId,
@@ -226,6 +257,7 @@ impl<K: Key> Hub<K> {
         let watermark = self.watermark();
         match &last.0 {
             Seen::Nothing | Seen::Head => (After::Nothing, None),
+            Seen::Earliest => (After::Position(Position::ZERO), None),
             Seen::Unreadable => (After::Everything, Some("unknown")),
             Seen::UpTo(id) => match Token::parse(id.as_str()) {
                 Some(token) if token.epoch == self.epoch() && token.position <= watermark => {
@@ -257,6 +289,7 @@ impl<K: Key> Hub<K> {
     ) {
         let told = opening.reset.is_some() || opening.missed != Missed::None;
         if opening.complete
+            && !opening.anew
             && opening.waiting == 0
             && !told
             && conn.no_content(opening.completed.len(), gate.is_some())
@@ -266,17 +299,22 @@ impl<K: Key> Hub<K> {
             }
             return;
         }
-        match opening.reset {
-            Some(reason) => conn.send_control(reset(reason), true),
-            None => holds(conn, last),
+        match (opening.reset, &last.0) {
+            (Some(reason), _) => conn.send_control(reset(reason), true),
+            // Until it has the state it stands nowhere else.
+            (None, Seen::UpTo(id)) if opening.anew => conn.client_holds(id.clone()),
+            (None, _) => holds(conn, last),
         }
         drop(opening.unwanted);
         if let Some(gate) = gate {
+            if opening.anew {
+                gate.begin_anew();
+            }
             gate.open();
         }
         conn.notify(STATE);
         if self.config.ready_event {
-            conn.send_control(ready(opening.waiting, !told), false);
+            conn.send_control(ready(opening.waiting, !told && !opening.is_cut), false);
         }
         // Moves the client's position to the end: with one that means nothing, or nothing certain, it
         // would come back for ever.
@@ -316,6 +354,10 @@ pub(super) struct Opening {
     completed: Vec<Position>,
     /// All its keys are complete.
     complete: bool,
+    /// It begins with the state of its keys.
+    pub(super) anew: bool,
+    /// It has seen nothing, and the history does not reach back to the first event.
+    is_cut: bool,
 }
 
 #[cfg(test)]
@@ -353,21 +395,21 @@ mod tests {
     fn a_position_of_this_life_is_resumed_from_in_silence() {
         let hub = hub();
         let (seen, _) = (send(&hub, 7), send(&hub, 7));
-        assert_eq!(told(&hub.connect([7], &from(seen))), "");
+        assert_eq!(told(&hub.connect([7], &from(seen), None)), "");
     }
 
     #[test]
     fn a_position_that_was_not_reached_yet_means_nothing_here() {
         let hub = hub();
         let ahead = Position::new(hub.watermark().get() + 1);
-        let told = told(&hub.connect([7], &from(hub.id_at(ahead))));
+        let told = told(&hub.connect([7], &from(hub.id_at(ahead)), None));
         assert_eq!(told, "event:stream-reset\ndata:{\"reason\":\"epoch\"}\n\n");
     }
 
     #[test]
     fn a_position_of_another_life_means_nothing_here() {
         let (here, elsewhere) = (hub(), hub());
-        let told = told(&here.connect([7], &from(elsewhere.position())));
+        let told = told(&here.connect([7], &from(elsewhere.position()), None));
         assert!(told.contains("\"epoch\""), "{told}");
     }
 
@@ -377,15 +419,15 @@ mod tests {
         let event = || SseEvent::builder().id("own").data("x").build().unwrap();
         hub.send(&7, event()).unwrap();
         let own = EventId::from_static("own");
-        assert_eq!(told(&hub.connect([7], &from(own.clone()))), "");
+        assert_eq!(told(&hub.connect([7], &from(own.clone()), None)), "");
         hub.send(&7, event()).unwrap();
-        assert!(told(&hub.connect([7], &from(own))).contains("\"unknown\""));
+        assert!(told(&hub.connect([7], &from(own), None)).contains("\"unknown\""));
     }
 
     #[test]
     fn one_key_given_twice_is_one_connection() {
         let hub = hub();
-        let emitter = hub.connect([7, 8, 7, 7], &LastEventId::default());
+        let emitter = hub.connect([7, 8, 7, 7], &LastEventId::default(), None);
         assert_eq!(hub.connections(), 2);
         hub.insert(7, &emitter);
         assert_eq!(hub.connections(), 2);
@@ -394,7 +436,7 @@ mod tests {
     #[test]
     fn too_many_keys_are_refused_politely() {
         let hub: Arc<Hub<usize>> = Hub::new(Config::default(), None);
-        let emitter = hub.connect(0..=MAX_KEYS_PER_CONNECTION, &LastEventId::default());
+        let emitter = hub.connect(0..=MAX_KEYS_PER_CONNECTION, &LastEventId::default(), None);
         assert!(emitter.is_closed() && hub.connections() == 0);
         assert!(told(&emitter).contains("\"refused\""));
     }
@@ -403,8 +445,8 @@ mod tests {
     fn the_second_of_two_is_told_to_come_back_in_minutes() {
         let config = Config { one_per_key: Some(Second::Refused), ..Config::default() };
         let hub: Arc<Hub<u8>> = Hub::new(config, None);
-        let first = hub.connect([7], &LastEventId::default());
-        let second = hub.connect([7], &LastEventId::default());
+        let first = hub.connect([7], &LastEventId::default(), None);
+        let second = hub.connect([7], &LastEventId::default(), None);
         assert!(!first.is_closed() && second.is_closed());
         let told = told(&second);
         let retry = told.lines().find_map(|line| line.strip_prefix("retry:"));
@@ -417,9 +459,9 @@ mod tests {
         let hub = hub();
         let last = send(&hub, 7);
         hub.complete(&7);
-        let seen = hub.connect([7], &from(last));
+        let seen = hub.connect([7], &from(last), None);
         assert_eq!(seen.conn().take(), IntoResponseState::NoContent);
-        let fresh = hub.connect([7], &LastEventId::default());
+        let fresh = hub.connect([7], &LastEventId::default(), None);
         assert_eq!(fresh.conn().take(), IntoResponseState::Stream);
     }
 }

@@ -1,15 +1,18 @@
 //! One connection's cursor in the log of one key.
 
+use std::task::{Poll, Waker};
+
 use tokio::time::Instant;
 
 use super::{
     hub::{Hub, Key},
     link::Link,
+    snapshot::Renewing,
     topic::Topic,
 };
 use crate::{
     event::{EventId, GapReason},
-    log::{Cursor, Lag, Offset, Overtaken, Position, Read, ReaderId, Record, Source, Until},
+    log::{Cursor, Lag, Offset, Overtaken, Position, Read, ReaderId, Record, Source, State, Until},
     sync::{Arc, lock},
 };
 
@@ -22,6 +25,8 @@ pub(super) struct TopicCursor<K: Key> {
     pub(super) start: Position,
     /// It came to a connection that was reading already.
     pub(super) inserted: bool,
+    /// Where the state of the key can be asked for.
+    pub(super) state: Option<Box<Renewing<K>>>,
 }
 
 impl<K: Key> Cursor for TopicCursor<K> {
@@ -83,12 +88,29 @@ impl<K: Key> Cursor for TopicCursor<K> {
     }
 
     fn lag(&self) -> Lag {
-        self.hub.config.lag
+        let default = if self.state.is_some() { Lag::Snapshot } else { Lag::Gap };
+        self.hub.config.lag.unwrap_or(default)
+    }
+
+    fn begins_anew(&mut self) -> bool {
+        self.state.as_mut().is_some_and(|state| state.begins_anew())
+    }
+
+    fn renew(&mut self, waker: &Waker) -> Option<Instant> {
+        self.state.as_mut()?.begin(&self.hub, &self.topic, self.id, waker)
+    }
+
+    fn poll_state(&mut self, waker: &Waker) -> Poll<Option<State>> {
+        let Some(state) = &mut self.state else { return Poll::Ready(None) };
+        state.poll(&self.hub, &self.topic, self.id, waker)
     }
 }
 
 impl<K: Key> Drop for TopicCursor<K> {
     fn drop(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.leave(&self.hub, &self.topic);
+        }
         let evicted = {
             let mut registry = self.hub.registry();
             let now = Instant::now();

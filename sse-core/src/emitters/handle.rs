@@ -1,14 +1,16 @@
 //! The handle that programs hold.
 
-use std::{borrow::Borrow, fmt, hash::Hash, panic::Location};
+use std::{borrow::Borrow, fmt, future::Future, hash::Hash, panic::Location};
 
 use super::{
     LastEventId, Sent,
     hub::{Hub, Key},
+    snapshot::{of, of_one},
 };
 use crate::{
     backplane::Change,
     backplane::{StoreIn, StoreInError},
+    boxed::BoxError,
     close_reason::CloseReason,
     emitter::SseEmitter,
     event::{EventId, IntoEvent},
@@ -54,8 +56,13 @@ use crate::{
 /// [`Lag`](crate::Lag) says what it gets, with an example.
 ///
 /// # Closing
-/// [`complete`](Self::complete) ends a key for good, [`disconnect`](Self::disconnect) its connections
-/// alone, and [`forget`](Self::forget) opens it again.
+/// There are three ways to be done with a key, and each leaves something else:
+///
+/// | | connections | history | who dials again | a later `send` |
+/// |---|---|---|---|---|
+/// | [`complete`](Self::complete): nothing follows | get what they have not read, then end | stays | gets what is missing, then 204, which stops a browser for good | is refused: [`SendError::Closed`](crate::SendError::Closed) |
+/// | [`disconnect`](Self::disconnect): out with you | get what they have not read, then end | stays | is welcome, and goes on where it was | is kept for them |
+/// | [`forget`](Self::forget): a new page | stay | is gone, and that the key was complete | begins with what comes from now on | is delivered |
 ///
 /// # Bounds
 /// The log of each key is bounded by the [`History`](crate::History), and for connections that are
@@ -128,7 +135,7 @@ impl<K: Key> Emitters<K> {
     /// ```
     #[must_use = "the emitter is the response; dropping it closes the connection"]
     pub fn connect(&self, key: K, last_event_id: LastEventId) -> SseEmitter {
-        self.hub().connect([key], &last_event_id)
+        self.hub().connect([key], &last_event_id, None)
     }
 
     /// Opens one connection to several keys, with their events in one order. One id resumes it on
@@ -156,11 +163,80 @@ impl<K: Key> Emitters<K> {
         keys: impl IntoIterator<Item = K>,
         last_event_id: LastEventId,
     ) -> SseEmitter {
-        self.hub().connect(keys, &last_event_id)
+        self.hub().connect(keys, &last_event_id, None)
     }
 
-    /// Lets a connection that exists already follow `key` too, from its history on. Does nothing if
-    /// it does already or is over.
+    /// [`connect`](Self::connect) where the state of the key depends on who asks: `state` is asked for it, by this
+    /// connection alone, whenever the client cannot go on from where it was. All that is said of
+    /// [`snapshot`](crate::EmittersBuilder::snapshot) holds, but that nothing is shared.
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::{Emitters, LastEventId, SseEvent}, std::{convert::Infallible, pin::pin}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let documents = Emitters::<u64>::new();
+    /// let may_write = true; // this user
+    /// let response = documents.connect_with(7, LastEventId::default(), move || async move {
+    ///     Ok::<_, Infallible>(SseEvent::builder().name("document").data(format!("may write: {may_write}")))
+    /// });
+    /// documents.send(&7, "changed");
+    ///
+    /// let mut stream = pin!(response.into_stream());
+    /// let state = stream.next().await.unwrap();
+    /// # let state = if state == ":\n" { stream.next().await.unwrap() } else { state };
+    /// assert!(state.ends_with(b"event:document\ndata:may write: true\n\n"));
+    /// # }
+    /// ```
+    #[must_use = "the emitter is the response; dropping it closes the connection"]
+    pub fn connect_with<F, Fut, T, E>(
+        &self,
+        key: K,
+        last_event_id: LastEventId,
+        state: F,
+    ) -> SseEmitter
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: IntoEvent,
+        E: Into<BoxError>,
+    {
+        self.hub().connect([key], &last_event_id, Some(&of_one(state)))
+    }
+
+    /// [`connect_many`](Self::connect_many) where the state of the keys depends on who asks: one snapshot for each
+    /// key, all of them before anything that comes after. See [`connect_with`](Self::connect_with).
+    ///
+    /// ```
+    /// # use {futures_util::StreamExt, sse_tower_core::{Emitters, LastEventId, SseEvent}, std::{convert::Infallible, pin::pin}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let rooms = Emitters::<u64>::new();
+    /// let response = rooms.connect_many_with([1, 2], LastEventId::default(), |room| async move {
+    ///     Ok::<_, Infallible>(SseEvent::builder().name("room").data(format!("nobody in {room}")))
+    /// });
+    /// # let mut stream = pin!(response.into_stream());
+    /// # let mut text = Vec::new();
+    /// # while text.is_empty() || text == b":\n" { text.extend(stream.next().await.unwrap()); }
+    /// # assert!(String::from_utf8(text).unwrap().contains("nobody in 2"));
+    /// # }
+    /// ```
+    #[must_use = "the emitter is the response; dropping it closes the connection"]
+    pub fn connect_many_with<F, Fut, T, E>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        last_event_id: LastEventId,
+        state: F,
+    ) -> SseEmitter
+    where
+        F: Fn(K) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: IntoEvent,
+        E: Into<BoxError>,
+    {
+        self.hub().connect(keys, &last_event_id, Some(&of(state)))
+    }
+
+    /// Lets a connection that exists already *follow* `key` too: what a map's `insert` would be for emitters that are made
+    /// by hand, `SseEmitter::new()` and not [`connect`](Self::connect). It gets the key's history, and then what is sent
+    /// to it, until it ends; there is nothing to be removed. Does nothing if it follows the key already or is over.
     ///
     /// ```
     /// # use sse_tower_core::{Emitters, SseEmitter};
@@ -250,8 +326,9 @@ impl<K: Key> Emitters<K> {
         Ok(tx.store(engine.namespace(), std::slice::from_ref(&entry)).await?)
     }
 
-    /// Sends `event` to every connection, whatever its keys, with one id. Keys that nobody is
-    /// connected to do not get it.
+    /// Sends `event` to everybody: every connection that is open now at any key of these `Emitters`, once each, with one
+    /// id. Not to those of other `Emitters`; and not to keys that nobody is connected to, whose history it does not enter:
+    /// who is away gets what is [sent](Self::send) to his key.
     ///
     /// # Errors
     /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none.

@@ -14,6 +14,7 @@ use super::{
     one_per_key::Second,
     registry::{Locked, Registry},
     sent::Receipt,
+    snapshot::Snapshots,
     sweeper::{Looked, Sweeper},
     table::Bucket,
     topic::Topic,
@@ -26,7 +27,7 @@ use crate::{
     event::{EventId, SseEvent},
     log::{Bounds, Epoch, Lag, Position, Record, Snapshot, Token, clock},
     sync::{Arc, AtomicU64, Mutex, Ordering, StdMutex, Weak, lock, lock_std},
-    timer::Tick,
+    timer::{Tick, Timer},
 };
 
 /// What a type must be to be a key.
@@ -57,7 +58,8 @@ pub(super) const SLICE: usize = 64;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Config {
     pub(super) bounds: Bounds,
-    pub(super) lag: Lag,
+    /// What the program asked for, if it did.
+    pub(super) lag: Option<Lag>,
     pub(super) one_per_key: Option<Second>,
     pub(super) ready_event: bool,
     pub(super) settings: ConnSettings,
@@ -77,10 +79,22 @@ pub(super) struct Hub<K> {
     /// registry's alone.
     sweeper: StdMutex<Sweeper>,
     pub(super) link: Option<Link<K>>,
+    pub(super) snapshots: Snapshots<K>,
+    /// When the next snapshot is too old.
+    pub(super) snapshots_timer: StdMutex<Timer>,
 }
 
 impl<K: Key> Hub<K> {
+    #[cfg(test)]
     pub(super) fn new(config: Config, link: Option<LinkTo<K>>) -> Arc<Self> {
+        Self::with_snapshots(config, link, Snapshots::default())
+    }
+
+    pub(super) fn with_snapshots(
+        config: Config,
+        link: Option<LinkTo<K>>,
+        snapshots: Snapshots<K>,
+    ) -> Arc<Self> {
         let hub = Arc::new_cyclic(|hub: &Weak<Self>| Self {
             registry: Mutex::new(Registry::new(link.is_some())),
             hasher: RandomState::new(),
@@ -90,6 +104,8 @@ impl<K: Key> Hub<K> {
             config,
             sweeper: StdMutex::new(Sweeper::new(hub)),
             link: link.map(Link::new),
+            snapshots,
+            snapshots_timer: StdMutex::new(Timer::new(Weak::clone(hub) as _)),
         });
         if let Some(link) = &hub.link {
             hub.follow_all(link);
@@ -391,6 +407,7 @@ impl<K: Key> Hub<K> {
             registry.take_evicted()
         };
         self.evict(&evicted);
+        self.sweep_snapshots(now);
     }
 }
 

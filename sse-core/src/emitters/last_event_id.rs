@@ -2,11 +2,17 @@
 
 use crate::{event::EventId, log::Token};
 
+/// As a client writes that it wants everything.
+const EARLIEST: &str = "earliest";
+
 /// What a client says that it has seen, by the header `Last-Event-ID` or by `?lastEventId=`.
 ///
 /// With the feature `axum` it is an extractor that never rejects: nothing that a client sends here
 /// is an error, since an `EventSource` would give up for good. What cannot be read leads to
 /// `stream-reset`.
+///
+/// The word `earliest` in either place is [`earliest`](Self::earliest); an event that has it as its id cannot be
+/// resumed from.
 ///
 /// ```
 /// # use sse_tower_core::{EventId, LastEventId};
@@ -25,6 +31,8 @@ pub(super) enum Seen {
     #[default]
     Nothing,
     UpTo(EventId),
+    /// Nothing, and it wants everything that there ever was.
+    Earliest,
     /// Something that is no id of ours.
     Unreadable,
     /// It asks for the headers alone.
@@ -37,9 +45,26 @@ impl LastEventId {
     pub fn read(value: &[u8]) -> Self {
         Self(match std::str::from_utf8(value) {
             Ok("") => Seen::Nothing,
+            Ok(EARLIEST) => Seen::Earliest,
             Ok(text) => EventId::try_from(text).map_or(Seen::Unreadable, Seen::UpTo),
             Err(_) => Seen::Unreadable,
         })
+    }
+
+    /// From the beginning, or to be told what of it is gone: for what must be read as a whole, as an answer that is
+    /// written while it is read.
+    ///
+    /// A client that comes for the first time gets the history, without a word about what was there before it. With
+    /// this it gets the same, and a `stream-gap` before it if the history does not reach back to the first event, or a
+    /// [snapshot](crate::EmittersBuilder::snapshot) instead of both where there is one. A page asks for it by
+    /// `?lastEventId=earliest`, and goes on by the header `Last-Event-ID` when it dials again.
+    ///
+    /// ```
+    /// # use sse_tower_core::LastEventId;
+    /// assert_eq!(LastEventId::read(b"earliest"), LastEventId::earliest());
+    /// ```
+    pub const fn earliest() -> Self {
+        Self(Seen::Earliest)
     }
 
     /// Of a `HEAD` request: [`connect`](crate::Emitters::connect) opens nothing for it.
@@ -71,7 +96,7 @@ impl LastEventId {
     pub fn id(&self) -> Option<&EventId> {
         match &self.0 {
             Seen::UpTo(id) => Some(id),
-            Seen::Nothing | Seen::Unreadable | Seen::Head => None,
+            Seen::Nothing | Seen::Earliest | Seen::Unreadable | Seen::Head => None,
         }
     }
 }

@@ -37,6 +37,8 @@
 //! connection what it has to know after it. `topic` is one key and its log, `seat` a connection's
 //! place there. `registry` keeps the bounds on all logs together, and forgets keys. `cursor` is how a connection reads one key; `wake` wakes the readers; `one_per_key`, `last_event_id`, `sent`, `builder` and `handle` are what programs see.
 //!
+//! `snapshot` is the state of a key, for clients that cannot go on from where they were.
+//!
 //! `link` is what changes with a backplane: what is sent goes to the store, and the logs are filled
 //! from there.
 //!
@@ -54,6 +56,7 @@ mod one_per_key;
 mod registry;
 mod seat;
 mod sent;
+mod snapshot;
 mod sweeper;
 mod table;
 mod topic;
@@ -67,3 +70,4 @@ pub use last_event_id::LastEventId;
 pub use one_per_key::Second;
 pub use registry::{MEMORY_AGE, MEMORY_KEYS};
 pub use sent::{Receipt, Sent};
+pub use snapshot::{DEFAULT_SNAPSHOT_AGE, DEFAULT_SNAPSHOT_TIMEOUT};

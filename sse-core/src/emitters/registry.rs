@@ -302,6 +302,16 @@ impl<K> Registry<K> {
         self.beside = (self.beside + now).saturating_sub(before);
     }
 
+    /// Something is kept for those who come later that is in no log.
+    pub(super) fn lend(&mut self, bytes: usize) {
+        self.beside += bytes;
+    }
+
+    /// It is kept no more.
+    pub(super) fn take_back(&mut self, bytes: usize) {
+        self.beside = self.beside.saturating_sub(bytes);
+    }
+
     fn count(&mut self, change: Change) {
         self.events = self.events + change.added_events - change.dropped_events;
         self.bytes = self.bytes + change.added_bytes - change.dropped_bytes;

@@ -30,6 +30,29 @@ pub(crate) fn frame_with_id(frame: &Bytes, id: &EventId) -> Bytes {
     encoder.finish()
 }
 
+/// An event of these fields with this id alone, before everything else; and the same without an id.
+pub(crate) fn encode_behind_id(fields: &[u8], id: &EventId) -> (Bytes, Bytes) {
+    let line = id_line(id);
+    let mut buffer = BytesMut::with_capacity(line.len() + fields.len() + 1);
+    buffer.put_slice(&line);
+    for field in fields.split_inclusive(|byte| *byte == b'\n') {
+        if !field.starts_with(b"id:") {
+            buffer.put_slice(field);
+        }
+    }
+    buffer.put_u8(b'\n');
+    let all = buffer.freeze();
+    let without = all.slice(line.len()..);
+    (all, without)
+}
+
+/// The line of an id, to be followed by the rest of its event.
+pub(crate) fn id_line(id: &EventId) -> Bytes {
+    let mut encoder = Encoder::default();
+    encoder.line("id", id.as_str());
+    encoder.buffer.freeze()
+}
+
 /// Room for what a keyed log adds: `id:`, a token, its line end and the blank line.
 const TAIL: usize = 48;
 
@@ -155,6 +178,15 @@ mod tests {
         let id = EventId::from_static("6666");
         assert_eq!(frame_with_id(&encoded("data", "x"), &id), "data:x\nid:6666\n\n");
         assert_eq!(frame_with_id(&encoded("", "x"), &id), ":x\n");
+    }
+
+    #[test]
+    fn an_id_that_comes_first_is_the_only_one() {
+        let id = EventId::from_static("6666");
+        let (with, without) = encode_behind_id(b"event:a\nid:own\ndata:id:x\n", &id);
+        assert_eq!(with, "id:6666\nevent:a\ndata:id:x\n\n");
+        assert_eq!(without, "event:a\ndata:id:x\n\n");
+        assert_eq!([&*id_line(&id), &*without].concat(), with);
     }
 
     #[test]

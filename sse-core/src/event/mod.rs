@@ -21,7 +21,8 @@ pub use builder::SseEventBuilder;
 pub use control::encode_with_id;
 pub(crate) use control::{GapReason, gap, ready, reset};
 pub use control::{STREAM_BYE, STREAM_GAP, STREAM_READY, STREAM_RESET, bye};
-pub(crate) use encode::{Encoder, frame_with_id, id_alone};
+use encode::encode_behind_id;
+pub(crate) use encode::{Encoder, frame_with_id, id_alone, id_line};
 pub use encode::{KEEP_ALIVE_COMMENT, MAX_EVENT_BYTES};
 pub use error::InvalidEvent;
 pub use id::EventId;
@@ -117,6 +118,11 @@ impl SseEvent {
     pub(crate) fn encode_with_id(mut self, token: &str) -> Bytes {
         self.encoder.line("id", token);
         self.encoder.finish()
+    }
+
+    /// The bytes on the wire with `id` as its only id, before everything else; and the same without an id.
+    pub(crate) fn encode_behind_id(&self, id: &EventId) -> (Bytes, Bytes) {
+        encode_behind_id(self.fields(), id)
     }
 
     /// The fields as they are on the wire, without the blank line that ends the event.

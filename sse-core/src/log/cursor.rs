@@ -1,5 +1,10 @@
 //! How a connection reads a log, whatever the type of its key.
 
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
 use super::{Lag, Offset, Overtaken, Piece, Position, Record, Until};
 use crate::event::{EventId, GapReason};
 
@@ -52,6 +57,37 @@ pub(crate) trait Cursor: Send {
 
     /// What happens when this reader is too slow.
     fn lag(&self) -> Lag;
+
+    /// Does this reader begin with the state of its key, since its client cannot go on from where it was? Said once,
+    /// and nothing is read before it was asked for.
+    fn begins_anew(&mut self) -> bool {
+        false
+    }
+
+    /// Takes a place in the log, and waits for the state of the key as it is there or later; the waker is called
+    /// when there may be one. What is read next comes after that place. Until when it waits at most; `None` if nobody
+    /// knows a state.
+    fn renew(&mut self, waker: &Waker) -> Option<Instant> {
+        let _ = waker;
+        None
+    }
+
+    /// The state that it waits for; `None` if there will be none.
+    fn poll_state(&mut self, waker: &Waker) -> Poll<Option<State>> {
+        let _ = waker;
+        Poll::Ready(None)
+    }
+}
+
+/// The state of a key, as it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// Without an id.
+    pub(crate) frame: Bytes,
+    /// The same, with its place as the id.
+    pub(crate) with_id: Bytes,
+    /// Everything up to here is in it.
+    pub(crate) place: Position,
 }
 
 /// A source of events: who gives positions to the events of several logs.

@@ -105,6 +105,9 @@ pub enum Lag {
     Close,
     /// It is told with `stream-gap`, and gets only the newest event of each name.
     Latest,
+    /// It gets the state as it is now, and goes on from there, without being told of a gap. The default where there
+    /// is a [snapshot](crate::EmittersBuilder::snapshot); without one it is [`Gap`](Self::Gap).
+    Snapshot,
 }
 
 /// Bounds on everything that one [`Emitters`](crate::Emitters) keeps.

@@ -60,7 +60,7 @@ mod record;
 mod retention;
 
 pub(crate) use clock::Offset;
-pub(crate) use cursor::{Cursor, Read, Source};
+pub(crate) use cursor::{Cursor, Read, Source, State};
 use dropped::Dropped;
 pub(crate) use dropped::GAPS_APART;
 pub(crate) use history::Bounds;

@@ -41,6 +41,16 @@ impl<T> Log<T> {
         Start { next, waiting: self.end().since(next), missed, lost }
     }
 
+    /// What somebody missed who has seen everything up to `position`.
+    pub(crate) fn missed_after(&self, position: Position) -> Missed {
+        self.dropped.after(position)
+    }
+
+    /// Was something dropped before the history that a new reader gets?
+    pub(crate) fn is_cut(&self, history: &History, now: Instant) -> bool {
+        self.dropped.newest() > Position::ZERO || self.history_start(history, now) > self.first
+    }
+
     /// Where the next record stands that waits for this reader.
     pub(crate) fn next_position(&self, id: ReaderId) -> Option<Position> {
         let (next, _) = self.next(id);

@@ -54,6 +54,17 @@ pub(crate) fn not_sent(error: &dyn std::fmt::Display, sent_at: &std::panic::Loca
     let _ = (error, sent_at);
 }
 
+/// There is no snapshot for those who wait for one; they are told to come back.
+pub(crate) fn snapshot_failed(error: &(dyn std::error::Error + 'static)) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(names::SNAPSHOTS_FAILED).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "sse_tower",
+        "snapshot failed: {}", crate::error_chain::ErrorChain(error)
+    );
+}
+
 /// The store never heard of the end of a key, or the like.
 pub(crate) fn not_carried_out(error: &dyn std::fmt::Display) {
     #[cfg(feature = "tracing")]
@@ -283,6 +294,22 @@ pub(crate) fn durable_outage(listener: &std::sync::Arc<str>, begins: bool) {
     }
 }
 
+/// A listener is paused on all processes, because of a dead letter.
+#[cfg(feature = "json")]
+pub(crate) fn durable_stopped(listener: &std::sync::Arc<str>) {
+    durable_verdict(listener, "stopped");
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", %listener, "durable listener stops at a dead letter; retry or discard it, and resume the listener");
+}
+
+/// Events wait for a listener for longer than a day.
+#[cfg(feature = "json")]
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+pub(crate) fn durable_unserved(listener: &std::sync::Arc<str>, backlog: usize, oldest: Duration) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", %listener, backlog, ?oldest, "events wait for a durable listener for longer than a day; if no program has it any more, retire it");
+}
+
 /// This process could not renew its lease, or lost it.
 pub(crate) fn durable_fenced() {
     #[cfg(feature = "metrics")]
@@ -309,6 +336,17 @@ pub(crate) fn durable_in_memory(listeners: usize) {
         listeners,
         "context has durable listeners and no backplane: their events are in memory, and gone with this process; \
          give it one by `.backplane(..)`"
+    );
+}
+
+/// Whose turn a schedule is could not be looked up.
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+pub(crate) fn schedule_trouble(error: &(dyn std::error::Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "sse_tower",
+        error = %crate::error_chain::ErrorChain(error),
+        "it is not known whether another process runs the schedules that are declared `once`; it is asked again"
     );
 }
 

@@ -16,6 +16,7 @@
 //! | [`GAPS`] | counter | `reason`: why events were left out |
 //! | [`EVENTS_MISSED`] | counter | |
 //! | [`LAG_EVENTS`] | histogram, by how many events a reader was overtaken | |
+//! | [`SNAPSHOTS_FAILED`] | counter | |
 //! | [`EVENTS_PUBLISHED`] | counter | `event`: the type's name |
 //! | [`LISTENERS_RUN`] | counter | `listener`; `outcome`: `ok`, `failed`, `stopped` before its end |
 //! | [`LISTENER_TIME`] | histogram, seconds | `listener` |
@@ -78,6 +79,8 @@ pub const GAPS: &str = "sse_gaps_total";
 pub const EVENTS_MISSED: &str = "sse_events_missed_total";
 /// By how many events a reader was overtaken that fell off its log.
 pub const LAG_EVENTS: &str = "sse_lag_events";
+/// Functions for snapshots that failed, panicked or took too long.
+pub const SNAPSHOTS_FAILED: &str = "sse_snapshots_failed_total";
 /// Application events published.
 pub const EVENTS_PUBLISHED: &str = "sse_application_events_total";
 /// Listeners run, by outcome.

@@ -14,6 +14,8 @@ use crate::{
 pub(super) enum Course {
     /// From the oldest event that there is, and it is told of the gap.
     ReadOn,
+    /// With the state as it is, and with what comes after that.
+    Anew,
     /// With the newest event of each name, and it is told how many others there were.
     Newest,
     /// Not at all: it gets what is its own, [`farewell`], and the end.
@@ -25,6 +27,7 @@ pub(super) enum Course {
 pub(super) fn overtaken(lag: Lag, is_ending: bool) -> Course {
     match lag {
         Lag::Latest => Course::Newest,
+        Lag::Snapshot => Course::Anew,
         Lag::Close if !is_ending => Course::End,
         Lag::Gap | Lag::Close => Course::ReadOn,
     }
@@ -44,6 +47,7 @@ mod tests {
         assert_eq!(overtaken(Lag::Gap, false), Course::ReadOn);
         assert_eq!(overtaken(Lag::Latest, false), Course::Newest);
         assert_eq!(overtaken(Lag::Close, false), Course::End);
+        assert_eq!(overtaken(Lag::Snapshot, false), Course::Anew);
     }
 
     #[test]

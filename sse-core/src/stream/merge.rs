@@ -54,11 +54,19 @@ impl Reader {
     pub(super) fn merge(&mut self, out: &mut Output) {
         let now = clock::last();
         let queued = self.take_over();
+        if self.waits {
+            // A key was added meanwhile.
+            self.more = true;
+            return;
+        }
         // Before everything: what follows, and that some of it is missing.
         self.give_local(Offset::FIRST.after(), out);
         let before_queued = queued.map_or(Offset::LAST, Offset::before);
-        let Round { waiting, everything, complete } =
-            self.gather(now.min(self.until).min(before_queued), out);
+        let Some(Round { waiting, everything, complete }) =
+            self.gather(now.min(self.until).min(before_queued), out)
+        else {
+            return;
+        };
         self.more |= !everything || self.queued;
         self.advance(&waiting);
         let mut given = None;
@@ -102,18 +110,28 @@ impl Reader {
     }
 
     /// What the logs have that came up to `until`: of each source up to where its first log was cut
-    /// short. A reader that is too slow gets what its policy says.
-    fn gather(&mut self, until: Offset, out: &mut Output) -> Round {
+    /// short. A reader that is too slow gets what its policy says; `None` if that is the state, before anything else.
+    fn gather(&mut self, until: Offset, out: &mut Output) -> Option<Round> {
         let mut cuts = self.cuts();
         let budget = (READ_BYTES / self.cursors.len().max(1)).max(1);
         let mut waiting = Vec::new();
         let mut behind = Vec::new();
         let mut everything = true;
         for index in 0..self.cursors.len() {
-            if self.was_overtaken(index, &mut behind) == Course::End {
-                self.end_as_too_slow(out);
-                let (waiting, complete) = (Vec::new(), Vec::new());
-                return Round { waiting, everything: true, complete };
+            match self.was_overtaken(index, &mut behind) {
+                Course::End => {
+                    self.end_as_too_slow(out);
+                    let (waiting, complete) = (Vec::new(), Vec::new());
+                    return Some(Round { waiting, everything: true, complete });
+                }
+                Course::Anew => {
+                    // Of another policy, and begun upon: told in words.
+                    for (index, overtaken) in behind {
+                        self.lose(index, GapReason::Lagged, &overtaken);
+                    }
+                    return None;
+                }
+                Course::ReadOn | Course::Newest => {}
             }
             if behind.last().is_some_and(|(behind, _)| *behind == index) {
                 continue;
@@ -158,7 +176,7 @@ impl Reader {
             arrange(&mut waiting, &cuts, &mut limit);
         }
         let complete = cuts.iter().map(|cut| (cut.source, cut.position)).collect();
-        Round { waiting, everything, complete }
+        Some(Round { waiting, everything, complete })
     }
 
     /// What a reader is told that was overtaken, and how it goes on; one that is to get the newest of
@@ -167,6 +185,9 @@ impl Reader {
         let apart = if self.cursors.len() == 1 { 1 } else { GAPS_APART };
         while let Some((reason, overtaken)) = self.cursors[index].overtaken(apart) {
             if reason == GapReason::History {
+                if self.renew(index) {
+                    return Course::Anew;
+                }
                 self.lose(index, reason, &overtaken);
                 continue;
             }
@@ -175,6 +196,8 @@ impl Reader {
             }
             match lag::overtaken(self.cursors[index].lag(), self.is_ending()) {
                 Course::End => return Course::End,
+                Course::Anew if self.renew(index) => return Course::Anew,
+                Course::Anew => self.lose(index, reason, &overtaken),
                 Course::ReadOn => self.lose(index, reason, &overtaken),
                 Course::Newest => behind.push((index, overtaken)),
             }

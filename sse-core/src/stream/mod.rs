@@ -32,8 +32,8 @@
 //! position. `stream-gap` moves it behind what is missing.
 //!
 //! Bottom to top: `output` (what one poll gives out), `timing`, `lag`, then `reader` (the state, and
-//! the short ways), `lost` (what the client is told of) and `merge` (the long way) as three parts of
-//! one.
+//! the short ways), `renewal` (where it waits for the state of its keys), `lost` (what the client is told of) and
+//! `merge` (the long way) as four parts of one.
 
 #[cfg(feature = "http")]
 mod failed;
@@ -42,6 +42,7 @@ mod lost;
 mod merge;
 mod output;
 mod reader;
+mod renewal;
 mod timing;
 
 use std::{
@@ -66,7 +67,8 @@ use crate::{
     sync::Arc,
 };
 
-/// One connection, seen from the body; it is the body.
+/// One connection, seen from the body; it is the body. Handlers return the [`SseEmitter`](crate::SseEmitter), which
+/// becomes this one by itself; who serves without axum asks for it by `into_stream`.
 ///
 /// A [`Stream`] of bytes that are ready for the wire, each item whole events. The first comes at once:
 /// a comment where there is nothing to say yet, since Firefox opens a stream with its first bytes.

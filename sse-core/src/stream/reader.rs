@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{output::Output, timing::Timing};
+use super::{output::Output, renewal::Renewal, timing::Timing};
 #[cfg(any(feature = "http", test))]
 use crate::close_reason::CloseReason;
 use crate::{
@@ -43,9 +43,14 @@ pub(super) struct Reader {
     /// Something was left for the next poll.
     pub(super) more: bool,
     pub(super) at_end: bool,
+    /// Its client was told to come back for what it did not get, so there is nothing that it has to be told by an end
+    /// which is none.
+    pub(super) comes_back: bool,
+    /// It reads nothing before it has got the state of its keys: then there is a [`Renewal`].
+    pub(super) waits: bool,
     /// What `conn` has, to compare without a lock.
     waker: Option<Waker>,
-    timing: Option<Timing>,
+    pub(super) timing: Option<Timing>,
 }
 
 /// Events that the client does not get.
@@ -65,9 +70,11 @@ pub(super) struct Lost {
 pub(super) struct Aside {
     /// An id that the client holds and that is no position: the program gave it to this connection
     /// alone, or the client came with it. And where it got it.
-    own: Option<(EventId, Position)>,
+    pub(super) own: Option<(EventId, Position)>,
     /// What the client does not get and was not told of yet.
     pub(super) lost: Vec<Lost>,
+    /// What has to be there before anything is read.
+    pub(super) renewal: Option<Renewal>,
 }
 
 impl Reader {
@@ -85,6 +92,8 @@ impl Reader {
             queued: false,
             more: false,
             at_end: false,
+            comes_back: false,
+            waits: false,
             waker: None,
             timing: None,
         }
@@ -107,7 +116,7 @@ impl Reader {
     /// Whether the program ended the connection with an error.
     #[cfg(feature = "http")]
     pub(super) fn has_failed(&self) -> bool {
-        self.conn.lifecycle().closed() == Some(CloseReason::Failed)
+        !self.comes_back && self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
 
     /// Is there nothing to do but wait? A server polls three times for each event: this is one
@@ -126,7 +135,16 @@ impl Reader {
     /// `None` if it is not that, and nothing was done.
     #[inline]
     pub(super) fn poll_shared(&mut self, cx: &Context<'_>) -> Option<Bytes> {
-        let Self { conn, cursors, local, until: NOT_ENDING, queued: false, more: false, .. } = self
+        let Self {
+            conn,
+            cursors,
+            local,
+            until: NOT_ENDING,
+            queued: false,
+            more: false,
+            waits: false,
+            ..
+        } = self
         else {
             return None;
         };
@@ -226,6 +244,10 @@ impl Reader {
     fn collect(&mut self, bits: u32, out: &mut Output) {
         if bits & STATE != 0 {
             self.take_over();
+            self.begin_anew();
+        }
+        if self.waits && !self.is_renewed(out) {
+            return;
         }
         if !self.read_one(out) {
             self.merge(out);
@@ -264,6 +286,7 @@ impl Reader {
     /// offset on, has to wait.
     pub(super) fn take_over(&mut self) -> Option<Offset> {
         let update = self.conn.take_queue(&mut self.local);
+        let has_new = !update.cursors.is_empty();
         if self.position == self.began {
             // One that waited for its logs learns later where it begins.
             let cursors = self.cursors.iter().chain(&update.cursors);
@@ -275,6 +298,9 @@ impl Reader {
             self.cursors = update.cursors;
         } else {
             self.cursors.extend(update.cursors);
+        }
+        if has_new {
+            self.begin_anew();
         }
         self.until = update.until.unwrap_or(NOT_ENDING);
         self.queued = update.queued.is_some();
@@ -330,6 +356,7 @@ impl Reader {
         let own = self.aside.as_ref().and_then(|aside| aside.own.as_ref());
         match own {
             Some((id, at)) if *at == self.position => Some(id.clone()),
+            _ if self.is_nowhere() => None,
             _ => self.cursors.get(self.of).map(|cursor| cursor.id_at(self.position, self.got)),
         }
     }

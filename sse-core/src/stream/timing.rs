@@ -23,6 +23,8 @@ pub(super) struct Timing {
     silence: Option<Duration>,
     /// When the timeout ends the connection.
     deadline: Option<Instant>,
+    /// When to look at what the stream waits for, whether somebody said that it is there or not.
+    look: Option<Instant>,
 }
 
 /// What a tick found.
@@ -41,6 +43,7 @@ impl Timing {
             last_write: now,
             silence: silence.map(|interval| spread::at_most(interval, SPREAD)),
             deadline: settings.timeout.and_then(|timeout| now.checked_add(timeout)),
+            look: None,
         };
         timing.arm();
         timing
@@ -49,6 +52,14 @@ impl Timing {
     /// Another task carries the stream now, perhaps on another runtime: its clock is the one that goes on.
     pub(super) fn moved(&mut self) {
         if !self.timer.is_set_here() {
+            self.arm();
+        }
+    }
+
+    /// Ticks at this instant too, or no more than it must.
+    pub(super) fn look_at(&mut self, look: Option<Instant>) {
+        if self.look != look {
+            self.look = look;
             self.arm();
         }
     }
@@ -83,10 +94,7 @@ impl Timing {
     /// Events move `last_write` without touching the timer: it fires, finds that, and is set anew.
     fn arm(&mut self) {
         let silent = self.silence.and_then(|silence| self.last_write.checked_add(silence));
-        let next = match (silent, self.deadline) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        let next = [silent, self.deadline, self.look].into_iter().flatten().min();
         if let Some(next) = next {
             self.timer.set(next);
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::Body;
 use sse_tower_core::{
-    CloseReason, RegisterError, StreamControl, StreamHandle, StreamOrder, observe,
+    CloseReason, LastEventId, RegisterError, StreamControl, StreamHandle, StreamOrder, observe,
 };
 use tokio::time::Instant;
 
@@ -80,7 +80,10 @@ impl Ticket {
             Ok(permit) => {
                 response.extensions_mut().insert(Admitted);
                 let keep_alive = self.settings.keep_alive;
-                response.map(|body| ResponseBody::foreign(body, control, keep_alive, permit))
+                let position = self.last.as_ref().map(|last| LastEventId::read(last.as_bytes()));
+                let position = position.and_then(|last| last.id().cloned());
+                response
+                    .map(|body| ResponseBody::foreign(body, control, position, keep_alive, permit))
             }
             Err(why) => self.refuse(why, response.headers()),
         }

@@ -11,8 +11,8 @@ pub(crate) const HELP: &str = "\
 tests/bench/run [--quick] [--only SCENARIO,…] [--servers NAME,…] [--picture FILE]
 
   --quick     fewer rounds and connections: a look, not a figure to quote
-  --only      of: fan-out, burst, keyed, crowd, stalled, storm, instructions, hop
-  --servers   of: floor, axum, axum-make-service, body, direct, nodes
+  --only      of: fan-out, burst, keyed, crowd, stalled, storm, instructions
+  --servers   of: floor, axum, axum-make-service, body, direct
   --picture   writes an SVG of the results";
 
 pub(crate) enum Command {

@@ -8,7 +8,12 @@ mod ending;
 mod following;
 mod sending;
 
-use std::{collections::VecDeque, fmt, task::Waker, time::Duration};
+use std::{
+    collections::VecDeque,
+    fmt,
+    task::{Wake, Waker},
+    time::Duration,
+};
 
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -234,6 +239,17 @@ impl Conn {
     pub(crate) fn take(&self) -> IntoResponseState {
         let mut state = lock(&self.state);
         std::mem::replace(&mut state.response, IntoResponseState::Taken)
+    }
+}
+
+/// Whoever waits for something that is to wake this stream.
+impl Wake for Conn {
+    fn wake(self: Arc<Self>) {
+        self.notify(STATE);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.notify(STATE);
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::disconnecting::Disconnecting;
 use crate::{
     backplane::{
         Keep, MAX_RECORD_BYTES, Node, Owner, Position, Shown, Topic, TopicTooLong, topics,
@@ -55,6 +56,7 @@ pub(in crate::emitters) struct Link<K> {
     pub(super) owner: Owner,
     /// What went to all keys, as far as the history keeps it.
     pub(super) announcements: StdMutex<Announcements>,
+    pub(super) disconnecting: Disconnecting,
 }
 
 /// No two emitters share a number.
@@ -63,7 +65,8 @@ static OWNERS: AtomicUsize = AtomicUsize::new(0);
 impl<K> Link<K> {
     pub(in crate::emitters) fn new(to: LinkTo<K>) -> Self {
         let owner = OWNERS.fetch_add(1, Ordering::Relaxed);
-        Self { to, owner, announcements: StdMutex::default() }
+        let disconnecting = Disconnecting::default();
+        Self { to, owner, announcements: StdMutex::default(), disconnecting }
     }
 
     pub(in crate::emitters) fn node(&self) -> &Node {

@@ -7,8 +7,9 @@
 use std::{
     sync::{
         OnceLock,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
+    task::{Poll, Waker},
     time::Duration,
 };
 
@@ -21,8 +22,11 @@ use super::{
         last_event_id::LastEventId,
         one_per_key::come_back,
         seat::{Seat, refuse},
+        snapshot::{Of, Renewing},
+        topic::Topic,
     },
     claims::replace,
+    disconnecting::Call,
     sink::KeySink,
     to::Link,
     topic::{TopicLink, address},
@@ -31,9 +35,9 @@ use crate::{
     backplane::{self, After, Epoch, Joined, Position, Waiter},
     emitter::Conn,
     event::{EventId, GapReason},
-    log::{Cursor, Lag, Offset, Overtaken, Read, Record, Source, Until},
+    log::{Cursor, Lag, Offset, Overtaken, Read, Record, Source, State, Until},
     spread,
-    sync::{Arc, lock},
+    sync::{Arc, lock, lock_std},
 };
 
 /// When a client comes back whose logs could not be had: soon, and not all at once.
@@ -49,6 +53,8 @@ pub(in crate::emitters) struct Gate {
     state: AtomicU8,
     /// The position that its reader begins after, once that is known.
     start: AtomicU64,
+    /// The reader begins with the state of its keys.
+    anew: AtomicBool,
     /// By which number the node knows it.
     waiter: OnceLock<u64>,
 }
@@ -58,8 +64,14 @@ impl Gate {
         Self {
             state: AtomicU8::new(CLOSED),
             start: AtomicU64::new(start.get()),
+            anew: AtomicBool::new(false),
             waiter: OnceLock::new(),
         }
+    }
+
+    /// Its client cannot go on from where it was. Said before the gate opens.
+    pub(in crate::emitters) fn begin_anew(&self) {
+        self.anew.store(true, Ordering::Release);
     }
 
     /// What is queued for the connection is queued: now it reads.
@@ -77,19 +89,27 @@ struct GatedCursor<K: Key> {
     cursor: TopicCursor<K>,
     gate: Arc<Gate>,
     conn: usize,
+    /// It was asked whether it begins with the state, after the gate had opened.
+    asked: bool,
+}
+
+impl<K: Key> GatedCursor<K> {
+    fn may_read(&self) -> bool {
+        self.gate.is_open() && (self.asked || !self.gate.anew.load(Ordering::Acquire))
+    }
 }
 
 impl<K: Key> Cursor for GatedCursor<K> {
     fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
-        if self.gate.is_open() { self.cursor.read(until, quiet) } else { Read::Nothing }
+        if self.may_read() { self.cursor.read(until, quiet) } else { Read::Nothing }
     }
 
     fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
-        self.gate.is_open().then(|| self.cursor.overtaken(apart)).flatten()
+        self.may_read().then(|| self.cursor.overtaken(apart)).flatten()
     }
 
     fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
-        if self.gate.is_open() { self.cursor.peek(until, budget) } else { (Vec::new(), true) }
+        if self.may_read() { self.cursor.peek(until, budget) } else { (Vec::new(), true) }
     }
 
     fn advance_past(&mut self, position: Position) {
@@ -97,7 +117,7 @@ impl<K: Key> Cursor for GatedCursor<K> {
     }
 
     fn newest_by_name(&mut self, until: Until) -> (Vec<Record>, u64) {
-        if self.gate.is_open() { self.cursor.newest_by_name(until) } else { (Vec::new(), 0) }
+        if self.may_read() { self.cursor.newest_by_name(until) } else { (Vec::new(), 0) }
     }
 
     fn source(&self) -> Source {
@@ -117,7 +137,7 @@ impl<K: Key> Cursor for GatedCursor<K> {
     }
 
     fn next_position(&self) -> Option<Position> {
-        if self.gate.is_open() { self.cursor.next_position() } else { None }
+        if self.may_read() { self.cursor.next_position() } else { None }
     }
 
     fn is_in_order(&self) -> bool {
@@ -130,6 +150,22 @@ impl<K: Key> Cursor for GatedCursor<K> {
 
     fn lag(&self) -> Lag {
         self.cursor.lag()
+    }
+
+    fn begins_anew(&mut self) -> bool {
+        if self.asked || !self.gate.is_open() {
+            return false;
+        }
+        self.asked = true;
+        self.gate.anew.load(Ordering::Acquire)
+    }
+
+    fn renew(&mut self, waker: &Waker) -> Option<Instant> {
+        self.cursor.renew(waker)
+    }
+
+    fn poll_state(&mut self, waker: &Waker) -> Poll<Option<State>> {
+        self.cursor.poll_state(waker)
     }
 }
 
@@ -156,6 +192,7 @@ struct Waiting<K: Key> {
     conn: Arc<Conn>,
     seats: Vec<Seat<K>>,
     last: LastEventId,
+    has_state: bool,
     /// In which epoch it came.
     epoch: Epoch,
     gate: Arc<Gate>,
@@ -175,7 +212,7 @@ impl<K: Key> Waiter for Waiting<K> {
             return;
         }
         let now = Instant::now();
-        let opening = self.hub.plan(&self.seats, &self.last, &since, now);
+        let opening = self.hub.plan(&self.seats, &self.last, self.has_state, &since, now);
         drop(registry);
         self.gate.start.store(opening.start.get(), Ordering::Release);
         let (hub, conn, gate) =
@@ -204,6 +241,7 @@ impl<K: Key> Hub<K> {
         conn: &Arc<Conn>,
         keys: Vec<K>,
         last: &LastEventId,
+        own: Option<&Of<K>>,
     ) {
         let mut named = Vec::with_capacity(keys.len());
         for key in keys {
@@ -213,7 +251,7 @@ impl<K: Key> Hub<K> {
             named.push((key, name));
         }
         // A key may be forgotten between the look for it and the lock: then it is looked for again.
-        while !self.attach_named(link, conn, &named, last) {}
+        while !self.attach_named(link, conn, &named, last, own) {}
     }
 
     /// Says whether all keys were still there.
@@ -223,6 +261,7 @@ impl<K: Key> Hub<K> {
         conn: &Arc<Conn>,
         named: &[(K, backplane::Topic)],
         last: &LastEventId,
+        own: Option<&Of<K>>,
     ) -> bool {
         let topic = |(key, name): &(K, backplane::Topic)| {
             let of_topic = || Some(Box::new(TopicLink::new(name.clone())));
@@ -268,6 +307,7 @@ impl<K: Key> Hub<K> {
                     log.join(Arc::clone(conn), end)
                 };
                 registry.joined(&topic);
+                self.note_disconnect(link, &topic, &name, conn);
                 if self.config.one_per_key.is_some() {
                     self.claim(&topic, conn, joining.after);
                 }
@@ -278,13 +318,15 @@ impl<K: Key> Hub<K> {
                 joining.after.then(move || replace(&replaced));
             }
             if waits {
-                self.wait(link, joining, conn, seats, &names, last, known, inserted);
+                self.wait(link, joining, conn, seats, &names, (last, own), known, inserted);
             } else {
-                let mut opening = self.plan(&seats, last, &[], now);
+                let has_state = own.is_some() || self.snapshots.of.is_some();
+                let mut opening = self.plan(&seats, last, has_state, &[], now);
                 for Seat { topic, id } in seats {
                     let (count, start) = (Arc::clone(&topic) as _, opening.start);
-                    let hub = Arc::clone(self);
-                    let cursor = TopicCursor { hub, topic, id, start, inserted };
+                    let state = Renewing::new(self, own, opening.anew);
+                    let cursor =
+                        TopicCursor { hub: Arc::clone(self), topic, id, start, inserted, state };
                     opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
                 }
                 let (hub, conn, last) = (Arc::clone(self), Arc::clone(conn), last.clone());
@@ -299,6 +341,23 @@ impl<K: Key> Hub<K> {
         });
         self.let_go(&in_vain);
         were_there
+    }
+
+    /// A disconnect that this node asked for before is not for this connection. Whether it is still to come nobody knows
+    /// where the store has answered more than its feed has brought.
+    fn note_disconnect(
+        &self,
+        link: &Link<K>,
+        topic: &Topic<K>,
+        name: &backplane::Topic,
+        conn: &Arc<Conn>,
+    ) {
+        let answered = self.newest();
+        let call = link.disconnecting.newest(name);
+        let call = call.or_else(|| (answered > self.watermark()).then(|| Call::at(answered)));
+        if let (Some(call), Some(link)) = (call, &topic.link) {
+            lock_std(&link.state).came_after(conn, call, self.watermark());
+        }
     }
 
     /// Has this client seen what this node has not, or does it name an epoch that this node does not know? Then
@@ -316,7 +375,7 @@ impl<K: Key> Hub<K> {
         conn: &Arc<Conn>,
         seats: Vec<Seat<K>>,
         names: &[backplane::Topic],
-        last: &LastEventId,
+        (last, own): (&LastEventId, Option<&Of<K>>),
         known: (Epoch, Position),
         inserted: bool,
     ) {
@@ -334,8 +393,10 @@ impl<K: Key> Hub<K> {
                 id: *id,
                 start: Position::ZERO,
                 inserted,
+                state: Renewing::new(self, own, false),
             };
-            let cursor = GatedCursor { cursor, gate: Arc::clone(&gate), conn: address(conn) };
+            let (gate, conn_at) = (Arc::clone(&gate), address(conn));
+            let cursor = GatedCursor { cursor, gate, conn: conn_at, asked: false };
             unwanted.extend(conn.follow(Box::new(cursor), Arc::clone(topic) as _).err());
         }
         let waiter = Arc::new(Waiting {
@@ -343,6 +404,7 @@ impl<K: Key> Hub<K> {
             conn: Arc::clone(conn),
             seats,
             last: last.clone(),
+            has_state: own.is_some() || self.snapshots.of.is_some(),
             epoch: known.0,
             gate: Arc::clone(&gate),
         });

@@ -35,7 +35,6 @@ pub(super) const GOALS: &[Goal] = &[
     ratio("publish to 10,000", Kind::Direct, Kind::Axum, 0.10),
     Goal { measure: "process + kernel", kind: Kind::Direct, to: None, at_most: 256.0 },
     ratio("reconnect storm", Kind::Direct, Kind::Floor, 1.4),
-    ratio("user-space instructions per delivered", Kind::Nodes, Kind::Direct, 1.05),
 ];
 
 impl Goal {

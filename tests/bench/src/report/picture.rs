@@ -76,7 +76,7 @@ fn label(kind: Kind) -> (&'static str, &'static str) {
         Kind::Floor => ("floor", "bare send"),
         Kind::Axum | Kind::AxumMakeService => ("axum", "axum Sse"),
         Kind::Body => ("body", "under axum::serve"),
-        Kind::Direct | Kind::Nodes => ("direct", "sse_tower::serve"),
+        Kind::Direct => ("direct", "sse_tower::serve"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use super::{DATA, duel::Duel};
 use crate::{args::Args, report::Outcome, servers::Kind};
 
-const SERVERS: [Kind; 5] = [Kind::Floor, Kind::Axum, Kind::Body, Kind::Direct, Kind::Nodes];
+const SERVERS: [Kind; 4] = [Kind::Floor, Kind::Axum, Kind::Body, Kind::Direct];
 
 /// Each event is published after everybody has the last one.
 pub(super) fn steady(args: &Args) -> io::Result<Outcome> {

@@ -21,7 +21,9 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut event = Measure::new("user-space instructions per delivered event", "");
     let mut flow = Measure::new("user-space instructions per keyed flow", "");
-    for kind in args.servers(&Kind::ALL) {
+    for kind in
+        args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body, Kind::Direct])
+    {
         let mut cost = |lengths: (usize, usize), each: usize, work: Work| -> io::Result<f64> {
             let (short, tally) = count(kind, lengths.0, work)?;
             outcome.tallies.push((kind, tally));
@@ -30,10 +32,7 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
             Ok((long - short) as f64 / ((lengths.1 - lengths.0) * each) as f64)
         };
         event.push(kind, cost(EVENTS, CLIENTS, fan_out)?);
-        // Two nodes have no part in how many connections of its own the other one reaches.
-        if kind != Kind::Nodes {
-            flow.push(kind, cost(FLOWS, 1, |fleet, flows| keyed::flows(fleet, 0, flows))?);
-        }
+        flow.push(kind, cost(FLOWS, 1, |fleet, flows| keyed::flows(fleet, 0, flows))?);
     }
     outcome.measures.extend([event, flow]);
     Ok(outcome)

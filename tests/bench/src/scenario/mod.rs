@@ -3,7 +3,6 @@
 mod crowd;
 mod duel;
 mod fan_out;
-mod hop;
 mod instructions;
 mod keyed;
 mod stalled;
@@ -18,12 +17,11 @@ pub(crate) struct Scenario {
     pub(crate) run: fn(&Args) -> io::Result<Outcome>,
 }
 
-pub(crate) const ALL: [Scenario; 8] = [
+pub(crate) const ALL: [Scenario; 7] = [
     Scenario { name: "fan-out", run: fan_out::steady },
     Scenario { name: "burst", run: fan_out::burst },
     Scenario { name: "keyed", run: keyed::run },
     Scenario { name: "instructions", run: instructions::run },
-    Scenario { name: "hop", run: hop::run },
     Scenario { name: "crowd", run: crowd::run },
     Scenario { name: "stalled", run: stalled::run },
     Scenario { name: "storm", run: storm::run },

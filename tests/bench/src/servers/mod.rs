@@ -32,13 +32,11 @@ pub(crate) enum Kind {
     Body,
     /// Ours under `sse_tower::serve`.
     Direct,
-    /// The same as two nodes over one store in memory: what is sent is sent at one, and the streams are at the other.
-    Nodes,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Floor, Self::Axum, Self::AxumMakeService, Self::Body, Self::Direct, Self::Nodes];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Floor, Self::Axum, Self::AxumMakeService, Self::Body, Self::Direct];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -47,7 +45,6 @@ impl Kind {
             Self::AxumMakeService => "axum-make-service",
             Self::Body => "body",
             Self::Direct => "direct",
-            Self::Nodes => "nodes",
         }
     }
 
@@ -82,7 +79,6 @@ pub(crate) fn serve(kind: Kind) -> io::Result<()> {
             Kind::AxumMakeService => axum_sse::serve(listener, true).await,
             Kind::Body => ours::serve_with_axum(listener).await,
             Kind::Direct => ours::serve(listener).await,
-            Kind::Nodes => ours::serve_on_two_nodes(listener).await,
         }
     }));
     served?

@@ -8,10 +8,7 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use sse_tower::{
-    ApplicationContext, Emitters, LastEventId, SocketOptions, SseEmitter, SseLayer,
-    backplane::{Backplane, MemoryStore},
-};
+use sse_tower::{ApplicationContext, Emitters, LastEventId, SocketOptions, SseEmitter, SseLayer};
 use tokio::net::TcpListener;
 
 use super::PayRecord;
@@ -20,35 +17,15 @@ use super::PayRecord;
 struct App {
     events: Emitters<()>,
     payments: Emitters<u64>,
-    /// Where they are sent from: the same, or another node's.
-    from: (Emitters<()>, Emitters<u64>),
 }
 
-impl App {
-    fn alone() -> Self {
-        let (events, payments) = (Emitters::new(), Emitters::new());
-        Self { from: (events.clone(), payments.clone()), events, payments }
-    }
-
-    fn on_two_nodes() -> Self {
-        let store = MemoryStore::new();
-        let [(events, payments), from] = [(); 2].map(|()| {
-            let backplane = Backplane::new(store.engine());
-            let events = Emitters::builder().backplane_with(&backplane, "events", |()| "all");
-            let payments = Emitters::builder().backplane(&backplane, "payments");
-            (events.build(), payments.build())
-        });
-        Self { events, payments, from }
-    }
-}
-
-fn router(context: &ApplicationContext, app: App) -> Router {
+fn router(context: &ApplicationContext) -> Router {
     Router::new()
         .route("/events", get(events))
         .route("/publish", post(publish))
         .route("/push", get(push))
         .route("/pay-callback", get(pay_callback))
-        .with_state(app)
+        .with_state(App { events: Emitters::new(), payments: Emitters::new() })
         .layer(SseLayer::new(context.clone()))
 }
 
@@ -58,17 +35,12 @@ fn context() -> io::Result<ApplicationContext> {
 
 pub(super) async fn serve_with_axum(listener: TcpListener) -> io::Result<()> {
     SocketOptions::new().prepare(&listener)?;
-    axum::serve(listener, router(&context()?, App::alone()).into_make_service()).await
+    axum::serve(listener, router(&context()?).into_make_service()).await
 }
 
 pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
     let context = context()?;
-    sse_tower::serve(listener, router(&context, App::alone()), context).await
-}
-
-pub(super) async fn serve_on_two_nodes(listener: TcpListener) -> io::Result<()> {
-    let context = context()?;
-    sse_tower::serve(listener, router(&context, App::on_two_nodes()), context).await
+    sse_tower::serve(listener, router(&context), context).await
 }
 
 async fn events(State(app): State<App>, last: LastEventId) -> SseEmitter {
@@ -76,7 +48,7 @@ async fn events(State(app): State<App>, last: LastEventId) -> SseEmitter {
 }
 
 async fn publish(State(app): State<App>, data: String) -> StatusCode {
-    match app.from.0.send(&(), data).await {
+    match app.events.send(&(), data).await {
         Ok(_) => StatusCode::NO_CONTENT,
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -94,9 +66,8 @@ async fn pay_callback(
     State(app): State<App>,
     Query(query): Query<PayRecord>,
 ) -> Result<&'static str, StatusCode> {
-    let payments = app.from.1;
-    let sent = payments.send(&query.pay_record_id, "支付成功").await;
-    payments.complete(&query.pay_record_id);
+    let sent = app.payments.send(&query.pay_record_id, "支付成功").await;
+    app.payments.complete(&query.pay_record_id);
     match sent {
         Ok(receipt) if receipt.receivers > 0 => Ok("look at the listening page"),
         Ok(_) => Err(StatusCode::NOT_FOUND),
