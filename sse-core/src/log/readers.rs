@@ -169,6 +169,16 @@ impl<T> Readers<T> {
         self.first_cursor.min(others.unwrap_or(VACANT))
     }
 
+    /// Those of them that are meant, by their numbers.
+    pub(super) fn all(&self, meant: impl Fn(&Arc<T>) -> bool) -> Vec<(ReaderId, Arc<T>)> {
+        let blocks = self.others.iter().flat_map(|others| others.blocks.iter());
+        let places = std::iter::once(&self.first).chain(blocks.flat_map(|block| block.iter()));
+        let readers = places.enumerate().filter_map(|(index, reader)| {
+            reader.as_ref().map(|reader| (ReaderId(index), Arc::clone(reader)))
+        });
+        readers.filter(|(_, reader)| meant(reader)).collect()
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot<T> {
         Snapshot {
             first: self.first.clone(),

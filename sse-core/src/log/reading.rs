@@ -73,16 +73,19 @@ impl<T> Log<T> {
         since: Position,
         history: &History,
         now: Instant,
+        apart: usize,
     ) {
         let came = self.after(since);
         if let After::Position(_) = after {
             let first = self.history_start(history, now).min(came);
             if start.next < first {
-                let too_old = first.since(start.next);
+                let (next, too_old) = (start.next.since(self.first), first.since(start.next));
                 start.missed = start.missed.and(Missed::Some(too_old));
+                // Each in its place: before an event of another log that stands behind it.
+                let passed = self.records.range(next as usize..(next + too_old) as usize);
+                start.lost.extend(passed.map(|record| record.position));
+                start.lost.drain(..start.lost.len().saturating_sub(apart));
                 start.next = first;
-                let last = self.position_at(first).map_or(self.newest, Position::before);
-                start.lost = vec![last];
             }
         } else {
             start.next = start.next.min(came);
