@@ -22,6 +22,7 @@ use super::{
 use crate::{
     backplane::{
         Claimed, Delivery, EngineError, EngineErrorKind, Fence, NodeId, Queue, Steer, Verdict,
+        is_mutant,
     },
     bus::{carrier::Arrival, event::EventUid, tasks::InFlight},
     observe,
@@ -191,6 +192,10 @@ impl Claimer {
     /// What was done and was not heard of is stale the second time, which is no mistake.
     fn not_settled(&mut self, error: &EngineError, count: usize) {
         observe::backplane_trouble("settle", error);
+        if is_mutant!(self.shared.node().shared().options(), VerdictsForgotten) {
+            self.verdicts.drain(..count);
+            return;
+        }
         self.settle_at = Instant::now() + PAUSE;
         if error.kind() != EngineErrorKind::Unavailable {
             // It will not do it later either. What is held under that life is given back with it, and runs again.

@@ -67,7 +67,8 @@ pub use {
     },
     bodies::{any_bytes_come_back_as_they_were, the_largest_body_fits_and_one_byte_more_does_not},
     calls::{
-        a_closed_engine_says_so_and_is_silent, a_dropped_call_is_whole, changed_topics_are_listed,
+        a_call_may_come_from_any_runtime, a_closed_engine_says_so_and_is_silent,
+        a_dropped_call_is_whole, changed_topics_are_listed,
         what_was_begun_is_done_before_the_close, without_a_queue_nothing_is_queued,
     },
     follow::{
@@ -154,6 +155,7 @@ macro_rules! engine_contract {
             a_topic_unfollowed_and_followed_is_followed
             a_restarted_feed_says_so_and_goes_on
             a_dropped_call_is_whole
+            a_call_may_come_from_any_runtime
             what_was_begun_is_done_before_the_close
             a_closed_engine_says_so_and_is_silent
             changed_topics_are_listed

@@ -162,7 +162,7 @@ impl Shared {
         self.id
     }
 
-    pub(super) const fn options(&self) -> &NodeOptions {
+    pub(crate) const fn options(&self) -> &NodeOptions {
         &self.options
     }
 
