@@ -229,7 +229,7 @@ impl World {
 
     /// Without a word. Another one comes in its place.
     fn die(&mut self, index: usize) {
-        self.processes[index].faults.away();
+        self.processes[index].faults.kill();
         self.witness.dies(self.processes[index].number);
         self.processes[index] = self.process();
     }
@@ -241,6 +241,7 @@ impl World {
         let old = std::mem::replace(&mut self.processes[index], new);
         old.context.drain().with(Drain::new().deadline(deadline)).await;
         // Who could not say goodbye is as good as dead.
+        old.faults.kill();
         self.witness.dies(old.number);
         drop(old);
     }
