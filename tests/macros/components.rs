@@ -14,7 +14,7 @@ struct SignedUp {
     name: &'static str,
 }
 
-trait Mailer: Send + Sync {
+pub(crate) trait Mailer: Send + Sync {
     fn send(&self, to: &str);
 }
 
@@ -46,7 +46,7 @@ impl Smtp {
 }
 
 #[derive(Default)]
-struct Fake(Mutex<Vec<String>>);
+pub(crate) struct Fake(Mutex<Vec<String>>);
 
 impl Mailer for Fake {
     fn send(&self, to: &str) {
@@ -54,7 +54,7 @@ impl Mailer for Fake {
     }
 }
 
-struct Region(&'static str);
+pub(crate) struct Region(pub(crate) &'static str);
 
 struct Eu;
 

@@ -120,7 +120,8 @@ impl EventTrace {
 
     /// For one attempt of a durable listener.
     pub(super) fn attempt(self, listener: &Arc<str>, tried: u32) -> Within {
-        let span = observe::attempt_span(listener, &self, tried);
+        let ids = (&self.event as _, &self.correlation as _);
+        let span = observe::attempt_span(listener, ids, self.traceparent.as_deref(), tried);
         Within { trace: self, span }
     }
 

@@ -60,6 +60,28 @@ impl StreamControl {
         }
     }
 
+    /// Whether a layer or a server has taken the stream on already. Another one leaves it alone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_admitted(&self) -> bool {
+        self.conn().is_some_and(|conn| conn.settings().admitted)
+    }
+
+    /// It is taken on.
+    #[doc(hidden)]
+    pub fn admit(&self) {
+        if let Some(conn) = self.conn() {
+            conn.admit();
+        }
+    }
+
+    /// The stream for whoever ends it, without a block of its own. It does not keep the stream running.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn handle(&self) -> Option<Arc<dyn StreamHandle>> {
+        self.conn().map(|conn| conn as _)
+    }
+
     /// Waits until it is known whether there is anything to say to this client, for at most
     /// [`MAX_HEAD_WAIT`]; then the head goes out. Whether it is to be 204, which stops an
     /// `EventSource` for good.
@@ -128,6 +150,12 @@ impl StreamHandle for StreamControl {
         if let Some(conn) = self.conn() {
             conn.close(reason, farewell);
         }
+    }
+}
+
+impl StreamHandle for Conn {
+    fn end(&self, reason: CloseReason, farewell: Option<SseEvent>) {
+        self.close(reason, farewell);
     }
 }
 

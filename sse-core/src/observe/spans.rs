@@ -69,7 +69,8 @@ pub(crate) fn listener_span(listener: &'static str) -> Span {
 #[cfg(feature = "json")]
 pub(crate) fn attempt_span(
     listener: &std::sync::Arc<str>,
-    trace: &crate::EventTrace,
+    (event_id, correlation_id): (&dyn fmt::Display, &dyn fmt::Display),
+    traceparent: Option<&str>,
     tried: u32,
 ) -> Span {
     Span {
@@ -79,13 +80,13 @@ pub(crate) fn attempt_span(
                 target: "sse_tower",
                 "attempt",
                 %listener,
-                event_id = %trace.event_id(),
-                correlation_id = %trace.correlation_id(),
+                %event_id,
+                %correlation_id,
                 attempt = tried.saturating_add(1),
                 traceparent = tracing::field::Empty,
                 link = tracing::field::Empty,
             );
-            if let Some(traceparent) = trace.traceparent() {
+            if let Some(traceparent) = traceparent {
                 span.record(if tried == 0 { "traceparent" } else { "link" }, traceparent);
             }
             span

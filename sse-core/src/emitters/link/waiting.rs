@@ -268,7 +268,7 @@ impl<K: Key> Hub<K> {
             if conn.has_followed() {
                 named.retain(|((topic, _), _)| !Self::follows(conn, topic));
             }
-            were_there = named.iter().all(|((topic, _), _)| registry.is_current(topic));
+            were_there = named.iter().all(|((topic, _), _)| topic.is_current());
             if named.is_empty() || !conn.is_open() || !were_there {
                 in_vain.extend(named.drain(..).map(|(topic, _)| topic));
                 return;
