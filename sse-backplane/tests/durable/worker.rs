@@ -4,11 +4,10 @@ use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
 use engine_servers::{Child, Signal};
 use serde::{Deserialize, Serialize};
-use sse_tower_backplane::{Backplane, open, postgres::Postgres};
+use sse_tower_backplane::{Backplane, open};
 use sse_tower_core::{
     ApplicationContext, ApplicationEvent, EventMeta, EventType, Listener, ListenerBuilder,
     ListenerError, ListenerStats,
-    backplane::{Mutant, Node, NodeOptions},
 };
 use tokio_postgres::NoTls;
 
@@ -37,8 +36,6 @@ pub(crate) enum Mode {
     Once,
     /// Blocks the only thread of its runtime.
     Blocks,
-    /// The same, with its lease renewed there: wrong on purpose.
-    BlocksItsLease,
 }
 
 #[derive(Clone, Debug)]
@@ -87,7 +84,6 @@ fn works_if_it_has_a_job() {
         mode: match mode.as_str() {
             "Once" => Mode::Once,
             "Blocks" => Mode::Blocks,
-            "BlocksItsLease" => Mode::BlocksItsLease,
             _ => Mode::Waits,
         },
         takes: Duration::from_millis(takes.parse().unwrap()),
@@ -96,16 +92,9 @@ fn works_if_it_has_a_job() {
     let journal = Journal::at(Path::new(journal));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut options = NodeOptions::default();
-        if job.mode == Mode::BlocksItsLease {
-            options.mutant = Some(Mutant::LeaseOfTheProgram);
-        }
         let backplane = open(&job.url).await.unwrap();
-        let mutant = (job.mode == Mode::BlocksItsLease)
-            .then(|| Node::new(Postgres::new(&job.url, "sse").unwrap(), options));
-        let node = mutant.as_ref().unwrap_or_else(|| backplane.as_ref());
         let context = ApplicationContext::bare()
-            .backplane(node)
+            .backplane(&backplane)
             .listener(listener(&job, journal))
             .build()
             .unwrap();
@@ -125,7 +114,7 @@ fn listener(job: &Job, journal: Journal) -> ListenerBuilder<Paid> {
                 std::process::abort();
             }
             match job.mode {
-                Mode::Blocks | Mode::BlocksItsLease => std::thread::sleep(job.takes),
+                Mode::Blocks => std::thread::sleep(job.takes),
                 Mode::Waits => tokio::time::sleep(job.takes).await,
                 Mode::Once => {
                     tokio::time::sleep(job.takes).await;

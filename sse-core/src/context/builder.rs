@@ -479,6 +479,8 @@ fn log(bus: &Bus) {
                 listener = node.profile.label(),
                 event = %node.profile.event.label(),
                 order = node.profile.order,
+                durable = node.profile.durable.is_some(),
+                broadcast = node.profile.event.description().is_some_and(|it| it.broadcast),
                 schedule = node.profile.timetable.map(tracing::field::display),
                 declared_at = %node.profile.declared_at,
                 "event listener"

@@ -61,7 +61,7 @@ async fn renew(shared: &Shared, queue: &dyn Queue) {
             renew_at = now + RENEW;
         }
         let options = shared.node().shared().options();
-        if !is_mutant!(options, FenceIsNothing) && lives.fence(Instant::now()) {
+        if lives.fence(Instant::now()) {
             observe::durable_fenced();
             shared.to_claim().ring();
         }

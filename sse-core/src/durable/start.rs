@@ -23,9 +23,7 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    backplane::{
-        EngineError, EventKind, MemoryStore, Node, NodeOptions, Registration, Since, is_mutant,
-    },
+    backplane::{EngineError, EventKind, MemoryStore, Node, NodeOptions, Registration, Since},
     bus::{
         event::Durable,
         listeners::Registered,
@@ -168,8 +166,7 @@ async fn register(shared: &Shared, registrations: &[Registration]) -> Result<(),
 ///
 /// Where tokio's clock is paused, as in tests, there is only one runtime that has it, and leases are renewed there.
 fn renew_leases(shared: &Arc<Shared>) {
-    let options = shared.node().shared().options();
-    if !is_mutant!(options, LeaseOfTheProgram) && !clock_stands_still() {
+    if !clock_stands_still() {
         match on_a_thread(renewal::keep(Arc::clone(shared))) {
             Ok(()) => return,
             Err(error) => observe::backplane_trouble("thread", &error),

@@ -37,6 +37,19 @@ fn process(store: &MemoryStore) -> (Process, Seen) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_graph_shows_what_survives_and_what_goes_to_every_node() {
+    let store = MemoryStore::new();
+    let mail = Listener::on(|_: &Repriced| ()).durable().id("mail");
+    let here = Process::start(&store, vec![listener(&Seen::default()), mail.into()]);
+    let graph = here.context.graph();
+    let durable = graph.lines().find(|line| line.contains("-- durable -->"));
+    let listener = durable.and_then(|line| line.rsplit(' ').next()).expect("an arrow");
+    assert!(graph.contains(&format!("{listener}[(\"mail")), "{graph}");
+    assert!(graph.contains("article.repriced, to every node"), "{graph}");
+    assert_eq!(graph.matches("-- durable -->").count(), 1, "{graph}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broadcast_is_heard_here_at_once_and_on_every_other_node_once() {
     let store = MemoryStore::new();
     let (here, seen_here) = process(&store);

@@ -80,9 +80,11 @@ impl Drop for World {
 
 pub(crate) async fn run(seed: u64, mutant: Option<Mutant>) -> String {
     let mut chance = Chance(fastrand::Rng::with_seed(seed));
-    let faults = match chance.below(4) {
+    let faults = match chance.below(5) {
         0 => (0..FAULTS).collect(),
         1 => Vec::new(),
+        // Leases, with what runs for long.
+        2 => vec![4, 6],
         _ => vec![chance.below(FAULTS), chance.below(FAULTS)],
     };
     let mut world = World {
@@ -125,8 +127,8 @@ impl World {
                 let takes = match fate % 16 {
                     0..9 => 0,
                     9..12 => 40,
-                    12 | 13 => 700,
-                    14 => 3_000,
+                    12 => 700,
+                    13 => 3_000,
                     _ => 25_000,
                 };
                 sleep(Duration::from_millis(takes)).await;
@@ -201,7 +203,7 @@ impl World {
             4 => {
                 faults.freeze_renewals(!well);
                 // Long enough for a lease to run out.
-                let long = if well { 0 } else { 6 * some as u64 };
+                let long = if well { 0 } else { 12 + some as u64 };
                 sleep(Duration::from_secs(long)).await;
             }
             5 => faults.lose_bells(!well),
@@ -229,7 +231,7 @@ impl World {
 
     /// Without a word. Another one comes in its place.
     fn die(&mut self, index: usize) {
-        self.processes[index].faults.away();
+        self.processes[index].faults.kill();
         self.witness.dies(self.processes[index].number);
         self.processes[index] = self.process();
     }
@@ -241,6 +243,7 @@ impl World {
         let old = std::mem::replace(&mut self.processes[index], new);
         old.context.drain().with(Drain::new().deadline(deadline)).await;
         // Who could not say goodbye is as good as dead.
+        old.faults.kill();
         self.witness.dies(old.number);
         drop(old);
     }

@@ -175,9 +175,15 @@ impl NodeFaults {
         self.change(|inbox| inbox.script.away = true);
     }
 
+    /// To the store and to all others this process is dead, whatever it still does: [`away`](Self::away) for good.
+    pub fn kill(&self) {
+        self.change(|inbox| inbox.script.dead = true);
+        self.away();
+    }
+
     /// It answers again, and the feed is whole.
     pub fn back(&self) {
-        self.change(|inbox| inbox.script.away = false);
+        self.change(|inbox| inbox.script.away = inbox.script.dead);
         self.mend(Mend::default());
     }
 

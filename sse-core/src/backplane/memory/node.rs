@@ -51,6 +51,8 @@ pub(super) struct Script {
     pub(super) lose: usize,
     /// Every call fails.
     pub(super) away: bool,
+    /// It stays away.
+    pub(super) dead: bool,
     /// So many appends fail before they are stored.
     pub(super) fail_before: usize,
     /// So many appends fail although they are stored.

@@ -32,14 +32,10 @@ pub enum Mutant {
     BreaksAreNothing,
     /// Only marks tell of a new epoch.
     EpochOfMarksAlone,
-    /// Who cannot renew its lease goes on with what it has.
-    FenceIsNothing,
     /// What a process held that died is nobody's.
     NobodyReaps,
     /// What a listener said is forgotten if it cannot be stored at once.
     VerdictsForgotten,
-    /// The program's runtime renews the lease, as long as nobody blocks it.
-    LeaseOfTheProgram,
     /// Nobody asks whether a feed can still hear.
     DeafFeedsAreNothing,
     /// Nobody looks for what a feed has lost.
