@@ -1,6 +1,6 @@
 //! What a publication does, and what it says of it.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use std::{
     error::Error,
@@ -231,7 +231,10 @@ async fn returned_events_are_published_in_turn() {
 }
 
 /// The numbers that each of two listeners hears, each after one that answers.
-fn numbers(asynchronous: bool) -> (ApplicationContext, Arc<Mutex<Vec<(u8, u64)>>>) {
+/// What each of some listeners heard, in order.
+type Heard = Arc<Mutex<Vec<(u8, u64)>>>;
+
+fn numbers(asynchronous: bool) -> (ApplicationContext, Heard) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let answer = |paid: u64| match paid {
         1 => vec![Paid(2), Paid(3)],

@@ -1,6 +1,6 @@
 //! Events that wait for a commit.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use std::sync::{Arc, Mutex};
 

@@ -67,6 +67,10 @@ pub(super) struct CallbackQueue {
 #[derive(Default)]
 struct Pending {
     /// `None` while nothing waits: connections are many, and most of their time nothing does.
+    #[expect(
+        clippy::box_collection,
+        reason = "a queue is four words, and each connection has one"
+    )]
     waiting: Option<Box<VecDeque<Callback>>>,
     running: bool,
 }

@@ -246,16 +246,16 @@ impl<K: Key> Hub<K> {
     /// so that one id says where it stands.
     fn resume<'a>(
         &self,
-        topics: impl Iterator<Item = &'a Topic<K>> + Clone,
+        mut topics: impl Iterator<Item = &'a Topic<K>> + Clone,
         last: &LastEventId,
         has_state: bool,
     ) -> (After, Opening) {
         let mut opening = Opening::default();
         let (after, reset) = self.seen(topics.clone(), last, &mut opening);
         let goes_on = match after {
-            After::Position(position) => topics.fold(true, |goes_on, topic| {
-                goes_on && lock(&topic.log).missed_after(position) == Missed::None
-            }),
+            After::Position(position) => {
+                topics.all(|topic| lock(&topic.log).missed_after(position) == Missed::None)
+            }
             After::Nothing | After::Everything => false,
         };
         if !has_state || goes_on {

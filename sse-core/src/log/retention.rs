@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::{Bounds, Change, Dropped, History, Log, Missed, Overtaken, Position, Record, Seq};
+use super::{Bounds, Change, Dropped, History, Log, Missed, Position, Record, Seq};
 use crate::sync::Arc;
 
 /// Of how many dropped events a log remembers the places, for each that it has room for.
@@ -108,7 +108,7 @@ impl<T> Log<T> {
         let told = self.readers.all(reads);
         for (id, _) in &told {
             let missed = self.missed.get_or_insert_default().by.entry(*id);
-            let missed = missed.or_insert_with(Overtaken::default);
+            let missed = missed.or_default();
             missed.missed = Missed::Unknown;
             missed.positions =
                 vec![position.max(missed.positions.last().copied().unwrap_or_default())];
@@ -175,7 +175,7 @@ mod tests {
 
     use super::{
         super::{
-            After, Position,
+            After, Overtaken, Position,
             reading::tests::{append, record},
         },
         *,

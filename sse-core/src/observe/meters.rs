@@ -7,9 +7,16 @@ use std::time::Duration;
 
 use crate::close_reason::CloseReason;
 
-use super::Span;
 #[cfg(feature = "metrics")]
 use crate::observe as names;
+
+/// An event of a transaction is delivered.
+pub(crate) fn counted(event: fn() -> &'static str) {
+    #[cfg(feature = "metrics")]
+    published(event());
+    #[cfg(not(feature = "metrics"))]
+    let _ = event;
+}
 
 /// A stream was opened.
 pub(crate) fn stream_opened() {
@@ -208,47 +215,6 @@ pub(crate) fn backplane_health(health: &dyn std::fmt::Debug, is_ready: bool) {
     metrics::gauge!(names::BACKPLANE_UP).set(if is_ready { 1.0 } else { 0.0 });
     #[cfg(feature = "tracing")]
     tracing::info!(target: "sse_tower", ?health, "health of the backplane");
-}
-
-/// A batch of so many changes is handed to the store, which were made within these spans.
-pub(crate) fn backplane_append(changes: usize, from: &[Span]) -> BackplaneAppend {
-    BackplaneAppend {
-        #[cfg(feature = "metrics")]
-        began: std::time::Instant::now(),
-        #[cfg(feature = "tracing")]
-        span: {
-            let span = tracing::debug_span!(target: "sse_tower", "backplane_append", changes);
-            from.iter().for_each(|from| from.is_followed_by(&span));
-            span
-        },
-    }
-}
-
-/// One attempt to store a batch.
-pub(crate) struct BackplaneAppend {
-    #[cfg(feature = "metrics")]
-    began: std::time::Instant,
-    #[cfg(feature = "tracing")]
-    span: tracing::Span,
-}
-
-impl BackplaneAppend {
-    /// Runs within its span.
-    pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
-        let mut future = std::pin::pin!(future);
-        std::future::poll_fn(|cx| {
-            #[cfg(feature = "tracing")]
-            let _within = self.span.enter();
-            future.as_mut().poll(cx)
-        })
-        .await
-    }
-
-    /// It was stored.
-    pub(crate) fn finish(&self) {
-        #[cfg(feature = "metrics")]
-        metrics::histogram!(names::BACKPLANE_APPEND).record(self.began.elapsed());
-    }
 }
 
 /// An event is handed to the store.

@@ -46,11 +46,13 @@
 //! | `send` | trace | `listener`, or wherever it was called |
 //! | `backplane_append` (`changes`) | debug | none; follows from the `send` of each change in it |
 
+mod append;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 mod listener_run;
 mod meters;
 mod spans;
 
+pub(crate) use append::*;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use listener_run::ListenerRun;
 pub use meters::*;

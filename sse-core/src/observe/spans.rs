@@ -48,14 +48,6 @@ pub(crate) fn publish_span(event: fn() -> &'static str) -> Span {
     }
 }
 
-/// An event of a transaction is delivered.
-pub(crate) fn counted(event: fn() -> &'static str) {
-    #[cfg(feature = "metrics")]
-    super::published(event());
-    #[cfg(not(feature = "metrics"))]
-    let _ = event;
-}
-
 /// One run of a listener.
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) fn listener_span(listener: &'static str) -> Span {

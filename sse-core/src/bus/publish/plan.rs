@@ -46,19 +46,19 @@ impl<E: Send + Sync + 'static> Entry<E> {
     #[cold]
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
     pub(crate) fn is_misplaced(&self, phase: Phase, meta: &EventMeta) {
-        if self.misplaced.swap(true, Ordering::Relaxed) {
-            return;
-        }
+        let is_said = self.misplaced.swap(true, Ordering::Relaxed);
         #[cfg(feature = "tracing")]
-        tracing::warn!(
-            target: "sse_tower",
-            listener = self.profile.label(),
-            declared_at = %self.profile.declared_at,
-            published_at = %meta.published_at,
-            "listener of phase `{phase}` is skipped: the event was published outside of a transaction; publish it \
-             through `context.transaction()`, in a listener before the commit through the `Transaction` that it takes, or \
-             declare the listener with `fallback`; this is said once for each listener"
-        );
+        if !is_said {
+            tracing::warn!(
+                target: "sse_tower",
+                listener = self.profile.label(),
+                declared_at = %self.profile.declared_at,
+                published_at = %meta.published_at,
+                "listener of phase `{phase}` is skipped: the event was published outside of a transaction; publish it \
+                 through `context.transaction()`, in a listener before the commit through the `Transaction` that it takes, or \
+                 declare the listener with `fallback`; this is said once for each listener"
+            );
+        }
     }
 
     /// See [`HandlerFn::call`].

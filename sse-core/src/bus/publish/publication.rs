@@ -79,6 +79,7 @@ enum State<E> {
 }
 
 /// There is more to say than how many listeners ran.
+#[allow(clippy::large_enum_variant, reason = "it lives on its publisher's stack; a box costs more")]
 enum Detailed<E> {
     /// All is known.
     Known(Counts),
