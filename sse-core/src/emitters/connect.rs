@@ -125,6 +125,7 @@ impl<K: Key> Hub<K> {
         now: Instant,
     ) -> Opening {
         let has_state = own.is_some() || self.snapshots.of.is_some();
+        self.catch_up(topics.iter().map(|(topic, _)| topic));
         let all = topics.iter().map(|(topic, _)| &**topic);
         let (after, mut opening) = self.resume(all.clone(), last, has_state);
         let complete = all.clone().all(|topic| lock(&topic.log).completed().is_some());
@@ -139,6 +140,7 @@ impl<K: Key> Hub<K> {
                     gone.push(topic);
                     continue;
                 }
+                self.catch_up_one(&mut registry, &topic, now);
                 let id = {
                     let mut log = lock(&topic.log);
                     let end = log.end();

@@ -320,8 +320,12 @@ impl<K: Key> Emitters<K> {
         Ok(tx.store(engine.namespace(), std::slice::from_ref(&entry)).await?)
     }
 
-    /// Sends `event` to every connection, whatever its keys, with one id. Keys that nobody is
-    /// connected to do not get it.
+    /// Sends `event` to every connection, whatever its keys, with one id, and keeps it for those who come within the
+    /// history, whatever their keys: who was away while it was sent gets it in its place, or is told that it is gone.
+    /// Keys that are complete do not get it.
+    ///
+    /// What goes to all is kept once for all keys. Each key with connections has its share of it in its log, and each other
+    /// when somebody comes.
     ///
     /// # Errors
     /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none.

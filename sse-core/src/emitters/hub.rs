@@ -2,7 +2,6 @@
 
 use std::{
     borrow::Borrow,
-    collections::HashSet,
     hash::{BuildHasher, Hash, RandomState},
     time::Duration,
 };
@@ -10,6 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    announcements::Announcements,
     link::{Link, LinkTo, TopicLink},
     one_per_key::Second,
     registry::{Locked, Registry},
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     backstop::Watched,
     close_reason::CloseReason,
-    emitter::{ConnSettings, SHARED, SendError},
+    emitter::{ConnSettings, SendError},
     event::{EventId, SseEvent},
     log::{Bounds, Epoch, Lag, Position, Record, Snapshot, Token, clock},
     sync::{Arc, AtomicU64, Mutex, Ordering, StdMutex, Weak, lock, lock_std},
@@ -79,6 +79,8 @@ pub(super) struct Hub<K> {
     /// registry's alone.
     sweeper: StdMutex<Sweeper>,
     pub(super) link: Option<Link<K>>,
+    /// What went to all keys, as far as the history keeps it. Changed under the registry's lock.
+    pub(super) announcements: StdMutex<Announcements>,
     pub(super) snapshots: Snapshots<K>,
     /// When the next snapshot is too old.
     pub(super) snapshots_timer: StdMutex<Timer>,
@@ -104,6 +106,7 @@ impl<K: Key> Hub<K> {
             config,
             sweeper: StdMutex::new(Sweeper::new(hub)),
             link: link.map(Link::new),
+            announcements: StdMutex::default(),
             snapshots,
             snapshots_timer: StdMutex::new(Timer::new(Weak::clone(hub) as _)),
         });
@@ -139,7 +142,7 @@ impl<K: Key> Hub<K> {
     }
 
     /// Under the registry's lock, once everything up to `position` is in its log.
-    fn advance_watermark(&self, position: Position) {
+    pub(super) fn advance_watermark(&self, position: Position) {
         self.watermark.store(position.get(), Ordering::Release);
     }
 
@@ -175,30 +178,6 @@ impl<K: Key> Hub<K> {
         };
         wake_readers(&topic, readers);
         Ok(Receipt { id, receivers })
-    }
-
-    pub(super) fn send_all(&self, event: SseEvent) -> Receipt {
-        let now = Instant::now();
-        let (snapshots, id) = {
-            let mut registry = self.registry();
-            let (record, id) = self.record(event, now);
-            let is_open = |topic: &&Arc<Topic<K>>| lock(&topic.log).completed().is_none();
-            let topics: Vec<_> = registry.connected().filter(is_open).map(Arc::clone).collect();
-            let snapshots: Vec<_> = topics
-                .iter()
-                .map(|topic| registry.append(topic, record.clone(), self.bounds()))
-                .collect();
-            self.advance_watermark(record.position);
-            self.plan_sweep(&registry, now);
-            (snapshots, id)
-        };
-        let mut receivers = HashSet::new();
-        for conn in snapshots.iter().flat_map(Snapshot::iter) {
-            if conn.notify(SHARED) {
-                receivers.insert(Arc::as_ptr(conn));
-            }
-        }
-        Receipt { id, receivers: receivers.len() }
     }
 
     // Keys: their `Hash`, `Eq`, `Clone` and `Drop` are the program's, and run under no lock.
@@ -266,7 +245,7 @@ impl<K: Key> Hub<K> {
 
     /// Gives the event its offset and its position. Only under the registry's lock, so that both
     /// rise in every log.
-    fn record(&self, event: SseEvent, now: Instant) -> (Record, EventId) {
+    pub(super) fn record(&self, event: SseEvent, now: Instant) -> (Record, EventId) {
         let offset = clock::next();
         let position = Position::from(offset);
         let name = event.name().cloned();
@@ -296,6 +275,7 @@ impl<K: Key> Hub<K> {
             if !registry.is_current(&topic) {
                 continue;
             }
+            self.catch_up_one(&mut registry, &topic, Instant::now());
             let position = Position::from(clock::next());
             let readers = {
                 let mut log = lock(&topic.log);
@@ -345,10 +325,16 @@ impl<K: Key> Hub<K> {
     pub(super) fn forget<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
-        Q: ?Sized + Hash + Eq,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        let Some(topic) = self.find(key) else { return };
+        let topic = match self.find(key) {
+            Some(topic) => topic,
+            // It is to remember which events to all it lacks on purpose.
+            None if self.has_announced() => self.find_or_create(key).0,
+            None => return,
+        };
         let mut registry = self.registry();
+        self.catch_up_one(&mut registry, &topic, Instant::now());
         let reopened = {
             let log = lock(&topic.log);
             log.completed().map(|_| log.snapshot())
@@ -356,7 +342,8 @@ impl<K: Key> Hub<K> {
         for conn in reopened.iter().flat_map(Snapshot::iter) {
             conn.log_reopened();
         }
-        registry.forget(&topic);
+        self.forget_announcements(&topic);
+        registry.forget(&topic, Instant::now());
     }
 
     // Looking.

@@ -17,6 +17,8 @@ pub(super) struct Topic<K> {
     open: AtomicUsize,
     /// Its number among those with connections, or 0. Changed under the registry's lock.
     pub(super) place: AtomicU64,
+    /// The newest event to all keys that this one has, or lacks on purpose. Changed under the registry's lock.
+    pub(super) announced: AtomicU64,
     /// Of a key that is on a backplane.
     pub(super) link: Option<Box<TopicLink>>,
 }
@@ -24,7 +26,8 @@ pub(super) struct Topic<K> {
 impl<K> Topic<K> {
     pub(super) fn new(key: K, hash: u64, link: Option<Box<TopicLink>>) -> Self {
         let log = Mutex::new(Log::new(Position::ZERO));
-        Self { key, hash, log, open: AtomicUsize::new(0), place: AtomicU64::new(0), link }
+        let (open, place, announced) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Self { key, hash, log, open, place, announced, link }
     }
 
     /// How many readers take events.

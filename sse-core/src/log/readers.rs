@@ -133,6 +133,14 @@ impl<T> Readers<T> {
         self.cursors.iter().copied().min().unwrap_or(VACANT)
     }
 
+    /// Those of whom something is true.
+    pub(super) fn of(&self, is_one: impl Fn(&Arc<T>) -> bool) -> Vec<ReaderId> {
+        let others = self.blocks.others.iter().flat_map(|others| others.iter());
+        let all = self.blocks.first.iter().chain(others).flat_map(|block| block.iter());
+        let of = all.enumerate().filter(|(_, reader)| reader.as_ref().is_some_and(&is_one));
+        of.map(|(index, _)| ReaderId(index)).collect()
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot<T> {
         Snapshot(self.blocks.clone())
     }

@@ -326,7 +326,10 @@ impl Reader {
     fn give(&mut self, queued: Queued, out: &mut Output) {
         if matches!(queued.kind, Kind::Anew) {
             (self.position, self.got) = (Position::ZERO, false);
-            self.aside = None;
+            if let Some(aside) = &mut self.aside {
+                aside.own = None;
+                aside.lost.clear();
+            }
         }
         let frame = match (queued.kind, self.client_id()) {
             (Kind::Control | Kind::Anew, Some(id)) => frame_with_id(&queued.frame, &id),

@@ -31,8 +31,6 @@ pub(super) struct Renewal {
     keys: Vec<Renewed>,
     /// Its client has no place to come back to until then, but what it came with.
     nowhere: bool,
-    /// When the first of it has taken too long.
-    until: Option<Instant>,
 }
 
 /// The state of one key.
@@ -40,6 +38,8 @@ pub(super) struct Renewal {
 struct Renewed {
     cursor: usize,
     state: Option<State>,
+    /// When it has taken too long.
+    until: Instant,
 }
 
 impl Reader {
@@ -48,6 +48,16 @@ impl Reader {
         for index in 0..self.cursors.len() {
             if self.cursors[index].begins_anew() && self.renew(index) {
                 self.renewal().nowhere = true;
+            }
+        }
+    }
+
+    /// Where the client stands means nothing any more, if so.
+    pub(super) fn forget_place_if(&mut self, is_gone: bool) {
+        if is_gone {
+            self.renewal().nowhere = true;
+            if let Some(aside) = &mut self.aside {
+                aside.own = None;
             }
         }
     }
@@ -76,8 +86,7 @@ impl Reader {
         let Some(until) = self.cursors[index].renew(&waker) else { return false };
         let renewal = self.renewal();
         renewal.keys.retain(|key| key.cursor != index);
-        renewal.keys.push(Renewed { cursor: index, state: None });
-        renewal.until = Some(renewal.until.map_or(until, |first| first.min(until)));
+        renewal.keys.push(Renewed { cursor: index, state: None, until });
         // What it was not told of yet is in the state.
         if let Some(aside) = &mut self.aside {
             aside.lost.retain(|lost| lost.cursor != index);
@@ -100,11 +109,13 @@ impl Reader {
             self.waits = false;
             return true;
         };
-        let mut is_there = true;
+        let mut pending: Option<Instant> = None;
         for key in renewal.keys.iter_mut().filter(|key| key.state.is_none()) {
             let Some(cursor) = self.cursors.get_mut(key.cursor) else { continue };
             match cursor.poll_state(&waker) {
-                Poll::Pending => is_there = false,
+                Poll::Pending => {
+                    pending = Some(pending.map_or(key.until, |first| first.min(key.until)));
+                }
                 Poll::Ready(Some(state)) => key.state = Some(state),
                 Poll::Ready(None) => {
                     let retry = spread::jittered(COME_BACK.0, COME_BACK.1);
@@ -116,10 +127,8 @@ impl Reader {
                 }
             }
         }
-        let until = renewal.until;
-        if !is_there {
-            let again = Instant::now() + LOOK;
-            self.look_at(Some(until.map_or(again, |until| until.min(again))));
+        if let Some(until) = pending {
+            self.look_at(Some(until.min(Instant::now() + LOOK)));
             return false;
         }
         self.look_at(None);
@@ -138,6 +147,7 @@ impl Reader {
         self.waits = false;
         let renewal = self.aside.as_mut().and_then(|aside| aside.renewal.take());
         let Some(Renewal { keys, .. }) = renewal else { return };
+        // Where it stood before counts for the others, if that means anything.
         let of_all = keys.len() == self.cursors.len();
         let mut states: Vec<_> =
             keys.into_iter().filter_map(|key| Some((key.cursor, key.state?))).collect();

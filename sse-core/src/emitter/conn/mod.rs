@@ -62,6 +62,8 @@ struct State {
     /// How many followed logs are not complete.
     open_logs: usize,
     has_followed: bool,
+    /// The state of a followed key can be asked for.
+    renews: bool,
     /// Where this connection counts as one that takes events.
     counts: ReceiverCounts,
     settings: ConnSettings,
@@ -125,6 +127,7 @@ impl Conn {
                 cursors: Vec::new(),
                 open_logs: 0,
                 has_followed: false,
+                renews: false,
                 counts: ReceiverCounts::default(),
                 settings,
                 response: IntoResponseState::Stream,

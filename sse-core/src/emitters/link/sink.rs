@@ -181,10 +181,19 @@ impl<K: Key> Filling<'_, K> {
 
     fn tell_gap(&mut self) {
         observe_later(self.after);
+        self.miss(false);
         for conn in self.planned() {
-            conn.queue_control(gap(GapReason::History, None));
+            if !conn.renews() {
+                conn.queue_control(gap(GapReason::History, None));
+            }
             self.wake_later(&conn);
         }
+    }
+
+    /// Whoever can have the state is to get it when they read next.
+    fn miss(&self, anew: bool) {
+        let planned = |conn: &Arc<Conn>| !self.link.is_waiting(conn) && conn.renews();
+        lock(&self.topic.log).miss(anew, planned);
     }
 
     /// Something was queued for one that reads, in its place among the events.
@@ -297,7 +306,12 @@ impl<K: Key> Filling<'_, K> {
                 (false, Position::ZERO, Position::ZERO);
         }
         lock_std(&self.link.claims).forget();
+        self.miss(true);
         for conn in self.planned() {
+            if conn.renews() {
+                self.wake_later(&conn);
+                continue;
+            }
             // One that follows several keys hears it once.
             if self.after.tells_first(address(&conn)) {
                 conn.queue_reset(reset("epoch"));
