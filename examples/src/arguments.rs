@@ -103,10 +103,17 @@ impl Arguments {
     /// # Errors
     /// A URL that is none, or whose store cannot be reached.
     pub async fn backplane(&mut self) -> Result<Backplane, Failure> {
+        Ok(sse_tower::backplane::open(self.backplane_url()?).await?)
+    }
+
+    /// The URL alone, for a program that does more with it than open it.
+    ///
+    /// # Errors
+    /// An option without a value.
+    pub fn backplane_url(&mut self) -> Result<String, ArgumentError> {
         let given: Option<String> = self.take("--backplane")?;
         let url = given.or_else(|| std::env::var("SSE_BACKPLANE").ok());
-        let url = url.unwrap_or_else(|| "memory:".to_owned());
-        Ok(sse_tower::backplane::open(url).await?)
+        Ok(url.unwrap_or_else(|| "memory:".to_owned()))
     }
 
     /// Listens at `--listen ADDR`, or at `default`; port 0 takes any free port. The [`Announced`]

@@ -26,6 +26,8 @@ pub mod redb;
 #[cfg(feature = "redis")]
 pub mod redis;
 
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
+mod causes;
 mod handle;
 mod open;
 mod redacted;

@@ -14,7 +14,7 @@ pub const DEFAULT_NAMESPACE: &str = "sse";
 const MAX_NAMESPACE: usize = 64;
 
 /// Why a backplane could not be opened. No secret of its URL is in the text.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The engine for this URL is not in the program.
@@ -42,6 +42,17 @@ pub enum OpenError {
         /// What the engine said.
         source: EngineError,
     },
+}
+
+/// As it is read, with its causes: it is what `unwrap` prints, and a `main` that returns it.
+impl fmt::Debug for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        match self {
+            Self::Engine { source, .. } => write!(f, ": {source:?}"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Sets up a [`Backplane`].

@@ -11,6 +11,10 @@ use sse_tower_core::backplane::{Engine, contract::Harness};
 struct OnNats(Nats);
 
 impl Harness for OnNats {
+    fn is_wanted() -> bool {
+        engine_servers::wanted("nats")
+    }
+
     async fn fresh() -> Self {
         Self(Nats::start().await.unwrap())
     }

@@ -11,6 +11,10 @@ use sse_tower_core::backplane::{Engine, contract::Harness};
 struct OnRedis(Redis);
 
 impl Harness for OnRedis {
+    fn is_wanted() -> bool {
+        engine_servers::wanted("redis")
+    }
+
     async fn fresh() -> Self {
         Self(Redis::start().unwrap())
     }

@@ -25,6 +25,7 @@ fn url(redis: &Redis, user: &str) -> String {
 
 #[tokio::test]
 async fn nobody_listens() {
+    engine_servers::only_with!("redis");
     let port = engine_servers::free_port().unwrap();
     let error = refused(&format!("redis://:{SECRET}@127.0.0.1:{port}/")).await;
     assert_eq!(error.kind(), EngineErrorKind::Unavailable);
@@ -38,6 +39,7 @@ async fn nobody_listens() {
 
 #[tokio::test]
 async fn a_server_that_takes_connections_and_is_silent_is_not_waited_for_long() {
+    engine_servers::only_with!("redis");
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let begun = std::time::Instant::now();
@@ -48,6 +50,7 @@ async fn a_server_that_takes_connections_and_is_silent_is_not_waited_for_long() 
 
 #[tokio::test]
 async fn a_password_is_missing_or_wrong() {
+    engine_servers::only_with!("redis");
     let redis = Redis::start_with(&["--requirepass", SECRET]).unwrap();
     let at = redis.address();
     let error = refused(&redis.url()).await;
@@ -74,6 +77,7 @@ async fn a_password_is_missing_or_wrong() {
 
 #[tokio::test]
 async fn a_right_is_missing() {
+    engine_servers::only_with!("redis");
     let enough = "~{open}:* &{open}:* +@read +@write +@scripting +@pubsub +@connection +time";
     let user = |name: &str, rules: &str| format!("{name} on >{SECRET} {rules}");
     let users = [
@@ -113,6 +117,7 @@ async fn a_right_is_missing() {
 
 #[tokio::test]
 async fn a_replica_takes_no_writes() {
+    engine_servers::only_with!("redis");
     let primary = Redis::start().unwrap();
     let of = primary.address().port().to_string();
     let redis = Redis::start_with(&["--replicaof", "127.0.0.1", &of]).unwrap();
@@ -128,6 +133,7 @@ async fn a_replica_takes_no_writes() {
 
 #[tokio::test]
 async fn a_server_without_memory_stores_nothing_and_says_so() {
+    engine_servers::only_with!("redis");
     let redis = Redis::start().unwrap();
     let engine = RedisEngine::new(&redis.url(), "open").unwrap();
     engine.start(Feed::new(|_| {})).await.unwrap();
@@ -154,6 +160,7 @@ async fn a_server_without_memory_stores_nothing_and_says_so() {
 
 #[tokio::test]
 async fn how_long_it_keeps_its_word_is_said() {
+    engine_servers::only_with!("redis");
     for (options, said) in [
         (
             &["--appendfsync", "always"][..],
@@ -181,6 +188,7 @@ async fn how_long_it_keeps_its_word_is_said() {
 
 #[tokio::test]
 async fn an_engine_is_started_once_and_first() {
+    engine_servers::only_with!("redis");
     let redis = Redis::start().unwrap();
     let engine = RedisEngine::new(&redis.url(), "open").unwrap();
     let error = engine.append(batch("x")).await.unwrap_err();
@@ -189,6 +197,51 @@ async fn an_engine_is_started_once_and_first() {
     let error = engine.start(Feed::new(|_| {})).await.unwrap_err();
     assert_eq!(error.to_string(), "this engine was started before");
     engine.mark().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_encrypted_is_verified() {
+    engine_servers::only_with!("redis");
+    let certificates = tempfile::tempdir().unwrap();
+    let file = |name: &str, pem: String| {
+        let path = certificates.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        path.display().to_string()
+    };
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let (cert, key) =
+        (file("own.pem", own.cert.pem()), file("own.key", own.signing_key.serialize_pem()));
+    let other = file("other.pem", other.cert.pem());
+    let port = engine_servers::free_port().unwrap();
+    let _redis = Redis::start_with(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &cert,
+        "--tls-key-file",
+        &key,
+        "--tls-auth-clients",
+        "no",
+    ])
+    .unwrap();
+    let at = |host: &str, ca: &str| format!("rediss://:{SECRET}@{host}:{port}/{ca}");
+    let trusted = |host: &str| at(host, &format!("?ca={cert}")).replace(&format!(":{SECRET}@"), "");
+    let engine = RedisEngine::new(&trusted("localhost"), "open").unwrap();
+    engine.start(Feed::new(|_| {})).await.unwrap();
+    engine.append(batch("x")).await.unwrap();
+    for url in [trusted("127.0.0.1"), at("localhost", &format!("?ca={other}")), at("localhost", "")]
+    {
+        let error = refused(&url).await;
+        assert_eq!(error.kind(), EngineErrorKind::Refused, "{url}: {error:?}");
+        let text = error.to_string();
+        assert!(text.starts_with("no TLS with Redis at ") && text.contains("`ca="), "{text}");
+    }
+    // Not encrypted, where it should be, and the other way around.
+    let error = RedisEngine::new(&format!("redis://h/?ca={cert}"), "open").unwrap_err();
+    assert!(error.to_string().starts_with("`ca=` is for TLS, and so for rediss://"), "{error}");
+    let error = RedisEngine::new("rediss://h/?ca=/nowhere.pem", "open").unwrap_err();
+    assert_eq!(error.to_string(), "the file of `ca=/nowhere.pem` cannot be read");
 }
 
 fn batch(body: &'static str) -> Batch {

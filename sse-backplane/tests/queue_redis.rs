@@ -172,6 +172,7 @@ async fn under_load(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_loses_no_work_and_does_none_twice() {
+    engine_servers::only_with!("redis");
     let mut redis = Redis::start().unwrap();
     let at = redis.address();
     let (writes, works) =
@@ -190,6 +191,7 @@ async fn a_killed_server_loses_no_work_and_does_none_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_server_loses_no_work_and_does_none_twice() {
+    engine_servers::only_with!("redis");
     let mut redis = Redis::start().unwrap();
     let at = redis.address();
     let (writes, works) =
@@ -206,6 +208,7 @@ async fn a_frozen_server_loses_no_work_and_does_none_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_and_silent_connections_lose_no_work_and_do_none_twice() {
+    engine_servers::only_with!("redis");
     let mut redis = Redis::start().unwrap();
     let relay = Relay::start(redis.address()).await.unwrap();
     let at = relay.address();
@@ -227,6 +230,7 @@ async fn cut_and_silent_connections_lose_no_work_and_do_none_twice() {
 
 #[tokio::test]
 async fn what_nobody_needs_goes_and_what_falls_off_is_a_dead_letter() {
+    engine_servers::only_with!("redis");
     let redis = Redis::start().unwrap();
     let engine = started(redis.address()).await;
     register(&engine).await;
@@ -271,6 +275,7 @@ async fn what_nobody_needs_goes_and_what_falls_off_is_a_dead_letter() {
 
 #[tokio::test]
 async fn an_answer_that_was_lost_takes_nothing_with_it() {
+    engine_servers::only_with!("redis");
     let redis = Redis::start().unwrap();
     let relay = Relay::start(redis.address()).await.unwrap();
     let (writer, worker) = (started(redis.address()).await, started(relay.address()).await);

@@ -3,6 +3,7 @@
 use std::{
     hint::black_box,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll, Waker},
 };
 
@@ -41,13 +42,60 @@ fn encode_every_field(bencher: Bencher<'_, '_>) {
 }
 
 /// An event for a key with this many connections that are awake already.
-#[divan::bench(args = [0, 1, 1000])]
+#[divan::bench(args = [0, 1, 10, 1000, 100_000])]
 fn append(bencher: Bencher<'_, '_>, connections: usize) {
     let emitters = Emitters::<u64>::new();
     let _open: Vec<_> = (0..connections)
         .map(|_| emitters.connect(7, LastEventId::default()).into_stream())
         .collect();
     bencher.bench(|| emitters.send(&7, black_box(PAYLOAD)));
+}
+
+/// Threads that each send to a key of their own, with a reader each. As many as the machine has cores
+/// cost what one costs, as far as nothing is shared.
+#[divan::bench(threads = [1, 2, 4, 8])]
+fn send_to_different_keys(bencher: Bencher<'_, '_>) {
+    static THREADS: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static KEY: u64 = THREADS.fetch_add(1, Ordering::Relaxed);
+    }
+    let emitters = Emitters::<u64>::new();
+    let _open: Vec<_> =
+        (0..256).map(|key| emitters.connect(key, LastEventId::default()).into_stream()).collect();
+    bencher.bench(|| emitters.send(&KEY.with(|key| key % 256), black_box(PAYLOAD)));
+}
+
+/// Threads that connect to a key of their own and leave, while others do the same.
+#[divan::bench(threads = [1, 2, 4, 8])]
+fn come_and_go(bencher: Bencher<'_, '_>) {
+    let emitters = Emitters::<u64>::new();
+    let next = AtomicU64::new(0);
+    bencher.bench(|| {
+        let key = next.fetch_add(1, Ordering::Relaxed);
+        drop(emitters.connect(key, LastEventId::default()).into_stream());
+    });
+}
+
+/// A send while this many other keys have connections.
+#[divan::bench(args = [1, 1000, 100_000])]
+fn send_among_keys(bencher: Bencher<'_, '_>, keys: u64) {
+    let emitters = Emitters::<u64>::new();
+    let _open: Vec<_> =
+        (0..keys).map(|key| emitters.connect(key, LastEventId::default()).into_stream()).collect();
+    let mut key = 0;
+    bencher.bench_local(|| {
+        key = (key + 7919) % keys;
+        emitters.send(&key, black_box(PAYLOAD))
+    });
+}
+
+/// An event to all of this many keys.
+#[divan::bench(args = [1, 1000, 10_000])]
+fn send_to_all(bencher: Bencher<'_, '_>, keys: u64) {
+    let emitters = Emitters::<u64>::new();
+    let _open: Vec<_> =
+        (0..keys).map(|key| emitters.connect(key, LastEventId::default()).into_stream()).collect();
+    bencher.bench(|| emitters.send_all(black_box(PAYLOAD)));
 }
 
 /// An event for 1,000 connections that each read it: what one delivery costs.

@@ -6,11 +6,11 @@ pub use inventory::submit;
 pub use crate::{
     bus::{
         ApplicationEvent, Binder, Call, Declaration, ErasedHandler, EventRef, EventType, Form,
-        Handler, Inject, JsonIfSerde, Listener, ListenerOutput, MaybeShared, NoJson, OwnedCall,
-        Phase, ScheduledRun, Timetable, WithForm, caught, here, json, travels,
+        Handler, Inject, IsForm, Json, JsonIfSerde, Listener, ListenerOutput, MaybeShared, NoForm,
+        NoJson, OwnedCall, Phase, ScheduledRun, Timetable, WithForm, caught, here, json, travels,
     },
-    component::{Component, ComponentRef},
-    context::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener},
+    component::{Component, ComponentRef, ErasedComponent},
+    context::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener, LinkedOffer},
 };
 
 /// Everything that `item` collected, for `sse-tower`.

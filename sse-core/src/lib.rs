@@ -110,11 +110,12 @@ pub use timer::{Tick, Timer};
 
 // Application events.
 pub use bus::{
-    ApplicationEvent, EventMeta, EventOrigin, EventType, EventUid, Failure, Inject,
-    IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked,
-    ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS,
-    Outcome, Phase, Publication, PublicationId, PublishError, Publisher, RepublishedTooDeep,
-    Settlement, Subscription, Transaction, TransactionFull, TransactionNeeded, Unheard,
+    ApplicationEvent, Commit, CommitError, EventMeta, EventOrigin, EventType, EventUid, Failure,
+    Inject, IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput,
+    ListenerPanicked, ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_RETURNED_EVENTS,
+    MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase, Publication, PublicationId,
+    PublishError, Publisher, RepublishedTooDeep, Settlement, Subscription, TooManyReturned,
+    Transaction, TransactionFull, Unheard,
 };
 
 // Events that leave the process.
@@ -122,8 +123,8 @@ pub use backplane::{DeadReason, ListenerState, ListenerStats};
 pub use bus::{DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT};
 #[cfg(feature = "json")]
 pub use durable::{
-    BroadcastGap, DeadLetters, DurableError, Letter, Listeners, MAX_PENDING_BROADCAST_BYTES,
-    MAX_PENDING_BROADCASTS,
+    BroadcastGap, DeadLetters, DurableError, EventTrace, Letter, Listeners,
+    MAX_PENDING_BROADCAST_BYTES, MAX_PENDING_BROADCASTS, RetryAll,
 };
 
 // By the clock.
@@ -133,10 +134,10 @@ pub use schedule::{Schedule, ScheduleBuilder};
 // The context.
 #[cfg(feature = "axum")]
 pub use axum::ContextRejection;
-pub use component::Component;
+pub use component::{Component, ComponentName};
 pub use context::{
-    ApplicationContext, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
-    WiringError, WiringFault,
+    ApplicationContext, Building, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
+    HookOutput, UnavailableComponent, WiringError, WiringFault,
 };
 
 // Leaving.

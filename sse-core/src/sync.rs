@@ -7,7 +7,9 @@
 pub(crate) use std::sync::Mutex as StdMutex;
 /// Always the standard library's: the checker's is no receiver and coerces to no trait object.
 pub(crate) use std::sync::{Arc, Weak};
-use std::sync::{MutexGuard as StdMutexGuard, PoisonError};
+use std::sync::{
+    MutexGuard as StdMutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 #[cfg(sse_loom)]
 pub(crate) use loom::sync::{
@@ -34,4 +36,14 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// [`lock`] for what the model checker does not see.
 pub(crate) fn lock_std<T: ?Sized>(mutex: &StdMutex<T>) -> StdMutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// [`lock_std`] for a lock that many may read.
+pub(crate) fn read_std<T: ?Sized>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// [`lock_std`] for who changes what many may read.
+pub(crate) fn write_std<T: ?Sized>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -112,12 +112,24 @@ fn an_asynchronous_closure_costs_its_future_and_one_shared_event() {
 fn a_publication_inside_a_listener_costs_no_allocation_while_all_are_synchronous() {
     struct Shipped;
     impl ApplicationEvent for Shipped {}
+    let context =
+        ApplicationContext::bare().listener(Listener::on(|_: &Shipped| ())).build().unwrap();
+    let publisher = context.publisher::<Shipped>();
+    context.on(move |_: &Paid| publisher.publish_event(Shipped).detach()).forever();
+    assert_eq!(publish(&context), 0);
+}
+
+#[test]
+fn a_returned_event_costs_what_keeps_it_until_all_have_heard_the_one_before() {
+    struct Shipped;
+    impl ApplicationEvent for Shipped {}
     let context = ApplicationContext::bare()
         .listener(Listener::on(|_: &Paid| Shipped))
         .listener(Listener::on(|_: &Shipped| ()))
         .build()
         .unwrap();
-    assert_eq!(publish(&context), 0);
+    // The answer, its list of events, the event in it, the publication's list and its queue.
+    assert_eq!(publish(&context), 5);
 }
 
 #[test]
@@ -127,4 +139,103 @@ fn a_subscription_changes_nothing_of_the_cost() {
     assert_eq!(publish(&context), 0);
     drop(subscription);
     assert_eq!(publish(&context), 0);
+}
+
+/// One payment, as `keyed_flow` has it: what each of its steps allocates.
+mod payment {
+    use std::pin::pin;
+
+    use futures_core::Stream;
+    use sse_tower_core::{Emitters, EventStream, LastEventId, SseEmitter};
+
+    use super::*;
+
+    fn poll(stream: &mut EventStream) -> usize {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut bytes = 0;
+        while let Poll::Ready(Some(piece)) = pin!(&mut *stream).poll_next(&mut cx) {
+            bytes += piece.len();
+        }
+        bytes
+    }
+
+    /// Keys, and rooms in the lists of all keys, that are there already: those are not made for each.
+    fn warm() -> Emitters<u64> {
+        let payments = Emitters::new();
+        for key in 0..1000 {
+            let mut stream = payments.connect(key, LastEventId::default()).into_stream();
+            poll(&mut stream);
+            drop(payments.send(&key, "paid"));
+            payments.complete(&key);
+            poll(&mut stream);
+        }
+        payments
+    }
+
+    /// What most of many cost: now and then one pays for the room of the next ones.
+    fn usual(counts: impl Iterator<Item = u64>) -> u64 {
+        let mut counts: Vec<_> = counts.collect();
+        counts.sort_unstable();
+        counts[counts.len() / 2]
+    }
+
+    #[test]
+    fn a_connect_costs_its_key_its_connection_and_its_cursor() {
+        let payments = warm();
+        let mut open = Vec::with_capacity(100);
+        let counts = (2000..2099).map(|key| {
+            measure(|| {
+                let emitter = payments.connect(key, LastEventId::default());
+                // As a layer does, to know of the end.
+                emitter.on_completion(|_| ());
+                let mut stream = emitter.into_stream();
+                assert!(poll(&mut stream) > 0);
+                open.push(stream);
+            })
+            .count_total
+        });
+        assert_eq!(usual(counts), CONNECT);
+    }
+
+    #[test]
+    fn a_callback_costs_its_event_its_id_and_its_record() {
+        let payments = warm();
+        let mut open: Vec<_> = (2000..2099)
+            .map(|key| payments.connect(key, LastEventId::default()).into_stream())
+            .collect();
+        open.iter_mut().for_each(|stream| drop(poll(stream)));
+        let counts = (2000..2099).zip(&mut open).map(|(key, stream)| {
+            measure(|| {
+                drop(payments.send(&key, "paid"));
+                assert!(poll(stream) > 0);
+            })
+            .count_total
+        });
+        assert_eq!(usual(counts), CALLBACK);
+    }
+
+    #[test]
+    fn an_end_costs_nothing() {
+        let payments = warm();
+        let mut open: Vec<_> = (2000..2099)
+            .map(|key| {
+                let emitter: SseEmitter = payments.connect(key, LastEventId::default());
+                emitter.on_completion(|_| ());
+                emitter.into_stream()
+            })
+            .collect();
+        open.iter_mut().for_each(|stream| drop(poll(stream)));
+        let counts = (2000..2099).zip(&mut open).map(|(key, stream)| {
+            measure(|| {
+                payments.complete(&key);
+                assert_eq!(poll(stream), 0);
+            })
+            .count_total
+        });
+        assert_eq!(usual(counts), END);
+    }
+
+    const CONNECT: u64 = 3;
+    const CALLBACK: u64 = 4;
+    const END: u64 = 0;
 }

@@ -227,11 +227,92 @@ async fn returned_events_are_published_in_turn() {
     assert_eq!(outcome.ran(), 1, "listeners of the event itself");
     assert_eq!(journal.lines(), ["shipped", "shipped"]);
     context.publish_event(Paid(2)).await.unwrap();
-    assert_eq!(
-        journal.lines()[2..],
-        ["billed", "shipped", "shipped"],
-        "synchronous ones in the call"
-    );
+    assert_eq!(journal.lines()[2..], ["shipped", "shipped", "billed"], "in the order returned");
+}
+
+/// The numbers that each of two listeners hears, each after one that answers.
+fn numbers(asynchronous: bool) -> (ApplicationContext, Arc<Mutex<Vec<(u8, u64)>>>) {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let answer = |paid: u64| match paid {
+        1 => vec![Paid(2), Paid(3)],
+        2 => vec![Paid(4)],
+        _ => Vec::new(),
+    };
+    let mut builder = ApplicationContext::bare();
+    builder = if asynchronous {
+        builder.listener(
+            Listener::on_async(move |paid: Arc<Paid>| async move {
+                tokio::task::yield_now().await;
+                answer(paid.0)
+            })
+            .order(-1),
+        )
+    } else {
+        builder.listener(Listener::on(move |paid: &Paid| answer(paid.0)).order(-1))
+    };
+    for who in [1, 2] {
+        let heard = Arc::clone(&heard);
+        builder = builder
+            .listener(Listener::on(move |paid: &Paid| heard.lock().unwrap().push((who, paid.0))));
+    }
+    (builder.build().unwrap(), heard)
+}
+
+#[tokio::test]
+async fn every_listener_hears_an_event_before_what_was_returned_for_it() {
+    for asynchronous in [false, true] {
+        let (context, heard) = numbers(asynchronous);
+        let publication = context.publish_event(Paid(1));
+        let in_the_call = heard.lock().unwrap().len();
+        publication.await.unwrap();
+        // Breadth first: what an answer led to comes after everything that was there before it.
+        let expected: Vec<_> = [1, 2, 3, 4].into_iter().flat_map(|n| [(1, n), (2, n)]).collect();
+        assert_eq!(*heard.lock().unwrap(), expected, "asynchronous: {asynchronous}");
+        assert_eq!(in_the_call, if asynchronous { 0 } else { 8 });
+    }
+}
+
+#[tokio::test]
+async fn returned_events_are_in_order_also_where_nobody_waits() {
+    let (context, heard) = numbers(true);
+    context.publish_event(Paid(1)).detach();
+    context.settled().await;
+    let expected: Vec<_> = [1, 2, 3, 4].into_iter().flat_map(|n| [(1, n), (2, n)]).collect();
+    assert_eq!(*heard.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_page_that_listens_shows_an_event_before_its_answer() {
+    let pages = Emitters::<u64>::new();
+    let stream = pages.connect(7, LastEventId::default()).into_stream();
+    let page = pages.clone();
+    let context = ApplicationContext::bare()
+        .listener(Listener::on(|paid: &Paid| (paid.0 == 1).then_some(Paid(2))).order(-1))
+        .listener(Listener::on(move |paid: &Paid| page.send(&7, paid.0.to_string())))
+        .build()
+        .unwrap();
+    context.publish_event(Paid(1)).await.unwrap();
+    pages.complete(&7);
+    let bytes: Vec<_> = stream.collect().await;
+    let text = String::from_utf8(bytes.concat()).unwrap();
+    let data: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("data:")).collect();
+    assert!(data.starts_with(&["1", "2"]), "{text}");
+}
+
+#[tokio::test]
+async fn first_error_publishes_nothing_more_of_what_was_returned() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let context = ApplicationContext::bare()
+        .listener(Listener::on(|_: &Paid| Shipped).order(-1))
+        .listener(Listener::on(|_: &Paid| Err::<(), _>("no")))
+        .listener(Listener::on(move |_: &Shipped| log.write("shipped")))
+        .build()
+        .unwrap();
+    context.publish_event(Paid(1)).first_error().await.unwrap_err();
+    assert!(journal.lines().is_empty());
+    context.publish_event(Paid(1)).await.unwrap_err();
+    assert_eq!(journal.lines(), ["shipped"], "but it does where every listener runs");
 }
 
 #[tokio::test]
@@ -443,4 +524,80 @@ async fn a_send_of_what_is_no_event_fails_its_listener() {
     context.on(send).forever();
     let error = context.publish_event(Paid(7)).await.unwrap_err();
     assert_eq!(error.failures().len(), 1);
+}
+
+/// What an `on_failure` hook heard: listeners, in order.
+fn alarmed(builder: sse_tower_core::ContextBuilder) -> (sse_tower_core::ContextBuilder, Journal) {
+    let journal = Journal::default();
+    let heard = journal.clone();
+    let builder = builder
+        .on_failure(|_| panic!("the alarm is broken"))
+        .on_failure(move |failure| heard.write(failure.listener));
+    (builder, journal)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_hook_hears_of_every_failure_whoever_waits() {
+    let fails = |id: &'static str| {
+        Listener::on_async(move |_: Arc<Paid>| async { Err::<(), _>("no") }).id(id)
+    };
+    let (builder, alarms) = alarmed(ApplicationContext::bare());
+    let context = builder
+        .listener(Listener::on(|_: &Paid| Err::<(), _>("no")).id("synchronous").order(-2))
+        .listener(fails("spawned").spawn().order(-1))
+        .listener(fails("asynchronous"))
+        .listener(
+            Listener::on_async(|_: Arc<Paid>| std::future::pending::<()>())
+                .timeout(Duration::from_secs(1))
+                .id("slow")
+                .order(1),
+        )
+        .listener(Listener::on(|_: &Shipped| -> () { panic!("oh") }).id("panics"))
+        .listener(Listener::on(|_: &Billed| Shipped).id("returns"))
+        .build()
+        .unwrap();
+    let failed = context.publish_event(Paid(1)).await.unwrap_err();
+    context.settled().await;
+    let mut heard = alarms.lines();
+    heard.sort_unstable();
+    assert_eq!(heard, ["asynchronous", "slow", "spawned", "synchronous"]);
+    assert_eq!(failed.failures().len(), 3);
+
+    context.publish_event(Billed).detach();
+    assert_eq!(alarms.lines()[4..], ["panics"]);
+    let transaction = context.transaction();
+    assert!(transaction.commit_with(async { Err::<(), _>("away") }).await.is_err());
+    assert_eq!(alarms.lines()[5..], ["the transaction"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_hears_of_scheduled_functions() {
+    let (builder, alarms) = alarmed(ApplicationContext::bare());
+    let report = sse_tower_core::Schedule::every(Duration::from_secs(60))
+        .id("report")
+        .run(|| async { Err::<(), _>("no paper") });
+    let context = builder.schedule(report).build().unwrap();
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    assert_eq!(alarms.lines(), ["report", "report"]);
+    drop(context);
+}
+
+#[tokio::test]
+async fn a_hook_that_publishes_what_fails_is_not_called_for_ever() {
+    let context = Arc::new(std::sync::OnceLock::<ApplicationContext>::new());
+    let (own, count) = (Arc::clone(&context), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&count);
+    let built = ApplicationContext::bare()
+        .listener(Listener::on(|_: &Paid| Err::<(), _>("no")))
+        .on_failure(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            if let Some(context) = own.get() {
+                context.publish_event(Paid(1)).detach();
+            }
+        })
+        .build()
+        .unwrap();
+    drop(context.set(built));
+    context.get().unwrap().publish_event(Paid(1)).await.unwrap_err();
+    assert_eq!(count.load(Ordering::Relaxed), 1);
 }

@@ -256,6 +256,24 @@ async fn disconnect_ends_streams_on_all_nodes_which_may_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_after_the_call_of_a_disconnect_is_not_ended_by_it() {
+    let [a, b] = nodes();
+    // Of a key that this node follows already, and of one that it does not.
+    let first = open(&a, 7, none()).await;
+    for key in [7, 8] {
+        a.disconnect(&key);
+        let mut second = a.connect(key, none()).into_stream();
+        settle().await;
+        send(&b, key, "to the second").await;
+        assert_eq!(read(&mut second).await, ["to the second"], "key {key}");
+        b.disconnect(&key);
+        settle().await;
+        assert!(read_all(second).await.is_empty(), "another one ends it");
+    }
+    assert!(read_all(first).await.is_empty(), "it was there before");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_goes_on_at_another_node() {
     let [a, b, c] = nodes();
     let mut stream = open(&a, 7, none()).await;

@@ -12,7 +12,10 @@ use std::{
 };
 
 use futures_core::Stream;
-use sse_tower_core::{Emitters, EventStream, LastEventId};
+use sse_tower_core::{
+    ApplicationContext, ApplicationEvent, ContextDraining, Emitters, EventStream, LastEventId,
+    Listener,
+};
 use tokio::runtime::{Builder, Runtime};
 
 const READERS: usize = 1000;
@@ -100,4 +103,90 @@ fn a_waker_that_panics_keeps_nobody_else_from_being_woken() {
         one_thread().block_on(async { emitters.send(&1, "one").await }).unwrap();
         until("the others are woken", || wakes.0.load(Ordering::Acquire) == others);
     }
+}
+
+struct Paid;
+impl ApplicationEvent for Paid {}
+
+/// A context with one listener declared `spawn`, which counts.
+fn counting(done: &Arc<AtomicUsize>) -> ApplicationContext {
+    let done = Arc::clone(done);
+    let count = Listener::on_async(move |_: Arc<Paid>| {
+        let done = Arc::clone(&done);
+        async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            done.fetch_add(1, Ordering::AcqRel);
+        }
+    });
+    ApplicationContext::bare().listener(count.spawn()).build().unwrap()
+}
+
+fn publish_and_idle(publisher: &Runtime, context: &ApplicationContext) {
+    publisher.block_on(async {
+        for _ in 0..100 {
+            context.publish_event(Paid).await.unwrap();
+        }
+    });
+}
+
+fn settles(context: &ApplicationContext) {
+    let elsewhere = one_thread();
+    let settled = async { tokio::time::timeout(Duration::from_secs(20), context.settled()).await };
+    elsewhere.block_on(settled).unwrap();
+}
+
+#[test]
+fn what_is_handed_over_runs_where_the_context_lives_and_not_where_its_publisher_was() {
+    let home = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let done = Arc::default();
+    let context = home.block_on(async { counting(&done) });
+    let publisher = one_thread();
+    let began = Instant::now();
+    publish_and_idle(&publisher, &context);
+    settles(&context);
+    assert_eq!(done.load(Ordering::Acquire), 100);
+    assert!(began.elapsed() < Duration::from_secs(1), "no thread of last resort was needed");
+}
+
+#[test]
+fn what_is_handed_over_is_begun_also_where_nobody_drives_any_runtime() {
+    let done = Arc::default();
+    let idles = one_thread();
+    let context = idles.block_on(async { counting(&done) });
+    publish_and_idle(&idles, &context);
+    settles(&context);
+    assert_eq!(done.load(Ordering::Acquire), 100);
+}
+
+#[test]
+fn what_is_handed_over_survives_the_runtime_that_has_not_begun_it() {
+    let done = Arc::default();
+    let ends = one_thread();
+    let context = ends.block_on(async { counting(&done) });
+    publish_and_idle(&ends, &context);
+    drop(ends);
+    settles(&context);
+    // Nor does one that ended long ago take anything with it.
+    publish_and_idle(&one_thread(), &context);
+    settles(&context);
+    assert_eq!(done.load(Ordering::Acquire), 200);
+}
+
+#[test]
+fn a_drain_that_is_begun_on_a_runtime_that_idles_is_carried_out() {
+    let home = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let slow = Listener::on_async(|_: Arc<ContextDraining>| {
+        tokio::time::sleep(Duration::from_millis(200))
+    });
+    let context =
+        home.block_on(async { ApplicationContext::bare().listener(slow).build().unwrap() });
+    let idles = one_thread();
+    idles.block_on(async {
+        let mut drain = std::pin::pin!(context.drain());
+        assert!(futures_util::poll!(&mut drain).is_pending());
+    });
+    assert!(context.is_draining());
+    let other = one_thread();
+    let over = async { tokio::time::timeout(Duration::from_secs(20), context.drain()).await };
+    other.block_on(over).unwrap();
 }

@@ -104,35 +104,8 @@ fn stable(name: LitStr, mistakes: &mut Mistakes) -> Option<LitStr> {
 }
 
 fn supertypes(options: &mut Options, mistakes: &mut Mistakes) -> Vec<Type> {
-    const EXAMPLE: &str = "\"dyn Auditable\"";
-    let texts = options.take_texts("as", EXAMPLE, mistakes);
-    let mut supertypes: Vec<Type> = Vec::new();
-    for text in texts {
-        match text.parse::<Type>() {
-            Ok(Type::TraitObject(object)) => {
-                let ty = Type::TraitObject(object);
-                if supertypes.contains(&ty) {
-                    mistakes.on(
-                        &text,
-                        format!("`{}` is given twice; keep one of the two", text.value()),
-                    );
-                } else {
-                    supertypes.push(ty);
-                }
-            }
-            Ok(Type::Path(_)) => {
-                mistakes.on(
-                    &text,
-                    format!(
-                        "listeners hear an event through a trait; write `as = \"dyn {}\"`",
-                        text.value()
-                    ),
-                );
-            }
-            _ => mistakes.on(&text, format!("`as` names a trait; write `as = {EXAMPLE}`")),
-        }
-    }
-    supertypes
+    let why = "listeners hear an event through a trait";
+    options.take_trait_objects("\"dyn Auditable\"", why, mistakes)
 }
 
 impl Event<'_> {
@@ -177,7 +150,12 @@ impl Event<'_> {
         };
         let described = if self.broadcast || self.stored || self.upcast.is_some() {
             // At the type's name: one without serde is told so there.
-            quote_spanned!(located(ident.span())=> ::sse_tower::__private::json(#described))
+            quote_spanned! {located(ident.span())=> {
+                #[allow(unused_imports)]
+                use ::sse_tower::__private::{JsonIfSerde as _, NoJson as _};
+                let __form = (&::sse_tower::__private::Form::<Self>::new()).form();
+                ::sse_tower::__private::json(#described, __form)
+            }}
         } else if self.name.is_some() && self.input.generics.params.is_empty() {
             // It has a form if it has serde, and is none the worse without.
             quote! {{

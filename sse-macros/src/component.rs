@@ -1,21 +1,24 @@
-//! `#[component]` on an impl block: its methods under `#[event_listener]` hear events.
+//! `#[component]` on an impl block: its methods under `#[event_listener]` hear events, those under `#[scheduled]` run by the
+//! clock, and by `as` it is a trait object too.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens as _, quote};
-use syn::{Attribute, ImplItem, Item, ItemImpl, MacroDelimiter, Meta, MetaList, token};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, ImplItem, Item, ItemImpl, MacroDelimiter, Meta, MetaList, Type, token};
 
 use crate::event_listener::{Listener, NAME, READ, Raw, options_of};
 use crate::mistakes::Mistakes;
+use crate::options::Options;
 use crate::scheduled;
-use crate::tokens::{first_type_parameter, is_attribute};
+use crate::tokens::{first_type_parameter, here, is_attribute, located};
 
 const ATTRIBUTE: &str = "`#[component]`";
 
 pub(crate) fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
-    if !attribute.is_empty() {
-        mistakes.on(attribute, format!("{ATTRIBUTE} takes no options; write it alone"));
-    }
+    let mut options = Options::read(ATTRIBUTE, &["as"], attribute, &mut mistakes);
+    let why = "a component is taken through a trait";
+    let offered = options.take_trait_objects("\"dyn Mailer\"", why, &mut mistakes);
     let mut block = match syn::parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,
         Err(error) => {
@@ -26,14 +29,39 @@ pub(crate) fn component(attribute: TokenStream, item: TokenStream) -> TokenStrea
     };
     let listeners = check(&mut block, &mut mistakes);
     let generated = mistakes.is_empty().then(|| {
-        listeners
-            .iter()
-            .map(|listener| listener.expand_method(&block.self_ty))
-            .collect::<TokenStream>()
+        let listeners = listeners.iter().map(|listener| listener.expand_method(&block.self_ty));
+        let offers = offered.iter().map(|object| offer(&block.self_ty, object));
+        listeners.chain(offers).collect::<TokenStream>()
     });
     let mistakes = mistakes.into_tokens();
     let block = block.into_token_stream();
     quote!(#block #generated #mistakes)
+}
+
+/// That each component of this type is `object` too.
+fn offer(this: &Type, object: &Type) -> TokenStream {
+    // At the string: a component that does not implement the trait is told so there.
+    let at = located(object.span());
+    let cast = quote_spanned!(at=> |__this| -> ::std::sync::Arc<#object> { __this });
+    let offered = quote_spanned!(at=> ::sse_tower::__private::ComponentRef::of::<#object>());
+    let here = here(object.span());
+    quote! {
+        const _: () = {
+            fn __offer(
+                __component: &::sse_tower::__private::ErasedComponent,
+            ) -> ::core::option::Option<::sse_tower::__private::ErasedComponent> {
+                __component.offer::<#this, #object>(#cast)
+            }
+            ::sse_tower::__private::submit! {
+                ::sse_tower::__private::LinkedOffer::new(
+                    ::sse_tower::__private::ComponentRef::of::<#this>(),
+                    #offered,
+                    __offer,
+                    #here,
+                )
+            }
+        };
+    }
 }
 
 /// The listeners among the methods.

@@ -93,10 +93,11 @@ pub fn application_event(item: TokenStream) -> TokenStream {
     application_event::application_event(item.into()).into()
 }
 
-/// Makes the methods of a component listeners.
+/// Makes the methods of a component listeners, and the component a trait.
 ///
-/// Goes on an impl block. Each of its methods under [`macro@event_listener`] hears events, with the component of
-/// that type in the context as `&self`. The block and its methods stay as they are.
+/// Goes on an impl block. Each of its methods under [`macro@event_listener`] hears events, each under
+/// [`macro@scheduled`] runs by the clock, with the component of that type in the context as `&self`. The block and its
+/// methods stay as they are.
 ///
 /// ```standalone_crate
 /// use sse_tower::{ApplicationContext, ApplicationEvent, Emitters, component, event_listener};
@@ -129,8 +130,66 @@ pub fn application_event(item: TokenStream) -> TokenStream {
 /// A context that is built without a component of this type is an error that names each of its listeners, with
 /// file and line.
 ///
+/// # As a trait
+/// With `as = "dyn Mailer"`, or `as = ["dyn Mailer", "dyn Audited"]`, what is given as `.component(Smtp)` is also what
+/// `Component<dyn Mailer>` takes. A test gives something else by `.component_as::<dyn Mailer>(..)`, which comes first.
+///
+/// ```standalone_crate
+/// use std::sync::{Arc, Mutex};
+/// use sse_tower::{ApplicationContext, ApplicationEvent, Component, ContextBuilder, component, event_listener};
+///
+/// #[derive(ApplicationEvent)]
+/// struct Joined {
+///     address: &'static str,
+/// }
+///
+/// trait Mailer: Send + Sync {
+///     fn send(&self, to: &str);
+/// }
+///
+/// struct Smtp;
+///
+/// impl Mailer for Smtp {
+///     fn send(&self, to: &str) {
+///         println!("to {to}");
+///     }
+/// }
+///
+/// #[component(as = "dyn Mailer")]
+/// impl Smtp {}
+///
+/// #[event_listener]
+/// fn welcome(event: &Joined, mailer: &Component<dyn Mailer>) {
+///     mailer.send(event.address);
+/// }
+///
+/// fn program() -> ContextBuilder {
+///     ApplicationContext::builder().component(Smtp)
+/// }
+///
+/// // In a test:
+/// #[derive(Default)]
+/// struct Noted(Mutex<Vec<String>>);
+///
+/// impl Mailer for Noted {
+///     fn send(&self, to: &str) {
+///         self.0.lock().unwrap().push(to.to_owned());
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let noted = Arc::new(Noted::default());
+/// let context = program().component_as::<dyn Mailer>(noted.clone()).build()?;
+/// context.publish_event(Joined { address: "ada@example.com" }).await?;
+/// assert_eq!(*noted.0.lock().unwrap(), ["ada@example.com"]);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Limits
 /// * `&self` only: a component is shared. What changes goes into a `Mutex` or an atomic.
+/// * Methods have the component that has no name.
 /// * The block has no type parameters and no trait; `impl Desk<u8>` is fine.
 /// * The inner attribute is recognised by its last name: `#[event_listener]` or `#[sse_tower::event_listener]`,
 ///   not one that was renamed on import.
@@ -170,7 +229,8 @@ pub fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Parameters
 /// The event comes first: `&E`, `Arc<E>`, or `&dyn Trait` for every event that says `#[event(as = "dyn Trait")]`.
-/// What follows is injected: `Component<T>` or `&Component<T>`, `Publisher<X>`, `EventMeta`, `ApplicationContext`.
+/// What follows is injected: `Component<T>` or `&Component<T>`, of a type, of a trait (`Component<dyn Mailer>`) or by a
+/// name (`Component<Pool, Eu>`), `Publisher<X>`, `EventMeta`, `ApplicationContext`.
 /// The borrowed component touches no counter.
 ///
 /// # What it returns
@@ -188,15 +248,16 @@ pub fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// | `id = "audit"` | its name in outcomes, and for `before` and `after` | module path and function name |
 /// | `timeout = "5s"` | stopped and counted as failed after that; `async fn` only. Units `ms`, `s`, `m`, `h`, `d` | none |
 /// | `phase = "after-commit"` | part of a transaction: `before-commit`, `after-commit`, `after-rollback`, `after-completion` | none |
-/// | `fallback` | outside of a transaction it runs at once; without this that is a failure that says so | — |
+/// | `fallback` | outside of a transaction it runs at once; without this it is skipped there, which the log says once | — |
 /// | `durable` | its events survive the process, and failures are repeated; needs `id`, and an event with a name and serde | in this process, once |
 /// | `attempts = 20` | durable: how often it is tried before the event is a dead letter | 20 |
 /// | `backoff = "1s"` | durable: before the second attempt; each later pause is twice as long, two hours at most | 1 s |
 /// | `concurrency = 16` | durable: how many at a time in one process, 1 to 256 | 16 |
 /// | `ordered` | durable: one at a time over all processes, in order; one that fails holds up the others | — |
 /// | `from = "earliest"` | durable: a new listener begins with what is kept | with what is published from now on |
+/// | `on_dead = "stop"` | durable and `ordered`: a dead letter pauses it on every process until somebody resumes it | it goes on with the next |
 ///
-/// `timeout` is 30 s for a durable `async fn` that says nothing.
+/// `timeout` is 30 s for a durable `async fn` that says nothing; `timeout = "none"` is none.
 ///
 /// ```
 /// use sse_tower::{ApplicationEvent, Component, EventMeta, ListenerError, event_listener};
@@ -264,10 +325,15 @@ pub fn event_listener(attribute: TokenStream, item: TokenStream) -> TokenStream 
 /// | `cron = "0/5 * * * * *"` | at these times: second, minute, hour, day, month, weekday, as in Spring; feature `cron` | is needed |
 /// | `zone = "Asia/Shanghai"` | the time zone of `cron`, by its name in the IANA database | UTC |
 /// | `initial_delay = "10s"` | no run before that | none |
+/// | `once = "report"` | with a backplane, one process at a time runs it: of those that have a function of this name | every process |
 /// | `id = "report"` | its name in the log, in the graph and in failures | module path and function name |
 /// | `timeout = "30s"` | stopped and counted as failed after that; `async fn` only | none |
 ///
 /// Durations are whole numbers with a unit, `ms`, `s`, `m`, `h` or `d`: `"500ms"`, `"1m30s"`.
+///
+/// With `once`, who has the turn keeps it while it lives. When that process drains, another goes on at once; when it dies,
+/// within some fifteen seconds. Who takes over begins as a context begins: at once, where it says `every`. It needs the
+/// feature `json`, which is on by default.
 #[proc_macro_attribute]
 pub fn scheduled(attribute: TokenStream, item: TokenStream) -> TokenStream {
     scheduled::scheduled(attribute.into(), item.into()).into()

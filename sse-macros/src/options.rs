@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Expr, ExprLit, Ident, Lit, LitInt, LitStr, Token, UnOp};
+use syn::{Expr, ExprLit, Ident, Lit, LitInt, LitStr, Token, Type, UnOp};
 
 use crate::duration;
 use crate::mistakes::Mistakes;
@@ -98,6 +98,14 @@ impl Options {
             .map(|option| option.name.span())
     }
 
+    /// Takes `name` away if it is the text `value`.
+    pub(crate) fn take_if_text(&mut self, name: &str, value: &str) -> bool {
+        let is = |expr: &Expr| matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if text.value() == value);
+        let written = self.written.iter().find(|option| option.name.unraw() == name);
+        let found = written.and_then(|option| option.value.as_ref()).is_some_and(is);
+        found && self.take(name).is_some()
+    }
+
     /// `name` alone: whether it was written.
     pub(crate) fn take_flag(&mut self, name: &str, mistakes: &mut Mistakes) -> bool {
         let Some(option) = self.take(name) else { return false };
@@ -148,6 +156,36 @@ impl Options {
             Some(value) => vec![value],
         };
         values.into_iter().filter_map(|value| text(name, example, value, mistakes)).collect()
+    }
+
+    /// The trait objects that an option `as` names, each once; `why` says what they are for.
+    pub(crate) fn take_trait_objects(
+        &mut self,
+        example: &str,
+        why: &str,
+        mistakes: &mut Mistakes,
+    ) -> Vec<Type> {
+        let mut objects: Vec<Type> = Vec::new();
+        for text in self.take_texts("as", example, mistakes) {
+            match text.parse::<Type>() {
+                Ok(Type::TraitObject(object)) => {
+                    let ty = Type::TraitObject(object);
+                    if objects.contains(&ty) {
+                        mistakes.on(
+                            &text,
+                            format!("`{}` is given twice; keep one of the two", text.value()),
+                        );
+                    } else {
+                        objects.push(ty);
+                    }
+                }
+                Ok(Type::Path(_)) => {
+                    mistakes.on(&text, format!("{why}; write `as = \"dyn {}\"`", text.value()));
+                }
+                _ => mistakes.on(&text, format!("`as` names a trait; write `as = {example}`")),
+            }
+        }
+        objects
     }
 
     /// `name = "60s"`.

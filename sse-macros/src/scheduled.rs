@@ -5,14 +5,15 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::{Attribute, ImplItemFn, Item, ItemFn, Meta, Signature};
 
-use crate::event_listener::{Listener, READ, Raw};
+use crate::event_listener::{Listener, READ, Raw, one_word};
 use crate::mistakes::Mistakes;
 use crate::options::Options;
 use crate::timetable::{Timetable, When};
 
 const ATTRIBUTE: &str = "`#[scheduled]`";
 pub(crate) const NAME: &str = "scheduled";
-const KNOWN: &[&str] = &["every", "fixed_delay", "cron", "zone", "initial_delay", "id", "timeout"];
+const KNOWN: &[&str] =
+    &["every", "fixed_delay", "cron", "zone", "initial_delay", "once", "id", "timeout"];
 const FORMS: &str = "write `every = \"5s\"`, `fixed_delay = \"5s\"` or `cron = \"0/5 * * * * *\"`";
 
 pub(crate) fn scheduled(attribute: TokenStream, item: TokenStream) -> TokenStream {
@@ -85,7 +86,7 @@ fn check(
     {
         mistakes.at(span, "nothing can stop a synchronous function half way; make it an `async fn`, or leave `timeout` out");
     }
-    let id = options.take_text("id", "\"report\"", mistakes);
+    let id = one_word(options.take_text("id", "\"report\"", mistakes), mistakes);
     let timetable = timetable(signature, &mut options, mistakes);
     Listener::scheduled(raw, timetable, id, timeout, mistakes)
 }
@@ -107,12 +108,16 @@ fn timetable(
         return None;
     }
     if given.is_empty() {
-        mistakes
-            .at(signature.ident.span(), format!("`{}` runs at no time; {FORMS}", signature.ident));
+        // An option that was not understood may well be the timetable.
+        if mistakes.is_empty() {
+            let message = format!("`{}` runs at no time; {FORMS}", signature.ident);
+            mistakes.at(signature.ident.span(), message);
+        }
         return None;
     }
     let zone_at = options.span("zone");
     let initial_delay = options.take_duration("initial_delay", mistakes);
+    let once = one_word(options.take_text("once", "\"report\"", mistakes), mistakes);
     let every = options.take_duration("every", mistakes);
     let delay = options.take_duration("fixed_delay", mistakes);
     let cron = options.take_text("cron", "\"0/5 * * * * *\"", mistakes);
@@ -136,7 +141,7 @@ fn timetable(
         // Its value was a mistake, which is noted.
         _ => return None,
     };
-    Some(Timetable { when, initial_delay })
+    Some(Timetable { when, initial_delay, once })
 }
 
 #[cfg(test)]

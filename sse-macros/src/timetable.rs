@@ -13,6 +13,7 @@ use crate::tokens::milliseconds;
 pub(crate) struct Timetable {
     pub(crate) when: When,
     pub(crate) initial_delay: Option<Duration>,
+    pub(crate) once: Option<LitStr>,
 }
 
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl Timetable {
         };
         let delay = self.initial_delay.map(milliseconds);
         let delay = delay.map(|millis| quote!(.initial_delay_millis(#millis)));
-        quote!(.timetable(::sse_tower::__private::Timetable::#table #delay))
+        let once = self.once.as_ref().map(|name| quote!(.once(#name)));
+        quote!(.timetable(::sse_tower::__private::Timetable::#table #delay #once))
     }
 }

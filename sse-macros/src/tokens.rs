@@ -8,8 +8,6 @@ use syn::{
     Attribute, GenericArgument, GenericParam, Generics, Ident, PathArguments, PathSegment, Type,
 };
 
-use crate::mistakes::Mistakes;
-
 /// The place of `span`, with names resolved where the attribute stands, as `quote!` does.
 ///
 /// The user's own span alone would also carry *its* hygiene: in an item made by `macro_rules!` a variable
@@ -64,28 +62,20 @@ pub(crate) fn is_named(ty: &Type, name: &str) -> bool {
 
 /// `T` of `Name<T>`, if `ty` is a path that ends so.
 pub(crate) fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
-    let segment = last_segment(ty).filter(|segment| segment.ident == name)?;
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
+    arguments_of(ty, name).into_iter().next()
 }
 
-/// Notes a `Component<dyn Trait>`: what is behind it has no one size, and the compiler would say no more.
-pub(crate) fn sized_component(ty: &Type, mistakes: &mut Mistakes) {
-    let ty = match ty {
-        Type::Reference(reference) => &*reference.elem,
-        ty => ty,
+/// `A` and `B` of `Name<A, B>`, if `ty` is a path that ends so.
+pub(crate) fn arguments_of<'a>(ty: &'a Type, name: &str) -> Vec<&'a Type> {
+    let Some(segment) = last_segment(ty).filter(|segment| segment.ident == name) else {
+        return Vec::new();
     };
-    let Some(Type::TraitObject(object)) = argument_of(ty, "Component") else { return };
-    let object = object.to_token_stream().to_string();
-    mistakes.on(
-        ty,
-        format!(
-            "a component has one type; take `Component<Arc<{object}>>`, and add it by `.component::<Arc<{object}>>(Arc::new(…))`"
-        ),
-    );
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return Vec::new() };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.collect()
 }
 
 /// The first type or constant parameter; lifetimes are no hindrance to a static registration.

@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use sse_tower_core::EventId;
 
 use crate::{
     admission::Permit,
@@ -49,10 +50,12 @@ impl<B> ResponseBody<B> {
     pub(crate) fn foreign(
         body: B,
         control: Arc<ForeignControl>,
+        position: Option<EventId>,
         keep_alive: Duration,
         permit: Permit,
     ) -> Self {
-        Self { kind: Kind::Foreign { body: Foreign::new(body, control, keep_alive, permit) } }
+        let body = Foreign::new(body, control, position, keep_alive, permit);
+        Self { kind: Kind::Foreign { body } }
     }
 }
 

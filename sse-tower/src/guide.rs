@@ -9,6 +9,7 @@
 //! | what nginx and others do to streams; HTTP/2; six connections | [`proxies`] |
 //! | what more than one process means | [`nodes`] |
 //! | events for every process, and listeners that survive one | [`durable`] |
+//! | values from files and the environment | [`configuration`] |
 //! | what is said against event buses, and what this one does about it | [`bus`] |
 //! | what a name in Spring is called here, and what differs | [`spring`] |
 
@@ -31,6 +32,9 @@ pub mod nodes {}
 
 #[doc = include_str!("../docs/durable.md")]
 pub mod durable {}
+
+#[doc = include_str!("../docs/configuration.md")]
+pub mod configuration {}
 
 #[doc = include_str!("../docs/bus.md")]
 pub mod bus {}

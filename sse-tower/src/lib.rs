@@ -127,6 +127,7 @@
 //! | how a server with open streams ends | [`guide::shutdown`] |
 //! | nginx and others; headers and timeouts; HTTP/2 and the six connections; the direct path | [`guide::proxies`] |
 //! | what more than one process means | [`guide::nodes`] |
+//! | limits, timeouts, backplane and address from files and the environment | [`guide::configuration`] |
 //! | what is said against event buses, and what this one does about it | [`guide::bus`] |
 //! | what each name in Spring is called here | [`guide::spring`] |
 //! | testing what you push, without sockets and on paused time | [`sse_tower::test`][kit] |
@@ -211,18 +212,18 @@ pub use sse_tower_core::{
 
 // Application events.
 pub use sse_tower_core::{
-    ApplicationEvent, EventMeta, EventOrigin, EventType, EventUid, Failure, Inject,
-    IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput, ListenerPanicked,
-    ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS,
-    Outcome, Phase, Publication, PublicationId, PublishError, RepublishedTooDeep, Settlement,
-    Transaction, TransactionFull, TransactionNeeded,
+    ApplicationEvent, Commit, CommitError, EventMeta, EventOrigin, EventType, EventUid, Failure,
+    Inject, IntoListenerError, Listener, ListenerBuilder, ListenerError, ListenerOutput,
+    ListenerPanicked, ListenerTimedOut, MAX_PUBLICATION_DEPTH, MAX_RETURNED_EVENTS,
+    MAX_SPAWNED_LISTENERS, MAX_TRANSACTION_EVENTS, Outcome, Phase, Publication, PublicationId,
+    PublishError, RepublishedTooDeep, Settlement, TooManyReturned, Transaction, TransactionFull,
 };
 
 // Events that leave the process.
 #[cfg(feature = "json")]
 pub use sse_tower_core::{
-    BroadcastGap, DeadLetters, DurableError, Letter, Listeners, MAX_PENDING_BROADCAST_BYTES,
-    MAX_PENDING_BROADCASTS,
+    BroadcastGap, DeadLetters, DurableError, EventTrace, Letter, Listeners,
+    MAX_PENDING_BROADCAST_BYTES, MAX_PENDING_BROADCASTS, RetryAll,
 };
 pub use sse_tower_core::{
     DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT, DeadReason,
@@ -236,8 +237,9 @@ pub use sse_tower_core::{Schedule, ScheduleBuilder, ScheduledRun};
 #[cfg(feature = "axum")]
 pub use sse_tower_core::ContextRejection;
 pub use sse_tower_core::{
-    ApplicationContext, Component, ContextBuilder, ContextClosed, ContextDraining, ContextStarted,
-    Publisher, Subscription, Unheard, WiringError, WiringFault, listeners_from,
+    ApplicationContext, Building, Component, ComponentName, ContextBuilder, ContextClosed,
+    ContextDraining, ContextStarted, HookOutput, Publisher, Subscription, UnavailableComponent,
+    Unheard, WiringError, WiringFault, listeners_from,
 };
 
 // Leaving.

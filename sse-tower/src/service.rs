@@ -6,15 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::{
-    admission::{Ticket, allow, origin},
+    admission::{Ticket, allow, is_from_event_source, origin},
     body::ResponseBody,
     future::ResponseFuture,
+    lease::Lease,
     settings::LayerSettings,
 };
 
@@ -84,33 +85,51 @@ where
             return ResponseFuture::of(self.inner.call(request), None);
         }
 
-        // What is asked of a request is asked of its head alone, so that no closure is generic over
-        // the body. These are moves, not copies.
-        let (parts, body) = request.into_parts();
-        let head = Request::from_parts(parts, ());
-        let keys = settings.limits.keys(&head);
-        let event_source = settings.refusal.is_for_event_source(&head);
+        let mut asked = Asked::default();
+        if settings.asks_for_head() {
+            // What the program asks of a request it asks of its head alone, so that no closure is generic
+            // over the body.
+            let (parts, body) = request.into_parts();
+            let head = Request::from_parts(parts, ());
+            let keys = settings.limits.keys(&head);
+            let event_source = settings.refusal.is_for_event_source(&head);
+            // Nobody asks for the lease of a request that is refused.
+            let is_refused = event_source
+                .unwrap_or_else(|| is_from_event_source(head.method(), head.headers()))
+                && settings.closed_to(&keys).is_some();
+            let lease = settings.lease.as_ref().filter(|_| !is_refused);
+            asked = Asked { lease: lease.and_then(|of| of(&head)), keys, event_source };
+            let (parts, ()) = head.into_parts();
+            request = Request::from_parts(parts, body);
+        }
+        let Asked { keys, event_source, lease } = asked;
+        let event_source = event_source
+            .unwrap_or_else(|| is_from_event_source(request.method(), request.headers()));
+        let (last, origin) = (request.headers().get("last-event-id"), origin(request.headers()));
         if event_source && let Some(why) = settings.closed_to(&keys) {
             // Nothing else than a stream can come of this request, so its handler need not run.
-            let mut answer = settings.refusal.answer(true, last(&head), why);
-            allow(origin(head.headers()).as_ref(), answer.headers_mut());
+            let mut answer = settings.refusal.answer(true, last, why);
+            allow(origin.as_ref(), answer.headers_mut());
             return ResponseFuture::refused(answer);
         }
         let ticket = Ticket {
             settings: settings.clone(),
             keys,
             event_source,
-            last: last(&head).cloned(),
-            origin: origin(head.headers()),
-            lease: settings.lease.as_ref().and_then(|of| of(&head)),
-            since: Instant::now(),
+            last: last.cloned(),
+            origin,
+            lease,
+            since: cfg!(feature = "metrics").then(Instant::now),
         };
-        let (parts, ()) = head.into_parts();
-        ResponseFuture::of(self.inner.call(Request::from_parts(parts, body)), Some(ticket))
+        ResponseFuture::of(self.inner.call(request), Some(ticket))
     }
 }
 
-/// The id that a client holds.
-fn last(head: &Request<()>) -> Option<&HeaderValue> {
-    head.headers().get("last-event-id")
+/// What the program says of a request.
+#[derive(Default)]
+struct Asked {
+    keys: Vec<Option<String>>,
+    /// `None` where it leaves that to us.
+    event_source: Option<bool>,
+    lease: Option<Lease>,
 }

@@ -23,6 +23,11 @@ pub(crate) struct LayerSettings {
 pub(crate) type LeaseOf = Arc<dyn Fn(&Request<()>) -> Option<Lease> + Send + Sync>;
 
 impl LayerSettings {
+    /// Whether something of the program's is to see a request's head.
+    pub(crate) fn asks_for_head(&self) -> bool {
+        self.lease.is_some() || self.limits.asks_for_head() || self.refusal.asks_for_head()
+    }
+
     /// Why a stream could not be taken now, if so: what is asked before a handler runs.
     pub(crate) fn closed_to(&self, keys: &[Option<String>]) -> Option<Why> {
         if !self.context.is_ready() {

@@ -28,13 +28,24 @@ async fn through<B>(
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
+    through_for(context, Request::new(()), response).await
+}
+
+async fn through_for<B>(
+    context: &ApplicationContext,
+    request: Request<()>,
+    response: Response<B>,
+) -> Response<ResponseBody<B>>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
     let mut response = Some(response);
     let service = service_fn(move |_: Request<()>| {
         let response = response.take().unwrap();
         async { Ok::<_, Infallible>(response) }
     });
     let layer = SseLayer::new(context.clone()).keep_alive(KEEP_ALIVE);
-    layer.layer(service).oneshot(Request::new(())).await.unwrap()
+    layer.layer(service).oneshot(request).await.unwrap()
 }
 
 fn stream<B>(body: B) -> Response<B> {
@@ -150,6 +161,24 @@ async fn a_drain_ends_a_stream_after_its_whole_event_and_says_goodbye() {
     assert!(body.is_end_stream());
     assert!(next(&mut body).await.is_none());
     drain.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_goodbye_carries_the_place_where_the_client_stands() {
+    for (events, position) in
+        [("", "came"), ("data:1\n\n", "came"), ("id:7\ndata:1\n\ndata:2\n\n", "7")]
+    {
+        let context = common::context();
+        let (sender, body) = frames();
+        let request = Request::builder().header("last-event-id", "came").body(()).unwrap();
+        let body = through_for(&context, request, stream(body)).await.into_body();
+        sender.send(Frame::data(Bytes::from(events))).unwrap();
+        let drain = tokio::spawn(context.drain());
+        let all = common::text(body).await;
+        let bye = format!("event:stream-bye\ndata:{{\"reason\":\"drained\"}}\nid:{position}\n\n");
+        assert!(all.ends_with(&bye), "{all}");
+        drain.await.unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]

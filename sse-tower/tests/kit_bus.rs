@@ -80,9 +80,12 @@ async fn an_event_of_a_transaction_is_published_once_and_with_its_commit() {
         let transaction = context.transaction();
         transaction.publish_event(Paid { order });
         let before = recorder.of::<Paid>().len();
-        let settled = if commit { transaction.commit() } else { transaction.rollback() };
         assert_eq!(before, order as usize - 1);
-        settled.await.unwrap();
+        if commit {
+            transaction.commit().await.unwrap();
+        } else {
+            transaction.rollback().await.unwrap();
+        }
     }
     assert_eq!(orders(&recorder.of::<Paid>(), |it| it.order), [1]);
 }

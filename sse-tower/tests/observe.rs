@@ -159,6 +159,8 @@ fn panic_now() {
     panic!("on purpose")
 }
 
+struct Ordered;
+impl ApplicationEvent for Ordered {}
 struct Paid;
 impl ApplicationEvent for Paid {}
 
@@ -183,6 +185,18 @@ async fn publications_listeners_and_what_they_send_are_counted() {
         ledger.keys().filter(of).map(|key| ledger[key]).sum()
     };
     assert_eq!(sum(observe::EVENTS_PUBLISHED, "Paid"), 1.0);
+    // An event of a transaction is published by its commit, once, and by a rollback never.
+    let context = common::context();
+    for commit in [true, false] {
+        let transaction = context.transaction();
+        transaction.publish_event(Ordered);
+        if commit {
+            transaction.commit().await.unwrap();
+        } else {
+            transaction.rollback().await.unwrap();
+        }
+    }
+    assert_eq!(sum(observe::EVENTS_PUBLISHED, "Ordered"), 1.0);
     assert_eq!(sum(observe::LISTENERS_RUN, "outcome=ok"), 2.0);
     assert_eq!(sum(observe::LISTENERS_RUN, "outcome=failed"), 3.0);
     assert_eq!(sum(observe::LISTENER_TIME, "").round(), 3.0);

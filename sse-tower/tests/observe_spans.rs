@@ -8,7 +8,9 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, routing::get};
-use sse_tower::{ApplicationContext, ApplicationEvent, Emitters, SseLayer, test::TestClient};
+use sse_tower::{
+    ApplicationContext, ApplicationEvent, Emitters, Listener, Phase, SseLayer, test::TestClient,
+};
 use tracing::{
     field::{Field, Visit},
     span,
@@ -92,11 +94,14 @@ async fn what_happens_can_be_followed() {
     let _subscribed = tracing::subscriber::set_default(spans.clone());
     each_stream_is_a_span_that_says_how_it_ended(&spans).await;
     from_the_publication_to_its_listener_to_what_it_sends(&spans).await;
+    an_event_of_a_transaction_is_heard_in_its_publishers_span(&spans).await;
     an_event_that_nobody_hears_says_how_a_listener_is_added(&spans);
 }
 
 struct Paid;
 impl ApplicationEvent for Paid {}
+struct Shipped;
+impl ApplicationEvent for Shipped {}
 
 async fn from_the_publication_to_its_listener_to_what_it_sends(spans: &Spans) {
     let context = common::context();
@@ -125,6 +130,44 @@ async fn from_the_publication_to_its_listener_to_what_it_sends(spans: &Spans) {
             "send opens in listener",
         ]
     );
+}
+
+async fn an_event_of_a_transaction_is_heard_in_its_publishers_span(spans: &Spans) {
+    let context = common::context();
+    let _early = context.subscribe(Listener::on(|_: &Paid| ()).phase(Phase::BeforeCommit)).unwrap();
+    let _plain = context.on(|_: &Paid| Shipped);
+    let _late = context.on(|_: &Shipped| ());
+    let _undone =
+        context.subscribe(Listener::on(|_: &Paid| ()).phase(Phase::AfterRollback)).unwrap();
+    let opened = || -> Vec<String> {
+        let lines = std::mem::take(&mut spans.0.lock().unwrap().lines);
+        lines.into_iter().filter(|it| it.contains("opens")).collect()
+    };
+    for (ends, listeners) in [("commit", 2), ("drop commit", 2), ("rollback", 1), ("drop", 1)] {
+        opened();
+        let transaction = tracing::info_span!(target: "sse_tower", "order").in_scope(|| {
+            let transaction = context.transaction();
+            transaction.publish_event(Paid);
+            match ends {
+                "commit" => return Some(transaction.commit()),
+                "drop commit" => drop(transaction.commit()),
+                "rollback" => drop(transaction.rollback()),
+                _ => drop(transaction),
+            }
+            None
+        });
+        if let Some(commit) = transaction {
+            commit.await.unwrap();
+        }
+        context.settled().await;
+        let lines = opened();
+        let of = |line: &str| lines.iter().filter(|it| **it == line).count();
+        assert_eq!(of("publish opens in order"), 1, "{ends}: {lines:?}");
+        // What is returned is published by the listener that returned it.
+        let returned = usize::from(ends.ends_with("commit"));
+        assert_eq!(of("publish opens in listener"), returned, "{ends}: {lines:?}");
+        assert_eq!(of("listener opens in publish"), listeners + returned, "{ends}: {lines:?}");
+    }
 }
 
 fn an_event_that_nobody_hears_says_how_a_listener_is_added(spans: &Spans) {

@@ -4,10 +4,12 @@ mod browsers {
     mod bell;
     mod existing_axum;
     mod feed;
+    mod fleet;
     mod llm_stream;
     mod order;
     mod phone;
     mod refused;
+    mod shop;
     mod ticker;
     mod topics;
     mod tower_only;

@@ -2,5 +2,6 @@
 
 mod browsers {
     mod event_source;
+    mod nodes;
     mod pay;
 }

@@ -47,3 +47,52 @@ fn each_item_of_a_feature_names_it() {
         assert!(said.contains(&gate), "{said}");
     }
 }
+
+/// A program without any engine, run.
+#[test]
+fn a_backplane_whose_feature_is_off() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| std::fs::write(program.path().join(file), text).unwrap();
+    let sse_tower = tests.join("../sse-tower");
+    write(
+        "Cargo.toml",
+        &format!(
+            "[package]\nname = \"engineless\"\nedition = \"2024\"\n[workspace]\n[[bin]]\nname = \"engineless\"\npath = \"main.rs\"\n\
+             [dependencies]\nsse-tower = {{ path = {sse_tower:?}, default-features = false }}\n\
+             tokio = {{ version = \"1\", features = [\"macros\", \"rt\"] }}\n"
+        ),
+    );
+    write("Cargo.lock", &std::fs::read_to_string(tests.join("../Cargo.lock")).unwrap());
+    write(
+        "main.rs",
+        "#[tokio::main(flavor = \"current_thread\")]\nasync fn main() {\n    \
+             for url in std::env::args().skip(1) {\n        \
+                 println!(\"{}\", sse_tower::backplane::open(url).await.unwrap_err());\n    \
+             }\n\
+         }\n",
+    );
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--offline", "--color", "never", "--"])
+        .args([
+            "redb:events.redb",
+            "redis://app:s3cret@db/",
+            "rediss://db/",
+            "postgres://app:s3cret@db/shop",
+        ])
+        .args(["nats://db", "tls://db"])
+        .current_dir(program.path())
+        .env("CARGO_TARGET_DIR", tests.join("../target/tests/features"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "`redb:events.redb` needs the feature `redb` of `sse-tower`, which is off\n\
+         `redis://***@db/` needs the feature `redis` of `sse-tower`, which is off\n\
+         `rediss://db/` needs the feature `redis` of `sse-tower`, which is off\n\
+         `postgres://***@db/shop` needs the feature `postgres` of `sse-tower`, which is off\n\
+         `nats://db` needs the feature `nats` of `sse-tower`, which is off\n\
+         `tls://db` needs the feature `nats` of `sse-tower`, which is off\n"
+    );
+}

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::error::Error;
 use std::fmt::{Debug, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
@@ -64,6 +64,22 @@ pub(crate) fn listen() {
     LINES.with_borrow_mut(Vec::clear);
 }
 
+/// Begins to keep all that any crate logs, at any level and on any thread, for [`everything_logged`].
+pub(crate) fn listen_to_everything() {
+    listen();
+    *everything() = Some(String::new());
+}
+
+/// All that was logged since [`listen_to_everything`].
+pub(crate) fn everything_logged() -> String {
+    everything().take().unwrap_or_default()
+}
+
+fn everything() -> std::sync::MutexGuard<'static, Option<String>> {
+    static EVERYTHING: Mutex<Option<String>> = Mutex::new(None);
+    EVERYTHING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 thread_local! {
     static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
@@ -88,16 +104,19 @@ impl Visit for Line {
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && metadata.target() == "sse_tower"
+        metadata.is_event()
     }
 
     fn event(&self, event: &Event<'_>) {
         let level = *event.metadata().level();
-        if level > tracing::Level::WARN {
-            return;
-        }
         let mut line = Line::default();
         event.record(&mut line);
+        if let Some(all) = &mut *everything() {
+            writeln!(all, "{} {}{}", event.metadata().target(), line.text, line.fields).unwrap();
+        }
+        if level > tracing::Level::WARN || event.metadata().target() != "sse_tower" {
+            return;
+        }
         let line = without_lines(&format!("{level} {}{}", line.text, line.fields));
         LINES.with_borrow_mut(|lines| lines.push(line));
     }

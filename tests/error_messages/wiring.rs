@@ -78,7 +78,7 @@ fn two_of_what_there_is_one_of() {
             .listener(Listener::on(|_: &Posted| ()).id("mail")),
         "context is not wired, 3 faults found at wiring.rs:…:\n  \
          - wiring.rs:…: component `u8` was given before, at wiring.rs:…; \
-         wrap one of the two in a type of its own\n  \
+         give each a name by `.component_named(..)`, or wrap one of the two in a type of its own\n  \
          - wiring.rs:…: listener id `mail` is taken by the listener at wiring.rs:…; \
          give one of the two another id\n  \
          - event name `mail.sent` is used twice: \

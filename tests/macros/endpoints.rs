@@ -1,5 +1,6 @@
 //! What `#[sse_endpoint]` does to a request, routed by hand and collected.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRef, Path, State};
@@ -8,6 +9,8 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use sse_tower::test::{ReceivedEvent, TestClient, TestStream};
 use sse_tower::{ApplicationContext, CloseReason, Component, SseEmitter, endpoints, sse_endpoint};
+
+use crate::components;
 
 #[derive(Clone)]
 struct Shop(&'static str);
@@ -70,6 +73,8 @@ fn context() -> ApplicationContext {
         .component(Clock(12))
         .component(Desk("desk"))
         .component(AppState { shop: Shop("sub-shop") })
+        .component_as::<dyn components::Mailer>(Arc::new(components::Fake::default()))
+        .component_named("eu", components::Region("Frankfurt"))
         .build()
         .unwrap()
 }

@@ -8,6 +8,7 @@
 )]
 
 mod behaviour;
+mod components;
 mod diagnostics;
 mod endpoints;
 mod linking;

@@ -3,6 +3,8 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/need.sh"
 need_rust
+need_nginx
+need_stores
 
 if ! command -v chromedriver >/dev/null; then
     if grep -qs '^ID=ubuntu' /etc/os-release; then

@@ -83,3 +83,33 @@ need_program() {
     fi
     PATH=$(cd "$root/bin" && pwd):$PATH
 }
+
+# In front of a stream, with its buffering on. As a program, not as a service.
+need_nginx() {
+    export PATH=$PATH:/usr/sbin
+    need nginx nginx-light
+}
+
+# Stores for the engines that are exercised; each test starts one of its own.
+need_stores() {
+    local engines=,${SSE_TEST_ENGINES-memory,redb,redis,postgres,nats}, engine
+    engines=${engines// /}
+    for engine in ${engines//,/ }; do
+        if [[ ,memory,redb,redis,postgres,nats, != *,$engine,* ]]; then
+            echo "SSE_TEST_ENGINES: there is no engine \`$engine\`" >&2
+            return 1
+        fi
+    done
+    export PATH=$PATH:/usr/sbin
+    echo "engines that are exercised:${engines//,/ }"
+    if [[ $engines == *,redis,* ]]; then
+        need redis-server redis-server
+    fi
+    if [[ $engines == *,nats,* ]]; then
+        need nats-server nats-server
+    fi
+    # Debian keeps the server's programs out of the PATH.
+    if [[ $engines == *,postgres,* ]] && ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
+        need postgres postgresql
+    fi
+}

@@ -45,10 +45,13 @@ impl Stream {
         Ok(Self { connection, head, text: String::new() })
     }
 
-    /// The next event, with its blank line; `None` once the body has ended properly. Comments, which
-    /// keep an idle stream alive, are passed over.
+    /// The next event, with its blank line; `None` once the body has ended properly. Comments
+    /// between events, which open a stream and keep it alive, are passed over.
     pub async fn next(&mut self) -> Result<Option<String>> {
         loop {
+            while let Some(rest) = self.text.strip_prefix(":\n") {
+                self.text = rest.to_owned();
+            }
             while let Some(end) = self.text.find("\n\n") {
                 let rest = self.text.split_off(end + 2);
                 let event = std::mem::replace(&mut self.text, rest);
@@ -82,6 +85,16 @@ impl Stream {
         let mut events = Vec::new();
         while let Some(event) = self.next().await? {
             events.push(event);
+        }
+        Ok(events)
+    }
+
+    /// All events before the farewell of a stream whose time is over, which must come.
+    pub async fn rest_of_its_time(&mut self) -> Result<Vec<String>> {
+        let mut events = self.rest().await?;
+        let bye = events.pop().ok_or("a stream without a farewell")?;
+        if !bye.contains("event:stream-bye\ndata:{\"reason\":\"timed-out\"}\n") {
+            return Err(format!("not the end of a stream's time: {bye:?}").into());
         }
         Ok(events)
     }

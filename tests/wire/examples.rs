@@ -6,8 +6,10 @@ mod examples {
     mod ending;
     mod existing_axum;
     mod feed;
+    mod fleet;
     mod llm_stream;
     mod order;
+    mod shop;
     mod ticker;
     mod topics;
     mod tower_only;

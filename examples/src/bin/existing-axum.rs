@@ -118,7 +118,9 @@ async fn write(from: User, State(app): State<App>, Json(draft): Json<Draft>) -> 
         }
         note
     };
-    app.readers.send(&note.to, SseEvent::builder().name("note").json(&note)); // push
+    // Awaited, so that the position of a list which shows the note is not older than its push. The
+    // note is written whatever becomes of that.
+    let _ = app.readers.send(&note.to, SseEvent::builder().name("note").json(&note)).await; // push
     StatusCode::CREATED
 }
 

@@ -1,19 +1,22 @@
 //! A feed with numbers of its own: whoever was away gets all that was missed, in order, once.
 //!
-//! `GET /test/sse` is the stream: an event `--every 5s`, for `--timeout 30s`, then the browser dials
-//! again with `Last-Event-ID`. Pages from `--origin http://localhost:8080` may read it with
-//! credentials; `GET /` is one from here.
+//! `GET /test/sse` is the stream: an event every five seconds, on the clock's fives, or `--every 1s`; for
+//! `--timeout 30s`, then the browser dials again with `Last-Event-ID`. Pages from
+//! `--origin http://localhost:8080` may read it with credentials; `GET /` is one from here.
 //!
-//! Its ids start at 1 with every start of the program. Leave them out, and each event gets one that
-//! an earlier start of the program cannot have given.
+//! With `--backplane URL` several processes are one feed: one of them makes the events. Its ids start at 1 with
+//! every start of the program, and where another process takes over. Leave them out, and each event gets one that
+//! no other has.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderValue, Method};
 use axum::{Router, routing::get};
 use sse_tower::{
-    ApplicationContext, Emitters, History, LastEventId, SseEmitter, SseEvent, SseLayer,
+    ApplicationContext, Component, Emitters, History, LastEventId, Schedule, SseEmitter, SseEvent,
+    SseLayer, scheduled,
 };
 use sse_tower_examples::{Arguments, Failure, Page};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -22,17 +25,21 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 const A_DAY: History =
     History::events(20_000).age(Duration::from_secs(24 * 60 * 60)).bytes(8 * 1024 * 1024);
 
-/// Goes on whether somebody listens or not.
-async fn trigger(feed: Emitters<()>, every: Duration) {
-    for n in 1_u64.. {
-        tokio::time::sleep(every).await;
-        let event = SseEvent::builder().data(format!("data{n}")).id(n.to_string());
-        feed.send(&(), event.retry(Duration::from_secs(3)));
-    }
+struct Feed {
+    clients: Emitters<()>,
+    made: AtomicU64,
 }
 
-async fn sse(last: LastEventId, State(feed): State<Emitters<()>>) -> SseEmitter {
-    feed.connect((), last)
+/// Goes on whether somebody listens or not.
+#[scheduled(cron = "0/5 * * * * ?", once = "feed")]
+async fn trigger(feed: Component<Feed>) {
+    let n = feed.made.fetch_add(1, Ordering::Relaxed) + 1;
+    let event = SseEvent::builder().data(format!("data{n}")).id(n.to_string());
+    feed.clients.send(&(), event.retry(Duration::from_secs(3)));
+}
+
+async fn sse(last: LastEventId, State(clients): State<Emitters<()>>) -> SseEmitter {
+    clients.connect((), last)
 }
 
 async fn index() -> Page {
@@ -42,7 +49,7 @@ async fn index() -> Page {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let mut arguments = Arguments::from_env()?;
-    let every = arguments.take_time("--every")?.unwrap_or(Duration::from_secs(5));
+    let every = arguments.take_time("--every")?;
     let timeout = arguments.take_time("--timeout")?.unwrap_or(Duration::from_secs(30));
     let origin: Option<HeaderValue> = arguments.take("--origin")?;
     let origin = origin.unwrap_or(HeaderValue::from_static("http://localhost:8080"));
@@ -54,19 +61,28 @@ async fn main() -> Result<(), Failure> {
         .max_age(Duration::from_secs(3600));
 
     let backplane = arguments.backplane().await?;
-    let feed = Emitters::builder()
+    let clients = Emitters::builder()
         .history(A_DAY)
         .timeout(timeout)
         .backplane_with(&backplane, "feed", |()| "all")
         .build();
-    tokio::spawn(trigger(feed.clone(), every));
-    let context = ApplicationContext::bare().backplane(&backplane).build()?;
+    let feed = Feed { clients: clients.clone(), made: AtomicU64::new(0) };
+    let builder = ApplicationContext::bare().backplane(&backplane).component(feed);
+    let builder = match every {
+        None => builder.listener(trigger::LISTENER),
+        // The same function, by another clock.
+        Some(every) => {
+            let schedule = Schedule::every(every).initial_delay(every).once("feed");
+            builder.schedule(schedule.run_on(trigger))
+        }
+    };
+    let context = builder.build()?;
     let app = Router::new()
         .route("/", get(index))
         .route("/test/sse", get(sse))
         .layer(SseLayer::new(context.clone()))
         .layer(cors)
-        .with_state(feed);
+        .with_state(clients);
     let listener = arguments.listen(([127, 0, 0, 1], 8000).into()).await?;
     sse_tower::serve(listener, app, context).await?;
     backplane.close().await;

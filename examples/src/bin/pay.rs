@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, header::HOST};
 use axum::routing::get;
 use serde::Deserialize;
 use sse_tower::{
-    ApplicationContext, ApplicationEvent, Component, Emitters, LastEventId, PublishError,
+    ApplicationContext, ApplicationEvent, Component, Emitters, LastEventId, PublishError, Sent,
     SseEmitter, SseLayer, component, event_listener, sse_endpoint,
 };
 use sse_tower_examples::{Arguments, Failure, Page, QrError, qr_svg};
@@ -26,9 +26,11 @@ struct PayCompletedListener {
 #[component]
 impl PayCompletedListener {
     #[event_listener]
-    async fn deploy(&self, event: &PayCompletedEvent) {
-        self.emitters.send(&event.pay_record_id, "支付成功");
+    async fn deploy(&self, event: &PayCompletedEvent) -> Sent {
+        let sent = self.emitters.send(&event.pay_record_id, "支付成功");
         self.emitters.complete(&event.pay_record_id);
+        // The provider is answered when it is stored, so that no crash can take it back.
+        sent
     }
 }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use axum::extract::{Query, State};
+use axum::http::StatusCode;
 use axum::{Router, routing::get};
 use serde::Deserialize;
 use sse_tower::{
@@ -54,8 +55,12 @@ struct Publication {
 async fn publish(
     Query(Publication { topic: Topic(topic), content }): Query<Publication>,
     State(topics): State<Emitters<String>>,
-) {
-    topics.send(&topic, SseEvent::builder().name(MESSAGE).data(content));
+) -> Result<(), (StatusCode, String)> {
+    // Answered when it is stored: whoever is told so may forget it.
+    match topics.send(&topic, SseEvent::builder().name(MESSAGE).data(content)).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+    }
 }
 
 async fn index() -> Page {

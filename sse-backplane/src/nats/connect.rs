@@ -10,13 +10,17 @@ use super::{
     session::Shared,
     stream::{Names, unavailable},
 };
+use crate::causes;
 
 /// How long connecting and each request may take.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How often the connection is tried. The client calls it dead after the third try without an answer.
 const PING: Duration = Duration::from_secs(1);
 
-/// Connects to `nats://user:password@host:4222`, or with TLS to `tls://host:4222`, for one namespace.
+/// The oldest server with all that is used of JetStream.
+const OLDEST: (u32, u32) = (2, 9);
+
+/// Connects to `nats://user:password@host:4222`, `nats://token@host:4222`, or with TLS to `tls://host:4222`, for one namespace.
 ///
 /// Several servers of a cluster are separated by commas. After a `?` may stand, joined by `&`: `credentials=/path/to.creds` for
 /// a JWT with its key, `ca=/path/to.pem` for certificates of one's own, and `replicas=3` for how many servers keep the stream (1).
@@ -46,6 +50,14 @@ pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineErr
             let most = Duration::from_millis(50).saturating_mul(doubled);
             most.min(Duration::from_secs(2)).mul_f64(0.75 + fastrand::f64() / 2.0)
         });
+    // The crate reads them and does not use them. All servers of a cluster know the same users.
+    if let Some(server) = servers.iter().find(|server| server.has_user_pass()) {
+        let user = decoded(server.username().unwrap_or_default());
+        connect = match server.password() {
+            Some(password) => connect.user_and_password(user, decoded(password)),
+            None => connect.token(user),
+        };
+    }
     let mut replicas = 1;
     for option in options.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
@@ -78,13 +90,17 @@ pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineErr
         use async_nats::ConnectErrorKind as Kind;
         let servers = shown.join(", ");
         let (kind, message) = match error.kind() {
+            _ if causes::tls(&error).is_some() => (
+                EngineErrorKind::Refused,
+                no_tls(&servers),
+            ),
             Kind::Authentication | Kind::AuthorizationViolation => (
                 EngineErrorKind::Refused,
                 format!("NATS at {servers} refuses this user: look at user, password and credentials in the URL"),
             ),
             Kind::Tls => (
                 EngineErrorKind::Refused,
-                format!("no TLS with NATS at {servers}: look at its certificate, `ca=`, and `tls://` against `nats://`"),
+                no_tls(&servers),
             ),
             _ => (
                 EngineErrorKind::Unavailable,
@@ -93,6 +109,8 @@ pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineErr
         };
         EngineError::new(kind, message).with_source(error)
     })?;
+    let version = client.server_info().version;
+    version_is_enough(&shown.join(", "), &version)?;
     if client.connection_state() != State::Connected {
         return Err(EngineError::unavailable("the connection to NATS broke at once"));
     }
@@ -100,4 +118,70 @@ pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineErr
     let mut context = jetstream::new(client);
     context.set_timeout(ANSWER);
     Ok(NatsEngine::new(Shared::new(context, Names::new(namespace, replicas))))
+}
+
+fn no_tls(servers: &str) -> String {
+    format!(
+        "no TLS with NATS at {servers}: look at its certificate, `ca=`, and `tls://` against `nats://`"
+    )
+}
+
+/// What a part of a URL says, in which `%40` is `@`.
+fn decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn version_is_enough(servers: &str, version: &str) -> Result<(), EngineError> {
+    let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if (major, minor) >= OLDEST {
+        return Ok(());
+    }
+    Err(EngineError::refused(format!(
+        "NATS at {servers} has version {version}, and {}.{} or newer is needed, with JetStream",
+        OLDEST.0, OLDEST.1
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decoded, version_is_enough};
+
+    #[test]
+    fn a_password_may_have_any_character() {
+        for (part, said) in [
+            ("plain", "plain"),
+            ("a%40b%2Fc", "a@b/c"),
+            ("%E6%94%AF", "支"),
+            ("50%", "50%"),
+            ("%zz%4", "%zz%4"),
+        ] {
+            assert_eq!(decoded(part), said);
+        }
+    }
+
+    #[test]
+    fn an_old_version_is_refused() {
+        for version in ["2.9.10", "2.10.22", "2.14.0-RC.1", "3.0.0"] {
+            version_is_enough("h:4222", version).unwrap();
+        }
+        for version in ["2.8.4", "1.4.1", "what", ""] {
+            version_is_enough("h:4222", version).unwrap_err();
+        }
+    }
 }

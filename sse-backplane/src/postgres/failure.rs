@@ -4,9 +4,9 @@ use std::{error::Error as _, fmt};
 
 use sse_tower_core::backplane::{EngineError, EngineErrorKind};
 use tokio_postgres::{Error, error::SqlState};
-use tokio_rustls::rustls;
 
 use super::address::Address;
+use crate::causes;
 
 /// An error that many callers are told.
 #[derive(Clone, Debug)]
@@ -98,20 +98,15 @@ fn told(code: &SqlState, message: &str, address: &Address, schema: &str) -> Fail
 
 /// Nothing was heard of the server, or nothing that can be read.
 fn unheard(error: &Error, address: &Address) -> Failure {
-    let mut causes = Vec::new();
-    let mut cause = error.source();
-    while let Some(one) = cause {
-        if let Some(tls) = one.downcast_ref::<rustls::Error>() {
-            return Failure::refused(format!(
-                "the certificate of PostgreSQL at {address} is not trusted ({tls}): name the file with the one that \
-                 signed it by sslrootcert=, and the host as it is called there",
-            ));
-        }
-        causes.push(one.to_string());
-        cause = io_cause(one).or(one.source());
+    if let Some(tls) = causes::tls(error) {
+        return Failure::refused(format!(
+            "the certificate of PostgreSQL at {address} is not trusted ({tls}): name the file with the one that \
+             signed it by sslrootcert=, and the host as it is called there",
+        ));
     }
     let text = error.to_string();
-    let why = causes.first().map_or(text.as_str(), String::as_str);
+    let cause = error.source().map(ToString::to_string);
+    let why = cause.as_ref().unwrap_or(&text);
     if text.contains("TLS") {
         return Failure::refused(format!(
             "PostgreSQL at {address} offers no encryption ({why}): turn ssl on there, or say sslmode=disable",
@@ -126,12 +121,4 @@ fn unheard(error: &Error, address: &Address) -> Failure {
     Failure::unavailable(format!(
         "PostgreSQL at {address} does not answer ({why}): is it running, and can it be reached from here?",
     ))
-}
-
-/// An I/O error shows what it holds, not what that says it was caused by.
-fn io_cause<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> Option<&'a (dyn std::error::Error + 'static)> {
-    let inner = error.downcast_ref::<std::io::Error>()?.get_ref()?;
-    Some(inner)
 }

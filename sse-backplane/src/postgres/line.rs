@@ -1,6 +1,12 @@
 //! A connection for one kind of work, replaced when it is broken or silent.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::{Future, ready},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use sse_tower_core::backplane::{EngineError, EngineFuture};
@@ -37,6 +43,7 @@ type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 type Job = Box<dyn FnOnce(Result<Arc<Session>, Failure>) -> Running + Send>;
 
 /// Where calls wait for a connection. They are made in order, without waiting for each other's answers.
+#[derive(Clone)]
 pub(super) struct Line {
     jobs: mpsc::Sender<Job>,
     shared: Arc<Shared>,
@@ -159,6 +166,74 @@ impl Line {
                 params.iter().map(|(value, ty)| (&**value as _, ty.clone())).collect();
             session.client.query_typed_one(&shared.names.sql(sql), &params).await?.try_get(0)
         })
+    }
+}
+
+/// A line whose task and connection live on the runtime that it is called from: for what must go on while the program's
+/// own runtime stands still. When that runtime has ended, it begins anew on the one that calls next.
+pub(super) struct OwnLine {
+    shared: Arc<Shared>,
+    line: Mutex<Option<(Line, JoinHandle<()>)>>,
+    end: CancellationToken,
+}
+
+impl OwnLine {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        let (shared, end) = (shared.clone(), CancellationToken::new());
+        Self { shared, line: Mutex::default(), end }
+    }
+
+    /// Takes no more calls. Its task, if there is one, ends when those that were made are answered.
+    pub(super) fn close(&self) -> Option<JoinHandle<()>> {
+        self.end.cancel();
+        let (line, task) = self.lock().take()?;
+        line.close();
+        Some(task)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Line, JoinHandle<()>)>> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The line of this moment.
+    fn line(&self) -> Result<Line, EngineError> {
+        let mut line = self.lock();
+        if self.end.is_cancelled() {
+            return Err(closed());
+        }
+        if line.as_ref().is_none_or(|(line, _)| line.jobs.is_closed()) {
+            *line = Some(Line::new(&self.shared));
+        }
+        line.as_ref().map(|(line, _)| line.clone()).ok_or_else(closed)
+    }
+
+    /// As [`Line::rows`].
+    pub(super) fn rows(
+        &self,
+        sql: &'static str,
+        params: Vec<Owned>,
+    ) -> EngineFuture<'static, Vec<Row>> {
+        match self.line() {
+            Ok(line) => line.rows(sql, params),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
+    }
+
+    /// As [`Line::one`].
+    pub(super) fn one<T>(&self, sql: &'static str, params: Vec<Owned>) -> EngineFuture<'static, T>
+    where
+        T: FromSqlOwned + Send + 'static,
+    {
+        match self.line() {
+            Ok(line) => line.one(sql, params),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
+    }
+}
+
+impl fmt::Debug for OwnLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnLine").finish_non_exhaustive()
     }
 }
 

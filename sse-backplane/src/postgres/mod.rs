@@ -66,7 +66,7 @@ use self::{
     bell::{Bell, LOG, QUEUE},
     feed::{MAX_ORDERS, Order, Reader},
     follow::Followed,
-    line::{Line, owned},
+    line::{Line, OwnLine, owned},
     names::Names,
     queue::PostgresQueue,
     session::{Shared, closed},
@@ -167,7 +167,7 @@ impl Postgres {
             queue: PostgresQueue {
                 shared: self.shared.clone(),
                 line: Arc::new(line(&mut tasks)),
-                leases: line(&mut tasks),
+                leases: OwnLine::new(&self.shared),
                 bell: bell.clone(),
             },
             orders,
@@ -307,21 +307,20 @@ impl Engine for Postgres {
     }
 
     fn durability(&self) -> &'static str {
-        "what it answered is on the disk, unless fsync or synchronous_commit is off; a standby that is promoted may lack \
-         the newest if replication is asynchronous"
+        self.shared.durability().sentence()
     }
 
     fn close(&self) -> EngineFuture<'_, ()> {
         self.end.cancel();
         let tasks = self.running.get().map(|running| {
-            for line in
-                [&running.append, &running.load, &*running.queue.line, &running.queue.leases]
-            {
+            for line in [&running.append, &running.load, &*running.queue.line] {
                 line.close();
             }
-            std::mem::take(
+            let mut tasks = std::mem::take(
                 &mut *running.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
-            )
+            );
+            tasks.extend(running.queue.leases.close());
+            tasks
         });
         Box::pin(async move {
             for task in tasks.into_iter().flatten() {

@@ -12,7 +12,7 @@ use tokio_postgres::{Error, Row, types::Type};
 
 use super::{
     bell::{Bell, QUEUE},
-    line::{Line, Owned, owned},
+    line::{Line, OwnLine, Owned, owned},
     session::Shared,
     values::{self, Uuid, micros, number, small},
 };
@@ -28,7 +28,7 @@ pub(super) struct PostgresQueue {
     /// Claims and results.
     pub(super) line: Arc<Line>,
     /// Leases have a connection to themselves: no claim that waits may cost one.
-    pub(super) leases: Line,
+    pub(super) leases: OwnLine,
     /// This process's own feed.
     pub(super) bell: Arc<Bell>,
 }

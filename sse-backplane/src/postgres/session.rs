@@ -34,6 +34,46 @@ pub(super) struct Shared {
     /// The newest position that this process heard of, and in which epoch: a store that lacks it lost its past.
     known: Mutex<Mark>,
     sessions: AtomicU64,
+    durability: OnceLock<Durability>,
+}
+
+/// How well the store keeps its word, as its settings have it for this user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Each commit is on the disk before it is answered.
+    Synced,
+    /// `synchronous_commit` is off.
+    Later,
+    /// `fsync` is off.
+    Never,
+}
+
+impl Durability {
+    pub(super) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Synced => {
+                "PostgreSQL has on its disk what it stores before it says so; a standby that is promoted may lack the newest if \
+                 replication is asynchronous"
+            }
+            Self::Later => {
+                "PostgreSQL may lose with its end what it stored in the last second, which is noticed, and told to every \
+                 connection: set `synchronous_commit = on`, for this user at least"
+            }
+            Self::Never => {
+                "PostgreSQL never waits for its disk, and may lose everything with the machine's end: set `fsync = on`"
+            }
+        }
+    }
+
+    /// Says once what loses events.
+    fn warn(self, address: &Address) {
+        #[cfg(feature = "tracing")]
+        if self != Self::Synced {
+            tracing::warn!(target: "sse_tower", postgres = %address, "{}", self.sentence());
+        }
+        #[cfg(not(feature = "tracing"))]
+        let _ = address;
+    }
 }
 
 /// A connection. Dropping it closes it, whatever is on the way.
@@ -54,11 +94,16 @@ impl Drop for Session {
 impl Shared {
     pub(super) fn new(address: Address, names: Names) -> Self {
         let known = Mutex::new(Mark { epoch: Epoch::new(0), position: Position::ZERO });
-        Self { address, names, known, sessions: AtomicU64::new(0) }
+        Self { address, names, known, sessions: AtomicU64::new(0), durability: OnceLock::new() }
     }
 
     pub(super) fn known(&self) -> Mark {
         *self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// What was found at the first connection.
+    pub(super) fn durability(&self) -> Durability {
+        self.durability.get().copied().unwrap_or(Durability::Synced)
     }
 
     /// The store stands here.
@@ -129,7 +174,8 @@ impl Shared {
     /// Is it a server that can be used, and is everything there?
     async fn check(&self, session: &Session) -> Result<(), Failure> {
         let asked = "select pg_is_in_recovery(), current_setting('server_version_num')::int, \
-                     to_regnamespace($1) is not null";
+                     to_regnamespace($1) is not null, current_setting('fsync'), \
+                     current_setting('synchronous_commit')";
         let schema = self.names.schema();
         let row = session.client.query_typed_one(asked, &[(&schema, Type::TEXT)]).await;
         let row = row.map_err(|error| self.explain(&error))?;
@@ -148,6 +194,14 @@ impl Shared {
                  (several hosts and target_session_attrs=read-write find it)",
                 self.address,
             )));
+        }
+        let durability = match (row.try_get(3).map_err(failed)?, row.try_get(4).map_err(failed)?) {
+            ("off", _) => Durability::Never,
+            (_, "off") => Durability::Later,
+            _ => Durability::Synced,
+        };
+        if self.durability.set(durability).is_ok() {
+            durability.warn(&self.address);
         }
         let there: bool = row.try_get(2).map_err(failed)?;
         let mut found = None;

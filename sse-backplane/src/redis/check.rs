@@ -71,13 +71,14 @@ impl Found {
         {
             if self.evicts {
                 tracing::warn!(
+                    target: "sse_tower",
                     redis = &*place.address,
                     "`maxmemory-policy` lets Redis delete any key when its memory is full, histories and what it knows of its own \
                      life among them: set `noeviction`, or a policy of `volatile-`"
                 );
             }
             if matches!(self.durability, Durability::Snapshots | Durability::Nothing) {
-                tracing::warn!(redis = &*place.address, "{}", self.durability.sentence());
+                tracing::warn!(target: "sse_tower", redis = &*place.address, "{}", self.durability.sentence());
             }
         }
         #[cfg(not(feature = "tracing"))]

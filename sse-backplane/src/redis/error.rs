@@ -4,6 +4,7 @@ use ::redis::{ErrorKind, RedisError};
 use sse_tower_core::backplane::{EngineError, EngineErrorKind};
 
 use super::settings::Place;
+use crate::causes;
 
 /// Its cause, kept for people. It holds no secret: the crate redacts what it knows of the URL.
 pub(super) fn explain(place: &Place, error: RedisError) -> EngineError {
@@ -32,7 +33,13 @@ pub(super) fn explain(place: &Place, error: RedisError) -> EngineError {
         "" if error.is_connection_refusal() => EngineError::unavailable(format!(
             "{redis} cannot be reached, nobody listens there: is it running, are host and port right?"
         )),
-        "" => EngineError::unavailable(format!("the connection to {redis} failed")),
+        "" => match causes::tls(&error) {
+            Some(why) => EngineError::refused(format!(
+                "no TLS with {redis} ({why}): its certificate has to be trusted here, so name the file with the one that \
+                 signed it by `ca=` in the URL, and the host as the certificate has it"
+            )),
+            None => EngineError::unavailable(format!("the connection to {redis} failed")),
+        },
         code => EngineError::refused(format!("{redis} refused: {code} {said}")),
     };
     explained.with_source(error)

@@ -1,5 +1,8 @@
 //! Redis and Valkey.
 //!
+//! `redis://user:password@host:6379/0`, with TLS `rediss://host/`, and `rediss://host/?ca=/path/to.pem` where certificates are
+//! one's own. The user needs the keys and channels of the namespace, and no administrative right.
+//!
 //! One script stores a batch: it gives positions from the server's clock, bumped over one counter of the namespace,
 //! adds to a stream for each topic, and publishes on a channel for each topic. A node has three connections:
 //! one stores, one loads and works for the queue, one hears.

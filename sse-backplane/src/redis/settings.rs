@@ -3,7 +3,7 @@
 use std::{fmt, fmt::Write};
 
 use ::redis::{
-    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsCertificates,
     aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 use sse_tower_core::backplane::EngineError;
@@ -41,6 +41,7 @@ impl Settings {
             "valkeys" => format!("rediss{}", &url[scheme.len()..]),
             _ => return Err(wrong("this is no URL of a Redis")),
         };
+        let (url, authority) = authority(&url)?;
         // The crate's own errors may quote the URL, with its password.
         let info = url.as_str().into_connection_info().map_err(|_| {
             wrong("this URL of a Redis cannot be read (are special characters of the password written as %40 and so on?)")
@@ -60,11 +61,34 @@ impl Settings {
         if tls {
             one_provider();
         }
-        let client =
-            Client::open(tuned(info)).map_err(|_| wrong("this URL of a Redis cannot be used"))?;
+        let client = match authority {
+            Some(_) if !tls => return Err(wrong("`ca=` is for TLS, and so for rediss://")),
+            Some(root) => {
+                let roots = TlsCertificates { client_tls: None, root_cert: Some(root) };
+                Client::build_with_tls(tuned(info), roots)
+                    .map_err(|_| wrong("the file of `ca=` has no certificate that can be used"))?
+            }
+            None => Client::open(tuned(info))
+                .map_err(|_| wrong("this URL of a Redis cannot be used"))?,
+        };
         let place = Place { address: address.into(), prefix: prefix(namespace)?.into() };
         Ok(Self { place, client })
     }
+}
+
+/// The URL without `ca=/path/to.pem`, and that file: certificates of one's own instead of the machine's.
+fn authority(url: &str) -> Result<(String, Option<Vec<u8>>), EngineError> {
+    let Some((address, query)) = url.split_once('?') else { return Ok((url.to_owned(), None)) };
+    let (ca, rest): (Vec<_>, Vec<_>) =
+        query.split('&').partition(|option| option.starts_with("ca="));
+    let Some(path) = ca.last().map(|option| &option["ca=".len()..]) else {
+        return Ok((url.to_owned(), None));
+    };
+    let file = std::fs::read(path).map_err(|error| {
+        EngineError::refused(format!("the file of `ca={path}` cannot be read")).with_source(error)
+    })?;
+    let joint = if rest.is_empty() { "" } else { "?" };
+    Ok((format!("{address}{joint}{}", rest.join("&")), Some(file)))
 }
 
 /// Two protocols, and one of them has messages among answers: what is one connection each here is simpler without. Small

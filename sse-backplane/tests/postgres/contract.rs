@@ -42,6 +42,10 @@ impl Drop for Contract {
 }
 
 impl Harness for Contract {
+    fn is_wanted() -> bool {
+        engine_servers::wanted("postgres")
+    }
+
     async fn fresh() -> Self {
         let found = {
             let mut spare = SPARE.lock().unwrap();

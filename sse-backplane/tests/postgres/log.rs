@@ -10,6 +10,7 @@ use crate::support::{Node, SOON, bodies, change, client, event, position, server
 
 #[tokio::test]
 async fn what_one_node_stores_another_is_fed_in_order() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let (a, b) = (Node::start(&server.url()).await, Node::start(&server.url()).await);
     assert_eq!(a.first.epoch, b.first.epoch);
@@ -44,6 +45,7 @@ async fn what_one_node_stores_another_is_fed_in_order() {
 
 #[tokio::test]
 async fn a_batch_is_stored_once_and_answered_as_the_first_time() {
+    engine_servers::only_with!("postgres");
     let mut server = server();
     let node = Node::start(&server.url()).await;
     let once =
@@ -73,6 +75,7 @@ async fn a_batch_is_stored_once_and_answered_as_the_first_time() {
 
 #[tokio::test]
 async fn heads_say_what_happened_to_a_topic() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let (a, b) = (Node::start(&server.url()).await, Node::start(&server.url()).await);
     b.follow(&["x"]).await;
@@ -108,6 +111,7 @@ async fn heads_say_what_happened_to_a_topic() {
 
 #[tokio::test]
 async fn a_mark_comes_after_what_it_covers() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let (a, b) = (Node::start(&server.url()).await, Node::start(&server.url()).await);
     b.follow(&["x"]).await;
@@ -129,6 +133,7 @@ async fn a_mark_comes_after_what_it_covers() {
 
 #[tokio::test]
 async fn a_load_is_bounded_by_events_bytes_and_position() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     let stored =
@@ -150,6 +155,7 @@ async fn a_load_is_bounded_by_events_bytes_and_position() {
 
 #[tokio::test]
 async fn any_name_is_a_topic_of_its_own() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     let long = "ä".repeat(512);
@@ -183,6 +189,7 @@ async fn any_name_is_a_topic_of_its_own() {
 
 #[tokio::test]
 async fn a_body_has_at_most_its_limit() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     node.append(vec![event("x", "b".repeat(MAX_RECORD_BYTES))]).await;
@@ -197,6 +204,7 @@ async fn a_body_has_at_most_its_limit() {
 
 #[tokio::test]
 async fn ten_thousand_topics_come_over_one_connection() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let (a, b) = (Node::start(&server.url()).await, Node::start(&server.url()).await);
     let names: Vec<String> = (0..10_000).map(|n| format!("key {n}")).collect();
@@ -218,6 +226,7 @@ async fn ten_thousand_topics_come_over_one_connection() {
 
 #[tokio::test]
 async fn retention_leaves_what_is_kept_and_what_was_not_yet_read() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     let keep = Keep { events: 5, bytes: 1_000, age: Duration::from_secs(60) };
@@ -261,6 +270,7 @@ async fn retention_leaves_what_is_kept_and_what_was_not_yet_read() {
 
 #[tokio::test]
 async fn namespaces_do_not_see_each_other() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let (a, b) =
         (Node::start_in(&server.url(), "shop").await, Node::start_in(&server.url(), "sse").await);

@@ -24,6 +24,7 @@ fn enqueue(id: u128) -> Entry {
 
 #[tokio::test]
 async fn a_commit_delivers_and_a_rollback_leaves_nothing() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     node.follow(&["x", "y"]).await;
@@ -60,6 +61,7 @@ async fn a_commit_delivers_and_a_rollback_leaves_nothing() {
 
 #[tokio::test]
 async fn nobody_who_rings_is_needed_and_another_node_delivers() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     node.follow(&["x"]).await;
@@ -76,6 +78,7 @@ async fn nobody_who_rings_is_needed_and_another_node_delivers() {
 
 #[tokio::test]
 async fn events_for_listeners_come_with_the_commit_and_ring() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     let queue = node.engine.queue().unwrap();
@@ -107,6 +110,7 @@ async fn events_for_listeners_come_with_the_commit_and_ring() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn opposite_orders_of_keys_never_deadlock_and_a_third_rolled_back_is_not_there() {
+    engine_servers::only_with!("postgres");
     const EACH: usize = 40;
     let server = server();
     let (a, b) = (Node::start(&server.url()).await, Node::start(&server.url()).await);
@@ -169,6 +173,7 @@ async fn opposite_orders_of_keys_never_deadlock_and_a_third_rolled_back_is_not_t
 
 #[tokio::test]
 async fn a_transaction_that_stays_open_holds_up_nobody() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     node.follow(&["x"]).await;
@@ -204,6 +209,7 @@ async fn a_transaction_that_stays_open_holds_up_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_effect_happens_once_in_its_database() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     let mut sql = client(&server.url()).await;
@@ -233,6 +239,7 @@ async fn an_effect_happens_once_in_its_database() {
 
 #[tokio::test]
 async fn a_role_that_may_only_insert_can_store() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     node.follow(&["x"]).await;
@@ -263,6 +270,7 @@ async fn a_role_that_may_only_insert_can_store() {
 /// Any other driver: one text and one parameter, here by the simple protocol, in which everything is text.
 #[tokio::test]
 async fn any_driver_can_store() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     node.follow(&["x"]).await;
@@ -277,6 +285,7 @@ async fn any_driver_can_store() {
 #[cfg(feature = "sqlx")]
 #[tokio::test]
 async fn a_transaction_of_sqlx_stores_and_does_things_once() {
+    engine_servers::only_with!("postgres");
     use sqlx::{Acquire, ConnectOptions, postgres::PgConnectOptions};
 
     let server = server();

@@ -49,6 +49,7 @@ async fn cycle(node: &Node, worker: NodeId, count: usize) -> (usize, Duration) {
 /// Rows that are dead and cannot be cleared away, because somebody's transaction stays open, do not make claims slow.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_stays_open_does_not_make_claims_slow() {
+    engine_servers::only_with!("postgres");
     const EVENTS: usize = 12_000;
     let server = server();
     let node = Node::start(&server.url()).await;
@@ -86,6 +87,7 @@ async fn a_transaction_that_stays_open_does_not_make_claims_slow() {
 /// What everybody has passed goes, after its hour; what falls off before it was taken is a dead letter.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_passed_goes_and_what_falls_off_is_a_dead_letter() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     register(&node).await;

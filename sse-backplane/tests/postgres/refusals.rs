@@ -27,6 +27,7 @@ fn says(error: &EngineError, kind: EngineErrorKind, words: &[&str]) {
 
 #[tokio::test]
 async fn a_server_that_is_not_there() {
+    engine_servers::only_with!("postgres");
     let port = engine_servers::free_port().unwrap();
     let error = refused(&format!("postgres://app:s3cret@127.0.0.1:{port}/shop")).await;
     says(
@@ -38,6 +39,7 @@ async fn a_server_that_is_not_there() {
 
 #[tokio::test]
 async fn a_server_that_accepts_and_says_nothing() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let relay = Relay::start(server.address()).await.unwrap();
     relay.silence_all();
@@ -49,6 +51,7 @@ async fn a_server_that_accepts_and_says_nothing() {
 
 #[tokio::test]
 async fn a_wrong_password_or_none_or_another_database() {
+    engine_servers::only_with!("postgres");
     let mut server = server();
     client(&server.url())
         .await
@@ -71,6 +74,7 @@ async fn a_wrong_password_or_none_or_another_database() {
 
 #[tokio::test]
 async fn a_right_that_is_missing_and_the_least_that_is_needed() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let owner = client(&server.url()).await;
     owner
@@ -104,7 +108,22 @@ async fn a_right_that_is_missing_and_the_least_that_is_needed() {
 }
 
 #[tokio::test]
+async fn how_long_it_keeps_its_word_is_said() {
+    engine_servers::only_with!("postgres");
+    for (options, words) in [
+        (&["fsync=on"][..], "PostgreSQL has on its disk what it stores before it says so; "),
+        (&["fsync=on", "synchronous_commit=off"], "set `synchronous_commit = on`, "),
+        (&["fsync=off"], "and may lose everything with the machine's end: set `fsync = on`"),
+    ] {
+        let server = Server::start_with(options).unwrap();
+        let node = Node::start(&server.url()).await;
+        assert!(node.engine.durability().contains(words), "{}", node.engine.durability());
+    }
+}
+
+#[tokio::test]
 async fn a_schema_of_a_newer_program() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let node = Node::start(&server.url()).await;
     node.engine.close().await.unwrap();
@@ -120,6 +139,7 @@ async fn a_schema_of_a_newer_program() {
 
 #[tokio::test]
 async fn many_nodes_that_begin_at_once_make_one_schema() {
+    engine_servers::only_with!("postgres");
     let server = server();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..8 {
@@ -150,6 +170,7 @@ fn encrypted() -> (Server, tempfile::NamedTempFile, tempfile::NamedTempFile) {
 
 #[tokio::test]
 async fn what_is_encrypted_is_verified() {
+    engine_servers::only_with!("postgres");
     let (server, trusted, other) = encrypted();
     let port = server.address().port();
     let url =

@@ -2,7 +2,10 @@
 //!
 //! The layer of `sse-tower` puts the context into each request's extensions.
 
-use std::{any::type_name, sync::Arc};
+use std::{
+    any::{TypeId, type_name},
+    sync::Arc,
+};
 
 use axum_core::{
     extract::FromRequestParts,
@@ -16,8 +19,8 @@ use crate::{
         event::{ApplicationEvent, readable_name},
         publish::PublishError,
     },
-    component::Component,
-    context::ApplicationContext,
+    component::{Component, ComponentName},
+    context::{ApplicationContext, adds, other_name, shares},
     error_chain::debug_with_causes,
 };
 
@@ -46,8 +49,9 @@ pub enum ContextRejection {
     NoContext,
     /// The context has no component of this type.
     #[error(
-        "the application context has no component `{}`; add `.component(..)` where it is built",
-        readable_name(component)
+        "the application context has no component `{}`; add `{}` where it is built",
+        readable_name(component),
+        adds(component)
     )]
     NoComponent {
         /// Rust's name of the type.
@@ -55,8 +59,9 @@ pub enum ContextRejection {
     },
     /// The context has the component as an `Arc`, which is another type.
     #[error(
-        "the application context has no component `{0}`, but an `Arc<{0}>`; add it by `.shared_component(..)`",
-        readable_name(component)
+        "the application context has no component `{0}`, but an `Arc<{0}>`; add it by `{1}`",
+        readable_name(component),
+        shares(component)
     )]
     ComponentInArc {
         /// Rust's name of the type.
@@ -74,15 +79,32 @@ pub enum ContextRejection {
         /// Rust's name of the type that the context has.
         given: &'static str,
     },
+    /// The context has components of this type under other names.
+    #[error("this handler takes {}", other_name(component, name, names))]
+    NoSuchName {
+        /// Rust's name of the type.
+        component: &'static str,
+        /// The name by which the handler takes it; empty if by none.
+        name: &'static str,
+        /// The names of those that the context has.
+        names: Vec<&'static str>,
+    },
 }
 
 debug_with_causes!(ContextRejection);
 
 impl ContextRejection {
-    fn no_component<T: Send + Sync + 'static>(context: &ApplicationContext) -> Self {
+    fn no_component<T: ?Sized + Send + Sync + 'static>(
+        context: &ApplicationContext,
+        name: &'static str,
+    ) -> Self {
         let component = type_name::<T>();
         if context.component::<Arc<T>>().is_some() {
             return Self::ComponentInArc { component };
+        }
+        let names = context.bus().components().names(TypeId::of::<T>());
+        if !names.is_empty() || !name.is_empty() {
+            return Self::NoSuchName { component, name, names };
         }
         match context.bus().components().namesake(component) {
             Some(given) => Self::OtherParameters { component, given },
@@ -135,13 +157,19 @@ impl<S: Sync, E: ApplicationEvent> FromRequestParts<S> for Publisher<E> {
     }
 }
 
-impl<S: Sync, T: Send + Sync + 'static> FromRequestParts<S> for Component<T> {
+impl<S, T, N> FromRequestParts<S> for Component<T, N>
+where
+    S: Sync,
+    T: ?Sized + Send + Sync + 'static,
+    N: ComponentName,
+{
     type Rejection = ContextRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ContextRejection> {
         let context = ApplicationContext::from_request_parts(parts, state).await?;
-        let component = context.component();
-        component.ok_or_else(|| ContextRejection::no_component::<T>(&context).log(parts))
+        let component = context.bus().components().get(N::NAME);
+        let component = component.map(Self::new);
+        component.ok_or_else(|| ContextRejection::no_component::<T>(&context, N::NAME).log(parts))
     }
 }
 

@@ -40,7 +40,10 @@ pub struct Loaded {
 ///
 /// # What the caller guarantees
 /// [`start`](Self::start) is called once and has succeeded before anything else is called. Batches of one node do not
-/// overlap. Everything else may be called at any time from any thread of the runtime on which `start` was called.
+/// overlap. Everything else may be called at any time from any thread, and on any runtime of tokio with time and IO: leases
+/// of durable listeners are renewed by a thread with a runtime of its own, since the program's may be blocked. What the engine
+/// runs itself runs on the runtime on which `start` was called; while that stands still, a call from another one still
+/// ends within its time.
 ///
 /// # What the engine guarantees
 /// * **One order.** Positions rise over all topics of the namespace, in the order in which changes become visible:

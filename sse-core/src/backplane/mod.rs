@@ -59,6 +59,8 @@ pub use record::{
 // Where something stands in the store's order: also what ids are made of.
 pub use crate::log::{Epoch, Position};
 
+#[cfg(feature = "json")]
+pub(crate) use node::is_mutant;
 pub(crate) use node::{
     After, Bell, Found, Joined, Joining, Owner, Shown, Sink, Waiter, Wanted, topics,
 };

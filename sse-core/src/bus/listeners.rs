@@ -3,7 +3,7 @@
 use std::{
     any::{Any, TypeId},
     fmt,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use super::{event::EventKey, profile::Profile};
@@ -14,11 +14,13 @@ use crate::component::TypeMap;
 pub struct ErasedHandler {
     handler: Arc<dyn Any + Send + Sync>,
     asynchronous: bool,
+    /// It was said once that it hears events outside of the transactions that it is for.
+    pub(crate) misplaced: Arc<AtomicBool>,
 }
 
 impl ErasedHandler {
     pub(crate) fn new(handler: Arc<dyn Any + Send + Sync>, asynchronous: bool) -> Self {
-        Self { handler, asynchronous }
+        Self { handler, asynchronous, misplaced: Arc::default() }
     }
 
     /// The `Handler`, to be downcast by who knows its type.

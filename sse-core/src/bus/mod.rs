@@ -11,8 +11,8 @@
 //!    is asynchronous or that failed. (`publish/run`)
 //! 4. What **remains** runs where the publication is awaited, or in a task if it is dropped.
 //!    (`publish/remaining`, `publish/publication`)
-//! 5. Each listener's **answer** is counted; what it returned is published in turn, before the next
-//!    listener runs. (`listener/answer`, `declare/output`, `publish/outcome`)
+//! 5. Each listener's **answer** is counted; what it returned is published when all listeners have heard the event.
+//!    (`listener/answer`, `declare/output`, `publish/outcome`, `publish/returned`)
 //!
 //! # Who hears an event
 //!
@@ -35,8 +35,8 @@
 //!
 //! # Floors
 //!
-//! From bottom to top, each importing only what is below it: `event`, `profile`, `tasks`, `carrier`, `listeners`,
-//! `plans`, `unheard` and `tap` are data without the types of events; `state` is the bus, made of these;
+//! From bottom to top, each importing only what is below it: `event`, `profile`, `failure`, `tasks`, `carrier`,
+//! `listeners`, `plans`, `unheard` and `tap` are data without the types of events; `state` is the bus, made of these;
 //! `listener` is one listener, bound; `publish` runs them; `declare` is what programs write.
 //!
 //! What is said against event buses, and what this one does about it, is a chapter of
@@ -45,6 +45,7 @@
 pub(crate) mod carrier;
 pub(crate) mod declare;
 pub(crate) mod event;
+pub(crate) mod failure;
 pub(crate) mod listener;
 pub(crate) mod listeners;
 pub(crate) mod plans;
@@ -61,16 +62,16 @@ pub use declare::{
     Inject, IntoListenerError, Listener, ListenerBuilder, ListenerOutput, Publisher, Subscription,
 };
 pub use event::{ApplicationEvent, EventMeta, EventOrigin, EventType, EventUid, PublicationId};
+pub use failure::Failure;
 pub use listener::{
-    Failure, ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep,
-    TransactionNeeded,
+    ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep, TooManyReturned,
 };
 pub use profile::{
     DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT, Phase,
 };
 pub use publish::{
-    MAX_PUBLICATION_DEPTH, MAX_TRANSACTION_EVENTS, Outcome, Publication, PublishError, Settlement,
-    Transaction, TransactionFull,
+    Commit, CommitError, MAX_PUBLICATION_DEPTH, MAX_RETURNED_EVENTS, MAX_TRANSACTION_EVENTS,
+    Outcome, Publication, PublishError, Settlement, Transaction, TransactionFull,
 };
 pub use scheduled::{ScheduledRun, Timetable};
 pub use tasks::MAX_SPAWNED_LISTENERS;
@@ -78,7 +79,8 @@ pub use unheard::Unheard;
 
 // For generated code.
 pub use declare::{
-    Binder, Declaration, EventRef, Form, JsonIfSerde, NoJson, WithForm, here, json, travels,
+    Binder, Declaration, EventRef, Form, IsForm, Json, JsonIfSerde, NoForm, NoJson, WithForm, here,
+    json, travels,
 };
 pub use listener::{Call, Handler, MaybeShared, OwnedCall, caught};
 pub use listeners::ErasedHandler;

@@ -78,6 +78,8 @@ pub(crate) struct DurableOptions {
     pub(crate) ordered: bool,
     /// A new one begins with what is kept, and not with what is published from now on.
     pub(crate) earliest: bool,
+    /// A dead letter pauses it on every process.
+    pub(crate) stop: bool,
 }
 
 impl DurableOptions {
@@ -87,6 +89,7 @@ impl DurableOptions {
         concurrency: DEFAULT_CONCURRENCY,
         ordered: false,
         earliest: false,
+        stop: false,
     };
 }
 

@@ -1,6 +1,6 @@
 //! When a scheduled function runs, and the event that it hears then. Plain data.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::event::{ApplicationEvent, EventType};
 
@@ -63,6 +63,8 @@ pub struct Timetable {
     pub(crate) when: When,
     pub(crate) initial_delay: Duration,
     pub(crate) target: Target,
+    /// Of those at one backplane who call it so, one runs it.
+    pub(crate) once: Option<&'static str>,
 }
 
 /// When it runs.
@@ -79,7 +81,8 @@ pub(crate) enum When {
 
 impl Timetable {
     const fn of(when: When, declared: &'static str) -> Self {
-        Self { when, initial_delay: Duration::ZERO, target: Target::Declared(declared) }
+        let target = Target::Declared(declared);
+        Self { when, initial_delay: Duration::ZERO, target, once: None }
     }
 
     /// Every so many milliseconds, for the function at path `declared`.
@@ -104,10 +107,31 @@ impl Timetable {
         Self::of(When::Cron { expression, zone }, declared)
     }
 
+    /// With a backplane one node at a time runs it: one of those that have this name.
+    #[must_use]
+    pub const fn once(mut self, name: &'static str) -> Self {
+        self.once = Some(name);
+        self
+    }
+
     /// The first run is so many milliseconds later.
     #[must_use]
     pub const fn initial_delay_millis(mut self, millis: u64) -> Self {
         self.initial_delay = Duration::from_millis(millis);
         self
+    }
+}
+
+/// In words: `every 5s`, `at 0/5 * * * * * in UTC, on one node`.
+impl fmt::Display for Timetable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.when {
+            When::Every(period) => write!(f, "every {period:?}")?,
+            When::Delay(delay) => write!(f, "{delay:?} after each run")?,
+            When::Cron { expression, zone } => {
+                write!(f, "at {expression} in {}", zone.unwrap_or("UTC"))?;
+            }
+        }
+        if self.once.is_some() { f.write_str(", on one node") } else { Ok(()) }
     }
 }

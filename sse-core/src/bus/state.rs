@@ -3,12 +3,13 @@
 use std::{
     any::TypeId,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak},
+    sync::{Arc, Mutex, OnceLock, RwLock, Weak},
 };
 
 use super::{
     carrier::Carrier,
     event::EventKey,
+    failure::{FailureHook, FailureHooks},
     listeners::{ListenerNode, ListenersByType, Registered},
     plans::{AnyPlan, Plans},
     profile::Profile,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     component::{Components, TypeMap},
-    sync::lock_std as lock,
+    sync::{lock_std as lock, read_std as read, write_std as write},
 };
 
 /// A bus. Cheap to clone; every clone is the same bus.
@@ -39,6 +40,7 @@ struct Inner {
     components: Components,
     tasks: Arc<Tasks>,
     unheard: UnheardEvents,
+    failures: FailureHooks,
     carrier: OnceLock<Box<dyn Carrier>>,
     /// The listeners that the bus was made with, in the same order on every run.
     nodes: Vec<ListenerNode>,
@@ -55,6 +57,7 @@ pub(crate) struct BusParts {
     pub(crate) fixed: ListenersByType,
     pub(crate) components: Components,
     pub(crate) on_unheard: Vec<UnheardHook>,
+    pub(crate) on_failure: Vec<FailureHook>,
     pub(crate) nodes: Vec<ListenerNode>,
     pub(crate) events: Vec<EventKey>,
     /// Whether everything that is linked into the program belongs to it.
@@ -64,7 +67,8 @@ pub(crate) struct BusParts {
 impl Bus {
     /// Remembers the runtime that it is called in, for listeners that are started without one.
     pub(crate) fn new(parts: BusParts) -> Self {
-        let BusParts { plans, fixed, components, on_unheard, nodes, events, linked } = parts;
+        let BusParts { plans, fixed, components, on_unheard, on_failure, nodes, events, linked } =
+            parts;
         Self(Arc::new(Inner {
             plans: Plans::new(plans),
             late: RwLock::default(),
@@ -73,6 +77,7 @@ impl Bus {
             components,
             tasks: Arc::new(Tasks::of_this_runtime()),
             unheard: UnheardEvents::new(on_unheard, linked),
+            failures: FailureHooks::new(on_failure),
             carrier: OnceLock::new(),
             nodes,
             events,
@@ -106,7 +111,7 @@ impl Bus {
         event: TypeId,
         make: impl FnOnce(&ListenersByType) -> Arc<dyn AnyPlan>,
     ) -> Arc<dyn AnyPlan> {
-        let late = self.0.late.read().unwrap_or_else(PoisonError::into_inner);
+        let late = read(&self.0.late);
         if let Some(plan) = late.get(&event) {
             return Arc::clone(plan);
         }
@@ -114,7 +119,7 @@ impl Bus {
         // Before the locks: it asks the program what the event is.
         let plan = make(&self.0.fixed);
         let subscribed = lock(&self.0.subscribed);
-        let mut late = self.0.late.write().unwrap_or_else(PoisonError::into_inner);
+        let mut late = write(&self.0.late);
         if let Some(plan) = late.get(&event) {
             return Arc::clone(plan);
         }
@@ -155,7 +160,7 @@ impl Bus {
 
     /// Every plan that a listener of this type is in.
     pub(crate) fn plans_hearing(&self, heard: TypeId) -> Vec<Arc<dyn AnyPlan>> {
-        let late = self.0.late.read().unwrap_or_else(PoisonError::into_inner);
+        let late = read(&self.0.late);
         let plans = self.0.plans.iter().chain(late.values());
         plans.filter(|plan| plan.hears(heard)).cloned().collect()
     }
@@ -177,6 +182,11 @@ impl Bus {
 
     pub(crate) fn unheard(&self) -> &UnheardEvents {
         &self.0.unheard
+    }
+
+    /// Who wants to know of failures.
+    pub(crate) fn failures(&self) -> &FailureHooks {
+        &self.0.failures
     }
 
     /// The listeners that the bus was made with, for the event graph.

@@ -1,19 +1,35 @@
-//! Work that outlives its caller: counted, so that one can wait for it.
+//! Work that outlives its caller: counted, so that one can wait for it, and begun, whatever the runtime does that its
+//! caller happens to be on.
+//!
+//! A runtime with threads of its own runs what is spawned on it. One of a single thread does so only while somebody
+//! drives it, and a publisher may be the last to do so: `runtime.block_on(async { publish })`, and then nothing. So work
+//! goes to the current runtime if that has threads of its own, else to the context's, which is the one that it was built
+//! in or is served by; without one to the current one, and without any to a thread of the library's. What nobody has begun
+//! after [`PATIENCE`] is begun by that thread.
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use tokio::{
-    runtime::{Builder, Handle},
+    runtime::{Builder, Handle, RuntimeFlavor},
     sync::Notify,
 };
 
-use crate::boxed::BoxFuture;
+use crate::{
+    backstop::{self, Watched},
+    boxed::BoxFuture,
+    sync::lock_std as lock,
+};
+
+/// A runtime that has not begun something after this time has nobody who drives it, or is blocked.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many `spawn` listeners of one context may run at a time: 65 536.
 ///
@@ -24,17 +40,43 @@ pub const MAX_SPAWNED_LISTENERS: usize = 65_536;
 /// What is under way on one bus.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
-    /// The runtime that the bus was made in.
-    runtime: Option<Handle>,
+    /// The runtime that the bus was made in, or is served by.
+    runtime: OnceLock<Handle>,
     running: AtomicUsize,
     spawned: AtomicUsize,
     idle: Notify,
+    unbegun: Mutex<Unbegun>,
+}
+
+/// What was handed over and has not begun: as much as there are tasks that wait for their first turn.
+#[derive(Default)]
+struct Unbegun {
+    work: BTreeMap<u64, (Instant, BoxFuture<()>)>,
+    serial: u64,
+    /// The thread of last resort looks at it.
+    watched: bool,
+}
+
+impl std::fmt::Debug for Unbegun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Unbegun").field(&self.work.len()).finish()
+    }
 }
 
 impl Tasks {
     /// Remembers the runtime that it is called in.
     pub(crate) fn of_this_runtime() -> Self {
-        Self { runtime: Handle::try_current().ok(), ..Self::default() }
+        let tasks = Self::default();
+        tasks.know_this_runtime();
+        tasks
+    }
+
+    /// Remembers the runtime that it is called in, if it knows none.
+    pub(crate) fn know_this_runtime(&self) {
+        if let Ok(runtime) = Handle::try_current() {
+            // The first counts.
+            drop(self.runtime.set(runtime));
+        }
     }
 
     /// Waits until nothing is under way.
@@ -67,20 +109,79 @@ impl Tasks {
         self.spawned.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Runs `future` where the caller is, else where the bus was made, else on a thread of ours.
-    pub(crate) fn hand_over(&self, future: BoxFuture<()>) {
-        let runtime = Handle::try_current().ok();
-        let runtime = runtime.or_else(|| self.runtime.clone()).or_else(|| own_runtime().cloned());
-        match runtime {
-            Some(runtime) => drop(runtime.spawn(future)),
-            None => lost(),
+    /// Runs `future` on a runtime that is likely to be driven; see the top of this file.
+    pub(crate) fn hand_over(self: &Arc<Self>, future: BoxFuture<()>) {
+        let Some(runtime) = self.runtime() else {
+            return lost();
+        };
+        let mut unbegun = lock(&self.unbegun);
+        let serial = unbegun.serial;
+        unbegun.serial += 1;
+        unbegun.work.insert(serial, (Instant::now(), future));
+        let watch = !std::mem::replace(&mut unbegun.watched, true);
+        drop(unbegun);
+        if watch {
+            let this: Weak<Self> = Arc::downgrade(self);
+            backstop::watch(this, PATIENCE);
         }
+        let tasks = Arc::clone(self);
+        runtime.spawn(async move {
+            if let Some(work) = tasks.begin(serial) {
+                drop(tasks);
+                work.await;
+            }
+        });
+    }
+
+    fn runtime(&self) -> Option<Handle> {
+        let here = Handle::try_current().ok();
+        let driven = |it: &Handle| it.runtime_flavor() != RuntimeFlavor::CurrentThread;
+        match (here, self.runtime.get()) {
+            (Some(here), _) if driven(&here) => Some(here),
+            (_, Some(own)) => Some(own.clone()),
+            (Some(here), None) => Some(here),
+            (None, None) => own_runtime().cloned(),
+        }
+    }
+
+    /// Whoever takes it runs it.
+    fn begin(&self, serial: u64) -> Option<BoxFuture<()>> {
+        lock(&self.unbegun).work.remove(&serial).map(|(_, work)| work)
+    }
+
+    /// What should have begun by now.
+    fn overdue(&self) -> (Vec<BoxFuture<()>>, Option<Duration>) {
+        let mut unbegun = lock(&self.unbegun);
+        let mut overdue = Vec::new();
+        let now = Instant::now();
+        while let Some(first) = unbegun.work.first_entry() {
+            let waited = now.saturating_duration_since(first.get().0);
+            if let Some(left) = PATIENCE.checked_sub(waited).filter(|left| !left.is_zero()) {
+                return (overdue, Some(left));
+            }
+            overdue.push(first.remove().1);
+        }
+        unbegun.watched = false;
+        (overdue, None)
     }
 
     fn end(&self) {
         if self.running.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.idle.notify_waiters();
         }
+    }
+}
+
+impl Watched for Tasks {
+    fn look(&self) -> Option<Duration> {
+        let (overdue, again) = self.overdue();
+        for work in overdue {
+            match own_runtime() {
+                Some(runtime) => drop(runtime.spawn(work)),
+                None => lost(),
+            }
+        }
+        again
     }
 }
 
@@ -126,7 +227,7 @@ fn lost() {
     );
 }
 
-/// One thread for programs that publish outside of any runtime, started at the first need.
+/// One thread for programs that publish outside of any runtime, or on one that nobody drives; started at the first need.
 fn own_runtime() -> Option<&'static Handle> {
     static OWN: OnceLock<Option<Handle>> = OnceLock::new();
     OWN.get_or_init(|| {

@@ -2,6 +2,7 @@
 
 use std::{fmt, panic::Location};
 
+use super::hooks::Stops;
 use crate::{
     backplane::Node,
     bus::{
@@ -49,11 +50,17 @@ pub struct ApplicationContext {
 pub struct NotTheBus {
     pub(super) streams: OpenStreams,
     pub(super) backplane: Option<Node>,
+    pub(super) stops: Stops,
 }
 
 impl ApplicationContext {
     pub(super) fn new(bus: Bus, rest: NotTheBus) -> Self {
         Self { bus, rest }
+    }
+
+    /// What is left to do when it has ended.
+    pub(super) const fn stops(&self) -> &Stops {
+        &self.rest.stops
     }
 
     pub(super) const fn backplane(&self) -> Option<&Node> {
@@ -119,12 +126,42 @@ impl ApplicationContext {
     /// # Ok::<(), WiringError>(())
     /// ```
     #[must_use]
-    pub fn component<T: Send + Sync + 'static>(&self) -> Option<Component<T>> {
-        self.bus.components().get()
+    pub fn component<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Component<T>> {
+        self.component_named("")
+    }
+
+    /// The component of type `T` that was given under this name, if the context has it.
+    ///
+    /// Handlers and listeners take it as a parameter, see [`ComponentName`](crate::ComponentName).
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, WiringError};
+    /// # struct Pool { server: &'static str }
+    /// let context = ApplicationContext::bare()
+    ///     .component_named("eu", Pool { server: "db.eu" })
+    ///     .component_named("us", Pool { server: "db.us" })
+    ///     .build()?;
+    /// let region = "us"; // of a request, say
+    /// let pool = context.component_named::<Pool>(region);
+    /// assert_eq!(pool.map(|pool| pool.server), Some("db.us"));
+    /// # Ok::<(), WiringError>(())
+    /// ```
+    #[must_use]
+    pub fn component_named<T: ?Sized + Send + Sync + 'static>(
+        &self,
+        name: &str,
+    ) -> Option<Component<T>> {
+        self.bus.components().get(name).map(Component::new)
     }
 
     pub(crate) fn bus(&self) -> &Bus {
         &self.bus
+    }
+
+    /// For `sse-tower`, whose server is where a context lives that was built outside of any runtime.
+    #[doc(hidden)]
+    pub fn know_this_runtime(&self) {
+        self.bus.tasks().know_this_runtime();
     }
 
     /// Waits until everything is over that was started and that nobody waits for: listeners

@@ -1,15 +1,12 @@
 //! Building a context: everything is found, bound and checked here, once.
 
-use std::{
-    any::{Any, TypeId, type_name},
-    collections::HashMap,
-    panic::Location,
-    sync::Arc,
-};
+use std::{future::Future, mem, panic::Location, sync::Arc};
 
 use super::{
     application_context::{ApplicationContext, NotTheBus},
-    checks,
+    checks, construct,
+    given::{Collected, Given, Maker},
+    hooks::{self, Bound, Hook},
     lifecycle::{ContextClosed, ContextDraining, ContextStarted},
     linked::{LinkedEvent, LinkedListener},
     wiring::{WiringError, WiringFault},
@@ -18,13 +15,16 @@ use crate::{
     backplane::Node,
     bus::{
         declare::{Binder, EventRef, Listener},
+        failure::{Failure, FailureHook},
         listeners::{ListenerNode, ListenersByType, Registered},
         plans::AnyPlan,
+        profile::Profile,
         publish::publish,
+        scheduled::Timetable,
         state::{Bus, BusParts},
         unheard::{Unheard, UnheardHook},
     },
-    component::{Components, TypeMap},
+    component::{ComponentRef, Components, ErasedComponent, TypeMap},
     drain::OpenStreams,
     schedule::{self, Schedule, Times},
 };
@@ -32,7 +32,7 @@ use crate::{
 #[cfg(feature = "json")]
 use crate::{
     bus::profile::DurableOptions,
-    durable::{self, DurableListener, Setup},
+    durable::{self, DurableListener, Setup, TraceHook},
 };
 
 type Place = &'static Location<'static>;
@@ -55,17 +55,16 @@ type Place = &'static Location<'static>;
 pub struct ContextBuilder {
     /// Whether everything that is linked in belongs to it.
     linked: bool,
-    components: Vec<Given>,
+    pub(super) components: Vec<Given>,
+    pub(super) makers: Vec<Maker>,
+    pub(super) starts: Vec<Hook>,
+    pub(super) stops: Vec<Hook>,
     listeners: Vec<Listener>,
     on_unheard: Vec<UnheardHook>,
+    on_failure: Vec<FailureHook>,
     backplane: Option<Node>,
-}
-
-struct Given {
-    type_id: TypeId,
-    type_name: &'static str,
-    component: Arc<dyn Any + Send + Sync>,
-    given_at: Place,
+    #[cfg(feature = "json")]
+    trace_hook: Option<TraceHook>,
 }
 
 impl ApplicationContext {
@@ -82,8 +81,9 @@ impl ApplicationContext {
         ContextBuilder::new(true)
     }
 
-    /// A context that takes nothing but what it is given: a component comes with its own annotated
-    /// methods, and `.listener(..)` adds one listener.
+    /// A *bare* context takes nothing but what it is given, where [`builder`](Self::builder) takes all that attributes left
+    /// in the binary: for tests, for a second context in one process, and for programs without attributes. A component
+    /// comes with its own annotated methods, and `.listener(..)` adds one listener.
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
@@ -104,49 +104,16 @@ impl ContextBuilder {
         Self {
             linked,
             components: Vec::new(),
+            makers: Vec::new(),
+            starts: Vec::new(),
+            stops: Vec::new(),
             listeners: Vec::new(),
             on_unheard: Vec::new(),
+            on_failure: Vec::new(),
             backplane: None,
+            #[cfg(feature = "json")]
+            trace_hook: None,
         }
-    }
-
-    /// Gives the context a component, one of each type. In a bare context its own annotated methods
-    /// come with it.
-    ///
-    /// ```
-    /// # use sse_tower_core::{ApplicationContext, Emitters, WiringError};
-    /// let context = ApplicationContext::bare().component(Emitters::<u64>::new()).build()?;
-    /// assert!(context.component::<Emitters<u64>>().is_some());
-    ///
-    /// let twice = ApplicationContext::bare().component(1_u8).component(2_u8).build();
-    /// assert_eq!(twice.unwrap_err().faults().len(), 1);
-    /// # Ok::<(), WiringError>(())
-    /// ```
-    #[track_caller]
-    pub fn component<T: Send + Sync + 'static>(self, component: T) -> Self {
-        self.shared_component(Arc::new(component))
-    }
-
-    /// As [`component`](Self::component), for one that others have as well.
-    ///
-    /// ```
-    /// # use {sse_tower_core::{ApplicationContext, Component, WiringError}, std::sync::Arc};
-    /// # struct Pool;
-    /// let pool = Arc::new(Pool); // the rest of the program has it too
-    /// let context = ApplicationContext::bare().shared_component(Arc::clone(&pool)).build()?;
-    /// let same = context.component::<Pool>().map(Component::into_arc);
-    /// assert!(same.is_some_and(|same| Arc::ptr_eq(&same, &pool)));
-    /// # Ok::<(), WiringError>(())
-    /// ```
-    #[track_caller]
-    pub fn shared_component<T: Send + Sync + 'static>(mut self, component: Arc<T>) -> Self {
-        self.components.push(Given {
-            type_id: TypeId::of::<T>(),
-            type_name: type_name::<T>(),
-            component,
-            given_at: Location::caller(),
-        });
-        self
     }
 
     /// Registers a listener: `on_paid::LISTENER` for an annotated function `on_paid`,
@@ -202,6 +169,32 @@ impl ContextBuilder {
         self
     }
 
+    /// Calls `hook` for each [`Failure`] of the context: of listeners that are awaited, detached or declared `spawn`, of
+    /// scheduled functions, of each attempt of a durable listener, of transactions that roll back, and of events that
+    /// could not be delivered. One place for an alarm, or for a test that wants none.
+    ///
+    /// Any number of hooks, in the order in which they were given. Called once for each failure, after it is logged, on
+    /// the thread where it came up, before whoever awaits the publication hears of it: it must not block. A hook's own
+    /// panic is contained, and failures that come up inside a hook are logged and told to none.
+    ///
+    /// ```
+    /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Failure, Listener}, std::sync::mpsc};
+    /// # struct Paid; impl ApplicationEvent for Paid {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (tell, told) = mpsc::channel();
+    /// let context = ApplicationContext::bare()
+    ///     .listener(Listener::on(|_: &Paid| Err::<(), _>("out of paper")).id("receipt"))
+    ///     .on_failure(move |failure: &Failure| drop(tell.send(failure.to_string())))
+    ///     .build()?;
+    /// context.publish_event(Paid).detach(); // nobody awaits it
+    /// assert!(told.recv()?.starts_with("listener `receipt`"));
+    /// # Ok(()) }
+    /// ```
+    pub fn on_failure(mut self, hook: impl Fn(&Failure) + Send + Sync + 'static) -> Self {
+        self.on_failure.push(Box::new(hook));
+        self
+    }
+
     /// Ties the context to a backplane: broadcasts go to every node of it, and what durable listeners hear to its store
     /// (feature `json`). Without one, durable listeners work within the process, and what they have is forgotten with it.
     ///
@@ -223,14 +216,30 @@ impl ContextBuilder {
         self
     }
 
+    /// Says, for each event that leaves the process, in which trace it is published: W3C's `traceparent`, such as
+    /// `opentelemetry`'s propagator writes it. Listeners find it with [`EventTrace::current`](crate::EventTrace::current).
+    /// Without one, or where it gives none that is valid, an event is part of the trace of the event that caused it, if
+    /// that has one.
+    ///
+    /// The hook runs in the call that publishes, and must not panic. The last one counts.
+    #[cfg(feature = "json")]
+    pub fn traceparent(
+        mut self,
+        current: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.trace_hook = Some(Box::new(current));
+        self
+    }
+
     /// Binds and checks everything, publishes [`ContextStarted`], and is done.
     ///
-    /// Built inside a tokio runtime, the context remembers it for listeners that are started from
-    /// threads without one.
+    /// Built inside a tokio runtime, the context remembers it: what nobody waits for runs there, unless its publisher is
+    /// on a runtime with several threads. Built outside of any, it remembers the one that `sse_tower::serve` runs on.
     ///
     /// # Errors
     /// [`WiringError`] with all that is wrong: missing and duplicate components, duplicate ids and
-    /// event names, unknown listeners in `before` and `after`, cycles, silent crates.
+    /// event names, unknown listeners in `before` and `after`, cycles, silent crates; and whatever needs
+    /// [`build_async`](Self::build_async).
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, WiringFault};
@@ -244,27 +253,76 @@ impl ContextBuilder {
     /// println!("{wrong}"); // which component, which listener, in which file and line
     /// ```
     #[track_caller]
-    pub fn build(self) -> Result<ApplicationContext, WiringError> {
+    pub fn build(mut self) -> Result<ApplicationContext, WiringError> {
         let built_at = Location::caller();
         let mut faults = Vec::new();
-        let mut components = Components::default();
-        let mut given: HashMap<TypeId, Place> = HashMap::new();
-        for it in self.components {
-            if let Some(first) = given.insert(it.type_id, it.given_at) {
-                faults.push(WiringFault::DuplicateComponent {
-                    component: it.type_name,
-                    first,
-                    second: it.given_at,
-                });
-            } else {
-                components.add(it.type_id, it.type_name, it.component);
-            }
-        }
+        let mut collected = self.collect(&mut faults);
+        checks::needs_async(&collected.makers, &self.starts, &mut faults);
+        construct::promise(&mut collected);
+        let (ready, _) = self.assemble(collected, faults, built_at)?;
+        Ok(ready.begin(built_at))
+    }
 
+    /// As [`build`](Self::build), for a context of which something is asynchronous: makes components
+    /// ([`component_from`](Self::component_from)), and starts them ([`on_start`](Self::on_start)) before it begins.
+    ///
+    /// # Errors
+    /// [`WiringError`] with all that is wrong, as `build`; with every component that could not be made and those that
+    /// wait for each other, or with the one that could not be started.
+    ///
+    /// # Cancel safety
+    /// What was made is dropped with it, and not stopped.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, WiringFault};
+    /// # struct Pool;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let wrong = ApplicationContext::bare()
+    ///     .component_from(async |_| Err::<Pool, _>("the database is down".into()))
+    ///     .build_async()
+    ///     .await
+    ///     .unwrap_err();
+    /// assert!(matches!(wrong.faults(), [WiringFault::NotMade { .. }]));
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn build_async(
+        mut self,
+    ) -> impl Future<Output = Result<ApplicationContext, WiringError>> + Send + 'static {
+        let built_at = Location::caller();
+        async move {
+            let mut faults = Vec::new();
+            let mut collected = self.collect(&mut faults);
+            construct::construct(&mut collected, &mut faults).await;
+            let (ready, starts) = self.assemble(collected, faults, built_at)?;
+            if let Err(fault) = hooks::start(starts, ready.context.stops()).await {
+                WiringError::check(vec![fault], built_at)?;
+            }
+            Ok(ready.begin(built_at))
+        }
+    }
+
+    fn collect(&mut self, faults: &mut Vec<WiringFault>) -> Collected {
+        let (components, makers) = (mem::take(&mut self.components), mem::take(&mut self.makers));
+        Collected::new(components, makers, faults)
+    }
+
+    /// Binds and checks everything. What is to be started comes with it, in order.
+    fn assemble(
+        self,
+        mut collected: Collected,
+        mut faults: Vec<WiringFault>,
+        built_at: Place,
+    ) -> Result<(Ready, Vec<Bound>), WiringError> {
+        let starts = hooks::bind(self.starts, "on_start", &collected, &mut faults);
+        let stops = hooks::bind(self.stops, "on_stop", &collected, &mut faults);
         let backplane = self.backplane;
-        let rest = NotTheBus { streams: OpenStreams::default(), backplane: backplane.clone() };
-        let own = Arc::new(rest.clone());
-        components.add(TypeId::of::<NotTheBus>(), type_name::<NotTheBus>(), own);
+        let streams = OpenStreams::default();
+        let rest =
+            NotTheBus { streams, backplane: backplane.clone(), stops: hooks::Stops::new(stops) };
+        let own = ErasedComponent::new(Arc::new(rest.clone()));
+        collected.components.add(ComponentRef::of::<NotTheBus>(), own);
+        let components = collected.components;
 
         let mut fixed = ListenersByType::default();
         let mut durable = Vec::new();
@@ -296,6 +354,7 @@ impl ContextBuilder {
             if let Some(handler) = handler {
                 checks::synchronous_options(&profile, &handler, &mut faults);
                 checks::durable(&profile, &heard, &mut faults);
+                checks::joins(&profile, binder.joins, &mut faults);
                 let registered = Registered { profile, handler };
                 match registered.profile.durable {
                     None => fixed.add(registered),
@@ -311,6 +370,7 @@ impl ContextBuilder {
         let refs = find_events(self.linked, events);
         let events: Vec<_> = refs.iter().map(|it| it.key).collect();
         checks::ids(&nodes, &mut faults);
+        checks::once(&nodes, backplane.as_ref(), &mut faults);
         checks::targets(&nodes, self.linked, &mut faults);
         checks::event_names(&events, &mut faults);
         checks::travelling(&events, &mut faults);
@@ -318,11 +378,19 @@ impl ContextBuilder {
             checks::silent_crates(&mut faults);
         }
         #[cfg(feature = "json")]
-        let setup = durable_setup(backplane, durable, &refs);
+        let mut setup = durable_setup(backplane, durable, &refs, self.trace_hook);
         #[cfg(feature = "json")]
         {
             fixed.carried = setup.is_wanted();
             checks::queue(&setup, &mut faults);
+            if setup.node.is_some() {
+                schedules.retain(|(profile, table, _)| {
+                    let Some(name) = table.once else { return true };
+                    let streams = &rest.streams;
+                    setup.turns.push(schedule::turn(name, streams, Arc::clone(profile), *table));
+                    false
+                });
+            }
         }
         #[cfg(not(feature = "json"))]
         drop((backplane, durable));
@@ -335,21 +403,42 @@ impl ContextBuilder {
         checks::cycles(&plans, &fixed, &mut faults);
         WiringError::check(faults, built_at)?;
 
-        let on_unheard = self.on_unheard;
-        let linked = self.linked;
-        let parts = BusParts { plans, fixed, components, on_unheard, nodes, events, linked };
+        let Self { on_unheard, on_failure, linked, .. } = self;
+        let parts =
+            BusParts { plans, fixed, components, on_unheard, on_failure, nodes, events, linked };
         let context = ApplicationContext::new(Bus::new(parts), rest);
+        let ready = Ready {
+            context,
+            schedules,
+            #[cfg(feature = "json")]
+            setup,
+        };
+        Ok((ready, starts))
+    }
+}
+
+/// A context of which nothing is wrong, and which has not begun.
+struct Ready {
+    context: ApplicationContext,
+    schedules: Vec<(Arc<Profile>, Timetable, Times)>,
+    #[cfg(feature = "json")]
+    setup: Setup,
+}
+
+impl Ready {
+    fn begin(self, built_at: Place) -> ApplicationContext {
+        let context = self.context;
         log(context.bus());
         #[cfg(feature = "json")]
-        if setup.is_wanted() {
-            durable::start(context.bus(), setup);
+        if self.setup.is_wanted() {
+            durable::start(context.bus(), self.setup);
         }
         // Whoever wants to know hears it; whoever fails has said so in the log.
         publish(context.bus(), ContextStarted, built_at).detach();
-        for (profile, table, times) in schedules {
+        for (profile, table, times) in self.schedules {
             schedule::begin(context.bus(), context.streams(), profile, table, times);
         }
-        Ok(context)
+        context
     }
 }
 
@@ -359,6 +448,7 @@ fn durable_setup(
     node: Option<Node>,
     listeners: Vec<(Registered, EventRef, DurableOptions)>,
     events: &[EventRef],
+    trace_hook: Option<TraceHook>,
 ) -> Setup {
     let listeners = listeners.into_iter().filter_map(|(registered, heard, options)| {
         let id = registered.profile.id?;
@@ -369,7 +459,8 @@ fn durable_setup(
         event.key.description().filter(|it| it.broadcast)?;
         Some(((arrivals.kinds)()?, arrivals))
     });
-    Setup { node, listeners: listeners.collect(), broadcasts: broadcasts.collect() }
+    let (listeners, broadcasts) = (listeners.collect(), broadcasts.collect());
+    Setup { node, listeners, broadcasts, trace_hook, turns: Vec::new() }
 }
 
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
@@ -388,6 +479,7 @@ fn log(bus: &Bus) {
                 listener = node.profile.label(),
                 event = %node.profile.event.label(),
                 order = node.profile.order,
+                schedule = node.profile.timetable.map(tracing::field::display),
                 declared_at = %node.profile.declared_at,
                 "event listener"
             );
@@ -400,7 +492,7 @@ fn find_listeners(linked: bool, given: Vec<Listener>, components: &Components) -
     let mut listeners: Vec<Listener> = Vec::new();
     let mut declared = std::collections::HashSet::new();
     let found = inventory::iter::<LinkedListener>.into_iter().filter(|it| {
-        linked || it.0.profile.owner.is_some_and(|owner| components.contains((owner.type_id)()))
+        linked || it.0.profile.owner.is_some_and(|owner| components.contains(owner.key()))
     });
     for listener in given.into_iter().chain(found.map(|it| Listener::declared(it.0))) {
         // Not by address: a constant may have several.
@@ -432,7 +524,7 @@ impl std::fmt::Debug for ContextBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ContextBuilder")
             .field("linked", &self.linked)
-            .field("components", &self.components.iter().map(|it| it.type_name).collect::<Vec<_>>())
+            .field("components", &self.components.iter().map(|it| it.of).collect::<Vec<_>>())
             .field("listeners", &self.listeners)
             .finish_non_exhaustive()
     }

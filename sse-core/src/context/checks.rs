@@ -4,17 +4,20 @@ use std::{any::TypeId, collections::HashMap, panic::Location, sync::Arc};
 
 use super::{
     application_context::ApplicationContext,
+    given::Maker,
+    hooks::Hook,
     linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener, crate_of},
     wiring::{WiringError, WiringFault},
 };
 use crate::{
+    backplane::Node,
     bus::{
         declare::EventRef,
         event::EventKey,
         listener::arrange,
         listeners::{ErasedHandler, ListenerNode, ListenersByType},
         plans::AnyPlan,
-        profile::Profile,
+        profile::{Phase, Profile},
     },
     component::{Components, TypeMap},
 };
@@ -37,6 +40,17 @@ pub(super) fn synchronous_options(
     }
 }
 
+/// Only who runs before a commit, and is waited for, can add to what commits.
+pub(super) fn joins(profile: &Profile, joins: bool, faults: &mut Vec<WiringFault>) {
+    let can = profile.phase == Some(Phase::BeforeCommit) && !profile.fallback && !profile.spawn;
+    if joins && !can {
+        faults.push(WiringFault::NoTransaction {
+            listener: profile.label(),
+            declared_at: profile.declared_at,
+        });
+    }
+}
+
 /// What a durable listener cannot be without, and what it cannot be with.
 pub(super) fn durable(profile: &Profile, heard: &EventRef, faults: &mut Vec<WiringFault>) {
     if profile.durable.is_none() {
@@ -47,10 +61,13 @@ pub(super) fn durable(profile: &Profile, heard: &EventRef, faults: &mut Vec<Wiri
         (profile.spawn, "`spawn`: it runs beside everything else anyhow"),
         (profile.phase.is_some(), "a phase: what it hears was committed"),
     ];
+    let stops = profile.durable.is_some_and(|it| it.stop && !it.ordered);
     let problem = if profile.id.is_none() {
         "needs an id, by which the store knows it from one release to the next; add one, such as `mail`".to_owned()
     } else if let Some((_, what)) = set.into_iter().find(|(set, _)| *set) {
         format!("cannot have {what}; leave it out")
+    } else if stops {
+        "stops at a dead letter, which only one that is `ordered` can; add that, or leave `on_dead` out".to_owned()
     } else if cfg!(not(feature = "json")) {
         "needs the feature `json` of sse-tower".to_owned()
     } else if heard.arrivals.is_none() {
@@ -96,6 +113,17 @@ pub(super) fn queue(setup: &crate::durable::Setup, faults: &mut Vec<WiringFault>
     }));
 }
 
+/// What `build()` cannot wait for.
+pub(super) fn needs_async(makers: &[Maker], starts: &[Hook], faults: &mut Vec<WiringFault>) {
+    let makers = makers.iter().map(|it| (it.of, it.given_at, "component_from"));
+    let starts = starts.iter().map(|it| (it.of, it.given_at, "on_start"));
+    faults.extend(makers.chain(starts).map(|(of, given_at, what)| WiringFault::NeedsAsync {
+        component: (of.type_name)(),
+        what,
+        given_at,
+    }));
+}
+
 pub(super) fn ids(nodes: &[ListenerNode], faults: &mut Vec<WiringFault>) {
     let mut seen = HashMap::new();
     for profile in nodes.iter().map(|it| &it.profile) {
@@ -107,6 +135,35 @@ pub(super) fn ids(nodes: &[ListenerNode], faults: &mut Vec<WiringFault>) {
                 second: profile.declared_at,
             });
         }
+    }
+}
+
+/// Scheduled functions that one process at a time is to run.
+pub(super) fn once(
+    nodes: &[ListenerNode],
+    backplane: Option<&Node>,
+    faults: &mut Vec<WiringFault>,
+) {
+    let has_queue = backplane.is_none_or(|node| node.shared().shared_engine().queue().is_some());
+    let can_hold = backplane.is_none() || cfg!(feature = "json");
+    let mut seen = HashMap::new();
+    for profile in nodes.iter().map(|it| &it.profile) {
+        let Some(name) = profile.timetable.and_then(|table| table.once) else { continue };
+        let problem = if let Some(first) = seen.insert(name, profile.declared_at) {
+            format!("is taken by the function at {first}; give one of the two another name")
+        } else if !can_hold {
+            "needs the feature `json` of sse-tower".to_owned()
+        } else if !has_queue {
+            "is at a backplane whose engine has no queue; use another engine".to_owned()
+        } else {
+            continue;
+        };
+        faults.push(WiringFault::Once {
+            function: profile.label(),
+            name,
+            problem,
+            declared_at: profile.declared_at,
+        });
     }
 }
 
@@ -211,7 +268,7 @@ fn endpoints(components: &Components, which: impl Fn(&EndpointInfo) -> bool) -> 
     for endpoint in inventory::iter::<EndpointInfo>.into_iter().filter(|it| which(it)) {
         let mut needs = EndpointNeeds::default();
         (endpoint.needs)(&mut needs);
-        for component in needs.0.iter().filter(|it| !components.contains((it.type_id)())) {
+        for component in needs.0.iter().filter(|it| !components.contains(it.key())) {
             let taken_by = endpoint.path.unwrap_or(endpoint.function);
             let place = endpoint.declared_at;
             faults.push(WiringFault::missing(component, components, taken_by, place));

@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -93,7 +94,7 @@ impl ApplicationContext {
     ///
     /// [`ContextDraining`] is published first, and its listeners are waited for; a quarter of the
     /// deadline at most. [`ContextClosed`] is published last, when all has
-    /// [`settled`](Self::settled).
+    /// [`settled`](Self::settled); then components are [stopped](crate::ContextBuilder::on_stop).
     ///
     /// Ready when all have ended, or at the drain's deadline. Calling it again waits for the drain
     /// that is under way. [`Draining::with`] sets how.
@@ -132,7 +133,9 @@ impl ApplicationContext {
         Draining::new(signal, move |drain| {
             if context.streams().advance(DrainPhase::Draining) {
                 let context = context.clone();
-                tokio::spawn(async move { context.leave(drain).await });
+                // Not here and now: whoever asks for it may be gone before it is over.
+                let tasks = Arc::clone(context.bus().tasks());
+                tasks.hand_over(Box::pin(context.leave(drain)));
             }
             Box::pin(async move { context.streams().reached(DrainPhase::Closed).await })
         })
@@ -175,6 +178,9 @@ impl ApplicationContext {
         if let Some(closing) = closing {
             let _ = timeout_at(deadline, closing).await;
         }
+        for stop in self.stops().take() {
+            beside(stop.stop(), deadline.max(Instant::now() + FIRST_PART)).await;
+        }
         self.flush(deadline).await;
         self.streams().advance(DrainPhase::Closed);
     }
@@ -187,7 +193,8 @@ impl ApplicationContext {
     }
 }
 
-/// How long the first part of the listeners of [`ContextClosed`] may take after the deadline.
+/// How long the first part of the listeners of [`ContextClosed`] may take after the deadline, and each component that is
+/// stopped then.
 const FIRST_PART: Duration = Duration::from_millis(100);
 
 /// Runs code of the program until it is through, but waits no longer than `deadline`. In a task of its own, so that

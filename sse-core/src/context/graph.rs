@@ -14,7 +14,7 @@ impl ApplicationContext {
     /// What a listener publishes is known from what it returns and from each `Publisher<X>` that it
     /// takes; not what it publishes through the context itself. An endpoint hangs on the listeners
     /// whose component it takes. Durable listeners have the shape of a store, and broadcasts say that they go to every
-    /// node. Listeners that were added after `build()` are not shown. The text is
+    /// node; scheduled functions, when they run. Listeners that were added after `build()` are not shown. The text is
     /// the same on every run.
     ///
     /// ```
@@ -57,7 +57,10 @@ impl ApplicationContext {
         }
         for (i, node) in nodes.iter().enumerate() {
             let listener = format!("l{i}");
-            let label = escape(node.profile.label());
+            let mut label = escape(node.profile.label());
+            if let Some(table) = &node.profile.timetable {
+                label.push_str(&escape(&format!(", {table}")));
+            }
             // What survives stands in a store.
             let durable = node.profile.durable.is_some();
             let (open, close) = if durable { ("[(", ")]") } else { ("[", "]") };

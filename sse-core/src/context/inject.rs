@@ -9,7 +9,7 @@ use crate::bus::{
 impl Inject<'_> for ApplicationContext {
     type Bound = NotTheBus;
     fn bind(binder: &mut Binder<'_>) -> Option<NotTheBus> {
-        binder.component::<NotTheBus>().map(|rest| NotTheBus::clone(&rest))
+        binder.component::<NotTheBus, ()>().map(|rest| NotTheBus::clone(&rest))
     }
     fn give(rest: &NotTheBus, call: &Call<'_>) -> Self {
         Self::new(call.bus.clone(), rest.clone())

@@ -7,7 +7,7 @@ use crate::{
         declare::{Declaration, EventRef},
         event::ApplicationEvent,
     },
-    component::ComponentRef,
+    component::{ComponentName, ComponentRef, ErasedComponent},
 };
 
 /// An annotated listener.
@@ -38,6 +38,31 @@ impl LinkedEvent {
         declared_at: &'static Location<'static>,
     ) -> Self {
         Self { event: EventRef::of::<E>(), module, declared_at }
+    }
+}
+
+/// A component type that is declared to be a trait object too.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkedOffer {
+    /// The component.
+    pub(crate) owner: ComponentRef,
+    /// The trait object.
+    pub(crate) offered: ComponentRef,
+    /// The one as the other.
+    pub(crate) cast: fn(&ErasedComponent) -> Option<ErasedComponent>,
+    pub(crate) declared_at: &'static Location<'static>,
+}
+
+impl LinkedOffer {
+    /// `owner` is `offered`, by `cast`.
+    #[must_use]
+    pub const fn new(
+        owner: ComponentRef,
+        offered: ComponentRef,
+        cast: fn(&ErasedComponent) -> Option<ErasedComponent>,
+        declared_at: &'static Location<'static>,
+    ) -> Self {
+        Self { owner, offered, cast, declared_at }
     }
 }
 
@@ -94,13 +119,19 @@ pub struct EndpointNeeds(pub(crate) Vec<ComponentRef>);
 
 impl EndpointNeeds {
     /// It takes a `Component<T>`.
-    pub fn component<T: Send + Sync + 'static>(&mut self) {
+    pub fn component<T: ?Sized + Send + Sync + 'static>(&mut self) {
         self.0.push(ComponentRef::of::<T>());
+    }
+
+    /// It takes a `Component<T, N>`.
+    pub fn named<T: ?Sized + Send + Sync + 'static, N: ComponentName>(&mut self) {
+        self.0.push(ComponentRef::named::<T, N>());
     }
 }
 
 inventory::collect!(LinkedListener);
 inventory::collect!(LinkedEvent);
+inventory::collect!(LinkedOffer);
 inventory::collect!(LinkedCrate);
 inventory::collect!(EndpointInfo);
 

@@ -5,8 +5,9 @@
 //! [`build`](ContextBuilder::build) collects components, finds listeners (those given, then those that
 //! attributes left in the binary), binds each to what it takes, and checks all of it: everything that
 //! is wrong is in one [`WiringError`], with file and line. Only then is there a bus; [`ContextStarted`]
-//! is the first event on it. A [`drain`](ApplicationContext::drain) is the end: [`ContextDraining`], then
-//! the goodbye to each stream, then what is still under way, then [`ContextClosed`].
+//! is the first event on it. [`build_async`](ContextBuilder::build_async) makes components first, where functions make
+//! them (`construct`, `building`), and starts them before that event (`hooks`). A [`drain`](ApplicationContext::drain) is the end: [`ContextDraining`], then
+//! the goodbye to each stream, then what is still under way, then [`ContextClosed`], then components stop, the last that was started first.
 //!
 //! # What may be relied on
 //!
@@ -25,11 +26,16 @@
 
 mod application_context;
 mod builder;
+mod building;
 mod checks;
+mod components;
+mod construct;
 mod drain;
 #[cfg(feature = "json")]
 mod durable;
+mod given;
 mod graph;
+mod hooks;
 mod inject;
 mod lifecycle;
 mod linked;
@@ -41,10 +47,16 @@ mod wiring;
 
 pub use application_context::ApplicationContext;
 pub use builder::ContextBuilder;
+pub use building::{Building, UnavailableComponent};
 #[cfg(all(feature = "json", feature = "test-util"))]
 pub use durable::settle_durable;
+pub use hooks::HookOutput;
 pub use lifecycle::{ContextClosed, ContextDraining, ContextStarted};
-pub use linked::{EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener};
+pub use linked::{
+    EndpointInfo, EndpointNeeds, LinkedCrate, LinkedEvent, LinkedListener, LinkedOffer,
+};
 #[cfg(feature = "test-util")]
 pub use tap::tap;
 pub use wiring::{WiringError, WiringFault};
+#[cfg(feature = "axum")]
+pub(crate) use wiring::{adds, other_name, shares};

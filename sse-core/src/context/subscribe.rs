@@ -147,6 +147,7 @@ impl ApplicationContext {
         }
         if let Some(handler) = &handler {
             checks::synchronous_options(&profile, handler, &mut faults);
+            checks::joins(&profile, binder.joins, &mut faults);
         }
         WiringError::check(faults, subscribed_at)?;
         // Bound to nothing means that something was missing, and that was said above.

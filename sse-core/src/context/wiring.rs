@@ -1,11 +1,11 @@
 //! What can be wrong with a context before it runs, all of it at once.
 
-use std::{error::Error, fmt, panic::Location};
+use std::{error::Error, fmt, panic::Location, sync::Arc};
 
 use crate::{
     bus::event::readable_name,
     component::{ComponentRef, Components},
-    error_chain::debug_with_causes,
+    error_chain::{ErrorChain, debug_with_causes},
 };
 
 type Place = &'static Location<'static>;
@@ -79,8 +79,9 @@ impl Error for WiringError {}
 pub enum WiringFault {
     /// A listener or an endpoint takes a component that nobody gave.
     #[error(
-        "{declared_at}: `{taken_by}` takes `Component<{}>`, which is missing; add `.component(..)` to the context",
-        readable_name(component)
+        "{declared_at}: `{taken_by}` takes `Component<{}>`, which is missing; add `{}` to the context",
+        readable_name(component),
+        adds(component)
     )]
     MissingComponent {
         /// Rust's name of its type.
@@ -100,10 +101,23 @@ pub enum WiringFault {
         /// Where that is written.
         declared_at: Place,
     },
+    /// A scheduled function that one process at a time is to run cannot be one.
+    #[error("{declared_at}: `{function}` is scheduled with `once`, and `{name}` {problem}")]
+    Once {
+        /// Its id or path.
+        function: &'static str,
+        /// The name that it has for that.
+        name: &'static str,
+        /// What is wrong and what to do, as the rest of a sentence.
+        problem: String,
+        /// Where it is written.
+        declared_at: Place,
+    },
     /// A listener or an endpoint takes a component that was given as an `Arc`, which is another type.
     #[error(
-        "{declared_at}: `{taken_by}` takes `Component<{0}>`, but the context has an `Arc<{0}>`; add it by `.shared_component(..)`",
-        readable_name(component)
+        "{declared_at}: `{taken_by}` takes `Component<{0}>`, but the context has an `Arc<{0}>`; add it by `{1}`",
+        readable_name(component),
+        shares(component)
     )]
     ComponentInArc {
         /// Rust's name of its type.
@@ -130,9 +144,89 @@ pub enum WiringFault {
         /// Where that is written.
         declared_at: Place,
     },
+    /// A listener or an endpoint takes a component by a name that none of its type has, or without a name where all have
+    /// one.
+    #[error("{declared_at}: `{taken_by}` takes {}", other_name(component, name, names))]
+    NoSuchName {
+        /// Rust's name of its type.
+        component: &'static str,
+        /// The name by which it is taken; empty if by none.
+        name: &'static str,
+        /// The names of those that the context has, in alphabetical order.
+        names: Vec<&'static str>,
+        /// The listener's id or path, or the endpoint's path.
+        taken_by: String,
+        /// Where that is written.
+        declared_at: Place,
+    },
+    /// Something of the context is asynchronous, and it is built by `build()`.
+    #[error(
+        "{given_at}: `{}` has a function that is awaited, `{what}`; build the context by `.build_async().await`",
+        readable_name(component)
+    )]
+    NeedsAsync {
+        /// Rust's name of the component's type.
+        component: &'static str,
+        /// The builder's method that it was given to.
+        what: &'static str,
+        /// Where it was given.
+        given_at: Place,
+    },
+    /// The function that makes a component failed or panicked.
+    #[error(
+        "{given_at}: component `{}` could not be made: {}",
+        readable_name(component),
+        ErrorChain(&**error)
+    )]
+    NotMade {
+        /// Rust's name of its type.
+        component: &'static str,
+        /// Where its function was given.
+        given_at: Place,
+        /// What the function said.
+        error: Arc<dyn Error + Send + Sync>,
+    },
+    /// Components are made of each other.
+    #[error(
+        "components wait for each other: {}; let one of them be made without the other, and get it later",
+        list_components(components)
+    )]
+    ComponentCycle {
+        /// Rust's names of their types, each with the place where its function was given, in the order in which they
+        /// wait.
+        components: Vec<(&'static str, Place)>,
+    },
+    /// Two components are each declared to be the same trait object.
+    #[error(
+        "{second}: component `{}` is offered before, at {first}; give the one that is meant by `{}`",
+        readable_name(component),
+        adds(component)
+    )]
+    OfferedTwice {
+        /// The trait object.
+        component: &'static str,
+        /// Where the first attribute is written.
+        first: Place,
+        /// Where the second one is written.
+        second: Place,
+    },
+    /// A component's `on_start` failed or panicked. What was started before it was stopped again.
+    #[error(
+        "{given_at}: component `{}` could not be started: {}",
+        readable_name(component),
+        ErrorChain(&**error)
+    )]
+    NotStarted {
+        /// Rust's name of its type.
+        component: &'static str,
+        /// Where `on_start` is written.
+        given_at: Place,
+        /// What the function said.
+        error: Arc<dyn Error + Send + Sync>,
+    },
     /// Two components of one type were given.
     #[error(
-        "{second}: component `{}` was given before, at {first}; wrap one of the two in a type of its own",
+        "{second}: component `{}` was given before, at {first}; give each a name by `.component_named(..)`, or wrap one of the two in a type of its own",
         readable_name(component)
     )]
     DuplicateComponent {
@@ -222,6 +316,16 @@ pub enum WiringFault {
         /// Where it is written.
         declared_at: Place,
     },
+    /// A listener takes the transaction that is about to commit, and does not run before a commit.
+    #[error(
+        "{declared_at}: `{listener}` takes `Transaction`, which listeners of phase `before-commit` have, without `fallback` and `spawn`; give it that phase, or let it take `ApplicationContext` and begin one by `context.transaction()`"
+    )]
+    NoTransaction {
+        /// The listener.
+        listener: &'static str,
+        /// Where it is written.
+        declared_at: Place,
+    },
     /// A durable listener cannot be one.
     #[error("{declared_at}: durable listener `{listener}` {problem}")]
     Durable {
@@ -261,19 +365,65 @@ impl WiringFault {
         taken_by: impl Into<String>,
         declared_at: Place,
     ) -> Self {
-        let (name, taken_by) = ((component.type_name)(), taken_by.into());
-        if components.contains((component.arc_id)()) {
-            return Self::ComponentInArc { component: name, taken_by, declared_at };
+        let of = *component;
+        let (component, taken_by) = ((of.type_name)(), taken_by.into());
+        let unnamed = ComponentRef { type_id: of.arc_id, name: "", ..of };
+        if components.contains(unnamed.key()) {
+            return Self::ComponentInArc { component, taken_by, declared_at };
         }
-        match components.namesake(name) {
-            Some(given) => Self::OtherParameters { component: name, given, taken_by, declared_at },
-            None => Self::MissingComponent { component: name, taken_by, declared_at },
+        let names = components.names((of.type_id)());
+        if !names.is_empty() || !of.name.is_empty() {
+            return Self::NoSuchName { component, name: of.name, names, taken_by, declared_at };
+        }
+        match components.namesake(component) {
+            Some(given) => Self::OtherParameters { component, given, taken_by, declared_at },
+            None => Self::MissingComponent { component, taken_by, declared_at },
         }
     }
 }
 
-fn list(listeners: &[(&'static str, Place)]) -> String {
-    let each: Vec<_> =
-        listeners.iter().map(|(name, place)| format!("`{name}` at {place}")).collect();
+fn list(each: &[(&'static str, Place)]) -> String {
+    let each: Vec<_> = each.iter().map(|(name, place)| format!("`{name}` at {place}")).collect();
     each.join(", ")
+}
+
+fn list_components(each: &[(&'static str, Place)]) -> String {
+    let each: Vec<_> =
+        each.iter().map(|(name, place)| format!("`{}` at {place}", readable_name(name))).collect();
+    each.join(", ")
+}
+
+/// What gives a component of this type to a context.
+pub(crate) fn adds(component: &str) -> String {
+    match component.starts_with("dyn ") {
+        true => format!(".component_as::<{}>(..)", readable_name(component)),
+        false => ".component(..)".to_owned(),
+    }
+}
+
+/// The same for one that is in an `Arc` already.
+pub(crate) fn shares(component: &str) -> String {
+    match component.starts_with("dyn ") {
+        true => adds(component),
+        false => ".shared_component(..)".to_owned(),
+    }
+}
+
+/// A component that is taken by a name that there is not, as the end of a sentence.
+pub(crate) fn other_name(component: &str, name: &str, names: &[&str]) -> String {
+    let component = readable_name(component);
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    let there = if names.is_empty() {
+        "and none of that type has a name".to_owned()
+    } else {
+        format!("and there is {}", names.join(", "))
+    };
+    match name {
+        "" => format!(
+            "`Component<{component}>` without a name, {there}; take one by its name, `Component<{component}, Name>`, or add one without by `.component(..)`"
+        ),
+        name => format!(
+            "the `{component}` named `{name}`, {there}; add it by `.component_named(\"{name}\", ..)`"
+        ),
+    }
 }

@@ -2,7 +2,8 @@
 
 use crate::{close_reason::CloseReason, event::SseEvent};
 
-/// A running stream that a drain, a lease or a limit may have to end.
+/// A running stream that a drain, a lease or a limit may have to end. For layers and servers; programs that send events
+/// have an [`SseEmitter`](crate::SseEmitter).
 ///
 /// Implemented by [`StreamControl`](crate::StreamControl) for streams of this crate, and by `sse-tower` for any other
 /// body that it carries.

@@ -66,7 +66,7 @@ pub enum RegisterError {
 
 crate::error_chain::debug_with_causes!(RegisterError);
 
-/// The streams of one context that are open now.
+/// The streams of one context that are open now: what a drain goes through, and where their number is.
 ///
 /// A clone is the same registry. Layers register what they carry; programs have no need to.
 ///
@@ -233,7 +233,7 @@ impl fmt::Debug for OpenStreams {
     }
 }
 
-/// One stream's place among the open ones. Dropping it is [`close`](Self::close) with
+/// One stream's place among the [open ones](OpenStreams): a guard, for who registered it. Dropping it is [`close`](Self::close) with
 /// [`CloseReason::ClientGone`].
 #[derive(Debug)]
 #[must_use = "dropping the guard says that the stream is over"]

@@ -1,4 +1,4 @@
-//! Asking the store what is heard, and telling it that paused listeners are still there.
+//! Asking the store what is heard, telling it that paused listeners are still there, and people what nobody takes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +16,9 @@ const REFRESH: Duration = Duration::from_secs(10);
 /// How often paused listeners are seen again.
 const TELL: Duration = Duration::from_secs(60 * 60);
 
+/// How often is looked for what nobody takes, and how old that is.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// It is not asked more often than this: the bell rings for every event too.
 const SOONEST: Duration = Duration::from_millis(500);
 
@@ -31,6 +34,18 @@ async fn tell_paused(shared: &Shared, own: &[Registration]) -> Result<(), Engine
     if paused.is_empty() { Ok(()) } else { queue.register(paused).await }
 }
 
+/// Says in the log what waits for longer than a day: its listener may be gone for good.
+async fn warn_of_unserved(shared: &Shared) -> Result<(), EngineError> {
+    let Some(queue) = shared.engine().queue() else { return Ok(()) };
+    for it in queue.stats().await? {
+        let oldest = it.oldest.filter(|oldest| *oldest > DAY && it.backlog > 0);
+        if let Some(oldest) = oldest.filter(|_| it.state == ListenerState::Active) {
+            observe::durable_unserved(&it.listener, it.backlog, oldest);
+        }
+    }
+    Ok(())
+}
+
 /// Asks the store once.
 pub(super) async fn ask(shared: &Shared) -> Result<(), EngineError> {
     if let Some(queue) = shared.engine().queue() {
@@ -43,7 +58,14 @@ pub(super) async fn ask(shared: &Shared) -> Result<(), EngineError> {
 /// is seen by what it takes.
 pub(super) async fn keep_asking(shared: Arc<Shared>, own: Vec<Registration>) {
     let mut told = Instant::now();
+    let mut warned = Instant::now();
     loop {
+        if warned.elapsed() >= DAY {
+            warned = Instant::now();
+            if let Err(error) = warn_of_unserved(&shared).await {
+                observe::backplane_trouble("stats", &error);
+            }
+        }
         if told.elapsed() >= TELL {
             told = Instant::now();
             if let Err(error) = tell_paused(&shared, &own).await {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::trace::Within;
 use crate::{
     boxed::BoxError,
     bus::{
         carrier::Arrival,
-        listener::{Advice, Failure, guarded},
+        failure::{Advice, Failure},
+        listener::guarded,
         publish::RunsOne,
         state::Bus,
     },
@@ -35,17 +37,20 @@ pub(super) async fn attempt(
     bus: Bus,
     one: Arc<dyn RunsOne>,
     arrival: Arrival,
+    trace: Within,
     cut: CancellationToken,
 ) -> Outcome {
-    let run = match one.run(&bus, &arrival) {
+    let run = match trace.enter(|| one.run(&bus, &arrival)) {
         Ok(run) => run,
         Err(error) => return unreadable(&error),
     };
+    // A turn is held for long, and keeps no context alive.
+    drop(bus);
     let mut run = Some(run);
     let failures = {
         let running = async {
             match &mut run {
-                Some(run) => run.await,
+                Some(run) => trace.run(run).await,
                 None => Vec::new(),
             }
         };

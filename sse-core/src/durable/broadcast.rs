@@ -200,10 +200,11 @@ async fn deliver(shared: &Shared, broadcasts: &Broadcasts, known: &Known) {
         if head.source == shared.source() {
             continue;
         }
-        let (version, id) = (head.version, head.id);
+        let (version, id, trace) = (head.version, head.id, head.trace());
         let arrival = Arrival { version, id, tried: 0, elsewhere: true, body };
         for arrivals in known.reading(&head.name, version) {
-            let run = match (arrivals.deliver)(&bus, &arrival) {
+            let within = trace.clone().broadcast();
+            let run = match within.enter(|| (arrivals.deliver)(&bus, &arrival)) {
                 Ok(run) => run,
                 Err(error) => {
                     observe::broadcast_unreadable(&head.name, &error.to_string());
@@ -215,7 +216,7 @@ async fn deliver(shared: &Shared, broadcasts: &Broadcasts, known: &Known) {
             let in_flight = InFlight::new(bus.tasks());
             bus.tasks().hand_over(Box::pin(async move {
                 // Failures are in the log.
-                drop(run.await);
+                drop(within.run(run).await);
                 drop((in_flight, place));
             }));
         }

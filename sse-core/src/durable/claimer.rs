@@ -16,10 +16,14 @@ use super::{
     envelope,
     lease::{Hold, Life},
     shared::Shared,
+    trace::EventTrace,
     worker::{Held, Worker},
 };
 use crate::{
-    backplane::{Claimed, Delivery, EngineError, EngineErrorKind, Fence, NodeId, Queue, Verdict},
+    backplane::{
+        Claimed, Delivery, EngineError, EngineErrorKind, Fence, NodeId, Queue, Steer, Verdict,
+        is_mutant,
+    },
     bus::{carrier::Arrival, event::EventUid, tasks::InFlight},
     observe,
     sync::lock_std as lock,
@@ -150,6 +154,10 @@ impl Claimer {
     async fn settle(&mut self, queue: &dyn Queue) {
         while !self.verdicts.is_empty() && Instant::now() >= self.settle_at {
             let count = self.verdicts.len().min(MAX_VERDICTS);
+            if let Err(error) = self.stop(queue, count).await {
+                self.not_settled(&error, count);
+                continue;
+            }
             let batch: Vec<_> =
                 self.verdicts.iter().take(count).map(|it| (fence(&it.0), it.1.clone())).collect();
             match queue.settle(batch).await {
@@ -160,6 +168,7 @@ impl Claimer {
                             listener,
                             if stored { name(&verdict) } else { "stale" },
                         );
+                        has_stopped(&mut self.workers, &held, &verdict);
                     }
                 }
                 Err(error) => self.not_settled(&error, count),
@@ -167,13 +176,31 @@ impl Claimer {
         }
     }
 
+    /// Before the letters with which listeners stop are stored, those are paused everywhere: nobody goes past them.
+    async fn stop(&self, queue: &dyn Queue, count: usize) -> Result<(), EngineError> {
+        for (held, verdict) in self.verdicts.iter().take(count) {
+            let listener = &held.delivery.listener;
+            let stops = |it: &Worker| it.id == *listener && it.stops();
+            if matches!(verdict, Verdict::Dead { .. }) && self.workers.iter().any(stops) {
+                queue.steer(Arc::clone(listener), Steer::Pause).await?;
+                observe::durable_stopped(listener);
+            }
+        }
+        Ok(())
+    }
+
     /// What was done and was not heard of is stale the second time, which is no mistake.
     fn not_settled(&mut self, error: &EngineError, count: usize) {
         observe::backplane_trouble("settle", error);
+        if is_mutant!(self.shared.node().shared().options(), VerdictsForgotten) {
+            self.verdicts.drain(..count);
+            return;
+        }
         self.settle_at = Instant::now() + PAUSE;
         if error.kind() != EngineErrorKind::Unavailable {
             // It will not do it later either. What is held under that life is given back with it, and runs again.
-            for (held, _) in self.verdicts.drain(..count) {
+            for (held, verdict) in self.verdicts.drain(..count) {
+                has_stopped(&mut self.workers, &held, &verdict);
                 self.shared.lives().end(&held.hold.life);
             }
         }
@@ -186,9 +213,13 @@ impl Claimer {
             while let Some((held, number)) = worker.begin(now) {
                 let arrival = arrival(&held, self.shared.source());
                 let cut = held.hold.life.cut.clone();
-                let running = attempt(bus.clone(), Arc::clone(&worker.one), arrival, cut);
+                let trace = envelope::read(&held.delivery.event.head).map(|it| it.trace());
+                let trace = trace.unwrap_or_else(|| EventTrace::of(arrival.id));
+                let trace = trace.attempt(&worker.id, held.tried());
+                let running = attempt(bus.clone(), Arc::clone(&worker.one), arrival, trace, cut);
                 let (over, shared) = (Arc::clone(&self.over), Arc::clone(&self.shared));
-                let in_flight = InFlight::new(bus.tasks());
+                // A turn is always under way; its runs are counted by themselves.
+                let in_flight = (!worker.is_turn()).then(|| InFlight::new(bus.tasks()));
                 tokio::spawn(async move {
                     let outcome = running.await;
                     lock(&over).push(Over { worker: index, number, held, outcome });
@@ -274,6 +305,14 @@ fn arrival(held: &Held, here: NodeId) -> Arrival {
         tried: held.tried(),
         elsewhere: source != Some(here),
         body: event.body.clone(),
+    }
+}
+
+fn has_stopped(workers: &mut [Worker], held: &Held, verdict: &Verdict) {
+    if matches!(verdict, Verdict::Dead { .. })
+        && let Some(worker) = workers.iter_mut().find(|it| it.id == held.delivery.listener)
+    {
+        worker.has_stopped();
     }
 }
 

@@ -82,7 +82,7 @@ impl Drop for Courier {
 
 /// What is stored of an event: for every node, and for listeners that survive.
 pub(super) fn entries(shared: &Shared, parcel: &Parcel) -> Result<Vec<Entry>, BoxError> {
-    let head = envelope::head(parcel, shared.source());
+    let head = envelope::head(parcel, shared.source(), &shared.trace(parcel.id));
     let bytes = head.len().saturating_add(parcel.body.len());
     if bytes >= MAX_RECORD_BYTES {
         return Err(BackplaneError::TooLarge(bytes).into());
@@ -92,22 +92,27 @@ pub(super) fn entries(shared: &Shared, parcel: &Parcel) -> Result<Vec<Entry>, Bo
     if parcel.broadcast && !shared.is_private() {
         let body = envelope::whole(&head, &parcel.body);
         let change = Change::Event { body, once: None };
-        entries.push(Entry { topic: topic.clone(), change, keep: WINDOW });
+        entries.push(Entry { topic, change, keep: WINDOW });
     }
     if parcel.stored || shared.heard().contains(parcel.name) {
-        let change = Change::Enqueue(QueuedEvent {
+        entries.push(queued(QueuedEvent {
             kind: EventKind { name: parcel.name.into(), version: parcel.version },
             id: parcel.id.get(),
             head,
             body: parcel.body.clone(),
-        });
-        entries.push(Entry { topic, change, keep: WINDOW });
+        })?);
     }
     Ok(entries)
 }
 
+/// An event for the queue alone.
+pub(super) fn queued(event: QueuedEvent) -> Result<Entry, BoxError> {
+    let topic = Topic::new(RESERVED_TOPIC)?;
+    Ok(Entry { topic, change: Change::Enqueue(event), keep: WINDOW })
+}
+
 /// Hands entries over, in order, when it is called.
-fn store(
+pub(super) fn store(
     shared: &Shared,
     entries: Vec<Entry>,
 ) -> impl Future<Output = Result<(), BoxError>> + Send + 'static {

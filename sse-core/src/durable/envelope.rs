@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::{Value, json};
 
+use super::trace::EventTrace;
 use crate::{
     backplane::NodeId,
     bus::{carrier::Parcel, event::EventUid},
@@ -22,12 +23,21 @@ pub(super) struct Head {
     pub(super) version: u32,
     /// When it was published, by its publisher's clock.
     pub(super) time: Option<String>,
+    causation: Option<EventUid>,
+    correlation: Option<EventUid>,
+    traceparent: Option<String>,
+}
+
+impl Head {
+    pub(super) fn trace(&self) -> EventTrace {
+        EventTrace::read(self.id, self.causation, self.correlation, self.traceparent.as_deref())
+    }
 }
 
 /// The attributes of an event that leaves.
-pub(super) fn head(parcel: &Parcel, source: NodeId) -> Bytes {
+pub(super) fn head(parcel: &Parcel, source: NodeId, trace: &EventTrace) -> Bytes {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let head = json!({
+    let mut head = json!({
         "specversion": "1.0",
         "id": parcel.id.to_string(),
         "source": source.to_string(),
@@ -35,7 +45,14 @@ pub(super) fn head(parcel: &Parcel, source: NodeId) -> Bytes {
         "dataversion": parcel.version,
         "time": rfc3339(since),
         "datacontenttype": "application/json",
+        "correlationid": trace.correlation.to_string(),
     });
+    if let Some(causation) = trace.causation {
+        head["causationid"] = causation.to_string().into();
+    }
+    if let Some(traceparent) = &trace.traceparent {
+        head["traceparent"] = (**traceparent).into();
+    }
     head.to_string().into()
 }
 
@@ -59,14 +76,18 @@ pub(super) fn split(whole: &Bytes) -> Option<(Head, Bytes)> {
 pub(super) fn read(head: &[u8]) -> Option<Head> {
     let head: Value = serde_json::from_slice(head).ok()?;
     let text = |name: &str| head.get(name)?.as_str();
-    let id = u128::from_str_radix(&text("id")?.replace('-', ""), 16).ok()?;
+    let id = |name: &str| u128::from_str_radix(&text(name)?.replace('-', ""), 16).ok();
+    let id_of = |name: &str| id(name).map(EventUid::new);
     let source = u128::from_str_radix(text("source")?, 16).ok()?;
     Some(Head {
-        id: EventUid::new(id),
+        id: id_of("id")?,
         source: NodeId::new(source),
         name: text("type")?.to_owned(),
         version: u32::try_from(head.get("dataversion")?.as_u64()?).ok()?,
         time: text("time").map(str::to_owned),
+        causation: id_of("causationid"),
+        correlation: id_of("correlationid"),
+        traceparent: text("traceparent").map(str::to_owned),
     })
 }
 
@@ -108,19 +129,29 @@ mod tests {
     fn an_event_is_read_as_it_was_written_and_its_body_to_the_byte() {
         let parcel = parcel();
         let source = NodeId::new(0xabc);
-        let whole = whole(&head(&parcel, source), &parcel.body);
+        let trace = EventTrace::read(
+            parcel.id,
+            Some(EventUid::new(5)),
+            Some(EventUid::new(6)),
+            Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        );
+        let whole = whole(&head(&parcel, source, &trace), &parcel.body);
         let (head, body) = split(&whole).unwrap();
         assert_eq!((head.id, head.source, head.version), (parcel.id, source, 3));
+        assert_eq!(head.trace(), trace);
         assert_eq!((head.name.as_str(), body), ("order.paid", parcel.body));
     }
 
     #[test]
     fn attributes_have_the_names_of_cloudevents() {
-        let head: Value = serde_json::from_slice(&head(&parcel(), NodeId::new(1))).unwrap();
+        let head: Value =
+            serde_json::from_slice(&head(&parcel(), NodeId::new(1), &EventTrace::of(parcel().id)))
+                .unwrap();
         for (name, value) in [("specversion", "1.0"), ("type", "order.paid")] {
             assert_eq!(head[name], value);
         }
         assert_eq!(head["id"], "01905d0b-9c1e-7000-8000-000000000001");
+        assert_eq!(head["correlationid"], head["id"]);
         assert!(head["time"].as_str().unwrap().ends_with('Z'));
     }
 

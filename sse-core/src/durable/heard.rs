@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, RwLock},
 };
+
+use crate::sync::{read_std as read, write_std as write};
 
 /// The names, as the store said last, and those of this program.
 #[derive(Debug, Default)]
@@ -19,12 +21,11 @@ impl Heard {
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.own.contains(name)
-            || self.known.read().unwrap_or_else(PoisonError::into_inner).contains(name)
+        self.own.contains(name) || read(&self.known).contains(name)
     }
 
     pub(super) fn set(&self, names: Vec<Arc<str>>) {
         let names = names.into_iter().collect();
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = names;
+        *write(&self.known) = names;
     }
 }

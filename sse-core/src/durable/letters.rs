@@ -129,12 +129,9 @@ impl DeadLetters {
         Ok(self.revive(Letters::One(id)).await? > 0)
     }
 
-    /// Tries all again that there are now. How many.
-    ///
-    /// # Errors
-    /// [`DurableError`]; those before it are tried again.
-    pub async fn retry_all(&self) -> Result<usize, DurableError> {
-        self.all(async |letters| self.revive(letters).await).await
+    /// Tries all again that there are now, oldest first, at once or at a [rate](RetryAll::per_second). Awaited it says how many.
+    pub fn retry_all(&self) -> RetryAll {
+        RetryAll { letters: self.clone(), per_second: None }
     }
 
     /// Deletes one. False if it is gone.
@@ -150,7 +147,7 @@ impl DeadLetters {
     /// # Errors
     /// [`DurableError`]; those before it are deleted.
     pub async fn discard_all(&self) -> Result<usize, DurableError> {
-        self.all(async |letters| self.delete(letters).await).await
+        self.all(Act::Delete, None).await
     }
 
     async fn revive(&self, letters: Letters) -> Result<usize, DurableError> {
@@ -162,19 +159,27 @@ impl DeadLetters {
     }
 
     /// Oldest first, and no more than there are at the beginning: what dies again meanwhile is not tried for ever.
-    async fn all(
-        &self,
-        act: impl AsyncFn(Letters) -> Result<usize, DurableError>,
-    ) -> Result<usize, DurableError> {
+    async fn all(&self, act: Act, per_second: Option<u32>) -> Result<usize, DurableError> {
         let stats = queue(has(&self.shared)?)?.stats().await?;
         let dead = stats.iter().find(|it| it.listener == self.listener).map_or(0, |it| it.dead);
+        // A few times a second, so that a rate is none of bursts.
+        let batch = per_second.map_or(BATCH, |rate| usize::try_from(rate / 8).unwrap_or(BATCH));
+        let batch = batch.clamp(1, BATCH);
         let mut done = 0;
         while done < dead {
-            let some = act(Letters::Oldest(BATCH.min(dead - done))).await?;
+            let letters = Letters::Oldest(batch.min(dead - done));
+            let some = match act {
+                Act::Retry => self.revive(letters).await?,
+                Act::Delete => self.delete(letters).await?,
+            };
             if some == 0 {
                 break;
             }
             done += some;
+            if let Some(rate) = per_second.filter(|_| done < dead) {
+                let took = some as f64 / f64::from(rate.max(1));
+                tokio::time::sleep(Duration::from_secs_f64(took)).await;
+            }
         }
         Ok(done)
     }
@@ -185,6 +190,50 @@ impl IntoFuture for DeadLetters {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.list(0, PAGE).await })
+    }
+}
+
+/// What is done to all letters.
+#[derive(Clone, Copy)]
+enum Act {
+    Retry,
+    Delete,
+}
+
+/// All dead letters of a listener, about to be tried again: a future of how many. Made by [`DeadLetters::retry_all`].
+///
+/// # Errors
+/// [`DurableError`]; those before it are tried again.
+///
+/// # Cancel safety
+/// Dropping it stops: what was given back is tried again, the rest stay letters.
+///
+/// ```
+/// # use sse_tower_core::{ApplicationContext, DurableError};
+/// # async fn look(context: ApplicationContext) -> Result<(), DurableError> {
+/// // The mail server is back, and would not bear 50,000 mails at once.
+/// let count = context.dead_letters("mail").retry_all().per_second(20).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is tried again before it is awaited"]
+pub struct RetryAll {
+    letters: DeadLetters,
+    per_second: Option<u32>,
+}
+
+impl RetryAll {
+    /// So many a second, at least 1: the future is pending until the last one was given back.
+    pub fn per_second(self, letters: u32) -> Self {
+        Self { per_second: Some(letters.max(1)), ..self }
+    }
+}
+
+impl IntoFuture for RetryAll {
+    type Output = Result<usize, DurableError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.letters.all(Act::Retry, self.per_second).await })
     }
 }
 

@@ -13,6 +13,8 @@
 //!   doubtful gets a new id, and never the old one back. `renewal` is the task that holds it.
 //! * `claimer` takes what is due and says what became of it; `worker` is one listener of it: how many run, how many
 //!   more, and whether all of them fail; `attempt` is one run; `backoff` is when the next.
+//! * `turn` is a lease by a name, for schedules that one process at a time runs: an event that is held and never done.
+//! * `trace` is what an event came from, while a listener of it runs.
 //! * `letters` and `listeners` are for people; `outbox` is for the program's own transactions.
 //!
 //! # What may be relied on
@@ -44,16 +46,21 @@ mod outbox;
 mod renewal;
 mod shared;
 mod start;
+mod trace;
+mod turn;
 mod worker;
 
 pub use self::{
     broadcast::{BroadcastGap, MAX_PENDING_BROADCAST_BYTES, MAX_PENDING_BROADCASTS},
     error::DurableError,
-    letters::{DeadLetters, Letter},
+    letters::{DeadLetters, Letter, RetryAll},
     listeners::Listeners,
+    trace::EventTrace,
 };
 pub(crate) use self::{
     courier::Courier,
     shared::Shared,
     start::{DurableListener, Setup, start},
+    trace::TraceHook,
+    turn::Turn,
 };

@@ -12,7 +12,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    backplane::{Beat, Queue},
+    backplane::{Beat, Queue, is_mutant},
     observe,
     sync::lock_std as lock,
 };
@@ -60,14 +60,17 @@ async fn renew(shared: &Shared, queue: &dyn Queue) {
         if well && now >= renew_at {
             renew_at = now + RENEW;
         }
-        if lives.fence(Instant::now()) {
+        let options = shared.node().shared().options();
+        if !is_mutant!(options, FenceIsNothing) && lives.fence(Instant::now()) {
             observe::durable_fenced();
             shared.to_claim().ring();
         }
         well &= leave_done(lives, queue).await;
         up_since = if well { up_since.or(Some(now)) } else { None };
         // After an outage of the store everybody is late, and nobody is dead.
-        if up_since.is_some_and(|since| now.saturating_duration_since(since) >= LEASE) {
+        if !is_mutant!(options, NobodyReaps)
+            && up_since.is_some_and(|since| now.saturating_duration_since(since) >= LEASE)
+        {
             match queue.reap(LOST_AGAIN).await {
                 Ok(entries) => observe::durable_reaped(entries),
                 Err(error) => observe::backplane_trouble("reap", &error),

@@ -5,10 +5,14 @@ use std::sync::{Arc, Mutex};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{heard::Heard, lease::Lives};
+use super::{
+    heard::Heard,
+    lease::Lives,
+    trace::{EventTrace, TraceHook},
+};
 use crate::{
     backplane::{Bell, Engine, Node, NodeId},
-    bus::state::WeakBus,
+    bus::{event::EventUid, state::WeakBus},
     sync::lock_std as lock,
 };
 
@@ -26,6 +30,7 @@ pub(crate) struct Shared {
     /// Tells what this context published from what others did.
     source: NodeId,
     heard: Heard,
+    trace_hook: Option<TraceHook>,
     heard_bell: Arc<Bell>,
     to_claim: Arc<Bell>,
     lives: Lives,
@@ -45,6 +50,7 @@ impl Shared {
         namespace: Box<str>,
         private: bool,
         heard: Heard,
+        trace_hook: Option<TraceHook>,
     ) -> Arc<Self> {
         let engine = node.shared().shared_engine();
         let shared = Arc::new(Self {
@@ -54,6 +60,7 @@ impl Shared {
             private,
             source: NodeId::random(),
             heard,
+            trace_hook,
             heard_bell: Arc::default(),
             to_claim: Arc::default(),
             lives: Lives::new(),
@@ -94,6 +101,11 @@ impl Shared {
 
     pub(super) fn heard(&self) -> &Heard {
         &self.heard
+    }
+
+    /// Of an event that is published here and now.
+    pub(super) fn trace(&self, event: EventUid) -> EventTrace {
+        EventTrace::publishing(event, self.trace_hook.as_ref())
     }
 
     pub(super) fn heard_bell(&self) -> &Bell {

@@ -18,10 +18,14 @@ use super::{
     heard::Heard,
     renewal,
     shared::Shared,
+    trace::TraceHook,
+    turn::{self, Turn},
     worker::Worker,
 };
 use crate::{
-    backplane::{EngineError, MemoryStore, Node, NodeOptions, Registration, Since},
+    backplane::{
+        EngineError, EventKind, MemoryStore, Node, NodeOptions, Registration, Since, is_mutant,
+    },
     bus::{
         event::Durable,
         listeners::Registered,
@@ -49,6 +53,9 @@ pub(crate) struct Setup {
     pub(crate) node: Option<Node>,
     pub(crate) listeners: Vec<DurableListener>,
     pub(crate) broadcasts: Vec<(Kinds, Arrivals)>,
+    pub(crate) trace_hook: Option<TraceHook>,
+    /// Of a context with a node.
+    pub(crate) turns: Vec<Turn>,
 }
 
 impl Setup {
@@ -60,19 +67,25 @@ impl Setup {
 
 /// Gives the bus its courier, and starts what works behind it.
 pub(crate) fn start(bus: &Bus, setup: Setup) {
-    let Setup { node, listeners, broadcasts } = setup;
+    let Setup { node, listeners, broadcasts, trace_hook, turns } = setup;
     let private = node.is_none();
     let node = node.unwrap_or_else(|| {
         observe::durable_in_memory(listeners.len());
         Node::new(MemoryStore::new().engine(), NodeOptions::default())
     });
-    let registrations: Vec<Registration> = listeners.iter().filter_map(registration).collect();
+    let names: Vec<Arc<str>> = turns.iter().map(Turn::listener).collect();
+    let registrations: Vec<Registration> = listeners
+        .iter()
+        .filter_map(registration)
+        .chain(names.iter().map(turn::registration))
+        .collect();
     let own = registrations.iter().flat_map(|it| it.hears.iter().cloned()).collect();
     let namespace = node.shared().shared_engine().namespace().into();
-    let shared = Shared::new(bus.downgrade(), node, namespace, private, Heard::new(own));
+    let shared =
+        Shared::new(bus.downgrade(), node, namespace, private, Heard::new(own), trace_hook);
     bus.set_carrier(Box::new(Courier(Arc::clone(&shared))));
-    let workers: Vec<_> =
-        listeners.into_iter().filter_map(|it| worker(it, shared.namespace())).collect();
+    let listeners = listeners.into_iter().filter_map(|it| worker(it, shared.namespace()));
+    let workers: Vec<_> = listeners.chain(turns.into_iter().map(Turn::worker)).collect();
     let Some(runtime) = shared.node().shared().runtime().cloned() else { return };
     let within = runtime.enter();
     let mut begin = Box::pin(begin(Arc::clone(&shared), registrations.clone()));
@@ -88,6 +101,10 @@ pub(crate) fn start(bus: &Bus, setup: Setup) {
         let ended = shared.ended().clone();
         let asking = asking::keep_asking(Arc::clone(&shared), registrations);
         tokio::spawn(async move { ended.run_until_cancelled(asking).await });
+        if !names.is_empty() {
+            let (ended, turns) = (shared.ended().clone(), turn::keep(Arc::clone(&shared), names));
+            tokio::spawn(async move { ended.run_until_cancelled(turns).await });
+        }
         if workers.is_empty() {
             shared.has_left();
         } else {
@@ -120,7 +137,11 @@ fn worker(listener: DurableListener, namespace: &str) -> Option<Worker> {
     };
     let registered = Registered { profile: Arc::new(profile), ..registered };
     let one = (arrivals.durable)(registered, Durable::known(id, namespace))?;
-    Some(Worker::new(id.into(), one, options, timeout))
+    let kinds = (arrivals.kinds)()?;
+    let name: Arc<str> = kinds.name.into();
+    let kind = |version| EventKind { name: name.clone(), version };
+    let kinds = kinds.versions.into_iter().map(kind).collect();
+    Some(Worker::new(id.into(), one, kinds, options, timeout))
 }
 
 async fn begin(shared: Arc<Shared>, registrations: Vec<Registration>) {
@@ -147,7 +168,8 @@ async fn register(shared: &Shared, registrations: &[Registration]) -> Result<(),
 ///
 /// Where tokio's clock is paused, as in tests, there is only one runtime that has it, and leases are renewed there.
 fn renew_leases(shared: &Arc<Shared>) {
-    if !clock_stands_still() {
+    let options = shared.node().shared().options();
+    if !is_mutant!(options, LeaseOfTheProgram) && !clock_stands_still() {
         match on_a_thread(renewal::keep(Arc::clone(shared))) {
             Ok(()) => return,
             Err(error) => observe::backplane_trouble("thread", &error),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{backoff, lease::Hold};
 use crate::{
     backplane::{Claim, DeadReason, Delivery, EventKind, Verdict},
-    bus::{listener::Advice, profile::DurableOptions, publish::RunsOne},
+    bus::{failure::Advice, profile::DurableOptions, publish::RunsOne},
     observe,
 };
 
@@ -64,6 +64,8 @@ pub(super) struct Worker {
     pub(super) id: Arc<str>,
     pub(super) one: Arc<dyn RunsOne>,
     kinds: Vec<EventKind>,
+    /// What it takes is a turn: one of it is held, and others are too many.
+    is_turn: bool,
     options: DurableOptions,
     timeout: Duration,
     ready: VecDeque<Held>,
@@ -74,6 +76,8 @@ pub(super) struct Worker {
     /// Failures in a row.
     streak: u32,
     probe_at: Option<Instant>,
+    /// It has a dead letter and stops with it: nothing more begins until both are stored.
+    stopping: bool,
     /// Of one run, as a moving mean.
     mean: Option<Duration>,
 }
@@ -82,16 +86,15 @@ impl Worker {
     pub(super) fn new(
         id: Arc<str>,
         one: Arc<dyn RunsOne>,
+        kinds: Vec<EventKind>,
         options: DurableOptions,
         timeout: Duration,
     ) -> Self {
-        let kinds = one.kinds();
-        let name: Arc<str> = kinds.name.into();
-        let kind = |version| EventKind { name: name.clone(), version };
         Self {
             id,
             one,
-            kinds: kinds.versions.into_iter().map(kind).collect(),
+            kinds,
+            is_turn: false,
             options,
             timeout,
             ready: VecDeque::new(),
@@ -100,8 +103,21 @@ impl Worker {
             more: false,
             streak: 0,
             probe_at: None,
+            stopping: false,
             mean: None,
         }
+    }
+
+    /// Of a [turn](super::turn): held by one process at a time, for as long as that lives.
+    pub(super) fn turn(kind: EventKind, runs: Arc<dyn RunsOne>) -> Self {
+        let options =
+            DurableOptions { attempts: u32::MAX, ordered: true, ..DurableOptions::DEFAULT };
+        let id = Arc::clone(&kind.name);
+        Self { is_turn: true, ..Self::new(id, runs, vec![kind], options, Duration::MAX) }
+    }
+
+    pub(super) fn is_turn(&self) -> bool {
+        self.is_turn
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -116,7 +132,7 @@ impl Worker {
     /// What it would take now.
     pub(super) fn claim(&self, now: Instant) -> Option<Claim> {
         let count = self.room(now);
-        (count > 0).then(|| Claim {
+        (count > 0 && !self.stopping).then(|| Claim {
             listener: Arc::clone(&self.id),
             kinds: self.kinds.clone(),
             count,
@@ -125,6 +141,10 @@ impl Worker {
     }
 
     fn room(&self, now: Instant) -> usize {
+        if self.is_turn {
+            // While it is held too, to take away what is too many.
+            return ORDERED_BATCH;
+        }
         let suspect =
             self.running.iter().any(|it| it.suspect) || self.ready.iter().any(Held::is_suspect);
         if suspect {
@@ -162,7 +182,14 @@ impl Worker {
 
     /// Takes something. A verdict is for what is not to be run at all.
     pub(super) fn take(&mut self, held: Held) -> Option<(Held, Verdict)> {
+        if self.is_turn && !self.is_idle() {
+            return Some((held, Verdict::Finished));
+        }
+        if self.stopping {
+            return Some((held, Verdict::Released));
+        }
         if held.tried() >= self.options.attempts {
+            self.stopping = self.options.stop;
             let error = LOST.into();
             return Some((held, Verdict::Dead { error, reason: DeadReason::Attempts }));
         }
@@ -170,8 +197,21 @@ impl Worker {
         None
     }
 
+    /// Whether its dead letters pause it.
+    pub(super) fn stops(&self) -> bool {
+        self.options.stop
+    }
+
+    /// The dead letter with which it stopped is stored, or somebody else has the event.
+    pub(super) fn has_stopped(&mut self) {
+        self.stopping = false;
+    }
+
     /// What is to begin now, with its number.
     pub(super) fn begin(&mut self, now: Instant) -> Option<(Held, u64)> {
+        if self.stopping {
+            return None;
+        }
         let suspect = self.ready.front()?.is_suspect();
         let slots = if self.probe_at.is_some() { 1 } else { self.slots() };
         let alone = suspect || self.running.iter().any(|it| it.suspect);
@@ -213,6 +253,11 @@ impl Worker {
             let took = now.saturating_duration_since(self.running.swap_remove(at).since);
             self.mean = Some(self.mean.map_or(took, |mean| (mean * 7 + took) / 8));
         }
+        if self.is_turn {
+            // Over it is only with its process, or with the drain: somebody else's turn.
+            let cut = matches!(outcome, Outcome::Cut) && !draining;
+            return ((!cut).then_some(Verdict::Released), Vec::new());
+        }
         let (error, advice) = match outcome {
             Outcome::Cut => return (draining.then_some(Verdict::Released), Vec::new()),
             Outcome::Finished => {
@@ -222,11 +267,11 @@ impl Worker {
             Outcome::Failed { error, advice } => (error, advice),
         };
         if advice == Advice::GiveUp {
-            return (Some(Verdict::Dead { error, reason: DeadReason::GivenUp }), Vec::new());
+            return self.dead(error, DeadReason::GivenUp);
         }
         self.failed(now);
         if held.tried().saturating_add(1) >= self.options.attempts {
-            return (Some(Verdict::Dead { error, reason: DeadReason::Attempts }), Vec::new());
+            return self.dead(error, DeadReason::Attempts);
         }
         let failures = held.delivery.failures.saturating_add(1);
         let again = match advice {
@@ -240,6 +285,13 @@ impl Worker {
             Vec::new()
         };
         (Some(Verdict::Failed { error, again }), back)
+    }
+
+    /// It is not tried any more; and where that stops the listener, what was taken after it goes back.
+    fn dead(&mut self, error: Arc<str>, reason: DeadReason) -> (Option<Verdict>, Vec<Held>) {
+        self.stopping = self.options.stop;
+        let back = if self.stopping { self.unbegun() } else { Vec::new() };
+        (Some(Verdict::Dead { error, reason }), back)
     }
 
     fn succeeded(&mut self) {

@@ -5,86 +5,152 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use smallvec::SmallVec;
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     boxed::BoxError,
     close_reason::CloseReason,
     panics,
-    sync::{Mutex, lock},
+    sync::{Arc, Mutex, lock},
 };
 
-/// One callback, with its argument.
-pub(crate) type Callback = Box<dyn FnOnce() + Send>;
-
+/// What `on_timeout` was given.
+pub(super) type OnTimeout = Box<dyn FnOnce() + Send>;
 /// What `on_error` was given.
 pub(super) type OnError = Box<dyn FnOnce(&BoxError) + Send>;
 /// What `on_completion` was given.
 pub(super) type OnCompletion = Box<dyn FnOnce(CloseReason) + Send>;
 
+/// One callback, with its argument.
+pub(super) enum Callback {
+    Timeout(OnTimeout),
+    Error(OnError, Arc<BoxError>),
+    Completion(OnCompletion, CloseReason),
+    /// Says that those before it have returned.
+    Over(CancellationToken),
+}
+
+impl Callback {
+    fn call(self) {
+        match self {
+            Self::Timeout(hook) => hook(),
+            Self::Error(hook, error) => hook(&error),
+            Self::Completion(hook, reason) => hook(reason),
+            Self::Over(over) => over.cancel(),
+        }
+    }
+}
+
 /// The callbacks of one connection, until their time comes.
 #[derive(Default)]
 pub(super) struct Hooks {
-    pub(super) completion: Vec<OnCompletion>,
+    /// Most have one, whose guard a limit or a drain holds.
+    pub(super) completion: SmallVec<[OnCompletion; 1]>,
     /// Few connections have any of these.
     pub(super) others: Option<Box<OtherHooks>>,
 }
 
 #[derive(Default)]
 pub(super) struct OtherHooks {
-    pub(super) timeout: Vec<Callback>,
+    pub(super) timeout: Vec<OnTimeout>,
     pub(super) error: Vec<OnError>,
 }
 
 /// Callbacks whose time has come. One thread runs them all, so that they never overlap and never
 /// change places, whichever threads they come from.
 #[derive(Default)]
-pub(crate) struct CallbackQueue {
-    /// `None` while nothing waits: connections are many, and most of their time nothing does.
-    pending: Mutex<Option<Box<Pending>>>,
+pub(super) struct CallbackQueue {
+    pending: Mutex<Pending>,
 }
 
 #[derive(Default)]
 struct Pending {
-    waiting: VecDeque<Callback>,
+    /// `None` while nothing waits: connections are many, and most of their time nothing does.
+    waiting: Option<Box<VecDeque<Callback>>>,
     running: bool,
+}
+
+/// Callbacks that were added, to be run by dropping this; which must not happen under a lock.
+#[must_use = "callbacks run when this is dropped, which must not be under a lock"]
+pub(super) struct Turn<'a> {
+    queue: &'a CallbackQueue,
+    /// Those that nobody waits before and nobody else runs: they need no place in the queue.
+    own: Option<SmallVec<[Callback; 1]>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        match self.own.take() {
+            Some(own) => {
+                own.into_iter().for_each(contained);
+                self.queue.run_rest();
+            }
+            None => self.queue.run(),
+        }
+    }
 }
 
 impl CallbackQueue {
     /// Adds `callbacks` behind those that were added before. May be called under a lock.
-    pub(crate) fn add(&self, callbacks: impl IntoIterator<Item = Callback>) {
+    pub(super) fn add(&self, callbacks: impl IntoIterator<Item = Callback>) {
         let mut callbacks = callbacks.into_iter().peekable();
         if callbacks.peek().is_some() {
-            lock(&self.pending).get_or_insert_default().waiting.extend(callbacks);
+            lock(&self.pending).waiting.get_or_insert_default().extend(callbacks);
         }
+    }
+
+    /// The same; whoever drops what is returned runs them, unless somebody else does.
+    pub(super) fn begin(&self, callbacks: impl IntoIterator<Item = Callback>) -> Turn<'_> {
+        let callbacks: SmallVec<[Callback; 1]> = callbacks.into_iter().collect();
+        let mut pending = lock(&self.pending);
+        if pending.running || pending.waiting.is_some() {
+            pending.waiting.get_or_insert_default().extend(callbacks);
+            return Turn { queue: self, own: None };
+        }
+        pending.running = !callbacks.is_empty();
+        Turn { queue: self, own: Some(callbacks).filter(|callbacks| !callbacks.is_empty()) }
     }
 
     /// Runs what waits, unless another thread is doing so. Must not be called under a lock.
     /// A callback that panics does not stop the next.
-    pub(crate) fn run(&self) {
-        match &mut *lock(&self.pending) {
-            Some(pending) if !pending.running => pending.running = true,
-            _ => return,
+    pub(super) fn run(&self) {
+        {
+            let mut pending = lock(&self.pending);
+            if pending.running || pending.waiting.is_none() {
+                return;
+            }
+            pending.running = true;
         }
+        self.run_rest();
+    }
+
+    fn run_rest(&self) {
         while let Some(callback) = self.next() {
-            let over = catch_unwind(AssertUnwindSafe(callback));
-            #[cfg(feature = "tracing")]
-            if let Err(panic) = &over {
-                let panic = crate::error_chain::panic_message(&**panic);
-                tracing::error!(target: "sse_tower", panic, "callback of an emitter panicked; the next ones run");
-            }
-            if let Err(payload) = over {
-                panics::discard(payload);
-            }
+            contained(callback);
         }
     }
 
     /// The next one for who runs them, who is that no more if there is none.
     fn next(&self) -> Option<Callback> {
         let mut pending = lock(&self.pending);
-        let callback = pending.as_mut()?.waiting.pop_front();
+        let callback = pending.waiting.as_mut().and_then(|waiting| waiting.pop_front());
         if callback.is_none() {
-            *pending = None;
+            *pending = Pending::default();
         }
         callback
+    }
+}
+
+fn contained(callback: Callback) {
+    let over = catch_unwind(AssertUnwindSafe(|| callback.call()));
+    #[cfg(feature = "tracing")]
+    if let Err(panic) = &over {
+        let panic = crate::error_chain::panic_message(&**panic);
+        tracing::error!(target: "sse_tower", panic, "callback of an emitter panicked; the next ones run");
+    }
+    if let Err(payload) = over {
+        panics::discard(payload);
     }
 }
 
@@ -94,21 +160,45 @@ mod tests {
 
     use super::*;
 
+    fn hook(f: impl FnOnce() + Send + 'static) -> Callback {
+        Callback::Timeout(Box::new(f))
+    }
+
+    #[test]
+    fn what_is_run_by_its_own_turn_comes_before_what_was_added_meanwhile() {
+        let queue = CallbackQueue::default();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let note = |n: u32| {
+            let seen = Arc::clone(&seen);
+            hook(move || seen.lock().unwrap().push(n))
+        };
+        let turn = queue.begin([note(1), note(2)]);
+        queue.add([note(3)]);
+        let later = queue.begin([note(4)]);
+        drop(later);
+        assert!(seen.lock().unwrap().is_empty(), "it is another one's turn");
+        drop(turn);
+        assert_eq!(*seen.lock().unwrap(), [1, 2, 3, 4]);
+        drop(queue.begin([]));
+        drop(queue.begin([note(5)]));
+        assert_eq!(seen.lock().unwrap().last(), Some(&5));
+    }
+
     #[test]
     fn a_callback_added_by_a_callback_comes_after_those_that_wait() {
         let queue = Arc::new(CallbackQueue::default());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let note = |n: u32| {
             let seen = Arc::clone(&seen);
-            Box::new(move || seen.lock().unwrap().push(n)) as Callback
+            hook(move || seen.lock().unwrap().push(n))
         };
         let (inner, third) = (Arc::clone(&queue), note(3));
         let first = note(1);
-        let nested = Box::new(move || {
-            first();
+        let nested = hook(move || {
+            first.call();
             inner.add([third]);
             inner.run();
-        }) as Callback;
+        });
         queue.add([nested, note(2)]);
         queue.run();
         assert_eq!(*seen.lock().unwrap(), [1, 2, 3]);
@@ -124,10 +214,10 @@ mod tests {
         }
         let queue = CallbackQueue::default();
         let seen = Arc::new(Mutex::new(false));
-        queue.add([Box::new(|| -> () { std::panic::panic_any(Bomb) }) as Callback]);
+        queue.add([hook(|| -> () { std::panic::panic_any(Bomb) })]);
         queue.run();
         let mark = Arc::clone(&seen);
-        queue.add([Box::new(move || *mark.lock().unwrap() = true) as Callback]);
+        queue.add([hook(move || *mark.lock().unwrap() = true)]);
         queue.run();
         assert!(*seen.lock().unwrap());
     }
@@ -138,8 +228,8 @@ mod tests {
         let seen = Arc::new(Mutex::new(false));
         let mark = Arc::clone(&seen);
         queue.add([
-            Box::new(|| assert!(std::thread::panicking(), "on purpose")) as Callback,
-            Box::new(move || *mark.lock().unwrap() = true) as Callback,
+            hook(|| assert!(std::thread::panicking(), "on purpose")),
+            hook(move || *mark.lock().unwrap() = true),
         ]);
         queue.run();
         assert!(*seen.lock().unwrap());

@@ -14,8 +14,14 @@ use crate::{
 /// client: 1 s.
 pub const MAX_HEAD_WAIT: Duration = Duration::from_secs(1);
 
-/// A handle on one running [`EventStream`](crate::EventStream), for whoever carries it. It does
-/// not keep the connection alive.
+/// A handle on one running [`EventStream`](crate::EventStream), for whoever carries it: a layer, a server. It does
+/// not keep the connection alive. Programs that send events have no need of it.
+///
+/// Of one connection there are several views: [`SseEmitter`](crate::SseEmitter) is the program's, which sends;
+/// [`EventStream`](crate::EventStream) is the body, which a server writes; this one ends it from outside;
+/// [`StreamHandle`](crate::StreamHandle) is the trait of everything that can be ended so;
+/// [`OpenStreams`](crate::OpenStreams) is where a drain finds them all, and [`OpenStream`](crate::OpenStream) the place
+/// of one among them.
 ///
 /// `into_http` puts it into the response's extensions: a layer finds it there and needs not wrap
 /// the body.
@@ -52,6 +58,28 @@ impl StreamControl {
         if let Some(conn) = self.conn() {
             conn.default_keep_alive(interval);
         }
+    }
+
+    /// Whether a layer or a server has taken the stream on already. Another one leaves it alone.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_admitted(&self) -> bool {
+        self.conn().is_some_and(|conn| conn.settings().admitted)
+    }
+
+    /// It is taken on.
+    #[doc(hidden)]
+    pub fn admit(&self) {
+        if let Some(conn) = self.conn() {
+            conn.admit();
+        }
+    }
+
+    /// The stream for whoever ends it, without a block of its own. It does not keep the stream running.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn handle(&self) -> Option<Arc<dyn StreamHandle>> {
+        self.conn().map(|conn| conn as _)
     }
 
     /// Waits until it is known whether there is anything to say to this client, for at most
@@ -122,6 +150,12 @@ impl StreamHandle for StreamControl {
         if let Some(conn) = self.conn() {
             conn.close(reason, farewell);
         }
+    }
+}
+
+impl StreamHandle for Conn {
+    fn end(&self, reason: CloseReason, farewell: Option<SseEvent>) {
+        self.close(reason, farewell);
     }
 }
 

@@ -33,19 +33,20 @@ use crate::{boxed::BoxError, close_reason::CloseReason, event::IntoEvent, sync::
 /// assert!(poll_fn(|cx| stream.as_mut().poll_next(cx)).await.is_none());
 /// # }
 /// ```
-#[derive(Clone)]
 pub struct SseEmitter {
-    handle: Arc<Handle>,
-}
-
-/// Counts the clones.
-struct Handle {
     conn: Arc<Conn>,
 }
 
-impl Drop for Handle {
+impl Clone for SseEmitter {
+    fn clone(&self) -> Self {
+        self.conn.add_handle();
+        Self { conn: Arc::clone(&self.conn) }
+    }
+}
+
+impl Drop for SseEmitter {
     fn drop(&mut self) {
-        self.conn.senders_dropped();
+        self.conn.drop_handle();
     }
 }
 
@@ -60,11 +61,12 @@ impl SseEmitter {
     pub(crate) fn with(settings: ConnSettings) -> Self {
         let conn = Arc::new(Conn::new(settings));
         request::opened(&conn);
-        Self { handle: Arc::new(Handle { conn }) }
+        conn.add_handle();
+        Self { conn }
     }
 
     pub(crate) fn conn(&self) -> &Arc<Conn> {
-        &self.handle.conn
+        &self.conn
     }
 
     /// Queues `event` on this connection, waiting while the queue is full.

@@ -41,6 +41,8 @@ pub(crate) struct ConnSettings {
     pub(crate) capacity_bytes: usize,
     /// A layer or a server knows of the stream, so a drain ends it.
     pub(crate) carried: bool,
+    /// It was counted, limited and given to a drain.
+    pub(crate) admitted: bool,
 }
 
 impl Default for ConnSettings {
@@ -52,6 +54,7 @@ impl Default for ConnSettings {
             capacity_events: DEFAULT_CAPACITY_EVENTS,
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
             carried: false,
+            admitted: false,
         }
     }
 }

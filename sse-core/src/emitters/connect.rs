@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::{
@@ -17,12 +18,15 @@ use super::{
 use crate::{
     emitter::{Conn, STATE, SseEmitter},
     event::{ready, reset},
-    log::{After, Cursor, GAPS_APART, Missed, Place, Position, Token},
+    log::{After, Cursor, GAPS_APART, Log, Missed, Place, Position, ReaderId, Token},
     sync::{Arc, lock},
 };
 
 /// How many keys one connection can follow. A connection to more of them is refused politely.
 pub const MAX_KEYS_PER_CONNECTION: usize = 1024;
+
+/// The topics of one connection, and whether each was made for it; mostly one.
+type Topics<K> = SmallVec<[(Arc<Topic<K>>, bool); 1]>;
 
 impl<K: Key> Hub<K> {
     pub(super) fn connect(
@@ -38,7 +42,7 @@ impl<K: Key> Hub<K> {
             return emitter;
         }
         let mut keys = keys.into_iter();
-        let mut distinct: Vec<K> = keys.by_ref().take(1).collect();
+        let mut distinct: SmallVec<[K; 1]> = keys.by_ref().take(1).collect();
         // Most connections are to one key, and need no set.
         let mut seen = HashSet::new();
         for key in keys {
@@ -56,27 +60,34 @@ impl<K: Key> Hub<K> {
     }
 
     pub(super) fn insert(self: &Arc<Self>, key: K, emitter: &SseEmitter) {
-        self.attach(emitter.conn(), vec![key], &LastEventId::default(), None, true);
+        self.attach(
+            emitter.conn(),
+            SmallVec::from_iter([key]),
+            &LastEventId::default(),
+            None,
+            true,
+        );
     }
 
     /// Does this connection follow the key already?
     pub(super) fn follows(conn: &Arc<Conn>, topic: &Topic<K>) -> bool {
-        lock(&topic.log).snapshot().iter().any(|reader| Arc::ptr_eq(reader, conn))
+        let readers = lock(&topic.log).snapshot();
+        readers.iter().any(|reader| Arc::ptr_eq(reader, conn))
     }
 
     fn attach(
         self: &Arc<Self>,
         conn: &Arc<Conn>,
-        keys: Vec<K>,
+        keys: SmallVec<[K; 1]>,
         last: &LastEventId,
         own: Option<&Of<K>>,
         is_insert: bool,
     ) {
         if let Some(link) = &self.link {
-            return self.attach_linked(link, conn, keys, last, own);
+            return self.attach_linked(link, conn, keys.into_vec(), last, own);
         }
         let now = Instant::now();
-        let mut topics: Vec<_> = keys.iter().map(|key| self.find_or_create(key)).collect();
+        let mut topics: Topics<K> = keys.iter().map(|key| self.find_or_create(key)).collect();
         // So that of two who come at once one is the second, and of two who insert the same emitter
         // one does nothing.
         let admission =
@@ -119,7 +130,7 @@ impl<K: Key> Hub<K> {
     fn open(
         self: &Arc<Self>,
         conn: &Arc<Conn>,
-        topics: Vec<(Arc<Topic<K>>, bool)>,
+        topics: Topics<K>,
         last: &LastEventId,
         own: Option<&Of<K>>,
         now: Instant,
@@ -128,32 +139,32 @@ impl<K: Key> Hub<K> {
         self.catch_up(topics.iter().map(|(topic, _)| topic));
         let all = topics.iter().map(|(topic, _)| &**topic);
         let (after, mut opening) = self.resume(all.clone(), last, has_state);
-        let complete = all.clone().all(|topic| lock(&topic.log).completed().is_some());
+        // Of interest after a reset alone.
+        let complete = opening.reset.is_some()
+            && all.clone().all(|topic| lock(&topic.log).completed().is_some());
         let (count, apart) = (topics.len(), apart(topics.len()));
         let after = after.of(complete, opening.reset.is_some());
-        let mut left: Vec<_> = topics.into_iter().map(|(topic, _)| topic).collect();
+        let mut left: SmallVec<[_; 1]> = topics.into_iter().map(|(topic, _)| topic).collect();
         while !left.is_empty() {
             let mut gone = Vec::new();
             let mut registry = self.registry();
             for topic in left.drain(..SLICE.min(left.len())) {
-                if !registry.is_current(&topic) {
+                if !topic.is_current() {
                     gone.push(topic);
                     continue;
                 }
+                registry.help(&topic, self.bounds());
                 self.catch_up_one(&mut registry, &topic, now);
-                let id = {
+                registry.joined(&topic);
+                let (id, start) = {
                     let mut log = lock(&topic.log);
                     let end = log.end();
                     let id = log.join(Arc::clone(conn), end);
                     if self.config.one_per_key.is_some() {
                         log.hold(conn);
                     }
-                    id
+                    (id, self.begin(&mut opening, &mut log, id, after, apart, None, now))
                 };
-                registry.joined(&topic);
-                let seat = Seat { topic, id };
-                let start = self.begin(&mut opening, &seat, after, apart, None, now);
-                let Seat { topic, id } = seat;
                 let count = Arc::clone(&topic) as _;
                 let state = Renewing::new(self, own, opening.anew);
                 let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start, state };
@@ -185,7 +196,8 @@ impl<K: Key> Hub<K> {
         let after = after.of(complete, opening.reset.is_some());
         for (index, seat) in seats.iter().enumerate() {
             let since = since.get(index).copied();
-            self.begin(&mut opening, seat, after, apart(seats.len()), since, now);
+            let (mut log, apart) = (lock(&seat.topic.log), apart(seats.len()));
+            self.begin(&mut opening, &mut log, seat.id, after, apart, since, now);
         }
         opening.complete = complete;
         opening
@@ -193,16 +205,17 @@ impl<K: Key> Hub<K> {
 
     /// Puts the cursor of one log where it begins, and says after which position all of them begin so
     /// far.
+    #[expect(clippy::too_many_arguments, reason = "one step of `open` and `plan`")]
     fn begin(
         &self,
         opening: &mut Opening,
-        seat: &Seat<K>,
+        log: &mut Log<Conn>,
+        reader: ReaderId,
         after: After,
         apart: usize,
         since: Option<Position>,
         now: Instant,
     ) -> Position {
-        let mut log = lock(&seat.topic.log);
         let history = &self.bounds().history;
         let mut start = log.start(after, history, now, apart);
         if let Some(since) = since {
@@ -215,12 +228,17 @@ impl<K: Key> Hub<K> {
         let begins = match after {
             After::Position(position) if start.missed != Missed::None => position,
             // What is before the first that waits was seen.
-            _ => log.position_at(start.next).map_or_else(|| self.watermark(), Position::before),
+            _ => log.position_at(start.next).map_or_else(|| self.begins(), Position::before),
         };
-        log.begin(seat.id, start);
+        log.begin(reader, start);
         opening.start = if opening.has_begun { opening.start.min(begins) } else { begins };
         opening.has_begun = true;
         opening.start
+    }
+
+    /// Everything up to here is behind a connection that begins now: in the logs, or not for it.
+    fn begins(&self) -> Position {
+        if self.link.is_some() { self.watermark() } else { self.newest() }
     }
 
     /// What a client has seen, from what it says; and whether that means nothing here, or whether it is to begin with
@@ -232,7 +250,8 @@ impl<K: Key> Hub<K> {
         last: &LastEventId,
         has_state: bool,
     ) -> (After, Opening) {
-        let (after, reset) = self.seen(topics.clone(), last);
+        let mut opening = Opening::default();
+        let (after, reset) = self.seen(topics.clone(), last, &mut opening);
         let goes_on = match after {
             After::Position(position) => topics.fold(true, |goes_on, topic| {
                 goes_on && lock(&topic.log).missed_after(position) == Missed::None
@@ -240,9 +259,11 @@ impl<K: Key> Hub<K> {
             After::Nothing | After::Everything => false,
         };
         if !has_state || goes_on {
-            return (after, Opening { reset, ..Opening::default() });
+            opening.reset = reset;
+            return (after, opening);
         }
-        (After::Everything, Opening { anew: true, ..Opening::default() })
+        opening.anew = true;
+        (After::Everything, opening)
     }
 
     /// What a client has seen, from what it says; and whether that means nothing here.
@@ -253,8 +274,9 @@ impl<K: Key> Hub<K> {
         &self,
         topics: impl IntoIterator<Item = &'a Topic<K>>,
         last: &LastEventId,
+        opening: &mut Opening,
     ) -> (After, Option<&'static str>) {
-        let watermark = self.watermark();
+        let watermark = self.begins();
         match &last.0 {
             Seen::Nothing | Seen::Head => (After::Nothing, None),
             Seen::Earliest => (After::Position(Position::ZERO), None),
@@ -265,6 +287,7 @@ impl<K: Key> Hub<K> {
                 }
                 Some(_) => (After::Nothing, Some("epoch")),
                 None => {
+                    opening.has_own_id = true;
                     let places = topics.into_iter().map(|topic| lock(&topic.log).find(id));
                     match places.fold(Place::Nowhere, Place::and) {
                         Place::At(position) if position <= watermark => {
@@ -299,11 +322,14 @@ impl<K: Key> Hub<K> {
             }
             return;
         }
-        match (opening.reset, &last.0) {
-            (Some(reason), _) => conn.send_control(reset(reason), true),
-            // Until it has the state it stands nowhere else.
-            (None, Seen::UpTo(id)) if opening.anew => conn.client_holds(id.clone()),
-            (None, _) => holds(conn, last),
+        match opening.reset {
+            Some(reason) => conn.send_control(reset(reason), true),
+            // Until it has the state it stands nowhere else; and an id that the library did not give is
+            // one that what it says itself must leave to the client.
+            None if opening.anew || opening.has_own_id => {
+                last.id().into_iter().for_each(|id| conn.client_holds(id.clone()));
+            }
+            None => {}
         }
         drop(opening.unwanted);
         if let Some(gate) = gate {
@@ -328,15 +354,6 @@ fn apart(keys: usize) -> usize {
     if keys == 1 { 1 } else { GAPS_APART }
 }
 
-/// The client holds an id that the library did not give: what it says itself must leave it that.
-fn holds(conn: &Conn, last: &LastEventId) {
-    if let Seen::UpTo(id) = &last.0
-        && Token::parse(id.as_str()).is_none()
-    {
-        conn.client_holds(id.clone());
-    }
-}
-
 /// What a new connection found at its keys, and is to be told.
 #[derive(Default)]
 pub(super) struct Opening {
@@ -347,6 +364,8 @@ pub(super) struct Opening {
     /// It is said by at least one log.
     has_begun: bool,
     reset: Option<&'static str>,
+    /// What the client says that it has seen is no id of the library's.
+    has_own_id: bool,
     missed: Missed,
     /// How many events wait for it.
     waiting: u64,

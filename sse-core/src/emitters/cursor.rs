@@ -63,7 +63,7 @@ impl<K: Key> Cursor for TopicCursor<K> {
     fn sync_watermark(&self) {
         // Offsets are given and records appended under this lock.
         match &self.hub.link {
-            None => drop(self.hub.registry()),
+            None => self.hub.registry().help(&self.topic, self.hub.bounds()),
             Some(link) => link.node().shared().between(),
         }
     }

@@ -3,53 +3,19 @@
 //! Each key with connections gets such an event at once. A key without any would have to be touched for nobody in
 //! particular; so it takes what it lacks from the one log of all of them when somebody comes, each in its place.
 
-use std::collections::HashSet;
-
 use tokio::time::Instant;
 
 use super::{
     hub::{Hub, Key},
     registry::Registry,
-    sent::Receipt,
     topic::Topic,
 };
 use crate::{
-    emitter::SHARED,
-    event::SseEvent,
-    log::{Position, Snapshot},
+    log::Position,
     sync::{Arc, Ordering, lock, lock_std},
 };
 
 impl<K: Key> Hub<K> {
-    pub(super) fn send_all(&self, event: SseEvent) -> Receipt {
-        let now = Instant::now();
-        let (snapshots, id) = {
-            let mut registry = self.registry();
-            let (record, id) = self.record(event, now);
-            let is_open = |topic: &&Arc<Topic<K>>| lock(&topic.log).completed().is_none();
-            let topics: Vec<_> = registry.connected().filter(is_open).map(Arc::clone).collect();
-            let snapshots: Vec<_> = topics
-                .iter()
-                .map(|topic| {
-                    topic.announced.store(record.position.get(), Ordering::Release);
-                    registry.append(topic, record.clone(), self.bounds())
-                })
-                .collect();
-            let position = record.position;
-            lock_std(&self.announcements).push(record, &self.bounds().history, now);
-            self.advance_watermark(position);
-            self.plan_sweep(&registry, now);
-            (snapshots, id)
-        };
-        let mut receivers = HashSet::new();
-        for conn in snapshots.iter().flat_map(Snapshot::iter) {
-            if conn.notify(SHARED) {
-                receivers.insert(Arc::as_ptr(conn));
-            }
-        }
-        Receipt { id, receivers: receivers.len() }
-    }
-
     /// Does this key lack something that went to all?
     fn is_behind(&self, topic: &Topic<K>) -> bool {
         let newest = lock_std(&self.announcements).newest;

@@ -56,8 +56,13 @@ use crate::{
 /// [`Lag`](crate::Lag) says what it gets, with an example.
 ///
 /// # Closing
-/// [`complete`](Self::complete) ends a key for good, [`disconnect`](Self::disconnect) its connections
-/// alone, and [`forget`](Self::forget) opens it again.
+/// There are three ways to be done with a key, and each leaves something else:
+///
+/// | | connections | history | who dials again | a later `send` |
+/// |---|---|---|---|---|
+/// | [`complete`](Self::complete): nothing follows | get what they have not read, then end | stays | gets what is missing, then 204, which stops a browser for good | is refused: [`SendError::Closed`](crate::SendError::Closed) |
+/// | [`disconnect`](Self::disconnect): out with you | get what they have not read, then end | stays | is welcome, and goes on where it was | is kept for them |
+/// | [`forget`](Self::forget): a new page | stay | is gone, and that the key was complete | begins with what comes from now on | is delivered |
 ///
 /// # Bounds
 /// The log of each key is bounded by the [`History`](crate::History), and for connections that are
@@ -229,8 +234,9 @@ impl<K: Key> Emitters<K> {
         self.hub().connect(keys, &last_event_id, Some(&of(state)))
     }
 
-    /// Lets a connection that exists already follow `key` too, from its history on. Does nothing if
-    /// it does already or is over.
+    /// Lets a connection that exists already *follow* `key` too: what a map's `insert` would be for emitters that are made
+    /// by hand, `SseEmitter::new()` and not [`connect`](Self::connect). It gets the key's history, and then what is sent
+    /// to it, until it ends; there is nothing to be removed. Does nothing if it follows the key already or is over.
     ///
     /// ```
     /// # use sse_tower_core::{Emitters, SseEmitter};

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Borrow,
+    collections::HashSet,
     hash::{BuildHasher, Hash, RandomState},
     time::Duration,
 };
@@ -16,14 +17,14 @@ use super::{
     sent::Receipt,
     snapshot::Snapshots,
     sweeper::{Looked, Sweeper},
-    table::Bucket,
+    table::{Bucket, Table},
     topic::Topic,
     wake::wake_readers,
 };
 use crate::{
     backstop::Watched,
     close_reason::CloseReason,
-    emitter::{ConnSettings, SendError},
+    emitter::{ConnSettings, SHARED, SendError},
     event::{EventId, SseEvent},
     log::{Bounds, Epoch, Lag, Position, Record, Snapshot, Token, clock},
     sync::{Arc, AtomicU64, Mutex, Ordering, StdMutex, Weak, lock, lock_std},
@@ -67,12 +68,18 @@ pub(super) struct Config {
 
 pub(super) struct Hub<K> {
     registry: Mutex<Registry<K>>,
+    /// Asked without the registry's lock, and changed under it.
+    table: Arc<Table<K>>,
     hasher: RandomState,
     /// Held by whoever is admitted where that depends on who is there. Nobody who sends waits for it; it
     /// is taken before the registry's.
     pub(super) admission: Mutex<()>,
+    /// Held by whoever sends to all keys, one at a time. Taken before the registry's.
+    to_all: Mutex<()>,
     /// See [`watermark`](Self::watermark).
     watermark: AtomicU64,
+    /// The newest position that was given.
+    newest: AtomicU64,
     epoch: Epoch,
     pub(super) config: Config,
     /// Not seen by the model checker: nothing of it runs there, and its lock is taken under the
@@ -97,11 +104,16 @@ impl<K: Key> Hub<K> {
         link: Option<LinkTo<K>>,
         snapshots: Snapshots<K>,
     ) -> Arc<Self> {
+        let table = Arc::new(Table::new());
+        let now = Position::from(clock::next()).get();
         let hub = Arc::new_cyclic(|hub: &Weak<Self>| Self {
-            registry: Mutex::new(Registry::new(link.is_some())),
+            registry: Mutex::new(Registry::new(Arc::clone(&table), link.is_some())),
+            table,
             hasher: RandomState::new(),
             admission: Mutex::new(()),
-            watermark: AtomicU64::new(Position::from(clock::next()).get()),
+            to_all: Mutex::new(()),
+            watermark: AtomicU64::new(now),
+            newest: AtomicU64::new(now),
             epoch: Epoch::random(),
             config,
             sweeper: StdMutex::new(Sweeper::new(hub)),
@@ -136,14 +148,20 @@ impl<K: Key> Hub<K> {
         }
     }
 
-    /// The newest position that is known here.
+    /// The newest position that is known here. Under the registry's lock, a log that was
+    /// [helped](Registry::help) has everything up to it.
     pub(super) fn newest(&self) -> Position {
-        self.link.as_ref().map_or_else(|| self.watermark(), |link| link.shown().newest())
+        match &self.link {
+            None => Position::new(self.newest.load(Ordering::Acquire)),
+            Some(link) => link.shown().newest(),
+        }
     }
 
-    /// Under the registry's lock, once everything up to `position` is in its log.
-    pub(super) fn advance_watermark(&self, position: Position) {
-        self.watermark.store(position.get(), Ordering::Release);
+    /// Under the registry's lock, once the event at `position` is in its log, or on its way to all.
+    pub(super) fn advance_watermark(&self, registry: &Registry<K>, position: Position) {
+        self.newest.store(position.get(), Ordering::Release);
+        let complete = registry.complete_up_to(position);
+        self.watermark.store(complete.get(), Ordering::Release);
     }
 
     pub(super) fn position(&self) -> EventId {
@@ -161,16 +179,17 @@ impl<K: Key> Hub<K> {
         let (topic, readers, receivers, id) = loop {
             let (topic, _) = self.find_or_create(key);
             let mut registry = self.registry();
-            if !registry.is_current(&topic) {
+            if !topic.is_current() {
                 continue;
             }
+            registry.help(&topic, self.bounds());
             if lock(&topic.log).completed().is_some() {
                 return Err(SendError::Closed { event, reason: CloseReason::Completed });
             }
             let (record, id) = self.record(event, now);
             let position = record.position;
             let readers = registry.append(&topic, record, self.bounds());
-            self.advance_watermark(position);
+            self.advance_watermark(&registry, position);
             self.plan_sweep(&registry, now);
             let receivers = topic.receivers();
             drop(registry);
@@ -178,6 +197,47 @@ impl<K: Key> Hub<K> {
         };
         wake_readers(&topic, readers);
         Ok(Receipt { id, receivers })
+    }
+
+    pub(super) fn send_all(&self, event: SseEvent) -> Receipt {
+        let now = Instant::now();
+        let turn = lock(&self.to_all);
+        let id = {
+            let mut registry = self.registry();
+            let (record, id) = self.record(event, now);
+            let position = record.position;
+            lock_std(&self.announcements).push(record.clone(), &self.bounds().history, now);
+            registry.begin_to_all(record);
+            self.advance_watermark(&registry, position);
+            id
+        };
+        let mut readers = Vec::new();
+        let last = loop {
+            let mut registry = self.registry();
+            match registry.go_on_to_all(SLICE, self.bounds()) {
+                Ok(some) => readers.extend(some),
+                Err(last) => {
+                    self.advance_watermark(&registry, self.newest());
+                    self.plan_sweep(&registry, now);
+                    break last;
+                }
+            }
+        };
+        drop(turn);
+        let mut receivers = HashSet::new();
+        for conn in readers.iter().flat_map(Snapshot::iter) {
+            if conn.notify(SHARED) {
+                receivers.insert(Arc::as_ptr(conn));
+            }
+        }
+        // Who came meanwhile did not get it, and may have been waiting for the watermark.
+        self.for_connected_after(last, |topic| {
+            let readers = lock(&topic.log).snapshot();
+            readers.for_each(|conn| {
+                conn.notify(SHARED);
+            });
+        });
+        Receipt { id, receivers: receivers.len() }
     }
 
     // Keys: their `Hash`, `Eq`, `Clone` and `Drop` are the program's, and run under no lock.
@@ -193,7 +253,7 @@ impl<K: Key> Hub<K> {
         Q: ?Sized + Hash + Eq,
     {
         let hash = self.hasher.hash_one(key);
-        let candidates = self.registry().candidates(hash)?;
+        let candidates = self.table.candidates(hash)?;
         candidates.topics().iter().find(|topic| topic.key.borrow() == key).map(Arc::clone)
     }
 
@@ -219,7 +279,7 @@ impl<K: Key> Hub<K> {
         let hash = self.hasher.hash_one(key);
         let (mut made, mut link) = (None, Some(link));
         loop {
-            let candidates = self.registry().candidates(hash);
+            let candidates = self.table.candidates(hash);
             let known = candidates.iter().flat_map(Bucket::topics);
             if let Some(topic) = known.into_iter().find(|topic| topic.key.borrow() == key) {
                 return (Arc::clone(topic), false);
@@ -272,9 +332,10 @@ impl<K: Key> Hub<K> {
         let readers = loop {
             let (topic, _) = self.find_or_create(key);
             let mut registry = self.registry();
-            if !registry.is_current(&topic) {
+            if !topic.is_current() {
                 continue;
             }
+            registry.help(&topic, self.bounds());
             self.catch_up_one(&mut registry, &topic, Instant::now());
             let position = Position::from(clock::next());
             let readers = {
@@ -285,7 +346,7 @@ impl<K: Key> Hub<K> {
                 log.complete(position);
                 log.snapshot()
             };
-            self.advance_watermark(position);
+            self.advance_watermark(&registry, position);
             let now = Instant::now();
             registry.retire_if_idle(&topic, now);
             registry.sweep(self.bounds(), now);
@@ -368,8 +429,12 @@ impl<K: Key> Hub<K> {
 
     /// Does something for each key with connections, a few of them at a time, so that nobody waits; and
     /// under no lock.
-    pub(super) fn for_connected(&self, mut each: impl FnMut(&Arc<Topic<K>>)) {
-        let mut place = 0;
+    pub(super) fn for_connected(&self, each: impl FnMut(&Arc<Topic<K>>)) {
+        self.for_connected_after(0, each);
+    }
+
+    /// The same for those that have a later place.
+    fn for_connected_after(&self, mut place: u64, mut each: impl FnMut(&Arc<Topic<K>>)) {
         loop {
             let (topics, last) = self.registry().connected_after(place, SLICE);
             if topics.is_empty() {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::spread::jittered;
 
-/// What happens to a second connection where one per key is allowed.
+/// What happens to the second connection at a key where each key has one: of two tabs of one user, who wins?
+///
+/// Without [`one_per_key`](crate::EmittersBuilder::one_per_key), which takes this, both have their place and get everything.
 ///
 /// ```
 /// # use sse_tower_core::{Emitters, LastEventId, Second};

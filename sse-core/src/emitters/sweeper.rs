@@ -18,7 +18,7 @@ use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     backstop::{self, Watched},
-    timer::{Tick, Timer},
+    timer::{Tick, Timer, later},
 };
 
 /// How late a sweep may be before somebody else does it, and how long a runtime has for a sign of life.
@@ -31,6 +31,8 @@ pub(super) struct Sweeper {
     watched: Weak<dyn Watched>,
     /// When the next sweep is, if one is planned.
     at: Option<Instant>,
+    /// From when on that is late.
+    late: Option<Instant>,
     /// Whose timer it is.
     runtime: Option<Handle>,
     /// Set by the runtime, to say that it lives.
@@ -52,6 +54,7 @@ impl Sweeper {
             timer: Timer::new(Weak::clone(hub) as _),
             watched: Weak::clone(hub) as _,
             at: None,
+            late: None,
             runtime: None,
             sign: None,
             is_watched: false,
@@ -60,10 +63,11 @@ impl Sweeper {
 
     /// Sets the timer, unless it is set and not late. `next` says to when.
     pub(super) fn plan(&mut self, now: Instant, next: impl FnOnce() -> Option<Instant>) {
-        if self.at.is_some_and(|at| now.saturating_duration_since(at) < LATE) {
+        if self.late.is_some_and(|late| now < late) {
             return;
         }
         self.at = next();
+        self.late = self.at.map(|at| later(at, LATE));
         let Some(at) = self.at else { return };
         self.timer.set(at);
         self.runtime = Handle::try_current().ok();
@@ -78,7 +82,7 @@ impl Sweeper {
     /// A sweep was done: none is planned.
     pub(super) fn done(&mut self) {
         self.timer.clear();
-        (self.at, self.sign) = (None, None);
+        (self.at, self.late, self.sign) = (None, None, None);
     }
 
     pub(super) fn look(&mut self) -> Looked {

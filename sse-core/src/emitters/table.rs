@@ -3,6 +3,8 @@
 //! A key's `Hash`, `Eq`, `Clone` and `Drop` are the program's, and may do anything, sending included. So
 //! the table is asked for the few candidates with a hash, whoever asks compares the keys under no lock,
 //! and what is added is added only if the candidates are still the same.
+//!
+//! Each part has a lock of its own, which is innermost: who looks for a key waits for nobody who sends.
 
 use std::{
     collections::HashMap,
@@ -10,10 +12,11 @@ use std::{
 };
 
 use super::topic::Topic;
-use crate::sync::Arc;
+use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, lock};
 
-/// How many maps share the keys, so that one that grows moves few of them at once.
-const PARTS: usize = 64;
+/// How many maps share the keys, so that one that grows moves few of them at once, and who looks for
+/// one seldom waits.
+const PARTS: usize = if cfg!(test) { 4 } else { 32 };
 
 /// The topics with one hash: nearly always one.
 pub(super) enum Bucket<K> {
@@ -68,30 +71,37 @@ impl Hasher for AsIs {
 type Part<K> = HashMap<u64, Bucket<K>, BuildHasherDefault<AsIs>>;
 
 pub(super) struct Table<K> {
-    parts: Vec<Part<K>>,
-    len: usize,
+    parts: [Mutex<Part<K>>; PARTS],
+    len: AtomicUsize,
 }
 
 impl<K> Table<K> {
     pub(super) fn new() -> Self {
-        Self { parts: Vec::new(), len: 0 }
+        let parts = std::array::from_fn(|_| Mutex::new(Part::default()));
+        Self { parts, len: AtomicUsize::new(0) }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.len.load(Ordering::Relaxed)
     }
 
-    pub(super) fn candidates(&self, hash: u64) -> Option<&Bucket<K>> {
-        self.parts.get(part(hash))?.get(&hash)
+    pub(super) fn candidates(&self, hash: u64) -> Option<Bucket<K>> {
+        lock(self.part(hash)).get(&hash).cloned()
     }
 
-    pub(super) fn topics(&self) -> impl Iterator<Item = &Arc<Topic<K>>> {
-        self.parts.iter().flat_map(HashMap::values).flat_map(Bucket::topics)
+    /// All topics at this moment.
+    pub(super) fn topics(&self) -> Vec<Arc<Topic<K>>> {
+        let mut topics = Vec::with_capacity(self.len());
+        for part in &self.parts {
+            topics.extend(lock(part).values().flat_map(Bucket::topics).map(Arc::clone));
+        }
+        topics
     }
 
     /// Adds a topic, if those with its hash are still these.
-    pub(super) fn add(&mut self, known: Option<&Bucket<K>>, topic: &Arc<Topic<K>>) -> bool {
-        let same = match (self.candidates(topic.hash), known) {
+    pub(super) fn add(&self, known: Option<&Bucket<K>>, topic: &Arc<Topic<K>>) -> bool {
+        let mut part = lock(self.part(topic.hash));
+        let same = match (part.get(&topic.hash), known) {
             (None, None) => true,
             (Some(now), Some(known)) => now.is(known),
             _ => false,
@@ -99,10 +109,6 @@ impl<K> Table<K> {
         if !same {
             return false;
         }
-        if self.parts.is_empty() {
-            self.parts.resize_with(PARTS, Part::default);
-        }
-        let Some(part) = self.parts.get_mut(part(topic.hash)) else { return false };
         let bucket = match part.remove(&topic.hash) {
             None => Bucket::One(Arc::clone(topic)),
             Some(others) => {
@@ -112,36 +118,34 @@ impl<K> Table<K> {
             }
         };
         part.insert(topic.hash, bucket);
-        self.len += 1;
+        self.len.fetch_add(1, Ordering::Relaxed);
         true
     }
 
-    /// Takes a topic out, if it is there. What was freed is given back.
-    pub(super) fn remove(&mut self, topic: &Arc<Topic<K>>) -> bool {
-        let Some(part) = self.parts.get_mut(part(topic.hash)) else { return false };
+    /// Takes a topic out, if it is there. What was freed is given back. The caller holds the topic, so
+    /// that it is not dropped here.
+    pub(super) fn remove(&self, topic: &Arc<Topic<K>>) -> bool {
+        let mut part = lock(self.part(topic.hash));
         let Some(bucket) = part.get_mut(&topic.hash) else { return false };
         if !bucket.topics().iter().any(|known| Arc::ptr_eq(known, topic)) {
             return false;
         }
-        let mut left: Vec<_> = bucket.topics().to_vec();
-        left.retain(|known| !Arc::ptr_eq(known, topic));
-        if left.is_empty() {
-            part.remove(&topic.hash);
-        } else {
-            *bucket = Bucket::Several(left);
+        match bucket {
+            Bucket::Several(topics) if topics.len() > 1 => {
+                topics.retain(|known| !Arc::ptr_eq(known, topic));
+            }
+            _ => drop(part.remove(&topic.hash)),
         }
         if part.capacity() > 64 && part.len() < part.capacity() / 4 {
-            part.shrink_to(2 * part.len());
+            let room = 2 * part.len();
+            part.shrink_to(room);
         }
-        self.len -= 1;
-        if self.len == 0 {
-            self.parts = Vec::new();
-        }
+        self.len.fetch_sub(1, Ordering::Relaxed);
         true
     }
-}
 
-/// Other bits than those by which a map finds its place.
-fn part(hash: u64) -> usize {
-    (hash >> 32) as usize % PARTS
+    /// By other bits than those by which a map finds its place.
+    fn part(&self, hash: u64) -> &Mutex<Part<K>> {
+        &self.parts[(hash >> 32) as usize % PARTS]
+    }
 }

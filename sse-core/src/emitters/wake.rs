@@ -29,11 +29,11 @@ pub(super) fn wake_readers<K: Send + Sync + 'static>(
     readers: Snapshot<Conn>,
 ) {
     if readers.blocks() <= BLOCKS {
-        return wake(readers.iter());
+        return wake_all(&readers);
     }
     // Without a runtime, as under the model checker, there is no task to leave it to.
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        return wake(readers.iter());
+        return wake_all(&readers);
     };
     let begun = lock(&topic.log).begin_wake(readers);
     if begun.to_watch {
@@ -45,17 +45,19 @@ pub(super) fn wake_readers<K: Send + Sync + 'static>(
     }
 }
 
-fn wake<'a>(readers: impl Iterator<Item = &'a Arc<Conn>>) {
-    for conn in readers {
+fn wake_all(readers: &Snapshot<Conn>) {
+    readers.for_each(|conn| {
         conn.notify(SHARED);
-    }
+    });
 }
 
 /// Wakes some. `false` if nobody is left.
 fn step<K>(topic: &Topic<K>) -> bool {
     let Some((readers, blocks)) = lock(&topic.log).next_to_wake(BLOCKS) else { return false };
     for block in blocks {
-        wake(readers.block(block));
+        readers.for_block(block, |conn| {
+            conn.notify(SHARED);
+        });
     }
     true
 }

@@ -68,6 +68,11 @@ pub(crate) struct Encoder {
 impl Encoder {
     /// Writes one field whose value holds no line break.
     pub(crate) fn line(&mut self, field: &str, value: &str) {
+        self.ends_blank |= !matches!(field, "" | "retry");
+        self.write(field, value);
+    }
+
+    fn write(&mut self, field: &str, value: &str) {
         // Name, colon, a space at most, value, line end. Room for the tail is made once, with the
         // first line, so that the id of a keyed log fits without another allocation.
         let line = field.len() + value.len() + 3;
@@ -82,7 +87,6 @@ impl Encoder {
         }
         self.buffer.put_slice(value.as_bytes());
         self.buffer.put_u8(b'\n');
-        self.ends_blank |= !matches!(field, "" | "retry");
     }
 
     /// Writes one field for each line of `text`, at least one. LF, CR and CRLF each end one line.
@@ -90,7 +94,7 @@ impl Encoder {
     pub(crate) fn lines(&mut self, field: &str, text: &str) {
         let mut rest = text;
         while let Some(end) = memchr::memchr2(b'\n', b'\r', rest.as_bytes()) {
-            self.line(field, &rest[..end]);
+            self.write(field, &rest[..end]);
             let width = if rest[end..].starts_with("\r\n") { 2 } else { 1 };
             rest = &rest[end + width..];
         }

@@ -107,7 +107,7 @@ pub(crate) struct Log<T> {
     /// Rises with every append, pays for looking at every cursor.
     credit: usize,
     /// What several readers would join alike when they catch up together.
-    joined: Option<Joined>,
+    joined: Option<Box<Joined>>,
     walk: Option<Box<Walk<T>>>,
     /// Somebody looks from time to time whether the walk goes on.
     is_watched: bool,

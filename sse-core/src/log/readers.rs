@@ -19,151 +19,200 @@ pub(crate) struct ReaderId(usize);
 /// checker's has no `make_mut`, and there is nothing to check about a value that never changes.
 type SharedBlock<T> = Block<Vec<Option<Arc<T>>>>;
 
-/// The places in order. Most logs have few readers: those need the first block alone.
-#[derive(Debug)]
-struct Blocks<T> {
-    first: Option<SharedBlock<T>>,
-    others: Option<Block<Vec<SharedBlock<T>>>>,
-}
-
-impl<T> Clone for Blocks<T> {
-    fn clone(&self) -> Self {
-        Self { first: self.first.clone(), others: self.others.clone() }
-    }
-}
-
-impl<T> Blocks<T> {
-    const NONE: Self = Self { first: None, others: None };
-
-    /// The block of this place, to change.
-    fn of(&mut self, index: usize) -> &mut Vec<Option<Arc<T>>> {
-        let block = match index / BLOCK {
-            0 => self.first.get_or_insert_default(),
-            index => {
-                let others = Block::make_mut(self.others.get_or_insert_default());
-                if others.len() < index {
-                    others.resize_with(index, SharedBlock::default);
-                }
-                &mut others[index - 1]
-            }
-        };
-        Block::make_mut(block)
-    }
-}
-
 /// The readers of a log and how far each has read.
 ///
-/// Whoever publishes takes a [`Snapshot`] under the log's lock (one reference count) and wakes the
+/// Whoever publishes takes a [`Snapshot`] under the log's lock (two reference counts) and wakes the
 /// readers after releasing it. A change during a walk copies one block, not the list.
 #[derive(Debug)]
 pub(super) struct Readers<T> {
-    blocks: Blocks<T>,
+    /// The reader at place 0. Most logs have one reader, and those need nothing else.
+    first: Option<Arc<T>>,
+    first_cursor: Seq,
+    others: Option<Box<Others<T>>>,
+}
+
+/// The places from 1 on.
+#[derive(Debug)]
+struct Others<T> {
+    blocks: Block<Vec<SharedBlock<T>>>,
     /// The sequence number that each reads next; dense, so that finding the smallest is cheap.
     cursors: Vec<Seq>,
     vacant: Vec<usize>,
 }
 
+impl<T> Others<T> {
+    fn new() -> Self {
+        Self { blocks: Block::default(), cursors: Vec::new(), vacant: Vec::new() }
+    }
+
+    fn len(&self) -> usize {
+        self.cursors.len() - self.vacant.len()
+    }
+
+    /// The block of this place, to change.
+    fn block(&mut self, index: usize) -> &mut Vec<Option<Arc<T>>> {
+        let blocks = Block::make_mut(&mut self.blocks);
+        if blocks.len() <= index / BLOCK {
+            blocks.resize_with(index / BLOCK + 1, SharedBlock::default);
+        }
+        Block::make_mut(&mut blocks[index / BLOCK])
+    }
+
+    fn join(&mut self, reader: Arc<T>, next: Seq) -> usize {
+        let index = self.vacant.pop().unwrap_or(self.cursors.len());
+        if index == self.cursors.len() {
+            self.cursors.push(next);
+            self.block(index).push(Some(reader));
+        } else {
+            self.cursors[index] = next;
+            self.block(index)[index % BLOCK] = Some(reader);
+        }
+        index
+    }
+
+    fn leave(&mut self, index: usize) {
+        self.cursors[index] = VACANT;
+        self.vacant.push(index);
+        self.block(index)[index % BLOCK] = None;
+    }
+}
+
 /// The readers at one moment.
 #[derive(Debug)]
-pub(crate) struct Snapshot<T>(Blocks<T>);
+pub(crate) struct Snapshot<T> {
+    first: Option<Arc<T>>,
+    others: Option<Block<Vec<SharedBlock<T>>>>,
+}
 
 impl<T> Clone for Snapshot<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { first: self.first.clone(), others: self.others.clone() }
     }
 }
 
 impl<T> Readers<T> {
     pub(super) fn new() -> Self {
-        Self { blocks: Blocks::NONE, cursors: Vec::new(), vacant: Vec::new() }
+        Self { first: None, first_cursor: VACANT, others: None }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.cursors.len() - self.vacant.len()
+        usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, |others| others.len())
     }
 
     /// A new reader, which reads `next` first.
     pub(super) fn join(&mut self, reader: Arc<T>, next: Seq) -> ReaderId {
-        let index = self.vacant.pop().unwrap_or(self.cursors.len());
-        let block = self.blocks.of(index);
-        if index == self.cursors.len() {
-            self.cursors.push(next);
-            block.push(Some(reader));
-        } else {
-            self.cursors[index] = next;
-            block[index % BLOCK] = Some(reader);
+        if self.first.is_none() {
+            (self.first, self.first_cursor) = (Some(reader), next);
+            return ReaderId(0);
         }
-        ReaderId(index)
+        let others = self.others.get_or_insert_with(|| Box::new(Others::new()));
+        ReaderId(1 + others.join(reader, next))
     }
 
-    /// One reader less. With the last all memory goes.
+    /// One reader less. With the last of the others their memory goes.
     pub(super) fn leave(&mut self, ReaderId(index): ReaderId) {
-        if self.len() == 1 {
-            *self = Self::new();
+        let Some(index) = index.checked_sub(1) else {
+            (self.first, self.first_cursor) = (None, VACANT);
             return;
+        };
+        if let Some(others) = &mut self.others {
+            others.leave(index);
         }
-        self.cursors[index] = VACANT;
-        self.vacant.push(index);
-        self.blocks.of(index)[index % BLOCK] = None;
+        self.others.take_if(|others| others.len() == 0);
     }
 
+    #[inline]
+    pub(super) fn cursor_mut(&mut self, ReaderId(index): ReaderId) -> Option<&mut Seq> {
+        match index.checked_sub(1) {
+            None => Some(&mut self.first_cursor),
+            Some(index) => self.others.as_mut()?.cursors.get_mut(index),
+        }
+    }
+
+    #[inline]
     pub(super) fn cursor(&self, ReaderId(index): ReaderId) -> Seq {
-        self.cursors[index]
+        match (index.checked_sub(1), &self.others) {
+            (None, _) => self.first_cursor,
+            (Some(index), Some(others)) => others.cursors[index],
+            (Some(_), None) => VACANT,
+        }
     }
 
     /// Every reader reads `next` first.
     pub(super) fn advance_all(&mut self, next: Seq) {
-        self.cursors
-            .iter_mut()
-            .filter(|cursor| **cursor != VACANT)
-            .for_each(|cursor| *cursor = next);
+        let others = self.others.iter_mut().flat_map(|others| &mut others.cursors);
+        for cursor in std::iter::once(&mut self.first_cursor).chain(others) {
+            if *cursor != VACANT {
+                *cursor = next;
+            }
+        }
     }
 
-    pub(super) fn advance(&mut self, ReaderId(index): ReaderId, next: Seq) {
-        self.cursors[index] = next;
+    pub(super) fn advance(&mut self, id: ReaderId, next: Seq) {
+        if let Some(cursor) = self.cursor_mut(id) {
+            *cursor = next;
+        }
     }
 
     /// How many readers read this next.
     pub(super) fn reading_at(&self, next: Seq) -> usize {
-        self.cursors.iter().filter(|cursor| **cursor == next).count()
+        let others = self
+            .others
+            .as_ref()
+            .map_or(0, |others| others.cursors.iter().filter(|cursor| **cursor == next).count());
+        usize::from(self.first_cursor == next) + others
     }
 
     /// The record that the slowest reader reads next; one that never comes, without readers.
     pub(super) fn slowest(&self) -> Seq {
-        self.cursors.iter().copied().min().unwrap_or(VACANT)
+        let others = self.others.as_ref().and_then(|others| others.cursors.iter().copied().min());
+        self.first_cursor.min(others.unwrap_or(VACANT))
     }
 
     /// Those of whom something is true.
     pub(super) fn of(&self, is_one: impl Fn(&Arc<T>) -> bool) -> Vec<ReaderId> {
-        let others = self.blocks.others.iter().flat_map(|others| others.iter());
-        let all = self.blocks.first.iter().chain(others).flat_map(|block| block.iter());
+        let blocks = self.others.iter().flat_map(|others| others.blocks.iter());
+        let all = std::iter::once(&self.first).chain(blocks.flat_map(|block| block.iter()));
         let of = all.enumerate().filter(|(_, reader)| reader.as_ref().is_some_and(&is_one));
         of.map(|(index, _)| ReaderId(index)).collect()
     }
 
     pub(super) fn snapshot(&self) -> Snapshot<T> {
-        Snapshot(self.blocks.clone())
+        Snapshot {
+            first: self.first.clone(),
+            others: self.others.as_ref().map(|others| Block::clone(&others.blocks)),
+        }
     }
 }
 
 impl<T> Snapshot<T> {
-    /// In how many blocks the readers are.
+    /// In how many blocks the readers are. The first reader is in the first.
     pub(crate) fn blocks(&self) -> usize {
-        usize::from(self.0.first.is_some()) + self.0.others.as_ref().map_or(0, |o| o.len())
+        let others = self.others.as_ref().map_or(0, |others| others.len());
+        others.max(usize::from(self.first.is_some()))
     }
 
-    /// The readers in one of them.
-    pub(crate) fn block(&self, index: usize) -> impl Iterator<Item = &Arc<T>> {
-        let block = match index {
-            0 => self.0.first.as_ref(),
-            index => self.0.others.as_ref().and_then(|others| others.get(index - 1)),
-        };
-        block.into_iter().flat_map(|block| block.iter().flatten())
+    /// Does something with each reader in one of them.
+    pub(crate) fn for_block(&self, index: usize, mut each: impl FnMut(&Arc<T>)) {
+        if index == 0 {
+            self.first.iter().for_each(&mut each);
+        }
+        let Some(block) = self.others.as_ref().and_then(|others| others.get(index)) else { return };
+        for reader in block.iter().flatten() {
+            each(reader);
+        }
+    }
+
+    /// Does something with each reader. No chained iterator: there may be many.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&Arc<T>)) {
+        for index in 0..self.blocks() {
+            self.for_block(index, &mut each);
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
-        let others = self.0.others.iter().flat_map(|others| others.iter());
-        self.0.first.iter().chain(others).flat_map(|block| block.iter().flatten())
+        let others = self.others.iter().flat_map(|others| others.iter());
+        self.first.iter().chain(others.flat_map(|block| block.iter().flatten()))
     }
 }
 
@@ -214,8 +263,8 @@ mod tests {
         let snapshot = readers.snapshot();
         assert_eq!(snapshot.iter().count(), 200);
         assert_eq!(snapshot.blocks(), 4);
-        let by_block: Vec<_> =
-            (0..5).flat_map(|index| snapshot.block(index)).map(|n| **n).collect();
+        let mut by_block = Vec::new();
+        (0..5).for_each(|index| snapshot.for_block(index, |n| by_block.push(**n)));
         assert_eq!(by_block, (0..200).collect::<Vec<_>>());
         for id in all {
             readers.leave(id);

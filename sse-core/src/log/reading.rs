@@ -115,8 +115,12 @@ impl<T> Log<T> {
 
     /// Was this reader overtaken, or has to be told of something else that is missing?
     pub(crate) fn is_overtaken(&self, id: ReaderId) -> bool {
-        self.readers.cursor(id) < self.first
-            || self.missed.as_ref().is_some_and(|missed| missed.by.contains_key(&id))
+        self.readers.cursor(id) < self.first || self.missed.is_some() && self.has_missed(id)
+    }
+
+    #[cold]
+    fn has_missed(&self, id: ReaderId) -> bool {
+        self.missed.as_ref().is_some_and(|missed| missed.by.contains_key(&id))
     }
 
     /// A reader that has joined begins here.
@@ -168,14 +172,18 @@ impl<T> Log<T> {
     /// Everything that waits for this reader and came up to `until`, up to the size of one read, as
     /// one piece. `None` if nothing waits.
     pub(crate) fn read(&mut self, id: ReaderId, until: Offset) -> Option<Piece> {
-        let (from, start) = self.next(id);
-        if start + 1 == self.records.len() {
+        let end = self.end();
+        if let Some(cursor) = self.readers.cursor_mut(id)
+            && cursor.plus(1) == end
+            && *cursor >= self.first
+        {
             // The common case: the newest alone.
             let newest = self.records.back().filter(|record| record.offset <= until)?;
-            self.readers.advance(id, from.plus(1));
+            *cursor = end;
             let (bytes, position) = (newest.frame.clone(), newest.position);
             return Some(Piece { bytes, position, at: newest.at, more: false });
         }
+        let (from, start) = self.next(id);
         let until = Until { offset: until, position: Position::LAST };
         let (count, all) = self.measure(start, until, READ_BYTES);
         if count == 0 {
@@ -210,7 +218,8 @@ impl<T> Log<T> {
         let bytes = joined.freeze();
         let readers_left = self.readers.reading_at(from);
         if readers_left > 0 {
-            self.joined = Some(Joined { from, to, bytes: bytes.clone(), readers_left });
+            let joined = Joined { from, to, bytes: bytes.clone(), readers_left };
+            self.joined = Some(Box::new(joined));
         }
         bytes
     }

@@ -173,6 +173,10 @@ impl<T> Log<T> {
 }
 
 pub(super) fn is_older(record: &Record, history: &History, now: Instant) -> bool {
+    if record.at == now {
+        // What was appended at this moment: nearly always the question.
+        return history.age.is_zero();
+    }
     now.saturating_duration_since(record.at) >= history.age
 }
 

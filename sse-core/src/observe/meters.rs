@@ -279,6 +279,22 @@ pub(crate) fn durable_outage(listener: &std::sync::Arc<str>, begins: bool) {
     }
 }
 
+/// A listener is paused on all processes, because of a dead letter.
+#[cfg(feature = "json")]
+pub(crate) fn durable_stopped(listener: &std::sync::Arc<str>) {
+    durable_verdict(listener, "stopped");
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", %listener, "durable listener stops at a dead letter; retry or discard it, and resume the listener");
+}
+
+/// Events wait for a listener for longer than a day.
+#[cfg(feature = "json")]
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+pub(crate) fn durable_unserved(listener: &std::sync::Arc<str>, backlog: usize, oldest: Duration) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", %listener, backlog, ?oldest, "events wait for a durable listener for longer than a day; if no program has it any more, retire it");
+}
+
 /// This process could not renew its lease, or lost it.
 pub(crate) fn durable_fenced() {
     #[cfg(feature = "metrics")]
@@ -305,6 +321,17 @@ pub(crate) fn durable_in_memory(listeners: usize) {
         listeners,
         "context has durable listeners and no backplane: their events are in memory, and gone with this process; \
          give it one by `.backplane(..)`"
+    );
+}
+
+/// Whose turn a schedule is could not be looked up.
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+pub(crate) fn schedule_trouble(error: &(dyn std::error::Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "sse_tower",
+        error = %crate::error_chain::ErrorChain(error),
+        "it is not known whether another process runs the schedules that are declared `once`; it is asked again"
     );
 }
 

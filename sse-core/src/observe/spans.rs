@@ -39,12 +39,58 @@ pub(crate) fn publishing<R>(event: fn() -> &'static str, publish: impl FnOnce() 
     publish()
 }
 
+/// An event that waits for its transaction: what is heard of it, at whatever stage, is heard in this span.
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+pub(crate) fn publish_span(event: fn() -> &'static str) -> Span {
+    Span {
+        #[cfg(feature = "tracing")]
+        span: tracing::debug_span!(target: "sse_tower", "publish", event = event()),
+    }
+}
+
+/// An event of a transaction is delivered.
+pub(crate) fn counted(event: fn() -> &'static str) {
+    #[cfg(feature = "metrics")]
+    super::published(event());
+    #[cfg(not(feature = "metrics"))]
+    let _ = event;
+}
+
 /// One run of a listener.
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) fn listener_span(listener: &'static str) -> Span {
     Span {
         #[cfg(feature = "tracing")]
         span: tracing::debug_span!(target: "sse_tower", "listener", listener),
+    }
+}
+
+/// One attempt of a durable listener. The first is part of the publisher's trace, another one is linked to it.
+#[cfg(feature = "json")]
+pub(crate) fn attempt_span(
+    listener: &std::sync::Arc<str>,
+    (event_id, correlation_id): (&dyn fmt::Display, &dyn fmt::Display),
+    traceparent: Option<&str>,
+    tried: u32,
+) -> Span {
+    Span {
+        #[cfg(feature = "tracing")]
+        span: {
+            let span = tracing::debug_span!(
+                target: "sse_tower",
+                "attempt",
+                %listener,
+                %event_id,
+                %correlation_id,
+                attempt = tried.saturating_add(1),
+                traceparent = tracing::field::Empty,
+                link = tracing::field::Empty,
+            );
+            if let Some(traceparent) = traceparent {
+                span.record(if tried == 0 { "traceparent" } else { "link" }, traceparent);
+            }
+            span
+        },
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         declare::{Listener, ListenerBuilder, ListenerOutput},
         scheduled::{ScheduledRun, Target, Timetable, When},
     },
-    component::Component,
+    component::{Component, ComponentName},
 };
 
 /// A function and when it runs, for [`ContextBuilder::schedule`](crate::ContextBuilder::schedule). Begun by
@@ -82,7 +82,8 @@ impl ScheduleBuilder {
     fn new(when: When) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let target = Target::ByHand(NEXT.fetch_add(1, Ordering::Relaxed));
-        Self { table: Timetable { when, initial_delay: Duration::ZERO, target }, id: None }
+        let table = Timetable { when, initial_delay: Duration::ZERO, target, once: None };
+        Self { table, id: None }
     }
 
     /// Its name, which no listener of the context may have: in the log, in the graph, in failures.
@@ -105,6 +106,37 @@ impl ScheduleBuilder {
         self
     }
 
+    /// With a [backplane](crate::ContextBuilder::backplane), one process at a time runs it: one of those that have a
+    /// schedule of this name. When it drains, another goes on at once; when it dies, within some fifteen seconds. Who takes
+    /// over begins as a context begins. Without a backplane it is simply run.
+    ///
+    /// Who cannot show the store that he lives is stopped in the middle of a run, before another may begin.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, Schedule, backplane::{MemoryStore, Node, NodeOptions}};
+    /// # use std::{sync::{Arc, atomic::{AtomicU32, Ordering}}, time::Duration};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = MemoryStore::new();
+    /// # let (here, there) = (Node::new(store.engine(), NodeOptions::default()), Node::new(store.engine(), NodeOptions::default()));
+    /// # let runs = Arc::new(AtomicU32::new(0));
+    /// let report = || {
+    ///     let runs = Arc::clone(&runs);
+    ///     Schedule::every(Duration::from_secs(60)).once("report").run(move || {
+    ///         runs.fetch_add(1, Ordering::Relaxed);
+    ///         async {}
+    ///     })
+    /// };
+    /// let here = ApplicationContext::bare().backplane(&here).schedule(report()).build()?;
+    /// let there = ApplicationContext::bare().backplane(&there).schedule(report()).build()?;
+    /// tokio::time::sleep(Duration::from_secs(60 * 60)).await; // a moment, on a paused clock
+    /// assert!((60..=61).contains(&runs.load(Ordering::Relaxed)), "and not 120");
+    /// # Ok(()) }
+    /// ```
+    pub fn once(mut self, name: &'static str) -> Self {
+        self.table.once = Some(name);
+        self
+    }
+
     /// What runs. What it returns is taken as a listener's result is: events are published, an `Err` is a failure.
     #[track_caller]
     pub fn run<R, Fut, F>(self, f: F) -> Schedule
@@ -119,12 +151,13 @@ impl ScheduleBuilder {
 
     /// The same with a component of the context.
     #[track_caller]
-    pub fn run_on<T, R, Fut, F>(self, f: F) -> Schedule
+    pub fn run_on<T, N, R, Fut, F>(self, f: F) -> Schedule
     where
-        T: Send + Sync + 'static,
+        T: ?Sized + Send + Sync + 'static,
+        N: ComponentName,
         R: ListenerOutput,
         Fut: Future<Output = R> + Send + 'static,
-        F: Fn(Component<T>) -> Fut + Send + Sync + 'static,
+        F: Fn(Component<T, N>) -> Fut + Send + Sync + 'static,
     {
         let listener =
             Listener::on_component_async(move |component, _: Arc<ScheduledRun>| f(component));

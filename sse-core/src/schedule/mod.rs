@@ -15,13 +15,19 @@
 //! * Time is tokio's. On a paused clock an hour of runs takes a moment; cron begins with the wall clock of the
 //!   context's beginning and goes as tokio's clock goes.
 //! * The context may die meanwhile: a schedule keeps none alive.
+//! * Of those that are declared `once`, at one backplane, one process at a time runs one of a name: who holds its
+//!   [turn](crate::durable). Who takes over begins as a context begins.
 
 mod by_hand;
 #[cfg(feature = "cron")]
 mod cron;
 mod runner;
 mod times;
+#[cfg(feature = "json")]
+mod turn;
 
 pub use by_hand::{Schedule, ScheduleBuilder};
 pub(crate) use runner::begin;
 pub(crate) use times::Times;
+#[cfg(feature = "json")]
+pub(crate) use turn::turn;

@@ -24,19 +24,21 @@ pub(crate) fn begin(
     times: Times,
 ) {
     let runs = Runs { bus: bus.downgrade(), streams: streams.clone(), profile, table };
-    bus.tasks().hand_over(Box::pin(runs.run(times)));
+    bus.tasks().hand_over(Box::pin(async move { runs.run(times).await }));
 }
 
-struct Runs {
+/// The runs of one function.
+pub(super) struct Runs {
     /// Not the bus: a schedule keeps no context alive.
-    bus: WeakBus,
-    streams: OpenStreams,
-    profile: Arc<Profile>,
-    table: Timetable,
+    pub(super) bus: WeakBus,
+    pub(super) streams: OpenStreams,
+    pub(super) profile: Arc<Profile>,
+    pub(super) table: Timetable,
 }
 
 impl Runs {
-    async fn run(self, times: Times) {
+    /// Until the drain, until the bus has gone, or until there is no other run.
+    pub(super) async fn run(&self, times: Times) {
         let mut due = times.first(Instant::now());
         while let Some(at) = due {
             if timeout_at(at, self.streams.reached(DrainPhase::Draining)).await.is_ok() {

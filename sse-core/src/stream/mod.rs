@@ -31,10 +31,11 @@
 //! out, or that with which it came, or where it began. So an event of the library's costs nobody his
 //! position. `stream-gap` moves it behind what is missing.
 //!
-//! Bottom to top: `output` (what one poll gives out), `timing`, `lag`, then `reader` (the state, and
-//! the short ways), `renewal` (where it waits for the state of its keys), `lost` (what the client is told of) and
+//! Bottom to top: `output` (what one poll gives out), `timing`, `lag`, `awaited` (the state of keys that a reader waits
+//! for), then `reader` (what it holds, and the short ways), `renewal` (the wait), `lost` (what the client is told of) and
 //! `merge` (the long way) as four parts of one.
 
+mod awaited;
 #[cfg(feature = "http")]
 mod failed;
 mod lag;
@@ -67,7 +68,8 @@ use crate::{
     sync::Arc,
 };
 
-/// One connection, seen from the body; it is the body.
+/// One connection, seen from the body; it is the body. Handlers return the [`SseEmitter`](crate::SseEmitter), which
+/// becomes this one by itself; who serves without axum asks for it by `into_stream`.
 ///
 /// A [`Stream`] of bytes that are ready for the wire, each item whole events. The first comes at once:
 /// a comment where there is nothing to say yet, since Firefox opens a stream with its first bytes.
@@ -95,8 +97,12 @@ pub struct EventStream {
     state: State,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are open; one block less for each connection"
+)]
 enum State {
-    Open(Box<Reader>),
+    Open(Reader),
     /// Everything was given out, and it is not all that there was to be. Whoever can tell waits this long before
     /// they do: see [`LINGER`].
     #[cfg(feature = "http")]
@@ -144,7 +150,7 @@ impl SseEmitter {
 
 impl EventStream {
     pub(crate) fn new(conn: Arc<Conn>) -> Self {
-        Self { state: State::Open(Box::new(Reader::new(conn))) }
+        Self { state: State::Open(Reader::new(conn)) }
     }
 
     pub(crate) const fn ended() -> Self {

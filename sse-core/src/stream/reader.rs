@@ -7,13 +7,13 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{output::Output, renewal::Renewal, timing::Timing};
+use super::{awaited::Awaited, output::Output, timing::Timing};
 #[cfg(any(feature = "http", test))]
 use crate::close_reason::CloseReason;
 use crate::{
-    emitter::{Conn, Kind, Queued, STATE, TICK, never},
+    emitter::{Conn, Cursors, Kind, Queued, STATE, TICK, never},
     event::{EventId, GapReason, KEEP_ALIVE_COMMENT, SseEvent, frame_with_id},
-    log::{Cursor, Missed, Offset, Position, Read, Source},
+    log::{Missed, Offset, Position, Read, Source},
     sync::Arc,
 };
 
@@ -23,7 +23,7 @@ const NOT_ENDING: Offset = Offset::LAST;
 /// The reading side of one connection. Owns its cursors; nobody else moves them.
 pub(super) struct Reader {
     pub(super) conn: Arc<Conn>,
-    pub(super) cursors: Vec<Box<dyn Cursor>>,
+    pub(super) cursors: Cursors,
     /// Taken over from the connection's queue, in order.
     pub(super) local: VecDeque<Queued>,
     /// Shared events up to here are still written; all, unless the connection is ending. Not an
@@ -44,7 +44,7 @@ pub(super) struct Reader {
     /// Its client was told to come back for what it did not get, so there is nothing that it has to be told by an end
     /// which is none.
     pub(super) comes_back: bool,
-    /// It reads nothing before it has got the state of its keys: then there is a [`Renewal`].
+    /// It reads nothing before it has got the state of its keys: then there is a [`Awaited`].
     pub(super) waits: bool,
     /// What `conn` has, to compare without a lock.
     waker: Option<Waker>,
@@ -72,14 +72,14 @@ pub(super) struct Aside {
     /// What the client does not get and was not told of yet.
     pub(super) lost: Vec<Lost>,
     /// What has to be there before anything is read.
-    pub(super) renewal: Option<Renewal>,
+    pub(super) renewal: Option<Awaited>,
 }
 
 impl Reader {
     pub(super) fn new(conn: Arc<Conn>) -> Self {
         Self {
             conn,
-            cursors: Vec::new(),
+            cursors: Cursors::new(),
             local: VecDeque::new(),
             until: NOT_ENDING,
             position: Position::ZERO,
@@ -377,7 +377,10 @@ mod tests {
     use crate::{
         emitter::{ConnSettings, SHARED},
         event::{EventId, GapReason},
-        log::{Bounds, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until, clock},
+        log::{
+            Bounds, Cursor, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until,
+            clock,
+        },
     };
 
     /// A log, and the one reader it has.

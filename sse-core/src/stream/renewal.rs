@@ -11,11 +11,15 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{output::Output, reader::Reader};
+use super::{
+    awaited::{Awaited, AwaitedKey},
+    output::Output,
+    reader::Reader,
+};
 use crate::{
     close_reason::CloseReason,
     event::{bye, id_line},
-    log::{Offset, Position, State},
+    log::{Offset, Position},
     spread,
     sync::Arc,
 };
@@ -24,23 +28,6 @@ use crate::{
 const COME_BACK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 /// How often a stream that waits looks for itself: whoever was to be woken for it may not be polled.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// What a reader waits for.
-#[derive(Debug, Default)]
-pub(super) struct Renewal {
-    keys: Vec<Renewed>,
-    /// Its client has no place to come back to until then, but what it came with.
-    nowhere: bool,
-}
-
-/// The state of one key.
-#[derive(Debug)]
-struct Renewed {
-    cursor: usize,
-    state: Option<State>,
-    /// When it has taken too long.
-    until: Instant,
-}
 
 impl Reader {
     /// Begins to wait for the keys that begin with their state.
@@ -62,7 +49,7 @@ impl Reader {
         }
     }
 
-    fn renewal(&mut self) -> &mut Renewal {
+    fn renewal(&mut self) -> &mut Awaited {
         self.aside.get_or_insert_default().renewal.get_or_insert_default()
     }
 
@@ -86,7 +73,7 @@ impl Reader {
         let Some(until) = self.cursors[index].renew(&waker) else { return false };
         let renewal = self.renewal();
         renewal.keys.retain(|key| key.cursor != index);
-        renewal.keys.push(Renewed { cursor: index, state: None, until });
+        renewal.keys.push(AwaitedKey { cursor: index, state: None, until });
         // What it was not told of yet is in the state.
         if let Some(aside) = &mut self.aside {
             aside.lost.retain(|lost| lost.cursor != index);
@@ -146,7 +133,7 @@ impl Reader {
     fn give_states(&mut self, out: &mut Output) {
         self.waits = false;
         let renewal = self.aside.as_mut().and_then(|aside| aside.renewal.take());
-        let Some(Renewal { keys, .. }) = renewal else { return };
+        let Some(Awaited { keys, .. }) = renewal else { return };
         // Where it stood before counts for the others, if that means anything.
         let of_all = keys.len() == self.cursors.len();
         let mut states: Vec<_> =

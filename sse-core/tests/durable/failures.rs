@@ -1,12 +1,15 @@
 //! What becomes of an event whose listener fails.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use sse_tower_core::{
-    ApplicationContext, DeadReason, EventOrigin, EventUid, Listener, ListenerError,
+    ApplicationContext, DeadReason, EventOrigin, EventUid, Listener, ListenerError, ListenerState,
     backplane::MemoryStore,
 };
 use tokio::time::Instant;
@@ -187,4 +190,74 @@ async fn without_a_backplane_a_context_has_a_store_of_its_own() {
     assert_eq!(attempts.lock().unwrap().len(), 3);
     assert_eq!(*origin.lock().unwrap(), Some(EventOrigin::Here));
     assert!(context.dead_letters("mail").await.unwrap().is_empty());
+}
+
+/// An ordered listener whose event 2 cannot be handled until it is mended.
+fn stops_at_two(
+    seen: &Arc<Mutex<Vec<u32>>>,
+    mended: &Arc<AtomicBool>,
+) -> sse_tower_core::ListenerBuilder<Paid> {
+    let (seen, mended) = (seen.clone(), mended.clone());
+    answers(move |paid, _| {
+        seen.lock().unwrap().push(paid.order);
+        if paid.order == 2 && !mended.load(Ordering::Relaxed) {
+            return Err(ListenerError::give_up());
+        }
+        Ok(())
+    })
+    .ordered()
+    .stop_on_dead()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_stops_at_a_dead_letter_goes_past_it_on_no_process_until_it_is_resumed() {
+    let (store, seen, mended) = (MemoryStore::new(), Arc::default(), Arc::default());
+    let here = Process::start(&store, vec![stops_at_two(&seen, &mended).into()]);
+    let there = Process::start(&store, vec![stops_at_two(&seen, &mended).into()]);
+    here.publish(1..=5).await;
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(*seen.lock().unwrap(), [1, 2]);
+    let stats = there.stats("mail").await;
+    assert_eq!((stats.state, stats.dead, stats.running), (ListenerState::Paused, 1, 0));
+    assert_eq!(stats.backlog + stats.waiting, 3);
+
+    mended.store(true, Ordering::Relaxed);
+    assert_eq!(there.context.dead_letters("mail").retry_all().await.unwrap(), 1);
+    there.context.listeners().resume("mail").await.unwrap();
+    here.done("mail", HOUR).await;
+    assert_eq!(*seen.lock().unwrap(), [1, 2, 2, 3, 4, 5], "the letter comes first, in order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_that_cannot_be_stopped_yet_goes_past_nothing_meanwhile() {
+    let (store, seen, mended) = (MemoryStore::new(), Arc::default(), Arc::default());
+    let here = Process::start(&store, vec![stops_at_two(&seen, &mended).into()]);
+    here.context.listeners().pause("mail").await.unwrap();
+    here.publish(1..=5).await;
+    here.faults.fail_settles_before_storing(3);
+    here.context.listeners().resume("mail").await.unwrap();
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(*seen.lock().unwrap(), [1, 2]);
+    // By hand it goes on without that one.
+    here.context.dead_letters("mail").discard_all().await.unwrap();
+    here.context.listeners().resume("mail").await.unwrap();
+    here.done("mail", HOUR).await;
+    assert_eq!(*seen.lock().unwrap(), [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_timeout_a_listener_has_all_the_time_it_needs() {
+    let handled = Handled::default();
+    let listener = notes(&handled, 2 * HOUR).timeout(Duration::MAX);
+    let here = Process::start(&MemoryStore::new(), vec![listener.into()]);
+    here.publish([1]).await;
+    here.done("mail", 3 * HOUR).await;
+    assert_eq!((handled.count(), handled.repeated()), (1, 0));
+}
+
+#[test]
+fn only_an_ordered_listener_can_stop() {
+    let listener = Listener::on(|_: &Paid| ()).durable().id("mail").stop_on_dead();
+    let wrong = ApplicationContext::bare().listener(listener).build().unwrap_err();
+    assert!(wrong.to_string().contains("`ordered`"), "{wrong}");
 }

@@ -11,4 +11,6 @@ mod outages;
 mod people;
 mod processes;
 mod site;
+mod traces;
 mod transactions;
+mod turns;

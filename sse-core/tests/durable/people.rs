@@ -73,3 +73,34 @@ async fn a_paused_listener_rests_on_every_node_until_it_is_resumed() {
     let unknown = here.context.listeners().pause("nobody").await.unwrap_err();
     assert!(matches!(unknown, DurableError::Unknown(id) if id == "nobody"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_of_all_keeps_to_its_rate_and_stops_when_it_is_dropped() {
+    let (broken, handled) = (Arc::new(AtomicBool::new(true)), Handled::default());
+    let listener = answers({
+        let (broken, handled) = (broken.clone(), handled.clone());
+        move |paid, _| {
+            if broken.load(Ordering::Relaxed) {
+                return Err(ListenerError::give_up());
+            }
+            handled.note(paid.order);
+            Ok(())
+        }
+    });
+    let here = Process::start(&MemoryStore::new(), vec![listener.into()]);
+    here.publish(0..300).await;
+    here.done("mail", HOUR).await;
+    broken.store(false, Ordering::Relaxed);
+    let letters = here.context.dead_letters("mail");
+    let some = letters.retry_all().per_second(10);
+    assert!(tokio::time::timeout(seconds(10), some).await.is_err(), "300 take half a minute");
+    tokio::time::sleep(seconds(60)).await;
+    let count = handled.count();
+    assert!((95..=105).contains(&count), "{count}");
+    let began = tokio::time::Instant::now();
+    assert_eq!(letters.retry_all().per_second(100).await.unwrap(), 300 - count);
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(1_700) && took < seconds(4), "{took:?}");
+    here.done("mail", HOUR).await;
+    assert_eq!((handled.count(), handled.repeated()), (300, 0));
+}

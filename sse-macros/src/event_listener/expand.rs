@@ -78,12 +78,6 @@ impl Listener {
             quote_spanned!(located(ty.span())=> ::sse_tower::__private::EventRef::#kind::<#ty>());
         let settings = self.settings.expand();
         let timetable = self.timetable.as_ref().map(|it| it.expand(id));
-        // At the parameter too: an event that cannot be stored is told so there.
-        let event = if self.settings.durable.is_some() {
-            quote_spanned!(located(ty.span())=> ::sse_tower::__private::travels::<#ty>(#event))
-        } else {
-            event
-        };
         quote! {
             ::sse_tower::__private::Declaration::new(
                 ::core::concat!(::core::module_path!(), #id),
@@ -145,10 +139,21 @@ impl Listener {
         let condition = self.settings.condition.as_ref().map(|condition| {
             quote_spanned!(located(condition.span())=> let __prepared = __prepared.when(#condition);)
         });
+        // At the parameter: an event that cannot be stored is told so there.
+        let ty = &self.parameters.event.ty;
+        let stored = self.settings.durable.is_some().then(|| {
+            quote_spanned! {located(ty.span())=> {
+                #[allow(unused_imports)]
+                use ::sse_tower::__private::{JsonIfSerde as _, NoJson as _};
+                let __form = ::sse_tower::__private::Form::<#ty>::new();
+                ::sse_tower::__private::travels(&__form, (&__form).form());
+            }}
+        });
         quote! {
             fn __bind(
                 __binder: &mut ::sse_tower::__private::Binder<'_>,
             ) -> ::core::option::Option<::sse_tower::__private::ErasedHandler> {
+                #stored
                 #(#asks)*
                 #returns
                 #prepared
@@ -316,7 +321,8 @@ impl Durable {
         let concurrency = self.concurrency.map(|number| quote!(.concurrency(#number)));
         let ordered = self.ordered.then(|| quote!(.ordered()));
         let earliest = self.earliest.then(|| quote!(.earliest()));
-        quote!(.durable() #attempts #backoff #concurrency #ordered #earliest)
+        let stop = self.stop.then(|| quote!(.stop_on_dead()));
+        quote!(.durable() #attempts #backoff #concurrency #ordered #earliest #stop)
     }
 }
 

@@ -17,7 +17,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
 use syn::{Item, ItemFn};
 
-pub(crate) use model::Listener;
+pub(crate) use model::{Listener, one_word};
 use raw::ATTRIBUTE;
 pub(crate) use raw::{NAME, READ, Raw, options_of};
 

@@ -56,6 +56,7 @@ pub(super) struct Durable {
     pub(super) concurrency: Option<u32>,
     pub(super) ordered: bool,
     pub(super) earliest: bool,
+    pub(super) stop: bool,
 }
 
 impl Listener {
@@ -111,6 +112,11 @@ impl ListenerSettings {
         let spawn_at = options.span("spawn");
         let id_at = options.span("id");
         let durable = durable(options, id_at.is_some(), mistakes);
+        let unlimited = durable.is_some() && options.take_if_text("timeout", "none");
+        let timeout = match unlimited {
+            true => Some(UNLIMITED),
+            false => options.take_duration("timeout", mistakes),
+        };
         let settings = Self {
             durable,
             order: options.take_i32("order", mistakes),
@@ -119,7 +125,7 @@ impl ListenerSettings {
             condition: condition(options, mistakes),
             spawn: options.take_flag("spawn", mistakes),
             id: id(options, mistakes),
-            timeout: options.take_duration("timeout", mistakes),
+            timeout,
             phase: phase(options, mistakes),
             fallback: options.take_flag("fallback", mistakes),
         };
@@ -146,8 +152,11 @@ impl ListenerSettings {
     }
 }
 
+/// `timeout = "none"`, in the milliseconds that can be written.
+const UNLIMITED: Duration = Duration::from_millis(u64::MAX);
+
 /// Options that only a durable listener has.
-const OF_DURABLE: &[&str] = &["attempts", "backoff", "concurrency", "ordered", "from"];
+const OF_DURABLE: &[&str] = &["attempts", "backoff", "concurrency", "ordered", "from", "on_dead"];
 
 /// Options that a durable listener cannot have, and why.
 const NOT_DURABLE: &[(&str, &str)] = &[
@@ -191,13 +200,31 @@ fn durable(options: &mut Options, has_id: bool, mistakes: &mut Mistakes) -> Opti
             Ok(number) => Some(number),
         }
     };
-    Some(Durable {
+    let stop_at = options.span("on_dead");
+    let durable = Durable {
         attempts: at_least_one("attempts", options, mistakes),
         backoff: options.take_duration("backoff", mistakes),
         concurrency: at_least_one("concurrency", options, mistakes),
         ordered: options.take_flag("ordered", mistakes),
         earliest: earliest(options, mistakes),
-    })
+        stop: stop(options, mistakes),
+    };
+    if let Some(span) = stop_at
+        && durable.stop
+        && !durable.ordered
+    {
+        mistakes.at(span, "only a listener that takes one event after the other can stop at one; add `ordered`, or leave `on_dead` out");
+    }
+    Some(durable)
+}
+
+fn stop(options: &mut Options, mistakes: &mut Mistakes) -> bool {
+    let Some(written) = options.take_text("on_dead", "\"stop\"", mistakes) else { return false };
+    let stop = written.value() == "stop";
+    if !stop {
+        mistakes.on(&written, "after a dead letter a listener goes on with the next event, or, with `on_dead = \"stop\"`, not before somebody resumes it");
+    }
+    stop
 }
 
 fn earliest(options: &mut Options, mistakes: &mut Mistakes) -> bool {
@@ -240,12 +267,18 @@ fn condition(options: &mut Options, mistakes: &mut Mistakes) -> Option<Expr> {
 }
 
 fn id(options: &mut Options, mistakes: &mut Mistakes) -> Option<LitStr> {
-    let id = options.take_text("id", "\"audit\"", mistakes)?;
-    if id.value().contains(|c: char| c.is_whitespace() || c.is_control()) {
-        mistakes.on(&id, "an id is one word; write it without white space, such as \"audit-log\"");
+    one_word(options.take_text("id", "\"audit\"", mistakes), mistakes)
+}
+
+/// A name by which a store, the log and people know something.
+pub(crate) fn one_word(name: Option<LitStr>, mistakes: &mut Mistakes) -> Option<LitStr> {
+    let name = name?;
+    if name.value().contains(|c: char| c.is_whitespace() || c.is_control()) {
+        mistakes
+            .on(&name, "an id is one word; write it without white space, such as \"audit-log\"");
         return None;
     }
-    Some(id)
+    Some(name)
 }
 
 fn phase(options: &mut Options, mistakes: &mut Mistakes) -> Option<&'static str> {

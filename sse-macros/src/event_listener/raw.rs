@@ -26,6 +26,7 @@ const KNOWN: &[&str] = &[
     "concurrency",
     "ordered",
     "from",
+    "on_dead",
 ];
 
 /// What was written.

@@ -4,9 +4,7 @@ use syn::{FnArg, Receiver, ReceiverKind, Safety, Signature, Type};
 
 use super::raw::Raw;
 use crate::mistakes::Mistakes;
-use crate::tokens::{
-    argument_of, first_type_parameter, is_attribute, is_named, last_segment, sized_component,
-};
+use crate::tokens::{argument_of, first_type_parameter, is_attribute, is_named, last_segment};
 
 /// How a listener takes its event.
 #[derive(Debug, Clone)]
@@ -72,8 +70,7 @@ pub(super) fn check(raw: &Raw<'_>, mistakes: &mut Mistakes) -> Option<Parameters
     };
     // Where the event is not, the rest cannot be judged.
     let event = event(first, mistakes)?;
-    let injected: Vec<Type> = inputs.filter_map(|ty| injected(ty, mistakes)).cloned().collect();
-    injected.iter().for_each(|ty| sized_component(ty, mistakes));
+    let injected = inputs.filter_map(|ty| injected(ty, mistakes)).cloned().collect();
     Some(Parameters { event, injected })
 }
 

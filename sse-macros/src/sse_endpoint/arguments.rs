@@ -6,7 +6,7 @@ use syn::{FnArg, Ident, Pat, Signature, Type};
 
 use super::raw::ATTRIBUTE;
 use crate::mistakes::Mistakes;
-use crate::tokens::{argument_of, is_named, sized_component};
+use crate::tokens::{argument_of, arguments_of, is_named};
 
 /// Extractors that read a body, which a GET request does not have.
 const BODIES: &[&str] = &["Json", "Bytes", "String", "Body", "Multipart", "Request"];
@@ -48,7 +48,6 @@ impl Arguments {
                 }
                 arguments.emitter = Some(at);
             }
-            sized_component(ty, mistakes);
             arguments.types.push(ty.clone());
         }
         arguments
@@ -65,11 +64,11 @@ impl Arguments {
         states
     }
 
-    /// The types `T` of `Component<T>`, each once.
-    pub(super) fn components(&self) -> Vec<&Type> {
-        let mut components: Vec<&Type> = Vec::new();
-        for component in self.types.iter().filter_map(|ty| argument_of(ty, "Component")) {
-            if !components.contains(&component) {
+    /// The types `T` of `Component<T>`, and `T` with `N` of `Component<T, N>`, each once.
+    pub(super) fn components(&self) -> Vec<Vec<&Type>> {
+        let mut components: Vec<Vec<&Type>> = Vec::new();
+        for component in self.types.iter().map(|ty| arguments_of(ty, "Component")) {
+            if !component.is_empty() && !components.contains(&component) {
                 components.push(component);
             }
         }

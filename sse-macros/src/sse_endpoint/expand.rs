@@ -78,10 +78,17 @@ impl Endpoint {
         };
         // A type parameter of the function has no meaning outside of it.
         let components = if signature.generics.params.is_empty() { &*self.components } else { &[] };
-        let components = components.iter().map(|component| {
-            quote_spanned!(located(component.span())=> __needs.component::<#component>();)
-        });
-        let needs = (components.len() > 0).then(|| quote!(.needs(|__needs| { #(#components)* })));
+        let components: Vec<TokenStream> = components
+            .iter()
+            .filter_map(|arguments| {
+                let span = located(arguments.first()?.span());
+                Some(match &arguments[..] {
+                    [ty] => quote_spanned!(span=> __needs.component::<#ty>();),
+                    _ => quote_spanned!(span=> __needs.named::<#(#arguments),*>();),
+                })
+            })
+            .collect();
+        let needs = (!components.is_empty()).then(|| quote!(.needs(|__needs| { #(#components)* })));
         quote! {
             #(#cfgs)*
             ::sse_tower::__private::submit! {

@@ -22,7 +22,7 @@ pub(super) struct Endpoint {
     pub(super) settings: StreamSettings,
     pub(super) form: Form,
     /// The types `T` of its `Component<T>` parameters.
-    pub(super) components: Vec<Type>,
+    pub(super) components: Vec<Vec<Type>>,
     pub(super) route: Option<Route>,
 }
 
@@ -72,7 +72,8 @@ impl Endpoint {
         check_function(&function, mistakes);
         let arguments = Arguments::check(&function.sig, mistakes);
         let form = form(&function, &arguments, mistakes);
-        let components = arguments.components().into_iter().cloned().collect();
+        let components = arguments.components().into_iter();
+        let components = components.map(|it| it.into_iter().cloned().collect()).collect();
         let route = route(&mut options, &function, arguments, mistakes);
         Some(Self { function, settings, form: form?, components, route })
     }

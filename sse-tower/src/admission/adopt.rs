@@ -1,17 +1,11 @@
 //! `adopt`: takes on a stream that no layer has.
 
-use std::sync::Arc;
-
 use http::Response;
 use sse_tower_core::{
     ApplicationContext, DEFAULT_KEEP_ALIVE, RegisterError, StreamControl, StreamHandle, StreamOrder,
 };
 
-use super::{
-    permit::Permit,
-    refusal::Why,
-    ticket::{Admitted, DrainLast},
-};
+use super::{permit::Permit, refusal::Why, ticket::DrainLast};
 
 /// Takes on a stream of ours that came past every [`SseLayer`](crate::SseLayer), because its route was added after
 /// the layer: so the drain of the server's context ends it. It has no limits and no lease.
@@ -20,13 +14,14 @@ pub(crate) fn adopt<B>(
     response: &mut Response<B>,
 ) -> Result<(), Why> {
     let extensions = response.extensions_mut();
-    if extensions.get::<Admitted>().is_some() {
+    let Some(control) = extensions.get::<StreamControl>().cloned() else { return Ok(()) };
+    if control.is_admitted() {
         return Ok(());
     }
-    let Some(control) = extensions.get::<StreamControl>().cloned() else { return Ok(()) };
+    let Some(handle) = control.handle() else { return Ok(()) };
     let last = extensions.get::<DrainLast>().is_some();
     let order = if last { StreamOrder::Last } else { StreamOrder::InTurn };
-    let open = match context.streams().register(Arc::new(control.clone()), order) {
+    let open = match context.streams().register(handle, order) {
         Ok(open) => open,
         Err(RegisterError::Draining) => return Err(refused(&control, Why::Draining)),
         Err(_) => return Err(refused(&control, Why::Total)),
@@ -34,7 +29,7 @@ pub(crate) fn adopt<B>(
     let permit = Permit::new(open, None, Box::default());
     control.default_keep_alive(DEFAULT_KEEP_ALIVE);
     control.on_completion(move |reason| permit.over(reason));
-    extensions.insert(Admitted);
+    control.admit();
     Ok(())
 }
 

@@ -30,7 +30,6 @@ pub(crate) use cors::carry;
 pub(crate) use cors::{allow, origin};
 pub(crate) use permit::Permit;
 pub(crate) use refusal::Why;
-#[cfg(feature = "serve")]
 pub(crate) use refusal::is_from_event_source;
 pub(crate) use table::Table;
 pub(crate) use ticket::Ticket;

@@ -35,7 +35,8 @@ use crate::headers;
 #[must_use = "a refusal counts for nothing until it is given to a layer"]
 pub struct Refusal {
     retry: (Duration, Duration),
-    event_source: IsEventSource,
+    /// The program's answer in place of ours, if it has one.
+    event_source: Option<IsEventSource>,
 }
 
 type IsEventSource = Arc<dyn Fn(&Request<()>) -> bool + Send + Sync>;
@@ -87,7 +88,7 @@ impl Refusal {
     pub fn new() -> Self {
         Self {
             retry: (*Self::DEFAULT_RETRY.start(), *Self::DEFAULT_RETRY.end()),
-            event_source: Arc::new(is_event_source),
+            event_source: None,
         }
     }
 
@@ -119,12 +120,18 @@ impl Refusal {
         mut self,
         is: impl Fn(&Request<()>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.event_source = Arc::new(is);
+        self.event_source = Some(Arc::new(is));
         self
     }
 
-    pub(crate) fn is_for_event_source(&self, head: &Request<()>) -> bool {
-        (self.event_source)(head)
+    /// Whether the program says who an `EventSource` is.
+    pub(crate) fn asks_for_head(&self) -> bool {
+        self.event_source.is_some()
+    }
+
+    /// What the program says, if it does.
+    pub(crate) fn is_for_event_source(&self, head: &Request<()>) -> Option<bool> {
+        self.event_source.as_ref().map(|is| is(head))
     }
 
     pub(crate) fn jittered_retry(&self) -> Duration {

@@ -39,6 +39,11 @@ impl Table {
 
     /// The key under each rule; `None` where the rule does not count this request. User code runs
     /// here, and no lock is held.
+    /// Whether there is anything to be asked.
+    pub(crate) fn asks_for_head(&self) -> bool {
+        !self.limits.rules.is_empty()
+    }
+
     pub(crate) fn keys(&self, head: &Request<()>) -> Vec<Option<String>> {
         let key = |rule: &Rule| match &rule.key {
             Some(key) => key(head),

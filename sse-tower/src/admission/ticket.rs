@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::Body;
 use sse_tower_core::{
-    CloseReason, RegisterError, StreamControl, StreamHandle, StreamOrder, observe,
+    CloseReason, LastEventId, RegisterError, StreamControl, StreamHandle, StreamOrder, observe,
 };
 use tokio::time::Instant;
 
@@ -44,7 +44,7 @@ pub(crate) struct Ticket {
     /// The page that asks, if it is of another origin.
     pub(crate) origin: Option<HeaderValue>,
     pub(crate) lease: Option<Lease>,
-    pub(crate) since: Instant,
+    pub(crate) since: Option<Instant>,
 }
 
 impl Ticket {
@@ -57,11 +57,18 @@ impl Ticket {
             return response.map(ResponseBody::passthrough);
         }
         if let Some(control) = response.extensions().get::<StreamControl>().cloned() {
-            return match self.take_on(&response, &Arc::new(control.clone())) {
+            if control.is_admitted() {
+                return response.map(ResponseBody::passthrough);
+            }
+            // One that is gone is over.
+            let Some(handle) = control.handle() else {
+                return response.map(ResponseBody::passthrough);
+            };
+            return match self.take_on(&response, &handle) {
                 Ok(permit) => {
                     control.default_keep_alive(self.settings.keep_alive);
                     control.on_completion(move |reason| permit.over(reason));
-                    response.extensions_mut().insert(Admitted);
+                    control.admit();
                     response.map(ResponseBody::passthrough)
                 }
                 Err(why) => {
@@ -76,22 +83,25 @@ impl Ticket {
             return response.map(ResponseBody::passthrough);
         }
         let control = Arc::new(ForeignControl::new(headers::is_encoded(response.headers())));
-        match self.take_on(&response, &control) {
+        let handle: Arc<dyn StreamHandle> = control.clone();
+        match self.take_on(&response, &handle) {
             Ok(permit) => {
                 response.extensions_mut().insert(Admitted);
                 let keep_alive = self.settings.keep_alive;
-                response.map(|body| ResponseBody::foreign(body, control, keep_alive, permit))
+                let position = self.last.as_ref().map(|last| LastEventId::read(last.as_bytes()));
+                let position = position.and_then(|last| last.id().cloned());
+                response
+                    .map(|body| ResponseBody::foreign(body, control, position, keep_alive, permit))
             }
             Err(why) => self.refuse(why, response.headers()),
         }
     }
 
-    fn take_on<B, H: StreamHandle>(
+    fn take_on<B>(
         &self,
         response: &Response<B>,
-        handle: &Arc<H>,
+        handle: &Arc<dyn StreamHandle>,
     ) -> Result<Permit, Why> {
-        let handle: Arc<dyn StreamHandle> = handle.clone();
         let settings = &self.settings;
         let last = response.extensions().get::<DrainLast>().is_some();
         let order = if last { StreamOrder::Last } else { StreamOrder::InTurn };
@@ -99,16 +109,18 @@ impl Ticket {
             // Asked first, so that a drain ends nobody's oldest stream.
             return Err(Why::not_ready(&settings.context));
         }
-        let place = settings.limits.take(self.keys.clone(), &handle)?;
+        let place = settings.limits.take(self.keys.clone(), handle)?;
         let open = match settings.context.streams().register(handle.clone(), order) {
             Ok(open) => open,
             Err(RegisterError::Draining) => return Err(Why::Draining),
             Err(_) => return Err(Why::Total),
         };
-        observe::time_to_headers(self.since.elapsed());
+        if let Some(since) = self.since {
+            observe::time_to_headers(since.elapsed());
+        }
         let leases = self.lease.iter().chain(response.extensions().get::<Lease>());
         let retry = settings.refusal.jittered_retry();
-        let leases = leases.map(|l| l.watch(&handle, settings.keep_alive, retry)).collect();
+        let leases = leases.map(|l| l.watch(handle, settings.keep_alive, retry)).collect();
         Ok(Permit::new(open, place, leases))
     }
 

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use sse_tower_core::{
-    __private::{KEEP_ALIVE_COMMENT, at_most, later},
-    CloseReason, observe,
+    __private::{KEEP_ALIVE_COMMENT, at_most, encode_with_id, later},
+    CloseReason, EventId, observe,
 };
 use tokio::{
     task::unconstrained,
@@ -73,6 +73,7 @@ impl<B> Foreign<B> {
     pub(crate) fn new(
         inner: B,
         control: Arc<ForeignControl>,
+        position: Option<EventId>,
         keep_alive: Duration,
         permit: Permit,
     ) -> Self {
@@ -83,7 +84,7 @@ impl<B> Foreign<B> {
         let state = State {
             control,
             permit: Some(permit),
-            boundary: Boundary::default(),
+            boundary: Boundary::at(position),
             start: Start::Silent,
             interval,
             last_write: now,
@@ -233,7 +234,9 @@ impl State {
     }
 
     fn end(&mut self, end: End) {
-        self.farewell = end.farewell;
+        // It carries the client's position: an event without an id makes some clients forget theirs.
+        let position = self.boundary.position();
+        self.farewell = end.farewell.map(|event| encode_with_id(event, position));
         self.finish(end.reason);
     }
 

@@ -3,7 +3,6 @@
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Waker};
 
-use bytes::Bytes;
 use sse_tower_core::{CloseReason, SseEvent, StreamHandle};
 
 use crate::lock::lock;
@@ -26,7 +25,7 @@ struct State {
 #[derive(Clone, Debug)]
 pub(crate) struct End {
     pub(crate) reason: CloseReason,
-    pub(crate) farewell: Option<Bytes>,
+    pub(crate) farewell: Option<SseEvent>,
 }
 
 impl ForeignControl {
@@ -59,7 +58,7 @@ impl ForeignControl {
 
 impl StreamHandle for ForeignControl {
     fn end(&self, reason: CloseReason, farewell: Option<SseEvent>) {
-        let farewell = farewell.filter(|_| !self.encoded).map(SseEvent::encode);
+        let farewell = farewell.filter(|_| !self.encoded);
         let waker = {
             let mut state = self.lock();
             if state.end.is_some() {

@@ -86,7 +86,7 @@ where
             return drop(served.await);
         };
         let slot = DetachSlot::new();
-        let io = FlushWatch::new(io, slot.state());
+        let io = FlushWatch::new(io, Arc::clone(&slot) as _);
         let service = WithPeer::new(service, peer.clone(), &self.host, Some(Arc::clone(&slot)));
         let served = self.http1(io, &mut shutdown, service, || slot.take());
         if let Some((io, read, body)) = served.await {
@@ -202,6 +202,7 @@ where
         // WebSockets of the same application are none of our business, and work.
         let mut connection = protocol.serve_connection(TokioIo::new(io), service).with_upgrades();
         let mut grace = pin!(None::<Sleep>);
+        let mut told = pin!(shutdown.clone().told());
         let taken = loop {
             let polled = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
                 Poll::Ready(over) => {
@@ -227,8 +228,9 @@ where
                     Ok(taken) => break taken,
                     Err(()) => return None,
                 },
-                kind = shutdown.next() => match kind {
+                (kind, signal) = told.as_mut() => match kind {
                     ShutdownKind::Graceful => {
+                        told.set(signal.told());
                         Pin::new(&mut connection).graceful_shutdown();
                         // Half a request's head holds nobody up: a response that is due is finished.
                         grace.set(activity.is_idle().then(|| sleep(GRACE)));

@@ -105,8 +105,12 @@ where
 
 /// The bytes that a request's head took on the wire, or nearly.
 fn size_of_head<B>(request: &Request<B>) -> usize {
+    let uri = request.uri();
+    let target = uri.scheme_str().map_or(0, |scheme| scheme.len() + 3)
+        + uri.authority().map_or(0, |authority| authority.as_str().len())
+        + uri.path_and_query().map_or(0, |target| target.as_str().len());
     // ` HTTP/1.1` and the line ends; `: ` and the line end of each header.
-    let line = request.method().as_str().len() + request.uri().to_string().len() + 14;
+    let line = request.method().as_str().len() + target + 14;
     let headers = request.headers().iter();
     headers.fold(line, |sum, (name, value)| sum + name.as_str().len() + value.len() + 4)
 }

@@ -43,6 +43,8 @@ where
             "`serve` needs a tokio runtime; await it in one, such as under `#[tokio::main]`",
         ));
     }
+    // A context that was built outside of any runtime lives here.
+    context.know_this_runtime();
     let settings = Arc::new(settings);
     // Dropped with this future, which cuts every connection.
     let (shutdown, shutdown_signal) = Shutdown::new();

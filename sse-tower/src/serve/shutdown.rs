@@ -38,6 +38,12 @@ impl ShutdownSignal {
         *self.0.borrow_and_update()
     }
 
+    /// The same as [`next`](Self::next), for whoever polls one future for as long as nothing is said: a
+    /// new one for each poll would register, and be taken out, each time.
+    pub(super) async fn told(mut self) -> (ShutdownKind, Self) {
+        (self.next().await, self)
+    }
+
     /// The next thing that this connection was not told yet. Cancel safe.
     pub(super) async fn next(&mut self) -> ShutdownKind {
         match self.0.changed().await {

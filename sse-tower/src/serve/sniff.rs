@@ -12,6 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How much is read at once: all that most clients say at first, so that nothing is left for a second
+/// read.
+const FIRST_READ: usize = 1024;
+
 /// A connection some of whose bytes were looked at already; they are read again first.
 pub(super) struct Sniffed<I> {
     io: I,
@@ -34,7 +38,7 @@ impl<I: AsyncRead + Unpin> Sniffed<I> {
 
     /// Reads until it is clear whether the client speaks HTTP/2: one read for nearly everybody.
     pub(super) async fn is_http2(&mut self) -> io::Result<bool> {
-        self.seen.reserve_exact(PREFACE.len().saturating_sub(self.seen.len()));
+        self.seen.reserve_exact(FIRST_READ.saturating_sub(self.seen.len()));
         loop {
             let some = self.seen.len().min(PREFACE.len());
             if self.seen[..some] != PREFACE[..some] {
@@ -43,7 +47,8 @@ impl<I: AsyncRead + Unpin> Sniffed<I> {
             if some == PREFACE.len() {
                 return Ok(true);
             }
-            if self.io.read_buf(&mut (&mut self.seen).limit(PREFACE.len() - some)).await? == 0 {
+            let room = FIRST_READ.saturating_sub(self.seen.len());
+            if self.io.read_buf(&mut (&mut self.seen).limit(room)).await? == 0 {
                 return Ok(false);
             }
         }
@@ -64,6 +69,10 @@ impl<I: AsyncRead + Unpin> AsyncRead for Sniffed<I> {
         let some = seen.len().min(buf.remaining());
         buf.put_slice(&seen[..some]);
         this.from += some;
+        if this.from == this.seen.len() {
+            // Most connections never need it again.
+            (this.seen, this.from) = (Vec::new(), 0);
+        }
         if buf.remaining() > 0 {
             // What has arrived since goes into the same read: hyper would grow its buffer for a
             // second one. An error or the end comes again with the next read.

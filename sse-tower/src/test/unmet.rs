@@ -11,8 +11,8 @@ use super::{event::ReceivedEvent, refusals::said, standstill::MAX_STANDSTILL};
 /// more fails the wait with [`Cause::TooMuch`].
 pub const MAX_UNREAD: usize = 65_536;
 
-/// An expectation that was not met: what was expected, what happened instead, and what had come
-/// before.
+/// An expectation of a test that was not met: what was expected, what happened instead, and what had come
+/// before. A test sees it as the text of a panic, and need not name it.
 ///
 /// It is the text with which awaiting a [`Wait`](super::Wait) panics;
 /// [`Wait::result`](super::Wait::result) returns it.

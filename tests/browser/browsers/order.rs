@@ -1,6 +1,11 @@
 //! The page of an order, here and at another origin.
 
-use sse_tower_tests::{Program, Relay, Result, Site, in_browsers, request};
+use std::convert::Infallible;
+
+use axum::{Router, body::Body, response::IntoResponse, routing::get};
+use futures_util::{StreamExt as _, stream};
+use sse_tower::ApplicationContext;
+use sse_tower_tests::{Program, Relay, Result, Server, Site, in_browsers, request};
 
 use crate::state;
 
@@ -90,6 +95,28 @@ async fn a_payment_while_the_network_is_cut_is_not_lost() -> Result {
         pay(&order, 5).await?;
         network.mend();
         state(&page, "done").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_reset_is_told_to_whoever_waits_and_the_wait_goes_on() -> Result {
+    /// The server was started anew between the two events of the payment.
+    async fn again() -> impl IntoResponse {
+        let lost = "event:stream-reset\ndata:{\"reason\":\"epoch\"}\n\n";
+        let said = stream::iter([Ok::<_, Infallible>(lost)]).chain(stream::pending());
+        let headers = [("content-type", "text/event-stream"), ("access-control-allow-origin", "*")];
+        (headers, Body::from_stream(said))
+    }
+    in_browsers(async |browser| {
+        let context = ApplicationContext::bare().build()?;
+        let server = Server::start(Router::new().route("/orderpay", get(again)), &context).await?;
+        let site = Site::of_pages().await?;
+        let page = format!("{}/order.html?payid=5&server={}", site.origin(), server.url(""));
+        let page = browser.open(&page).await?;
+        let note = "document.getElementById('note').textContent";
+        page.until(&format!("{note}.includes('knows of payments since then only')"), note).await?;
+        state(&page, "open").await
     })
     .await
 }

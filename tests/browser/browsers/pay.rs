@@ -154,6 +154,29 @@ async fn the_browser_of_a_finished_payment_gets_204_and_dials_no_more() -> Resul
 }
 
 #[tokio::test]
+async fn a_paid_page_stays_paid_when_the_server_has_forgotten_the_payment() -> Result {
+    in_browsers(async |browser| {
+        let mut pay = Program::start("pay").await?;
+        let network = Relay::to(pay.address()).await?;
+        let page = format!("http://{}/?payRecordId=12", network.address());
+        let page = browser.open(&page).await?;
+        state(&page, "waiting").await?;
+        provider_calls_back(&pay, 12).await?;
+        state(&page, "paid").await?;
+        network.refuse();
+        pay.kill().await?;
+        pay.start_again().await?;
+        network.mend();
+        // It comes back with the id of a payment that this life of the server knows nothing of.
+        let log = "document.getElementById('log').textContent";
+        page.until(&format!("{log}.includes('stream-reset')"), log).await?;
+        state(&page, "paid").await?;
+        page.text("title", "支付成功").await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_payment_while_the_network_is_cut_reaches_the_page_when_it_is_mended() -> Result {
     in_browsers(async |browser| {
         let pay = Program::start("pay").await?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use sse_tower_tests::{Program, Result, in_browsers};
 
 /// Each program with its options, what a person does at its page, and what is then to be seen there.
-const PAGES: [(&str, &[&str], &str, &str); 8] = [
+const PAGES: [(&str, &[&str], &str, &str); 9] = [
     ("ticker", &["--every", "100ms"], "", "document.body.dataset.state === 'done'"),
     ("order", &[], "at('pay').click()", "document.body.dataset.state === 'done'"),
     (
@@ -33,6 +33,13 @@ const PAGES: [(&str, &[&str], &str, &str); 8] = [
             at('to').value = 'ann'; at('text').value = 'a note to myself';
             at('write').requestSubmit(); }, 500)",
         "at('notes').childElementCount === 1",
+    ),
+    (
+        "fleet",
+        &["--every", "100ms"],
+        "at('text').value = '<b>雨</b> ' + 'and a long line '.repeat(8); at('say').requestSubmit()",
+        "document.body.dataset.state === 'open' && at('said').innerText.includes('long line')
+            && document.querySelectorAll('[data-health=up] .tabs b').length > 0",
     ),
     ("tower-only", &[], "at('ring').click()", "at('heard').textContent === '1'"),
     (

@@ -67,8 +67,12 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(built.is_ok(), valid);
     let Ok(event) = built else { return };
     let wire = event.encode();
+    // Only what takes effect at a blank line ends with one.
+    let ends_blank = expected.event.is_some() || expected.id.is_some() || expected.data.is_some();
+    assert_eq!(wire.ends_with(b"\n\n"), ends_blank);
+    let blank = if ends_blank { Bytes::new() } else { Bytes::from_static(b"\n") };
     let cut = usize::from(*cut).min(wire.len());
-    let pieces = [wire.slice(..cut), wire.slice(cut..)].map(Ok::<Bytes, Infallible>);
+    let pieces = [wire.slice(..cut), wire.slice(cut..), blank].map(Ok::<Bytes, Infallible>);
     let events: Vec<_> = SseByteStream::new(stream::iter(pieces))
         .map(|event| event.expect("an event"))
         .collect()

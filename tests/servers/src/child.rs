@@ -115,10 +115,36 @@ pub fn wanted(engine: &str) -> bool {
     }
 }
 
+/// The first line of a test that needs this engine: `only_with!("redis")` ends the test where `SSE_TEST_ENGINES` leaves it out.
+#[macro_export]
+macro_rules! only_with {
+    ($engine:literal) => {
+        if !$crate::wanted($engine) {
+            return;
+        }
+    };
+}
+
 /// A port that was free a moment ago: for stores that cannot choose one. Try again if it was taken since.
 ///
 /// # Errors
 /// No port is free.
 pub fn free_port() -> Result<u16, Error> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_missing_is_named_with_its_package_its_variable_and_the_way_without_it() {
+        let error = find("no-such-server", "SSE_TEST_NO_SUCH_SERVER", "its-package", &["/nowhere"]);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "no-such-server is missing: `apt-get install its-package`, or name it by \
+             SSE_TEST_NO_SUCH_SERVER, or leave this engine out with SSE_TEST_ENGINES"
+        );
+        assert!(find("sh", "SSE_TEST_NO_SUCH_SERVER", "dash", &[]).is_ok());
+    }
 }

@@ -136,6 +136,31 @@ impl Postgres {
         format!("postgres://postgres@{address}/postgres")
     }
 
+    /// What its own client prints for these statements, as the superuser.
+    ///
+    /// # Errors
+    /// `psql` is missing, or the server refuses.
+    pub fn execute(&self, sql: &str) -> Result<String, Error> {
+        let mut command = Command::new(program("psql")?);
+        command.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &self.url(),
+            "-c",
+            sql,
+        ]);
+        let output = command.output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout)?);
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
+    }
+
     /// Its folder, in which `data` is its data.
     #[must_use]
     pub fn folder(&self) -> &Path {

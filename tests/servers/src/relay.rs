@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -47,6 +47,8 @@ struct Shared {
     left: AtomicU64,
     delay_micros: AtomicU64,
     refuse: AtomicBool,
+    /// What is said in the place of what, both as long.
+    replaced: Mutex<Option<(Vec<u8>, Vec<u8>)>>,
 }
 
 impl Relay {
@@ -65,6 +67,7 @@ impl Relay {
             left: AtomicU64::new(NEVER),
             delay_micros: AtomicU64::new(0),
             refuse: AtomicBool::new(false),
+            replaced: Mutex::default(),
         });
         let task = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { address, shared, task })
@@ -119,6 +122,13 @@ impl Relay {
     pub fn delay(&self, delay: Duration) {
         let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
         self.shared.delay_micros.store(micros, Ordering::SeqCst);
+    }
+
+    /// Wherever servers say `own`, `other` is heard, of which so many bytes pass as `own` has: a server that claims something
+    /// of itself. What comes in two pieces is passed on as it is.
+    pub fn replace(&self, own: &[u8], other: &[u8]) {
+        let pair = Some((own.to_owned(), other[..own.len().min(other.len())].to_owned()));
+        *self.shared.replaced.lock().unwrap_or_else(PoisonError::into_inner) = pair;
     }
 
     /// How many connections were accepted so far.
@@ -181,6 +191,14 @@ async fn there(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
 async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared) {
     let mut piece = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut piece).await {
+        if let Some((own, other)) = &*shared.replaced.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            let found = piece[..read].windows(own.len()).enumerate();
+            let found: Vec<_> = found.filter(|(_, bytes)| bytes == own).map(|(at, _)| at).collect();
+            for at in found {
+                piece[at..at + other.len()].copy_from_slice(other);
+            }
+        }
         let delay = shared.delay_micros.load(Ordering::SeqCst);
         if delay > 0 {
             sleep(Duration::from_micros(delay)).await;

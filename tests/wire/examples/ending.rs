@@ -57,8 +57,18 @@ async fn topics_ends_while_pages_wait() -> Result {
 }
 
 #[tokio::test]
+async fn shop_ends_while_pages_wait() -> Result {
+    ends_on_both("shop", &[], &get("/changes")).await
+}
+
+#[tokio::test]
 async fn feed_ends_between_two_events() -> Result {
     ends_on_both("feed", &["--every", "60m"], &get("/test/sse")).await
+}
+
+#[tokio::test]
+async fn fleet_ends_with_all_its_nodes() -> Result {
+    ends_on_both("fleet", &["--every", "60m"], &get("/events?tab=t")).await
 }
 
 #[tokio::test]

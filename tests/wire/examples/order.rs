@@ -52,6 +52,7 @@ async fn a_payback_before_the_page_waits_for_it() -> Result {
 async fn a_page_that_has_seen_finish_is_told_never_to_come_back() -> Result {
     let order = Program::start("order").await?;
     pay(&order, "GET", 5).await?;
+    is_whole(&Stream::open(&order, "/orderpay?payid=5").await?.rest().await?);
     let seen = [("last-event-id", "6666")];
     let answer = request(order.address(), "GET", "/orderpay?payid=5", &seen).await?;
     assert_eq!((answer.status, answer.text().as_str()), (204, ""));
@@ -105,7 +106,7 @@ async fn an_unknown_number_is_fine_and_a_missing_or_bad_one_is_a_400_with_a_sent
 async fn a_wait_that_is_over_ends_properly_also_if_nothing_was_sent() -> Result {
     let order = Program::start_with("order", &["--timeout", "50ms"]).await?;
     let mut stream = Stream::open(&order, "/orderpay?payid=1").await?;
-    assert_eq!(stream.rest().await?, Vec::<String>::new());
+    assert_eq!(stream.rest_of_its_time().await?, Vec::<String>::new());
     // The browser dials again, and the payment is not lost.
     pay(&order, "POST", 1).await?;
     is_whole(&Stream::open(&order, "/orderpay?payid=1").await?.rest().await?);
@@ -116,7 +117,7 @@ async fn a_wait_that_is_over_ends_properly_also_if_nothing_was_sent() -> Result 
 async fn the_end_of_an_old_wait_takes_nothing_from_a_newer_one() -> Result {
     let order = Program::start_with("order", &["--timeout", "1500ms"]).await?;
     let mut old = Stream::open(&order, "/orderpay?payid=1").await?;
-    let old = tokio::spawn(async move { old.rest().await });
+    let old = tokio::spawn(async move { old.rest_of_its_time().await });
     // The newest is a moment old when the oldest ends.
     let mut newest = Stream::open(&order, "/orderpay?payid=1").await?;
     while !old.is_finished() {

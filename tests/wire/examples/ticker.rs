@@ -15,7 +15,8 @@ async fn five_events_then_the_proper_end_for_get_and_post_alike() -> Result {
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("content-type").as_deref(), Some("text/event-stream"));
         assert_eq!(answer.header("cache-control").as_deref(), Some("no-cache, no-transform"));
-        assert_eq!(answer.text(), FIVE, "{method}");
+        // A comment comes first if the head was ready before the first event.
+        assert_eq!(answer.text().trim_start_matches(":\n"), FIVE, "{method}");
     }
     Ok(())
 }

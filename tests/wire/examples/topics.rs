@@ -95,7 +95,7 @@ async fn line_breaks_in_a_content_forge_no_event() -> Result {
 async fn a_stream_lives_as_long_as_the_option_says_then_ends_properly() -> Result {
     let topics = Program::start_with("topics", &["--timeout", "50ms"]).await?;
     let mut stream = Stream::open(&topics, "/subscribe?topic=t").await?;
-    assert_eq!(stream.rest().await?, Vec::<String>::new());
+    assert_eq!(stream.rest_of_its_time().await?, Vec::<String>::new());
     Ok(())
 }
 

@@ -140,7 +140,7 @@ async fn who_leaves_is_known_at_once_without_a_message() -> Result {
 async fn after_the_timeout_its_callback_runs_then_the_last_one_and_the_user_is_gone() -> Result {
     let users = Program::start_with("users", &["--timeout", "100ms"]).await?;
     let (mut stream, _) = connect(&users, 1).await?;
-    assert_eq!(stream.rest().await?, Vec::<String>::new());
+    assert_eq!(stream.rest_of_its_time().await?, Vec::<String>::new());
     logged(&users, "user 1: timed-out").await?;
     assert_eq!(send(&users, 1, "m1").await?, "false");
     assert_eq!(users.log()?, "user 1: the time is over\nuser 1: timed-out\n");

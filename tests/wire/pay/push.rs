@@ -6,9 +6,11 @@ use sse_tower_tests::{Connection, Program, Result, request, within};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
-/// The event as it stands on the wire, once its id is known to be a token.
+/// The event as it stands on the wire, once its id is known to be a token. A stream that was open
+/// before it begins with a comment.
 fn paid(event: &str) -> Result {
     let id = event
+        .trim_start_matches(":\n")
         .strip_prefix("data:支付成功\nid:")
         .and_then(|rest| rest.strip_suffix("\n\n"))
         .ok_or_else(|| format!("not the event of design and post: {event:?}"))?;

@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     sync::Arc,
     task::{Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,7 +15,8 @@ use super::{
     topic,
 };
 use crate::backplane::{
-    Change, Engine, EngineErrorKind, EngineFuture, EventKind, FeedItem, Position, QueuedEvent, Want,
+    Beat, Change, Engine, EngineErrorKind, EngineFuture, EventKind, FeedItem, NodeId, Position,
+    QueuedEvent, Want,
 };
 
 /// Drops a call: at once, or after it was polled once.
@@ -53,6 +55,37 @@ pub async fn a_dropped_call_is_whole<H: Harness>(harness: H) {
     let bodies = |records: &[_]| records.iter().map(|r| body(r).to_vec()).collect::<Vec<_>>();
     assert_eq!(bodies(&other.load(&sent).await.records), expected);
     assert_eq!(bodies(&node.records(&followed)), expected);
+}
+
+/// Calls may come from another runtime than the one that `start` was called on, as those of leases do, and in turn with
+/// calls from there.
+pub async fn a_call_may_come_from_any_runtime<H: Harness>(harness: H) {
+    let node = Node::join(&harness).await;
+    let topic = topic("elsewhere");
+    for round in 0..3_u8 {
+        let (engine, want) = (Arc::clone(&node.engine), topic.clone());
+        let batch = node.batch([(topic.clone(), event([round]))], KEEP);
+        let elsewhere = std::thread::spawn(move || {
+            let own = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            own.unwrap().block_on(async {
+                let stored = stored(engine.append(batch).await.unwrap()[0]);
+                let want = Want { topic: want, after: Position::ZERO, events: 9, bytes: 9_999 };
+                let loaded = engine.load(vec![want]).await.unwrap().remove(0);
+                assert_eq!(loaded.head.unwrap().newest, stored);
+                if let Some(queue) = engine.queue() {
+                    let life = NodeId::random();
+                    let lease = Duration::from_secs(10);
+                    assert_eq!(queue.beat(life, lease).await.unwrap(), Beat::Alive);
+                    queue.leave(life).await.unwrap();
+                }
+                stored
+            })
+        });
+        let stored = tokio::task::spawn_blocking(|| elsewhere.join()).await.unwrap().unwrap();
+        // The runtime over there is gone: what it had begun harms no call from here.
+        assert_eq!(node.load(&topic).await.head.unwrap().newest, stored);
+    }
+    assert_eq!(node.load(&topic).await.records.len(), 3);
 }
 
 /// An append that was begun before the close is stored.

@@ -36,6 +36,8 @@ use tokio::sync::watch;
 #[cfg(feature = "test-util")]
 #[doc(hidden)]
 pub use self::options::Mutant;
+#[cfg(feature = "json")]
+pub(crate) use self::options::is_mutant;
 pub(crate) use self::{
     bell::Bell,
     shared::{Joined, Joining},

@@ -32,6 +32,14 @@ pub enum Mutant {
     BreaksAreNothing,
     /// Only marks tell of a new epoch.
     EpochOfMarksAlone,
+    /// Who cannot renew its lease goes on with what it has.
+    FenceIsNothing,
+    /// What a process held that died is nobody's.
+    NobodyReaps,
+    /// What a listener said is forgotten if it cannot be stored at once.
+    VerdictsForgotten,
+    /// The program's runtime renews the lease, as long as nobody blocks it.
+    LeaseOfTheProgram,
 }
 
 /// Is this one to be done?
@@ -44,10 +52,10 @@ macro_rules! is_mutant {
 #[cfg(feature = "test-util")]
 macro_rules! is_mutant {
     ($options:expr, $mutant:ident) => {
-        $options.mutant == Some(crate::backplane::node::options::Mutant::$mutant)
+        $options.mutant == Some(crate::backplane::Mutant::$mutant)
     };
 }
-pub(super) use is_mutant;
+pub(crate) use is_mutant;
 
 impl Default for NodeOptions {
     fn default() -> Self {

@@ -1,6 +1,6 @@
 //! What a node's tasks and its users share.
 
-use std::{future::Future, sync::Weak, time::Duration};
+use std::{error::Error, future::Future, sync::Weak, time::Duration};
 
 use tokio::{
     runtime::Handle,
@@ -137,7 +137,11 @@ impl Shared {
         match outcome.ok().and_then(|outcome| outcome.clone()) {
             Some(Ok(())) => Ok(()),
             Some(Err(error)) => {
-                Err(EngineError::new(error.kind(), error.to_string()).with_source(CauseOf(error)))
+                let copy = EngineError::new(error.kind(), error.to_string());
+                Err(match error.source() {
+                    Some(_) => copy.with_source(CauseOf(error)),
+                    None => copy,
+                })
             }
             None => Err(EngineError::unavailable("backplane was closed while it was opened")),
         }
@@ -158,7 +162,7 @@ impl Shared {
         self.id
     }
 
-    pub(super) const fn options(&self) -> &NodeOptions {
+    pub(crate) const fn options(&self) -> &NodeOptions {
         &self.options
     }
 
@@ -403,19 +407,19 @@ impl Pause {
     }
 }
 
-/// An error that several hold.
+/// The cause of an error that several hold.
 #[derive(Debug)]
 struct CauseOf(Arc<EngineError>);
 
 impl std::fmt::Display for CauseOf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        self.0.source().map_or(Ok(()), |cause| std::fmt::Display::fmt(cause, f))
     }
 }
 
-impl std::error::Error for CauseOf {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&*self.0)
+impl Error for CauseOf {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()?.source()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
         event::{ApplicationEvent, EventMeta},
         listener::{Handler, caught},
     },
-    component::Component,
+    component::{Component, ComponentName},
 };
 
 fn builder<E: ?Sized + 'static, F>(
@@ -208,7 +208,7 @@ impl Listener {
     #[track_caller]
     pub fn on_component<T, E, R, F>(f: F) -> ListenerBuilder<E>
     where
-        T: Send + Sync + 'static,
+        T: ?Sized + Send + Sync + 'static,
         E: ApplicationEvent,
         R: ListenerOutput,
         F: Fn(&T, &E) -> R + Send + Sync + 'static,
@@ -239,17 +239,18 @@ impl Listener {
     /// # Ok::<(), sse_tower_core::WiringError>(())
     /// ```
     #[track_caller]
-    pub fn on_component_async<T, E, R, Fut, F>(f: F) -> ListenerBuilder<E>
+    pub fn on_component_async<T, N, E, R, Fut, F>(f: F) -> ListenerBuilder<E>
     where
-        T: Send + Sync + 'static,
+        T: ?Sized + Send + Sync + 'static,
+        N: ComponentName,
         E: ApplicationEvent,
         R: ListenerOutput,
         Fut: Future<Output = R> + Send + 'static,
-        F: Fn(Component<T>, Arc<E>) -> Fut + Send + Sync + 'static,
+        F: Fn(Component<T, N>, Arc<E>) -> Fut + Send + Sync + 'static,
     {
         let f = Arc::new(f);
         builder::<E, F>(EventRef::of::<E>(), Location::caller(), move |binder| {
-            let component = <Component<T> as Inject<'_>>::bind(binder);
+            let component = <Component<T, N> as Inject<'_>>::bind(binder);
             binder.returns::<R>();
             let (f, component) = (Arc::clone(&f), component?);
             Some(Handler::future(move |event: Arc<E>, call| {

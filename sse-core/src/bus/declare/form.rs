@@ -2,10 +2,9 @@
 
 use std::{fmt, marker::PhantomData};
 
-use super::event_ref::EventRef;
 use crate::bus::event::{ApplicationEvent, EventType};
 
-/// The form that a derived event has if it has serde: asked by which of the two traits below has the method.
+/// The form that an event has if it has serde: asked by which of the two traits below has the methods.
 pub struct Form<E>(PhantomData<fn(E)>);
 
 impl<E> Form<E> {
@@ -23,33 +22,60 @@ impl<E> fmt::Debug for Form<E> {
     }
 }
 
+/// The form of a type with serde.
+#[derive(Debug)]
+pub struct Json(());
+
+/// The form of a type without.
+#[derive(Debug)]
+pub struct NoForm(());
+
 /// Without serde, an event has no form.
 pub trait NoJson<E> {
     /// The type as it is.
     fn of(&self, event_type: EventType<E>) -> EventType<E>;
+    /// None.
+    fn form(&self) -> NoForm;
 }
 
 impl<E> NoJson<E> for &Form<E> {
     fn of(&self, event_type: EventType<E>) -> EventType<E> {
         event_type
     }
+    fn form(&self) -> NoForm {
+        NoForm(())
+    }
 }
+
+/// The type with its form, which it must have.
+#[must_use]
+pub fn json<E: ApplicationEvent, F: IsForm<E>>(event_type: EventType<E>, form: F) -> EventType<E> {
+    form.of(event_type)
+}
+
+/// An event that can be stored.
+pub fn travels<E, F: IsForm<E>>(_: &Form<E>, _: F) {}
 
 #[cfg(feature = "json")]
 mod with_json {
     use serde::{Serialize, de::DeserializeOwned};
 
-    use super::{ApplicationEvent, EventRef, EventType, Form};
+    use super::{ApplicationEvent, EventType, Form, Json};
 
     /// With serde, an event's form is JSON. Found first, for it needs one reference less.
     pub trait JsonIfSerde<E> {
         /// The type with its form.
         fn of(&self, event_type: EventType<E>) -> EventType<E>;
+        /// JSON.
+        fn form(&self) -> Json;
     }
 
     impl<E: ApplicationEvent + Serialize + DeserializeOwned> JsonIfSerde<E> for Form<E> {
         fn of(&self, event_type: EventType<E>) -> EventType<E> {
             event_type.json()
+        }
+        fn form(&self) -> Json {
+            Json(())
         }
     }
 
@@ -58,28 +84,29 @@ mod with_json {
 
     impl<E: Serialize + DeserializeOwned> WithForm for E {}
 
-    /// The type with its form, which it must have.
-    #[must_use]
-    pub fn json<E: ApplicationEvent + Serialize + DeserializeOwned>(
-        event_type: EventType<E>,
-    ) -> EventType<E> {
-        event_type.json()
+    /// A form, and not none: asked in one question, so that it is one mistake.
+    #[diagnostic::on_unimplemented(
+        message = "`{E}` leaves its process, and nothing says how it is written and read",
+        label = "this needs `Serialize` and `Deserialize`",
+        note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to it; serde's feature `derive` has them"
+    )]
+    pub trait IsForm<E> {
+        /// The type with it.
+        fn of(self, event_type: EventType<E>) -> EventType<E>;
     }
 
-    /// An event that can be stored.
-    #[must_use]
-    pub const fn travels<E: ApplicationEvent + Serialize + DeserializeOwned>(
-        event: EventRef,
-    ) -> EventRef {
-        event
+    impl<E: ApplicationEvent + Serialize + DeserializeOwned> IsForm<E> for Json {
+        fn of(self, event_type: EventType<E>) -> EventType<E> {
+            event_type.json()
+        }
     }
 }
 #[cfg(feature = "json")]
-pub use with_json::{JsonIfSerde, WithForm, json, travels};
+pub use with_json::{IsForm, JsonIfSerde, WithForm};
 
 #[cfg(not(feature = "json"))]
 mod without_json {
-    use super::{EventRef, EventType};
+    use super::{EventType, Json};
 
     /// Implemented by nothing.
     #[diagnostic::on_unimplemented(
@@ -90,19 +117,21 @@ mod without_json {
     pub trait WithForm {}
 
     /// Nothing has it.
-    pub trait JsonIfSerde<E> {}
-
-    /// The type with its form, which it must have.
-    #[must_use]
-    pub fn json<E: WithForm>(event_type: EventType<E>) -> EventType<E> {
-        event_type
+    pub trait JsonIfSerde<E> {
+        /// JSON.
+        fn form(&self) -> Json;
     }
 
-    /// An event that can be stored.
-    #[must_use]
-    pub const fn travels<E: WithForm>(event: EventRef) -> EventRef {
-        event
+    /// Nothing is one.
+    #[diagnostic::on_unimplemented(
+        message = "events that leave their process need the feature `json` of sse-tower",
+        label = "this cannot be stored or sent without it",
+        note = "add `features = [\"json\"]` to sse-tower in Cargo.toml"
+    )]
+    pub trait IsForm<E> {
+        /// The type with it.
+        fn of(self, event_type: EventType<E>) -> EventType<E>;
     }
 }
 #[cfg(not(feature = "json"))]
-pub use without_json::{JsonIfSerde, WithForm, json, travels};
+pub use without_json::{IsForm, JsonIfSerde, WithForm};

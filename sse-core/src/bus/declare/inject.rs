@@ -7,8 +7,9 @@ use crate::{
     bus::{
         event::{ApplicationEvent, EventMeta},
         listener::Call,
+        publish::Transaction,
     },
-    component::{Component, ComponentRef, Components},
+    component::{Component, ComponentName, ComponentRef, Components},
 };
 
 /// Asks for what one listener needs, notes what is missing, and what the listener publishes.
@@ -17,11 +18,13 @@ pub struct Binder<'a> {
     components: &'a Components,
     pub(crate) missing: Vec<ComponentRef>,
     pub(crate) publishes: Vec<EventRef>,
+    /// It takes the transaction that is about to commit.
+    pub(crate) joins: bool,
 }
 
 impl<'a> Binder<'a> {
     pub(crate) fn new(components: &'a Components) -> Self {
-        Self { components, missing: Vec::new(), publishes: Vec::new() }
+        Self { components, missing: Vec::new(), publishes: Vec::new(), joins: false }
     }
 
     /// Binds one parameter. `None` if it is missing, which is noted.
@@ -34,12 +37,17 @@ impl<'a> Binder<'a> {
         R::published_types(&mut self.publishes);
     }
 
-    pub(crate) fn component<T: Send + Sync + 'static>(&mut self) -> Option<Component<T>> {
-        let component = self.components.get::<T>();
-        if component.is_none() {
-            self.missing.push(ComponentRef::of::<T>());
+    pub(crate) fn component<T, N>(&mut self) -> Option<Component<T, N>>
+    where
+        T: ?Sized + Send + Sync + 'static,
+        N: ComponentName,
+    {
+        let component = self.components.get::<T>(N::NAME);
+        let wanted = ComponentRef::named::<T, N>();
+        if component.is_none() && !self.components.contains(wanted.key()) {
+            self.missing.push(wanted);
         }
-        component
+        component.map(Component::new)
     }
 }
 
@@ -66,7 +74,7 @@ impl<T: Send + Sync + 'static> Arg<Component<T>> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be injected into an event listener",
     label = "cannot be injected",
-    note = "to take a component, wrap it: `Component<{Self}>`; also possible are `&Component<T>`, `Publisher<E>`, `EventMeta` and `ApplicationContext`",
+    note = "to take a component, wrap it: `Component<{Self}>`; also possible are `&Component<T>`, `Publisher<E>`, `EventMeta`, `ApplicationContext` and, before a commit, `Transaction`",
     note = "the event comes first, and there is one: `&E` or `Arc<E>`"
 )]
 pub trait Inject<'a>: Sized {
@@ -79,23 +87,23 @@ pub trait Inject<'a>: Sized {
     fn give(bound: &'a Self::Bound, call: &Call<'_>) -> Self;
 }
 
-impl<T: Send + Sync + 'static> Inject<'_> for Component<T> {
+impl<T: ?Sized + Send + Sync + 'static, N: ComponentName> Inject<'_> for Component<T, N> {
     type Bound = Self;
     fn bind(binder: &mut Binder<'_>) -> Option<Self> {
-        binder.component::<T>()
+        binder.component()
     }
     fn give(bound: &Self, _: &Call<'_>) -> Self {
         bound.clone()
     }
 }
 
-impl<'a, T: Send + Sync + 'static> Inject<'a> for &'a Component<T> {
-    type Bound = Component<T>;
-    fn bind(binder: &mut Binder<'_>) -> Option<Component<T>> {
-        binder.component::<T>()
+impl<'a, T: ?Sized + Send + Sync + 'static, N: ComponentName> Inject<'a> for &'a Component<T, N> {
+    type Bound = Component<T, N>;
+    fn bind(binder: &mut Binder<'_>) -> Option<Component<T, N>> {
+        binder.component()
     }
     #[inline]
-    fn give(bound: &'a Component<T>, _: &Call<'_>) -> Self {
+    fn give(bound: &'a Component<T, N>, _: &Call<'_>) -> Self {
         bound
     }
 }
@@ -110,6 +118,18 @@ impl<X: ApplicationEvent> Inject<'_> for Publisher<X> {
     }
     fn give((): &(), call: &Call<'_>) -> Self {
         Publisher::new(call.bus.clone())
+    }
+}
+
+/// For listeners of phase `before-commit`; `build()` refuses it to others.
+impl Inject<'_> for Transaction {
+    type Bound = ();
+    fn bind(binder: &mut Binder<'_>) -> Option<()> {
+        binder.joins = true;
+        Some(())
+    }
+    fn give((): &(), call: &Call<'_>) -> Self {
+        Self::of(call)
     }
 }
 

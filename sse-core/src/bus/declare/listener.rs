@@ -169,6 +169,15 @@ impl Declaration {
         self
     }
 
+    /// A dead letter pauses it on every process.
+    #[must_use]
+    pub const fn stop_on_dead(mut self) -> Self {
+        if let Some(durable) = &mut self.profile.durable {
+            durable.stop = true;
+        }
+        self
+    }
+
     /// The component whose method it is.
     #[must_use]
     pub const fn owner(mut self, owner: ComponentRef) -> Self {
@@ -359,7 +368,7 @@ impl<E: ?Sized + 'static> ListenerBuilder<E> {
     }
 
     /// Stops an asynchronous listener that takes longer: a failure, [`ListenerTimedOut`](crate::ListenerTimedOut).
-    /// A synchronous listener cannot be stopped, and one with a timeout is refused.
+    /// A synchronous listener cannot be stopped, and one with a timeout is refused. [`Duration::MAX`] is none.
     ///
     /// ```
     /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, Listener, ListenerTimedOut}, std::{sync::Arc, time::Duration}};
@@ -495,6 +504,33 @@ impl<E: ?Sized + 'static> ListenerBuilder<E> {
     /// published from now on.
     pub fn from_earliest(self) -> Self {
         self.durably(|it| it.earliest = true)
+    }
+
+    /// An [`ordered`](Self::ordered) listener that must not go past an event it could not handle: with a dead letter of its
+    /// own it is [paused](crate::Listeners::pause) on every process, before the letter is stored, until a person
+    /// [resumes](crate::Listeners::resume) it. One that is tried again before comes first.
+    ///
+    /// ```
+    /// # use sse_tower_core::{ApplicationContext, ApplicationEvent, EventType, Listener, ListenerError, ListenerState};
+    /// # #[derive(serde::Serialize, serde::Deserialize)] struct Booked { entry: u64 }
+    /// # impl ApplicationEvent for Booked {
+    /// #     fn event_type() -> EventType<Self> { EventType::new().name("ledger.booked").json() }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ledger = Listener::on(|_: &Booked| Err::<(), _>(ListenerError::give_up()));
+    /// let context = ApplicationContext::bare()
+    ///     .listener(ledger.durable().id("ledger").ordered().stop_on_dead())
+    ///     .build()?;
+    /// context.publish_event(Booked { entry: 1 }).await?;
+    /// context.publish_event(Booked { entry: 2 }).await?;
+    /// tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    /// let ledger = &context.listeners().await?[0];
+    /// assert_eq!((ledger.state, ledger.dead, ledger.backlog + ledger.waiting), (ListenerState::Paused, 1, 1));
+    /// # Ok(()) }
+    /// ```
+    pub fn stop_on_dead(self) -> Self {
+        self.durably(|it| it.stop = true)
     }
 }
 

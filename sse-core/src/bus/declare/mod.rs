@@ -27,7 +27,7 @@ mod publisher;
 mod subscription;
 
 pub use event_ref::EventRef;
-pub use form::{Form, JsonIfSerde, NoJson, WithForm, json, travels};
+pub use form::{Form, IsForm, Json, JsonIfSerde, NoForm, NoJson, WithForm, json, travels};
 pub use inject::{Binder, Inject, here};
 pub use listener::{Declaration, Listener, ListenerBuilder};
 pub use output::{IntoListenerError, ListenerOutput};

@@ -5,12 +5,13 @@ use crate::{
     boxed::BoxError,
     bus::{
         event::ApplicationEvent,
+        failure::{Advice, Failure},
         listener::{
-            Advice, Answer, Call, ErrorParts, Failure, ListenerError, ListenerPanicked, More,
-            OwnedCall,
+            Answer, Call, ErrorParts, ListenerError, ListenerPanicked, More, OwnedCall, Returned,
         },
-        publish::publish,
+        publish::{Origin, publish_returned},
     },
+    observe::Span,
 };
 
 impl Call<'_> {
@@ -31,9 +32,13 @@ impl OwnedCall {
 /// What a listener may return: `()`, an event, an `Option`, a `Vec` or a tuple of events, or a
 /// `Result` of any of these.
 ///
-/// Returned events are published in turn, in order, as part of the same publication: whoever awaits
-/// it has awaited them too, and their listeners' failures are among its failures. An error becomes a
-/// [`Failure`]: see [`ListenerError`] for how it comes by the line of its `?`.
+/// Returned events are published as part of the same publication: whoever awaits it has awaited them too, and their
+/// listeners' failures are among its failures. They go out *breadth first*: when every listener of the first event has
+/// heard it, in the order in which they were returned, and before what their own listeners return. So nobody hears an
+/// event before the one that led to it. What a listener publishes by itself, through a [`Publisher`](crate::Publisher) or
+/// the context, goes out in its own call and does not wait.
+///
+/// An error becomes a [`Failure`]: see [`ListenerError`] for how it comes by the line of its `?`.
 ///
 /// ```
 /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
@@ -71,12 +76,13 @@ impl ListenerOutput for () {
 
 impl<E: ApplicationEvent> ListenerOutput for E {
     fn answer(self, call: &Call<'_>) -> Answer {
-        let (failures, pending) = publish(call.bus, self, call.listener.declared_at).into_parts();
-        if failures.is_empty() && pending.is_none() {
-            return Answer::RAN;
-        }
-        let pending = pending.into_iter().collect();
-        Answer::of(More { failures, pending, failed: false })
+        // Before a commit it is one of those that wait for it.
+        let Err(event) = call.add(self) else { return Answer::RAN };
+        let at = call.listener.declared_at;
+        let (origin, span) = (Origin::current(call.meta.event_id), Span::current());
+        let publish: Returned =
+            Box::new(move |bus| span.run(|| origin.within(|| publish_returned(bus, event, at))));
+        Answer::of(More { returned: vec![publish], ..More::default() })
     }
     fn published_types(events: &mut Vec<EventRef>) {
         events.push(EventRef::of::<E>());
@@ -117,7 +123,8 @@ impl<T: ListenerOutput, Er: IntoListenerError> ListenerOutput for Result<T, Er> 
 #[cold]
 fn failed(call: &Call<'_>, error: ErrorParts) -> Answer {
     let ErrorParts { source, failed_at, advice } = error;
-    let mut failure = Failure::new(call.listener, call.meta, failed_at, source);
+    let hooks = call.bus.failures();
+    let mut failure = Failure::new(hooks, call.listener, call.meta, failed_at, source);
     failure.advice = advice;
     Answer::failed(failure)
 }

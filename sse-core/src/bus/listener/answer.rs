@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use super::error::Failure;
-use crate::boxed::BoxFuture;
+use crate::{
+    boxed::BoxFuture,
+    bus::{failure::Failure, state::Bus},
+};
 
 /// What became of one call. Nothing more to say is the common case, and costs nothing.
 #[must_use]
@@ -14,17 +16,28 @@ pub struct Answer(Option<Box<More>>);
 pub(crate) struct More {
     /// Of the listener itself, and of listeners of what it returned.
     pub(crate) failures: Vec<Failure>,
-    /// Events that it returned and whose asynchronous listeners have yet to run.
+    /// What has to be waited for before the listener is through: a send that is being stored.
     pub(crate) pending: Vec<BoxFuture<Vec<Failure>>>,
+    /// Events that it returned, in order. They go out once every listener has heard the one before them.
+    pub(crate) returned: Vec<Returned>,
     /// The listener itself failed.
     pub(crate) failed: bool,
+}
+
+/// An event that a listener returned, and how it is published.
+pub(crate) type Returned = Box<dyn FnOnce(&Bus) -> Delivered + Send + Sync>;
+
+/// What became of such an event: what is known, and what is not known yet.
+pub(crate) struct Delivered {
+    pub(crate) done: More,
+    pub(crate) rest: Option<BoxFuture<More>>,
 }
 
 impl Answer {
     pub(crate) const RAN: Self = Self(None);
 
     pub(crate) fn failed(failure: Failure) -> Self {
-        Self::of(More { failures: vec![failure], pending: Vec::new(), failed: true })
+        Self::of(More { failures: vec![failure], failed: true, ..More::default() })
     }
 
     /// One that has more to say than that the listener ran.
@@ -55,6 +68,7 @@ impl Answer {
             (Some(mut this), Some(other)) => {
                 this.failures.extend(other.failures);
                 this.pending.extend(other.pending);
+                this.returned.extend(other.returned);
                 this.failed |= other.failed;
                 Self(Some(this))
             }
@@ -70,6 +84,7 @@ impl fmt::Debug for Answer {
                 .debug_struct("Answer")
                 .field("failures", &more.failures)
                 .field("pending", &more.pending.len())
+                .field("returned", &more.returned.len())
                 .finish(),
         }
     }

@@ -1,8 +1,11 @@
 //! One call of a listener: the bus it is on, what is known of the event, which listener it is.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 use crate::bus::{event::EventMeta, profile::Profile, state::Bus};
+
+/// The transaction that is about to commit, for its listeners before that. Only the room above knows what it is.
+pub(crate) type Joined = Arc<dyn Any + Send + Sync>;
 
 /// One call of a listener, lent to it.
 #[derive(Debug)]
@@ -10,11 +13,17 @@ pub struct Call<'a> {
     pub(crate) bus: &'a Bus,
     pub(crate) meta: &'a EventMeta,
     pub(crate) listener: &'a Arc<Profile>,
+    pub(crate) transaction: Option<&'a Joined>,
 }
 
 impl Call<'_> {
     pub(crate) fn to_owned(&self) -> OwnedCall {
-        OwnedCall { bus: self.bus.clone(), meta: *self.meta, listener: Arc::clone(self.listener) }
+        OwnedCall {
+            bus: self.bus.clone(),
+            meta: *self.meta,
+            listener: Arc::clone(self.listener),
+            transaction: self.transaction.cloned(),
+        }
     }
 }
 
@@ -24,12 +33,18 @@ pub struct OwnedCall {
     bus: Bus,
     meta: EventMeta,
     listener: Arc<Profile>,
+    transaction: Option<Joined>,
 }
 
 impl OwnedCall {
     /// The same, lent.
     #[must_use]
     pub fn call(&self) -> Call<'_> {
-        Call { bus: &self.bus, meta: &self.meta, listener: &self.listener }
+        Call {
+            bus: &self.bus,
+            meta: &self.meta,
+            listener: &self.listener,
+            transaction: self.transaction.as_ref(),
+        }
     }
 }

@@ -1,13 +1,10 @@
-//! How a listener fails, and how a publication says so.
+//! How a listener fails.
 
 use std::{any::Any, error::Error, fmt, panic::Location, sync::Arc, time::Duration};
 
 use crate::{
     boxed::BoxError,
-    bus::{
-        event::{EventMeta, PublicationId},
-        profile::{Phase, Profile},
-    },
+    bus::failure::Advice,
     error_chain::{ErrorChain, debug_with_causes, panic_message},
 };
 
@@ -30,18 +27,6 @@ pub struct ListenerError {
     source: BoxError,
     failed_at: &'static Location<'static>,
     advice: Advice,
-}
-
-/// What a listener says of another attempt. Only a durable one has any.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Advice {
-    /// Nothing: it is tried again by its backoff.
-    #[default]
-    None,
-    /// It is to be tried again in this time.
-    RetryAfter(Duration),
-    /// It is not to be tried again.
-    GiveUp,
 }
 
 /// A failure taken apart.
@@ -136,134 +121,6 @@ impl fmt::Display for ListenerError {
     }
 }
 
-// Stand for the listener where none has failed. No path and no id of an attribute has a space.
-const BUS: &str = "the bus";
-const TRANSACTION: &str = "the transaction";
-
-/// One listener that failed.
-///
-/// ```
-/// # use sse_tower_core::{ApplicationContext, ApplicationEvent, Listener};
-/// # struct Paid; impl ApplicationEvent for Paid {}
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let parse = Listener::on(|_: &Paid| "ten".parse::<u64>().map(drop)).id("parse");
-/// let context = ApplicationContext::bare().listener(parse).build()?;
-/// let failed = context.publish_event(Paid).await.unwrap_err();
-/// let failure = &failed.failures()[0];
-/// assert_eq!(failure.listener, "parse");
-/// assert!(failure.source.is::<std::num::ParseIntError>());
-/// println!("{failure}"); // with the place of the listener, and where it was published
-/// # Ok(()) }
-/// ```
-#[non_exhaustive]
-pub struct Failure {
-    /// The listener's id; unless it was given one, its path. `the bus` or `the transaction` where no
-    /// listener is to blame.
-    pub listener: &'static str,
-    /// Where the listener is written.
-    pub declared_at: &'static Location<'static>,
-    /// The line of the `?`, if the listener returns [`ListenerError`]; else where it is declared.
-    pub failed_at: &'static Location<'static>,
-    /// Where the event was published. For one that a listener returned: that listener's place.
-    pub published_at: &'static Location<'static>,
-    /// The publication, which is another one than the outcome's for an event that a listener returned.
-    pub event_id: PublicationId,
-    /// The listener's own error, which can be downcast to its type; [`ListenerPanicked`],
-    /// [`ListenerTimedOut`], [`TransactionNeeded`] or [`RepublishedTooDeep`] if it is the bus that says so.
-    pub source: BoxError,
-    /// What a durable listener says of another attempt.
-    pub(crate) advice: Advice,
-}
-
-impl Failure {
-    #[cold]
-    pub(crate) fn new(
-        listener: &Profile,
-        meta: &EventMeta,
-        failed_at: Option<&'static Location<'static>>,
-        source: impl Into<BoxError>,
-    ) -> Self {
-        let failure = Self {
-            listener: listener.label(),
-            declared_at: listener.declared_at,
-            failed_at: failed_at.unwrap_or(listener.declared_at),
-            published_at: meta.published_at,
-            event_id: meta.event_id,
-            source: source.into(),
-            advice: Advice::None,
-        };
-        failure.log();
-        failure
-    }
-
-    /// One that is no listener's: an event cannot be delivered.
-    pub(crate) fn of_bus(meta: &EventMeta, source: impl Into<BoxError>) -> Self {
-        Self::of_nobody(BUS, meta, source.into())
-    }
-
-    /// One that is no listener's: the commit failed. `meta` is the transaction's.
-    pub(crate) fn of_transaction(meta: &EventMeta, source: impl Into<BoxError>) -> Self {
-        Self::of_nobody(TRANSACTION, meta, source.into())
-    }
-
-    #[cold]
-    fn of_nobody(who: &'static str, meta: &EventMeta, source: BoxError) -> Self {
-        let failure = Self {
-            listener: who,
-            declared_at: meta.published_at,
-            failed_at: meta.published_at,
-            published_at: meta.published_at,
-            event_id: meta.event_id,
-            source,
-            advice: Advice::None,
-        };
-        failure.log();
-        failure
-    }
-
-    pub(crate) fn is_of_listener(&self) -> bool {
-        self.listener != BUS && self.listener != TRANSACTION
-    }
-
-    fn log(&self) {
-        #[cfg(feature = "tracing")]
-        tracing::error!(
-            target: "sse_tower",
-            listener = self.listener,
-            declared_at = %self.declared_at,
-            failed_at = %self.failed_at,
-            published_at = %self.published_at,
-            publication = self.event_id.get(),
-            error = %ErrorChain(&*self.source),
-            "event listener failed"
-        );
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { listener, declared_at, failed_at, published_at, .. } = self;
-        match *listener {
-            BUS => {
-                return write!(f, "event published at {published_at} did not reach all listeners");
-            }
-            TRANSACTION => return write!(f, "transaction begun at {published_at} was rolled back"),
-            _ => {}
-        }
-        write!(f, "listener `{listener}` declared at {declared_at} failed")?;
-        if failed_at != declared_at {
-            write!(f, " at {failed_at}")?;
-        }
-        write!(f, ", for an event published at {published_at}")
-    }
-}
-
-impl Error for Failure {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.source)
-    }
-}
-
 /// A listener panicked. The others ran; the panic's message is in the text.
 ///
 /// ```
@@ -303,18 +160,6 @@ pub struct ListenerTimedOut {
     pub timeout: Duration,
 }
 
-/// A listener that belongs to a transaction heard an event that was published outside of one.
-#[derive(Clone, thiserror::Error)]
-#[error(
-    "listener runs in phase `{phase}` of a transaction, but the event was published outside of one; \
-     publish it through `context.transaction()`, or declare the listener with `fallback`"
-)]
-#[non_exhaustive]
-pub struct TransactionNeeded {
-    /// The phase that the listener was declared with.
-    pub phase: Phase,
-}
-
 /// Listeners published events whose listeners published events, until
 /// [`MAX_PUBLICATION_DEPTH`](crate::MAX_PUBLICATION_DEPTH) was reached. The event was not delivered.
 #[derive(Clone, thiserror::Error)]
@@ -334,11 +179,20 @@ pub struct RepublishedTooDeep {
 )]
 pub(crate) struct RuntimeGone;
 
+/// Listeners returned more events than may wait in one publication:
+/// [`MAX_RETURNED_EVENTS`](crate::MAX_RETURNED_EVENTS). Those that were too many were not published.
+#[derive(Clone, thiserror::Error)]
+#[error("listeners returned more than {limit} events that wait; publish them in parts")]
+#[non_exhaustive]
+pub struct TooManyReturned {
+    /// How many may wait.
+    pub limit: usize,
+}
+
 debug_with_causes!(
-    Failure,
     ListenerPanicked,
     ListenerTimedOut,
-    TransactionNeeded,
     RepublishedTooDeep,
+    TooManyReturned,
     RuntimeGone,
 );

@@ -12,8 +12,8 @@
 //!   plan wants a share in it.
 //! * Whoever calls into a program's code does it through [`guarded`], [`guarded_poll`] or [`caught`]:
 //!   nothing else here catches, and nothing that a listener does unwinds into a publisher.
-//! * A [`Failure`] is logged by being made. There is none that is in an outcome and not in the log, and
-//!   none that is logged twice.
+//! * A [`Failure`](super::failure::Failure) is logged, and told to who asked for it, by being made. There is none that
+//!   is in an outcome and not in the log, and none that is logged twice.
 //!
 //! Not to be relied on: that a listener's future is polled again after it panicked (it is dropped), or
 //! that it is polled to its end (a timeout stops it where it stands; its destructors run).
@@ -26,12 +26,12 @@ pub(crate) mod instrument;
 mod order;
 mod unwind;
 
-pub(crate) use answer::{Answer, More};
+pub(crate) use answer::{Answer, Delivered, More, Returned};
+pub(crate) use call::Joined;
 pub use call::{Call, OwnedCall};
-pub(crate) use error::{Advice, ErrorParts, RuntimeGone};
+pub(crate) use error::{ErrorParts, RuntimeGone};
 pub use error::{
-    Failure, ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep,
-    TransactionNeeded,
+    ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep, TooManyReturned,
 };
 pub(crate) use handler::{Condition, HandlerFn, RefFn, Running};
 pub use handler::{Handler, MaybeShared};

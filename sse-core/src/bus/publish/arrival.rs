@@ -9,16 +9,18 @@ use std::{
 };
 
 use super::{
+    deliver::{publish_arrived, publish_planned},
     departure::{Departure, from_elsewhere},
     plan::Plan,
-    publication::{Publication, publish_arrived, publish_planned},
+    publication::Publication,
 };
 use crate::{
     boxed::BoxError,
     bus::{
         carrier::Arrival,
         event::{ApplicationEvent, Durable, Journey, Reader},
-        listener::{Failure, MaybeShared, guarded},
+        failure::Failure,
+        listener::{MaybeShared, guarded},
         listeners::{ListenersByType, Registered},
         state::Bus,
     },
@@ -77,7 +79,6 @@ fn deliver<E: ApplicationEvent>(bus: &Bus, arrival: &Arrival) -> Result<Run, Box
 
 /// One durable listener, whatever it hears.
 pub(crate) trait RunsOne: Send + Sync {
-    fn kinds(&self) -> Kinds;
     /// Begins an attempt: a synchronous listener runs in the call. The error is that the event cannot be read.
     fn run(&self, bus: &Bus, arrival: &Arrival) -> Result<Run, BoxError>;
 }
@@ -101,10 +102,6 @@ fn durable<E: ApplicationEvent>(
 }
 
 impl<E: ApplicationEvent> RunsOne for One<E> {
-    fn kinds(&self) -> Kinds {
-        Kinds { name: self.reader.name, versions: self.reader.versions() }
-    }
-
     fn run(&self, bus: &Bus, arrival: &Arrival) -> Result<Run, BoxError> {
         let event = MaybeShared::Owned(read(&self.reader, arrival)?);
         let journey = journey(arrival, Some(self.durable));
@@ -117,6 +114,14 @@ impl<E: ApplicationEvent> RunsOne for One<E> {
 pub(crate) struct Run(Pin<Box<dyn Future<Output = Vec<Failure>> + Send>>);
 
 impl Run {
+    /// Something else than listeners, which does not fail.
+    pub(crate) fn of(running: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Box::pin(async move {
+            running.await;
+            Vec::new()
+        }))
+    }
+
     fn new<E: ApplicationEvent>(publication: Publication<E>) -> Self {
         let mut publication = publication.ends_when_dropped();
         Self(Box::pin(async move { poll_fn(|cx| publication.poll_counts(cx)).await.failures }))

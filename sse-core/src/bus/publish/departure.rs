@@ -8,7 +8,8 @@ use crate::{
     bus::{
         carrier::{Carrier, Parcel},
         event::{ApplicationEvent, EventMeta, EventUid},
-        listener::{Failure, guarded},
+        failure::Failure,
+        listener::guarded,
         state::Bus,
     },
 };
@@ -45,19 +46,20 @@ impl Departure {
         let Some((carrier, packed)) = pack(bus, cell, event) else {
             return Departed { id, storing: None };
         };
-        let meta = *meta;
+        let (bus, meta) = (bus.clone(), *meta);
         match packed {
             Ok(parcel) => {
                 let id = Some(parcel.id);
                 let stored = carrier.carry(parcel);
                 let storing = Box::pin(async move {
                     let failed = stored.await.err();
-                    failed.map(|error| Failure::of_bus(&meta, error)).into_iter().collect()
+                    let failure = |error| Failure::of_bus(bus.failures(), &meta, error);
+                    failed.map(failure).into_iter().collect()
                 });
                 Departed { id, storing: Some(storing) }
             }
             Err(error) => {
-                let failure = Failure::of_bus(&meta, error);
+                let failure = Failure::of_bus(bus.failures(), &meta, error);
                 let storing = Box::pin(std::future::ready(vec![failure]));
                 Departed { id, storing: Some(storing) }
             }

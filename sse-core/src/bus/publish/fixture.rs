@@ -9,7 +9,8 @@ use super::{plan::Plan, plan_cell::PlanCell};
 use crate::{
     bus::{
         event::{ApplicationEvent, EventKey, EventMeta, EventType, Journey, PublicationId},
-        listener::{Answer, Failure, Handler},
+        failure::Failure,
+        listener::{Answer, Handler},
         listeners::{ListenersByType, Registered},
         plans::AnyPlan,
         profile::Profile,
@@ -61,7 +62,7 @@ impl Heard {
         let heard = self.clone();
         let handler = Handler::by_ref(move |_: &Paid, call| {
             heard.note(name);
-            Answer::failed(Failure::new(call.listener, call.meta, None, "no"))
+            Answer::failed(Failure::new(call.bus.failures(), call.listener, call.meta, None, "no"))
         });
         registered(name, handler, |_| ())
     }
@@ -121,6 +122,7 @@ pub(super) fn bus(listeners: Vec<Registered>) -> Bus {
         fixed,
         components: Components::default(),
         on_unheard: Vec::new(),
+        on_failure: Vec::new(),
         nodes: Vec::new(),
         events: Vec::new(),
         linked: false,

@@ -11,10 +11,13 @@
 //! * is asynchronous: its future is started when the publication is polled;
 //! * failed: the publisher may have had enough of it, and says so by
 //!   [`first_error`](Publication::first_error) before the rest goes on;
-//! * returned events whose own listeners are not done: these come first.
+//! * sends what is being stored, which is waited for.
 //!
 //! What is left then is the `Remaining` of the [`Publication`]. Polling that runs it; dropping it runs
 //! what is synchronous, and hands the rest to a task.
+//!
+//! Once all listeners have heard the event, what they returned goes out, *breadth first* (`returned`): each of these to all
+//! of its listeners, and then what those returned.
 //!
 //! # What may be relied on
 //!
@@ -30,22 +33,30 @@
 //! * What remains of a publication is in memory: a process that dies has lost it. Durable listeners are for the rest.
 
 mod arrival;
+mod commit;
+mod deliver;
 mod departure;
 #[cfg(test)]
 mod fixture;
+mod open;
 mod outcome;
 mod plan;
 mod plan_cell;
 mod publication;
 mod remaining;
+mod returned;
 mod run;
 mod scope;
 mod transaction;
 
-pub(crate) use arrival::{Arrivals, Kinds, RunsOne};
+pub(crate) use arrival::{Arrivals, Kinds, Run, RunsOne};
+pub use commit::{Commit, CommitError, Settlement};
+pub(crate) use deliver::{publish, publish_returned};
+pub use open::{MAX_TRANSACTION_EVENTS, TransactionFull};
 pub use outcome::{Outcome, PublishError};
 pub(crate) use plan_cell::PlanCell;
 pub use publication::Publication;
-pub(crate) use publication::publish;
+pub use returned::MAX_RETURNED_EVENTS;
 pub use scope::MAX_PUBLICATION_DEPTH;
-pub use transaction::{MAX_TRANSACTION_EVENTS, Settlement, Transaction, TransactionFull};
+pub(crate) use scope::Origin;
+pub use transaction::Transaction;

@@ -7,12 +7,12 @@ use crate::{
     boxed::BoxFuture,
     bus::{
         event::{EventMeta, PublicationId},
-        listener::{Answer, Failure, More},
+        failure::Failure,
+        listener::{Answer, More, Returned},
     },
 };
 
 /// Counts of one publication while it goes on.
-#[derive(Debug)]
 pub(crate) struct Counts {
     pub(crate) meta: EventMeta,
     pub(crate) event: Link,
@@ -21,12 +21,23 @@ pub(crate) struct Counts {
     pub(crate) spawned: u32,
     pub(crate) not_run: u32,
     pub(crate) failures: Vec<Failure>,
+    /// Events that its listeners returned, and that are still to be published.
+    pub(crate) returned: Vec<Returned>,
 }
 
 impl Counts {
     #[inline]
     pub(crate) fn new(meta: EventMeta, event: Link) -> Self {
-        Self { meta, event, ran: 0, skipped: 0, spawned: 0, not_run: 0, failures: Vec::new() }
+        Self {
+            meta,
+            event,
+            ran: 0,
+            skipped: 0,
+            spawned: 0,
+            not_run: 0,
+            failures: Vec::new(),
+            returned: Vec::new(),
+        }
     }
 
     /// Adds what became of another publication that belongs to the same transaction.
@@ -36,9 +47,10 @@ impl Counts {
         self.spawned += other.spawned;
         self.not_run += other.not_run;
         self.failures.extend(other.failures);
+        self.returned.extend(other.returned);
     }
 
-    /// Adds what a listener answered. What it returned and is not done comes back.
+    /// Adds what a listener answered. What has to be waited for comes back.
     pub(crate) fn settle(&mut self, answer: Answer) -> Vec<BoxFuture<Vec<Failure>>> {
         match answer.into_more() {
             None => {
@@ -53,7 +65,13 @@ impl Counts {
     pub(crate) fn settle_more(&mut self, more: More) -> Vec<BoxFuture<Vec<Failure>>> {
         self.ran += u32::from(!more.failed);
         self.failures.extend(more.failures);
+        self.returned.extend(more.returned);
         more.pending
+    }
+
+    /// What of it concerns the publication that it is part of.
+    pub(crate) fn into_more(self) -> More {
+        More { failures: self.failures, returned: self.returned, ..More::default() }
     }
 
     pub(crate) fn into_result(self) -> Result<Outcome, PublishError> {
@@ -62,6 +80,19 @@ impl Counts {
         } else {
             Err(PublishError { counts: Box::new(self) })
         }
+    }
+}
+
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counts")
+            .field("meta", &self.meta)
+            .field("ran", &self.ran)
+            .field("skipped", &self.skipped)
+            .field("spawned", &self.spawned)
+            .field("not_run", &self.not_run)
+            .field("failures", &self.failures)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,8 +110,8 @@ macro_rules! accessors {
             self.counts.ran as usize
         }
 
-        /// How many listeners were passed over: their condition did not hold, or they wait for a
-        /// rollback and there is no transaction.
+        /// How many listeners were passed over: their condition did not hold, or they are of a phase and there is no
+        /// transaction.
         #[must_use]
         pub fn skipped(&self) -> usize {
             self.counts.skipped as usize

@@ -1,15 +1,21 @@
 //! The listeners of one event type, in the order in which they run. Never changed once it is made.
 
-use std::{any::TypeId, sync::Arc};
+use std::{
+    any::TypeId,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use crate::bus::{
-    event::{ApplicationEvent, Supertype},
+    event::{ApplicationEvent, EventMeta, Supertype},
     listener::{
         Answer, Call, Condition, Handler, HandlerFn, MaybeShared, OwnedCall, RefFn, Running,
         arrange, instrument,
     },
     listeners::{ListenersByType, Registered},
-    profile::Profile,
+    profile::{Phase, Profile},
 };
 
 /// One listener in the plan of `E`.
@@ -17,6 +23,8 @@ pub(crate) struct Entry<E> {
     function: HandlerFn<E>,
     condition: Option<Condition<E>>,
     pub(crate) profile: Arc<Profile>,
+    /// See [`ErasedHandler::misplaced`](crate::bus::listeners::ErasedHandler).
+    misplaced: Arc<AtomicBool>,
 }
 
 impl<E: Send + Sync + 'static> Entry<E> {
@@ -31,6 +39,26 @@ impl<E: Send + Sync + 'static> Entry<E> {
     #[inline]
     pub(crate) fn wants(&self, event: &E) -> bool {
         self.condition.as_ref().is_none_or(|condition| condition(event))
+    }
+
+    /// It was skipped, because the event is of no transaction: said once for each listener, since a forgotten transaction
+    /// is what it mostly is.
+    #[cold]
+    #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+    pub(crate) fn is_misplaced(&self, phase: Phase, meta: &EventMeta) {
+        if self.misplaced.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        #[cfg(feature = "tracing")]
+        tracing::warn!(
+            target: "sse_tower",
+            listener = self.profile.label(),
+            declared_at = %self.profile.declared_at,
+            published_at = %meta.published_at,
+            "listener of phase `{phase}` is skipped: the event was published outside of a transaction; publish it \
+             through `context.transaction()`, in a listener before the commit through the `Transaction` that it takes, or \
+             declare the listener with `fallback`; this is said once for each listener"
+        );
     }
 
     /// See [`HandlerFn::call`].
@@ -112,7 +140,8 @@ fn entry<E: ApplicationEvent>(
     handler: Option<Handler<E>>,
 ) -> Option<Entry<E>> {
     let Handler { function, condition } = handler?;
-    Some(Entry { function, condition, profile: Arc::clone(&listener.profile) })
+    let misplaced = Arc::clone(&listener.handler.misplaced);
+    Some(Entry { function, condition, profile: Arc::clone(&listener.profile), misplaced })
 }
 
 /// What of a plain listener's [`Entry`] is needed to call it.

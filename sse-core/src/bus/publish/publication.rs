@@ -1,4 +1,4 @@
-//! Publishing: from the event to the outcome.
+//! One published event on its way: a future of what became of it.
 
 use std::{
     fmt,
@@ -12,25 +12,14 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
-    departure::Departure,
     outcome::{Counts, Outcome, PublishError},
-    plan::Plan,
-    remaining::Remaining,
-    run::{Run, Stage, Suspended, run_plain},
-    scope::{MAX_PUBLICATION_DEPTH, Origin, Scope},
+    remaining::{Left, Remaining},
 };
-#[cfg(feature = "test-util")]
-use crate::bus::tap::Tapped;
-use crate::{
-    boxed::BoxFuture,
-    bus::{
-        event::{ApplicationEvent, EventMeta, EventUid, Journey, PublicationId, describe},
-        listener::{
-            Failure, ListenerPanicked, MaybeShared, More, RepublishedTooDeep, RuntimeGone, guarded,
-        },
-        state::Bus,
-    },
-    observe,
+use crate::bus::{
+    event::{ApplicationEvent, EventMeta, Journey, PublicationId, describe},
+    failure::Failure,
+    listener::{Delivered, More, RuntimeGone},
+    state::Bus,
 };
 
 /// One published event on its way through its listeners; a future of what became of it.
@@ -49,9 +38,14 @@ use crate::{
 /// # Cancel safety
 /// Dropping it while it is awaited, as axum does with a handler's future when the client leaves,
 /// stops no listener: the one that is running and all that follow are handed to a task, which
-/// [`settled`](crate::ApplicationContext::settled) waits for. The task runs on the runtime that drops
-/// it; without one, on the runtime the context was built in; without that, on a thread of the
-/// library's own. A runtime that is shut down takes its tasks with it.
+/// [`settled`](crate::ApplicationContext::settled) waits for.
+///
+/// # Where the rest runs
+/// What nobody awaits, listeners declared `spawn` among it, runs on the runtime that drops it if that has several threads.
+/// One of a single thread may have nobody who drives it once the publisher is through, so it runs on the context's: the one
+/// that the context was built in, or else that `sse_tower::serve` runs on. Without that too, on a thread of the library's
+/// own, which after a second also begins what no runtime has begun. A runtime that is shut down takes with it what has
+/// begun on it; one that stands still keeps it.
 ///
 /// ```
 /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
@@ -90,234 +84,37 @@ enum Detailed<E> {
     /// Some listeners are left.
     Open { counts: Counts, remaining: Remaining<E> },
     /// A task has the rest, and says what became of it.
-    HandedOver { counts: oneshot::Receiver<Counts>, meta: EventMeta },
+    HandedOver { counts: oneshot::Receiver<Counts>, meta: EventMeta, bus: Bus },
     /// The outcome was given.
     Given,
 }
 
-/// Publishes outside of any transaction.
-///
-/// At the call itself, as far as [`publish_noted`] goes: there the compiler sees that a publication
-/// whose listeners all ran has nothing to drop.
-#[inline(always)]
-pub(crate) fn publish<E: ApplicationEvent>(
-    bus: &Bus,
-    event: E,
-    at: &'static Location<'static>,
-) -> Publication<E> {
-    observe::publishing(std::any::type_name::<E>, || publish_noted(bus, event, at))
-}
-
-#[inline(always)]
-fn publish_noted<E: ApplicationEvent>(
-    bus: &Bus,
-    event: E,
-    at: &'static Location<'static>,
-) -> Publication<E> {
-    let id = PublicationId::next();
-    let Some(listeners) = bus.plain::<E>() else {
-        return publish_slowly(bus, event, id, at);
-    };
-    let scope = match Scope::enter(describe::<E>, id, at) {
-        Ok(scope) => scope,
-        Err(cycle) => return too_deep(id, at, cycle),
-    };
-    let mut left = listeners.iter();
-    let stopped = guarded(|| run_plain(&mut left, bus, scope.meta(), &event));
-    let stopped = match stopped {
-        Ok(answer) => match answer.into_more() {
-            None => {
-                drop(scope);
-                // Never more than a plan can hold.
-                let ran = listeners.len() as u32;
-                return Publication { state: State::Ran { id, at, ran } };
-            }
-            Some(more) => Ok(more),
-        },
-        Err(panicked) => Err(panicked),
-    };
-    // Those before the one that is not plain after all.
-    let ran = listeners.len().saturating_sub(left.len() + 1);
-    resume(bus, MaybeShared::Owned(event), scope.meta(), ran, stopped)
-}
-
-/// Out of line, and away from the straight way: it is the one with more to do anyhow.
-#[cold]
-#[inline(never)]
-fn publish_slowly<E: ApplicationEvent>(
-    bus: &Bus,
-    event: E,
-    id: PublicationId,
-    at: &'static Location<'static>,
-) -> Publication<E> {
-    publish_held(bus, MaybeShared::Owned(event), id, at, Stage::Now, Departure::IfWanted)
-}
-
-/// After a plain listener that had something to say, or that panicked.
-#[cold]
-#[inline(never)]
-fn resume<E: ApplicationEvent>(
-    bus: &Bus,
-    event: MaybeShared<E>,
-    meta: &EventMeta,
-    ran: usize,
-    stopped: Result<Box<More>, ListenerPanicked>,
-) -> Publication<E> {
-    let mut counts = Counts::new(*meta, describe::<E>);
-    counts.ran = ran as u32;
-    bus.with_plan_cell::<E, _>(|cell| {
-        let plan = cell.fixed();
-        let run = Run { bus, plan, event: &event, meta, stage: Stage::Now };
-        let suspended = run.resume(ran, stopped, &mut counts);
-        Publication::after(bus, plan, event, Stage::Now, counts, suspended, None)
-    })
-}
-
-pub(crate) fn publish_held<E: ApplicationEvent>(
-    bus: &Bus,
-    event: MaybeShared<E>,
-    id: PublicationId,
-    at: &'static Location<'static>,
-    stage: Stage,
-    departure: Departure,
-) -> Publication<E> {
-    publish_in_place(bus, event, id, at, stage, departure, Journey::NONE)
-}
-
-/// An event that came from elsewhere, to all listeners of this process. It was committed there.
-pub(super) fn publish_arrived<E: ApplicationEvent>(
-    bus: &Bus,
-    event: MaybeShared<E>,
-    at: &'static Location<'static>,
-    departure: Departure,
-    journey: Journey,
-) -> Publication<E> {
-    let id = PublicationId::next();
-    observe::publishing(std::any::type_name::<E>, || {
-        publish_in_place(bus, event, id, at, Stage::Commit, departure, journey)
-    })
-}
-
-fn publish_in_place<E: ApplicationEvent>(
-    bus: &Bus,
-    event: MaybeShared<E>,
-    id: PublicationId,
-    at: &'static Location<'static>,
-    stage: Stage,
-    departure: Departure,
-    journey: Journey,
-) -> Publication<E> {
-    let scope = match Scope::enter(describe::<E>, id, at) {
-        Ok(scope) => scope,
-        Err(cycle) => return too_deep(id, at, cycle),
-    };
-    let mut meta = *scope.meta();
-    meta.journey = journey;
-    bus.with_plan_cell::<E, _>(|cell| {
-        let mut storing = None;
-        if stage.is_delivery() {
-            // Before anybody here hears it: what listeners publish comes after it.
-            let departed = departure.depart(bus, cell, &event, &meta);
-            meta.journey.id = departed.id.map_or(meta.journey.id, EventUid::get);
-            storing = departed.storing;
-        }
-        let mut counts = Counts::new(meta, describe::<E>);
-        #[cfg(feature = "test-util")]
-        let event = if stage.is_delivery() { show_taps(bus, event, &meta) } else { event };
-        cell.with_plan(|plan| {
-            let leaves = storing.is_some() || meta.journey.id != 0;
-            if plan.entries.is_empty() && stage.is_delivery() && !leaves {
-                bus.unheard().add(&cell.description, &cell.warned, at);
-            }
-            let event = if plan.shared { MaybeShared::Shared(event.into_shared()) } else { event };
-            let run = Run { bus, plan, event: &event, meta: &meta, stage };
-            let suspended = run.from(0, &mut counts);
-            Publication::after(bus, plan, event, stage, counts, suspended, storing)
-        })
-    })
-}
-
-/// One attempt of one listener, which is all of `plan`.
-pub(super) fn publish_planned<E: ApplicationEvent>(
-    bus: &Bus,
-    plan: &Arc<Plan<E>>,
-    event: MaybeShared<E>,
-    at: &'static Location<'static>,
-    journey: Journey,
-) -> Publication<E> {
-    let id = PublicationId::next();
-    let scope = match Scope::enter(describe::<E>, id, at) {
-        Ok(scope) => scope,
-        Err(cycle) => return too_deep(id, at, cycle),
-    };
-    let mut meta = *scope.meta();
-    meta.journey = journey;
-    let mut counts = Counts::new(meta, describe::<E>);
-    let event = if plan.shared { MaybeShared::Shared(event.into_shared()) } else { event };
-    let run = Run { bus, plan, event: &event, meta: &meta, stage: Stage::Now };
-    let suspended = run.from(0, &mut counts);
-    Publication::after(bus, plan, event, Stage::Now, counts, suspended, None)
-}
-
-/// Shows an event to the taps, for which it has to be shared.
-#[cfg(feature = "test-util")]
-fn show_taps<E: ApplicationEvent>(
-    bus: &Bus,
-    event: MaybeShared<E>,
-    meta: &EventMeta,
-) -> MaybeShared<E> {
-    let hooks = bus.taps().hooks();
-    if hooks.is_empty() {
-        return event;
-    }
-    let event = event.into_shared();
-    for hook in hooks {
-        let name = describe::<E>().label();
-        hook(Tapped { event: event.clone(), name, meta: *meta });
-    }
-    MaybeShared::Shared(event)
-}
-
-#[cold]
-#[inline(never)]
-fn too_deep<E: ApplicationEvent>(
-    id: PublicationId,
-    at: &'static Location<'static>,
-    cycle: Arc<str>,
-) -> Publication<E> {
-    let depth = u32::try_from(MAX_PUBLICATION_DEPTH).unwrap_or(u32::MAX);
-    let meta =
-        EventMeta { event_id: id, published_at: at, depth, parent: None, journey: Journey::NONE };
-    let mut counts = Counts::new(meta, describe::<E>);
-    counts.failures.push(Failure::of_bus(&meta, RepublishedTooDeep { cycle }));
-    Publication { state: State::Detailed(Detailed::Known(counts)) }
-}
-
 impl<E: ApplicationEvent> Publication<E> {
-    fn after(
-        bus: &Bus,
-        plan: &Arc<Plan<E>>,
-        event: MaybeShared<E>,
-        stage: Stage,
-        counts: Counts,
-        suspended: Suspended,
-        storing: Option<BoxFuture<Vec<Failure>>>,
-    ) -> Self {
-        let state = match suspended {
-            Suspended::End if storing.is_none() => State::Detailed(Detailed::Known(counts)),
-            suspended => {
-                let origin = Origin::current(counts.meta.event_id);
-                let mut remaining =
-                    Remaining::new(bus, Arc::clone(plan), event, origin, stage, suspended);
-                remaining.storing = storing;
-                State::Detailed(Detailed::Open { counts, remaining })
-            }
-        };
-        Self { state }
+    /// Every listener ran in the call.
+    #[inline(always)]
+    pub(super) fn ran(id: PublicationId, at: &'static Location<'static>, ran: u32) -> Self {
+        Self { state: State::Ran { id, at, ran } }
+    }
+
+    /// Nothing is left.
+    pub(super) fn known(counts: Counts) -> Self {
+        Self { state: State::Detailed(Detailed::Known(counts)) }
+    }
+
+    /// After those listeners that ran in the call.
+    pub(super) fn after(bus: &Bus, mut counts: Counts, left: Left<'_, E>) -> Self {
+        if left.is_nothing(&counts) {
+            return Self::known(counts);
+        }
+        let mut remaining = Remaining::new(bus, counts.meta.event_id, left);
+        if remaining.advance_unless_failed(&mut counts) {
+            return Self::known(counts);
+        }
+        Self { state: State::Detailed(Detailed::Open { counts, remaining }) }
     }
 
     /// Starts no listener after the first that failed. Those that did not run are
-    /// [`not_run`](PublishError::not_run).
+    /// [`not_run`](PublishError::not_run); what earlier listeners returned and was not yet published is discarded.
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, ApplicationEvent};
@@ -360,20 +157,22 @@ impl<E: ApplicationEvent> Publication<E> {
         drop(self);
     }
 
-    /// For an event that a listener returned: its failures so far, and those to come.
-    pub(crate) fn into_parts(mut self) -> (Vec<Failure>, Option<BoxFuture<Vec<Failure>>>) {
+    /// For an event that a listener returned: what is known of it, and what is to come.
+    pub(super) fn into_delivered(mut self) -> Delivered {
         self.advance();
+        let (mut done, mut rest) = (More::default(), None);
         match std::mem::replace(&mut self.state, State::Detailed(Detailed::Given)) {
-            State::Detailed(Detailed::Known(counts)) => (counts.failures, None),
-            State::Ran { .. } | State::Detailed(Detailed::Given) => (Vec::new(), None),
+            State::Detailed(Detailed::Known(counts)) => done = counts.into_more(),
+            State::Ran { .. } | State::Detailed(Detailed::Given) => {}
             state @ (State::Detailed(Detailed::Open { .. })
             | State::Detailed(Detailed::HandedOver { .. })) => {
                 let mut publication = Self { state };
-                let remaining =
-                    async move { poll_fn(|cx| publication.poll_counts(cx)).await.failures };
-                (Vec::new(), Some(Box::pin(remaining)))
+                rest = Some(Box::pin(async move {
+                    poll_fn(|cx| publication.poll_counts(cx)).await.into_more()
+                }) as crate::boxed::BoxFuture<More>);
             }
         }
+        Delivered { done, rest }
     }
 
     /// Runs what can be run here and now: synchronous listeners after one that failed.
@@ -398,11 +197,11 @@ impl<E: ApplicationEvent> Publication<E> {
             State::Detailed(Detailed::Open { counts, remaining }) => {
                 ready!(remaining.poll(counts, cx));
             }
-            State::Detailed(Detailed::HandedOver { counts, meta }) => {
+            State::Detailed(Detailed::HandedOver { counts, meta, bus }) => {
                 let counts = ready!(Pin::new(counts).poll(cx)).unwrap_or_else(|_| {
                     // The task is gone only with its runtime.
                     let mut counts = Counts::new(*meta, describe::<E>);
-                    counts.failures.push(Failure::of_bus(meta, RuntimeGone));
+                    counts.failures.push(Failure::of_bus(bus.failures(), meta, RuntimeGone));
                     counts
                 });
                 self.state = State::Detailed(Detailed::Given);
@@ -443,7 +242,8 @@ impl<E: ApplicationEvent> Publication<E> {
             return;
         };
         let (done, receiver) = oneshot::channel();
-        self.state = State::Detailed(Detailed::HandedOver { counts: receiver, meta: counts.meta });
+        let (meta, bus) = (counts.meta, remaining.bus().clone());
+        self.state = State::Detailed(Detailed::HandedOver { counts: receiver, meta, bus });
         remaining.handed_over = true;
         remaining.count();
         let tasks = Arc::clone(remaining.tasks());

@@ -12,20 +12,50 @@ use tokio::time::Sleep;
 use super::{
     outcome::Counts,
     plan::{Entry, Plan},
+    returned::{Next, Returns},
     run::{Run, Stage, Suspended},
     scope::Origin,
 };
 use crate::{
     boxed::{BoxError, BoxFuture},
     bus::{
+        event::PublicationId,
+        failure::Failure,
         listener::{
-            Answer, Call, Failure, ListenerTimedOut, MaybeShared, Running, guarded, guarded_poll,
+            Answer, Call, ListenerTimedOut, MaybeShared, More, Running, guarded, guarded_poll,
         },
         state::Bus,
         tasks::{InFlight, Tasks},
     },
     observe::Span,
 };
+
+/// Whose events are those that its listeners return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Its own: they are published once all of its listeners have heard it.
+    Whole,
+    /// It was returned itself, or is of a transaction: they come back with its outcome.
+    Nested,
+}
+
+/// What the call that published has left.
+pub(super) struct Left<'a, E> {
+    pub(super) plan: &'a Arc<Plan<E>>,
+    pub(super) event: MaybeShared<E>,
+    pub(super) stage: Stage,
+    pub(super) part: Part,
+    pub(super) suspended: Suspended,
+    pub(super) storing: Option<BoxFuture<Vec<Failure>>>,
+}
+
+impl<E> Left<'_, E> {
+    pub(super) fn is_nothing(&self, counts: &Counts) -> bool {
+        matches!(self.suspended, Suspended::End)
+            && self.storing.is_none()
+            && (self.part == Part::Nested || counts.returned.is_empty())
+    }
+}
 
 /// Listeners that have yet to run, and the one that is running.
 pub(crate) struct Remaining<E> {
@@ -35,15 +65,18 @@ pub(crate) struct Remaining<E> {
     event: Option<MaybeShared<E>>,
     origin: Origin,
     stage: Stage,
+    part: Part,
     next: usize,
     step: Step<E>,
+    /// What listeners returned, theirs included.
+    returns: Returns,
     deadline: Option<Pin<Box<Sleep>>>,
     pub(crate) stop_at_first: bool,
     /// It runs in a task; where that is dropped there is nothing to hand it to.
     pub(crate) handed_over: bool,
     in_flight: Option<InFlight>,
     /// The event is on its way into a store, which is waited for last.
-    pub(super) storing: Option<BoxFuture<Vec<Failure>>>,
+    storing: Option<BoxFuture<Vec<Failure>>>,
     /// Of the publication: what is left of it belongs to it too.
     span: Span,
 }
@@ -56,37 +89,41 @@ enum Step<E> {
     Due(usize),
     /// The listener at `next - 1`.
     Listener(Running<E>),
-    /// Events that the last listener returned.
-    Children(Vec<BoxFuture<Vec<Failure>>>),
+    /// What the last listener has to be waited for, or the store.
+    Waits(Vec<BoxFuture<Vec<Failure>>>),
+    /// An event that a listener returned.
+    Returned(BoxFuture<More>),
 }
 
 impl<E: Send + Sync + 'static> Remaining<E> {
+    /// Of the publication that this thread is in, which is `id`.
     #[cold]
-    pub(crate) fn new(
-        bus: &Bus,
-        plan: Arc<Plan<E>>,
-        event: MaybeShared<E>,
-        origin: Origin,
-        stage: Stage,
-        suspended: Suspended,
-    ) -> Self {
+    pub(super) fn new(bus: &Bus, id: PublicationId, left: Left<'_, E>) -> Self {
+        let Left { plan, event, stage, part, suspended, storing } = left;
         let mut remaining = Self {
             bus: bus.clone(),
             next: plan.entries.len(),
-            plan,
+            plan: Arc::clone(plan),
             event: Some(event),
-            origin,
+            origin: Origin::current(id),
             stage,
+            part,
             step: Step::Idle,
+            returns: Returns::default(),
             deadline: None,
             stop_at_first: false,
-            handed_over: false,
+            // A part of another one goes with that.
+            handed_over: part == Part::Nested,
             in_flight: None,
-            storing: None,
+            storing,
             span: Span::current(),
         };
         remaining.suspended(suspended);
         remaining
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
     }
 
     pub(crate) fn tasks(&self) -> &Arc<Tasks> {
@@ -108,9 +145,9 @@ impl<E: Send + Sync + 'static> Remaining<E> {
         match suspended {
             Suspended::End => self.next = self.plan.entries.len(),
             Suspended::Failed { next } => self.next = next,
-            Suspended::Children { next, pending } => {
+            Suspended::Waits { next, pending } => {
                 self.next = next;
-                self.step = Step::Children(pending);
+                self.step = Step::Waits(pending);
             }
             Suspended::Async { at } => {
                 self.next = at + 1;
@@ -119,40 +156,76 @@ impl<E: Send + Sync + 'static> Remaining<E> {
         }
     }
 
-    /// Runs synchronous listeners that are next. True if that was all.
+    /// In the call that publishes: a publisher that wants to hear of the first failure is asked before more runs.
+    pub(super) fn advance_unless_failed(&mut self, counts: &mut Counts) -> bool {
+        loop {
+            if !matches!(self.step, Step::Idle) || !counts.failures.is_empty() {
+                return false;
+            }
+            if self.advance_once(counts) {
+                return true;
+            }
+        }
+    }
+
+    /// Runs synchronous listeners that are next, and those of what was returned. True if that was all.
     pub(crate) fn advance(&mut self, counts: &mut Counts) -> bool {
         loop {
             if !matches!(self.step, Step::Idle) {
                 return false;
             }
-            let left = self.plan.entries.len().saturating_sub(self.next);
-            if left == 0 {
-                return self.is_stored();
+            if self.advance_once(counts) {
+                return true;
             }
-            if self.stop_at_first && !counts.failures.is_empty() {
-                counts.not_run += u32::try_from(left).unwrap_or(u32::MAX);
-                self.next = self.plan.entries.len();
-                return self.is_stored();
-            }
-            let Some(event) = &self.event else { return true };
-            let run = Run {
-                bus: &self.bus,
-                plan: &self.plan,
-                event,
-                meta: &counts.meta.clone(),
-                stage: self.stage,
-            };
-            let suspended = self.origin.within(|| run.from(self.next, counts));
-            self.suspended(suspended);
         }
     }
 
-    /// Every listener was seen to: is there a store to wait for?
+    fn advance_once(&mut self, counts: &mut Counts) -> bool {
+        let left = self.plan.entries.len().saturating_sub(self.next);
+        if self.stop_at_first && !counts.failures.is_empty() {
+            counts.not_run += u32::try_from(left).unwrap_or(u32::MAX);
+            self.next = self.plan.entries.len();
+            self.returns.discard();
+            counts.returned.clear();
+            return self.is_stored();
+        }
+        if left == 0 {
+            return self.publish_returned(counts);
+        }
+        let Some(event) = &self.event else { return true };
+        let run = Run {
+            bus: &self.bus,
+            plan: &self.plan,
+            event,
+            meta: &counts.meta.clone(),
+            stage: &self.stage,
+        };
+        let suspended = self.origin.within(|| run.from(self.next, counts));
+        self.suspended(suspended);
+        false
+    }
+
+    /// Every listener was seen to: the next of what they returned.
+    fn publish_returned(&mut self, counts: &mut Counts) -> bool {
+        if self.part == Part::Nested {
+            return self.is_stored();
+        }
+        let Counts { meta, failures, returned, .. } = counts;
+        self.returns.take(&self.bus, meta, returned, failures);
+        match self.returns.next(&self.bus, meta, failures) {
+            Next::None => return self.is_stored(),
+            Next::Ran => {}
+            Next::Rest(rest) => self.step = Step::Returned(rest),
+        }
+        false
+    }
+
+    /// All is done: is there a store to wait for?
     fn is_stored(&mut self) -> bool {
         match self.storing.take() {
             None => true,
             Some(storing) => {
-                self.step = Step::Children(vec![storing]);
+                self.step = Step::Waits(vec![storing]);
                 false
             }
         }
@@ -182,13 +255,19 @@ impl<E: Send + Sync + 'static> Remaining<E> {
                 self.start(at, counts);
                 Poll::Ready(false)
             }
-            Step::Children(children) => {
-                while let Some(child) = children.first_mut() {
-                    let failures = ready!(child.as_mut().poll(cx));
+            Step::Waits(waits) => {
+                while let Some(wait) = waits.first_mut() {
+                    let failures = ready!(wait.as_mut().poll(cx));
                     counts.failures.extend(failures);
-                    drop(children.remove(0));
+                    drop(waits.remove(0));
                 }
                 self.step = Step::Idle;
+                Poll::Ready(true)
+            }
+            Step::Returned(rest) => {
+                let more = ready!(rest.as_mut().poll(cx));
+                self.step = Step::Idle;
+                self.returns.took(&self.bus, &counts.meta, more, &mut counts.failures);
                 Poll::Ready(true)
             }
             Step::Listener(listener) => {
@@ -220,13 +299,16 @@ impl<E: Send + Sync + 'static> Remaining<E> {
             Ok(answer) => {
                 let pending = counts.settle(answer);
                 if !pending.is_empty() {
-                    self.step = Step::Children(pending);
+                    self.step = Step::Waits(pending);
                 }
             }
             Err(error) => {
                 if let Some(entry) = self.entry() {
-                    let failure = Failure::new(&entry.profile, &counts.meta, None, error);
-                    counts.failures.push(failure);
+                    // In its publication: what a hook publishes is as deep as the listener.
+                    counts.failures.push(self.origin.within(|| {
+                        let hooks = self.bus.failures();
+                        Failure::new(hooks, &entry.profile, &counts.meta, None, error)
+                    }));
                 }
             }
         }
@@ -241,7 +323,13 @@ impl<E: Send + Sync + 'static> Remaining<E> {
     fn start(&mut self, at: usize, counts: &Counts) {
         self.step = Step::Idle;
         let Some(entry) = self.plan.entries.get(at) else { return };
-        let call = Call { bus: &self.bus, meta: &counts.meta, listener: &entry.profile }.to_owned();
+        let call = Call {
+            bus: &self.bus,
+            meta: &counts.meta,
+            listener: &entry.profile,
+            transaction: self.stage.transaction(),
+        };
+        let call = call.to_owned();
         let event = match &self.event {
             Some(MaybeShared::Shared(event)) => Some(MaybeShared::Shared(Arc::clone(event))),
             _ => self.event.take(),
@@ -267,9 +355,16 @@ mod tests {
         let (bus, plan, meta) = (bus(Vec::new()), plan(listeners), meta());
         let event = MaybeShared::Owned(Paid(7));
         let event = if plan.shared { MaybeShared::Shared(event.into_shared()) } else { event };
-        let origin = Origin::current(meta.event_id);
         let suspended = Suspended::Async { at: 0 };
-        let remaining = Remaining::new(&bus, plan, event, origin, Stage::Now, suspended);
+        let left = Left {
+            plan: &plan,
+            event,
+            stage: Stage::Now,
+            part: Part::Whole,
+            suspended,
+            storing: None,
+        };
+        let remaining = Remaining::new(&bus, meta.event_id, left);
         (remaining, Counts::new(meta, describe::<Paid>))
     }
 

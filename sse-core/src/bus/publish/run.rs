@@ -5,15 +5,17 @@ use std::{future::poll_fn, sync::Arc};
 use super::{
     outcome::Counts,
     plan::{Entry, Plain, Plan},
+    returned::deliver_all,
     scope::Origin,
 };
 use crate::{
     boxed::{BoxError, BoxFuture},
     bus::{
         event::EventMeta,
+        failure::Failure,
         listener::{
-            Answer, Call, Failure, ListenerPanicked, ListenerTimedOut, MaybeShared, More,
-            TransactionNeeded, guarded, guarded_poll,
+            Answer, Call, Joined, ListenerPanicked, ListenerTimedOut, MaybeShared, More, guarded,
+            guarded_poll,
         },
         profile::{Phase, Profile},
         state::Bus,
@@ -22,11 +24,12 @@ use crate::{
 };
 
 /// Which of an event's listeners are due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Stage {
     /// Published outside of a transaction.
     Now,
-    BeforeCommit,
+    /// This transaction is about to commit.
+    BeforeCommit(Joined),
     /// A transaction's event is delivered: listeners without a phase, and those after the commit.
     Commit,
     Rollback,
@@ -36,8 +39,17 @@ pub(crate) enum Stage {
 impl Stage {
     /// Whether listeners without a phase run.
     #[inline]
-    pub(crate) fn is_delivery(self) -> bool {
+    pub(crate) fn is_delivery(&self) -> bool {
         matches!(self, Self::Now | Self::Commit)
+    }
+
+    /// What a listener may add events to.
+    #[inline]
+    pub(crate) fn transaction(&self) -> Option<&Joined> {
+        match self {
+            Self::BeforeCommit(transaction) => Some(transaction),
+            _ => None,
+        }
     }
 }
 
@@ -45,15 +57,16 @@ enum Verdict {
     Due,
     /// It will never run for this publication, and that is as it should be.
     Skipped,
+    /// The same, but somebody may wonder.
+    Misplaced(Phase),
     /// Another stage is its own.
     NotNow,
-    Misplaced(Phase),
 }
 
-fn verdict(profile: &Profile, stage: Stage) -> Verdict {
+fn verdict(profile: &Profile, stage: &Stage) -> Verdict {
     match (stage, profile.phase) {
         (Stage::Now | Stage::Commit, None)
-        | (Stage::BeforeCommit, Some(Phase::BeforeCommit))
+        | (Stage::BeforeCommit(_), Some(Phase::BeforeCommit))
         | (Stage::Commit, Some(Phase::AfterCommit))
         | (Stage::Rollback, Some(Phase::AfterRollback))
         | (Stage::Completion, Some(Phase::AfterCompletion)) => Verdict::Due,
@@ -71,8 +84,8 @@ pub(crate) enum Suspended {
     End,
     /// A listener failed; `next` is to follow if the publisher wants to go on.
     Failed { next: usize },
-    /// A listener returned events whose asynchronous listeners come before `next`.
-    Children { next: usize, pending: Vec<BoxFuture<Vec<Failure>>> },
+    /// A listener has to be waited for before `next`: it sends what is being stored.
+    Waits { next: usize, pending: Vec<BoxFuture<Vec<Failure>>> },
     /// The asynchronous listener `at` is due.
     Async { at: usize },
 }
@@ -83,7 +96,7 @@ pub(crate) struct Run<'a, E> {
     pub(crate) plan: &'a Arc<Plan<E>>,
     pub(crate) event: &'a MaybeShared<E>,
     pub(crate) meta: &'a EventMeta,
-    pub(crate) stage: Stage,
+    pub(crate) stage: &'a Stage,
 }
 
 impl<E: Send + Sync + 'static> Run<'_, E> {
@@ -118,7 +131,8 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
 
     fn panicked(&self, at: usize, panicked: ListenerPanicked, counts: &mut Counts) -> Suspended {
         if let Some(entry) = self.plan.entries.get(at) {
-            counts.failures.push(Failure::new(&entry.profile, self.meta, None, panicked));
+            let hooks = self.bus.failures();
+            counts.failures.push(Failure::new(hooks, &entry.profile, self.meta, None, panicked));
         }
         self.at_end(Suspended::Failed { next: at + 1 })
     }
@@ -151,16 +165,21 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
                 return None;
             }
             Verdict::Misplaced(phase) => {
-                let error = TransactionNeeded { phase };
-                counts.failures.push(Failure::new(&entry.profile, self.meta, None, error));
-                return Some(Suspended::Failed { next: at + 1 });
+                entry.is_misplaced(phase, self.meta);
+                counts.skipped += 1;
+                return None;
             }
         }
         if !entry.wants(self.event) {
             counts.skipped += 1;
             return None;
         }
-        let call = Call { bus: self.bus, meta: self.meta, listener: &entry.profile };
+        let call = Call {
+            bus: self.bus,
+            meta: self.meta,
+            listener: &entry.profile,
+            transaction: self.stage.transaction(),
+        };
         match entry.call(self.event, &call) {
             Some(answer) if answer.is_plain() => {
                 counts.ran += 1;
@@ -185,7 +204,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
         counts: &Counts,
     ) -> Option<Suspended> {
         if !pending.is_empty() {
-            Some(Suspended::Children { next: at + 1, pending })
+            Some(Suspended::Waits { next: at + 1, pending })
         } else if counts.failures.is_empty() {
             None
         } else {
@@ -201,7 +220,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
         let event = MaybeShared::Shared(Arc::clone(event));
         let Some(mut running) = entry.start(event, call.to_owned()) else { return false };
         let origin = Origin::current(self.meta.event_id);
-        let (profile, meta) = (Arc::clone(&entry.profile), *self.meta);
+        let (bus, profile, meta) = (self.bus.clone(), Arc::clone(&entry.profile), *self.meta);
         self.bus.tasks().hand_over(Box::pin(async move {
             let polled = poll_fn(|cx| {
                 // An event that was lent is dropped in here, where a panic of its destructor is caught.
@@ -216,12 +235,16 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
             };
             match answer {
                 Ok(answer) => {
-                    for child in answer.into_more().map(|more| more.pending).into_iter().flatten() {
-                        child.await;
+                    let more = answer.into_more().map(|more| *more).unwrap_or_default();
+                    for wait in more.pending {
+                        wait.await;
                     }
+                    drop(deliver_all(&bus, &meta, more.returned).await);
                 }
                 // Making it is what logs it.
-                Err(error) => drop(Failure::new(&profile, &meta, None, error)),
+                Err(error) => origin.within(|| {
+                    drop(Failure::new(bus.failures(), &profile, &meta, None, error));
+                }),
             }
             drop(in_flight);
         }));
@@ -241,7 +264,7 @@ pub(crate) fn run_plain<E>(
     event: &E,
 ) -> Answer {
     let Some(mut listener) = left.next() else { return Answer::RAN };
-    let mut call = Call { bus, meta, listener: &listener.profile };
+    let mut call = Call { bus, meta, listener: &listener.profile, transaction: None };
     // It asks for another after the call, not before: most events have one.
     loop {
         let answer = listener.call(event, &call);
@@ -266,7 +289,7 @@ mod tests {
         let (bus, plan, meta) = (bus(Vec::new()), plan(listeners), meta());
         let mut counts = Counts::new(meta, describe::<Paid>);
         let event = MaybeShared::Owned(Paid(7));
-        let run = Run { bus: &bus, plan: &plan, event: &event, meta: &meta, stage };
+        let run = Run { bus: &bus, plan: &plan, event: &event, meta: &meta, stage: &stage };
         (run.from(from, &mut counts), counts)
     }
 
@@ -323,7 +346,7 @@ mod tests {
     fn each_stage_runs_its_own_phases_and_no_others() {
         use Phase::{AfterCommit, AfterCompletion, AfterRollback, BeforeCommit};
         for (stage, expected) in [
-            (Stage::BeforeCommit, vec!["before"]),
+            (Stage::BeforeCommit(Arc::new(())), vec!["before"]),
             (Stage::Commit, vec!["commit", "none"]),
             (Stage::Rollback, vec!["rollback"]),
             (Stage::Completion, vec!["completion"]),
@@ -337,22 +360,25 @@ mod tests {
                 heard.plain("none"),
                 phase("rollback", AfterRollback),
             ];
-            let (_, counts) = run(listeners, stage, 0);
+            let (_, counts) = run(listeners, stage.clone(), 0);
             assert_eq!(heard.names(), expected, "{stage:?}");
             assert!(counts.failures.is_empty() && counts.skipped == 0, "{stage:?}");
         }
     }
 
     #[test]
-    fn outside_of_a_transaction_a_phase_is_a_failure_unless_it_is_a_rollback_or_falls_back() {
+    fn outside_of_a_transaction_a_phase_is_skipped_unless_it_falls_back() {
         let heard = Heard::default();
-        let commit = |it: &mut Profile| it.phase = Some(Phase::AfterCommit);
-        let (_, counts) = run(vec![with(heard.plain("a"), commit)], Stage::Now, 0);
-        assert!(counts.failures[0].source.is::<TransactionNeeded>());
-        let rollback = with(heard.plain("b"), |it| it.phase = Some(Phase::AfterRollback));
-        assert_eq!(run(vec![rollback], Stage::Now, 0).1.skipped, 1);
+        for phase in [Phase::BeforeCommit, Phase::AfterCommit, Phase::AfterRollback] {
+            let listener = with(heard.plain("a"), |it| it.phase = Some(phase));
+            let (_, counts) = run(vec![listener], Stage::Now, 0);
+            assert_eq!((counts.skipped, counts.ran, counts.failures.len()), (1, 0, 0));
+        }
         assert!(heard.names().is_empty());
-        let fallback = with(with(heard.plain("c"), commit), |it| it.fallback = true);
+        let fallback = with(heard.plain("c"), |it| {
+            it.phase = Some(Phase::AfterCommit);
+            it.fallback = true;
+        });
         assert_eq!(run(vec![fallback], Stage::Now, 0).1.ran, 1);
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     boxed::BoxError,
     close_reason::CloseReason,
     emitter::{
-        callbacks::{Callback, OnCompletion, OnError},
+        callbacks::{Callback, OnCompletion, OnError, OnTimeout},
         queue::{Queue, Queued},
     },
     event::{SseEvent, bye},
@@ -20,8 +20,8 @@ impl Conn {
             let mut state = lock(&self.state);
             if state.lifecycle.closed().is_none() {
                 let others = state.hooks.others.as_mut();
-                self.callbacks
-                    .add(others.map(|o| std::mem::take(&mut o.timeout)).into_iter().flatten());
+                let hooks = others.map(|others| std::mem::take(&mut others.timeout));
+                self.callbacks.add(hooks.into_iter().flatten().map(Callback::Timeout));
             }
         }
         self.callbacks.run();
@@ -30,28 +30,28 @@ impl Conn {
 
     /// Nothing more will be written. Callbacks run here, unless they run elsewhere at this moment.
     pub(crate) fn finish(&self, everything_was_written: bool) {
-        let (left, hooks, signals) = {
+        let (left, others, signals, turn) = {
             let mut state = lock(&self.state);
             let Some(reason) = state.lifecycle.finish(everything_was_written) else { return };
             self.bits.fetch_or(CLOSED, Ordering::AcqRel);
             let counts = state.counts.close();
             state.queue = Queue::default();
             let hooks = std::mem::take(&mut state.hooks);
-            let completion = hooks.completion;
-            self.callbacks
-                .add(completion.into_iter().map(|hook| Box::new(move || hook(reason)) as Callback));
+            let completion = hooks.completion.into_iter();
+            let turn =
+                self.callbacks.begin(completion.map(|hook| Callback::Completion(hook, reason)));
             let left = (std::mem::take(&mut state.cursors), counts);
-            (left, hooks.others, state.signals.clone())
+            (left, hooks.others, state.signals.clone(), turn)
         };
         let waker = lock(&self.waker).take();
         // Dropped here because they are the program's: their drop may do anything.
-        drop((left, hooks, waker));
+        drop((left, others, waker));
         if let Some(signals) = &signals {
             signals.closed.cancel();
             signals.room.notify_waiters();
-            let signals = Arc::clone(signals);
-            self.callbacks.add([Box::new(move || signals.over.cancel()) as Callback]);
+            self.callbacks.add([Callback::Over(signals.over.clone())]);
         }
+        drop(turn);
         self.callbacks.run();
     }
 
@@ -81,10 +81,8 @@ impl Conn {
                 let error = Arc::new(error);
                 let others = state.hooks.others.as_mut();
                 let hooks = others.map(|others| std::mem::take(&mut others.error));
-                self.callbacks.add(hooks.into_iter().flatten().map(|hook| {
-                    let error = Arc::clone(&error);
-                    Box::new(move || hook(&error)) as Callback
-                }));
+                let hooks = hooks.into_iter().flatten();
+                self.callbacks.add(hooks.map(|hook| Callback::Error(hook, Arc::clone(&error))));
             }
             (state.signals.clone(), counts)
         };
@@ -143,14 +141,12 @@ impl Conn {
         }
         if lifecycle.over().is_some() {
             // Behind the callbacks that may still run.
-            let signals = Arc::clone(&signals);
-            self.callbacks.add([Box::new(move || signals.over.cancel()) as Callback]);
-            self.callbacks.run();
+            drop(self.callbacks.begin([Callback::Over(signals.over.clone())]));
         }
         signals
     }
 
-    pub(crate) fn on_timeout(&self, hook: Callback) {
+    pub(crate) fn on_timeout(&self, hook: OnTimeout) {
         let mut state = lock(&self.state);
         if state.lifecycle.over().is_none() {
             state.hooks.others.get_or_insert_default().timeout.push(hook);
@@ -168,16 +164,11 @@ impl Conn {
         let reason = {
             let mut state = lock(&self.state);
             let Some(reason) = state.lifecycle.over() else {
-                if state.hooks.completion.is_empty() {
-                    // Most have one, whose guard a limit or a drain holds.
-                    state.hooks.completion.reserve_exact(1);
-                }
                 state.hooks.completion.push(hook);
                 return;
             };
             reason
         };
-        self.callbacks.add([Box::new(move || hook(reason)) as Callback]);
-        self.callbacks.run();
+        drop(self.callbacks.begin([Callback::Completion(hook, reason)]));
     }
 }

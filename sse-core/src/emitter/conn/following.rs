@@ -24,10 +24,6 @@ impl Conn {
         if state.lifecycle.closed().is_none() {
             state.counts.open(count);
         }
-        if state.cursors.is_empty() {
-            // Most follow one log, and there are many of them.
-            state.cursors.reserve_exact(1);
-        }
         state.renews |= cursor.has_state();
         state.cursors.push(cursor);
         state.open_logs += 1;

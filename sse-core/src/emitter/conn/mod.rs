@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use smallvec::SmallVec;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +29,7 @@ use super::{
 use crate::{
     log::{Cursor, Offset, ReceiverCounts},
     panics,
-    sync::{Arc, AtomicU32, Mutex, Ordering, lock},
+    sync::{Arc, AtomicU32, AtomicUsize, Mutex, Ordering, lock},
     timer::Tick,
 };
 
@@ -50,6 +51,8 @@ pub(crate) struct Conn {
     waker: Mutex<Option<Waker>>,
     state: Mutex<State>,
     callbacks: CallbackQueue,
+    /// How many handles there are on the sending side.
+    handles: AtomicUsize,
 }
 
 struct State {
@@ -58,7 +61,7 @@ struct State {
     until: Offset,
     queue: Queue,
     /// Logs to follow that the stream has not taken over yet.
-    cursors: Vec<Box<dyn Cursor>>,
+    cursors: Cursors,
     /// How many followed logs are not complete.
     open_logs: usize,
     has_followed: bool,
@@ -74,6 +77,9 @@ struct State {
     hooks: Hooks,
     signals: Option<Arc<Signals>>,
 }
+
+/// The cursors of one connection: most follow one log, and there are many of them.
+pub(crate) type Cursors = SmallVec<[Box<dyn Cursor>; 1]>;
 
 /// Made when somebody first waits for something.
 #[derive(Default)]
@@ -108,7 +114,7 @@ enum Head {
 
 /// What the stream takes over at once.
 pub(crate) struct Update {
-    pub(crate) cursors: Vec<Box<dyn Cursor>>,
+    pub(crate) cursors: Cursors,
     /// Set once the connection is ending: shared events up to here are still written.
     pub(crate) until: Option<Offset>,
     /// The offset of the first queued event, if those taken before have to be written first.
@@ -124,7 +130,7 @@ impl Conn {
                 lifecycle: Lifecycle::Open,
                 until: Offset::FIRST,
                 queue: Queue::default(),
-                cursors: Vec::new(),
+                cursors: Cursors::new(),
                 open_logs: 0,
                 has_followed: false,
                 renews: false,
@@ -137,6 +143,21 @@ impl Conn {
                 signals: None,
             }),
             callbacks: CallbackQueue::default(),
+            handles: AtomicUsize::new(0),
+        }
+    }
+
+    // Who holds it.
+
+    /// One more handle on the sending side.
+    pub(super) fn add_handle(&self) {
+        self.handles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One less.
+    pub(super) fn drop_handle(&self) {
+        if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.senders_dropped();
         }
     }
 
@@ -147,13 +168,25 @@ impl Conn {
     pub(crate) fn notify(&self, bit: u32) -> bool {
         let before = self.bits.fetch_or(bit, Ordering::AcqRel);
         if before & !CLOSED == 0 {
-            let waker = lock(&self.waker).clone();
-            if let Some(waker) = waker {
-                // Of whoever carries the stream: the next one's must not notice.
-                panics::contain(|| waker.wake());
-            }
+            // Of whoever carries the stream: the next one's must not notice.
+            panics::contain(|| self.wake());
         }
         before & CLOSED == 0
+    }
+
+    /// Wakes the stream. The waker is taken out meanwhile, since it is not ours: what it does, its
+    /// cloning included, happens under no lock. Somebody else who finds none meanwhile has set his bit
+    /// before, and the wake-up that follows is for him too.
+    fn wake(&self) {
+        let Some(waker) = lock(&self.waker).take() else { return };
+        let to_wake = waker.clone();
+        let replaced = {
+            let mut place = lock(&self.waker);
+            // Another one may have been registered.
+            if place.is_none() { place.replace(waker) } else { Some(waker) }
+        };
+        to_wake.wake();
+        drop(replaced);
     }
 
     // What the stream does.
@@ -236,6 +269,10 @@ impl Conn {
         if matches!(state.settings.keep_alive, KeepAlive::Default(_)) {
             state.settings.keep_alive = KeepAlive::Default(interval);
         }
+    }
+
+    pub(crate) fn admit(&self) {
+        lock(&self.state).settings.admitted = true;
     }
 
     /// Becomes a response: once.

@@ -120,11 +120,11 @@ impl<K: Key> Hub<K> {
         let Some(record) = lock_std(&self.announcements).records.back().cloned() else {
             return false;
         };
-        let live = |topic: &&Arc<Topic<K>>| {
+        let live = |topic: &Arc<Topic<K>>| {
             let is_live = topic.link.as_ref().is_some_and(|link| lock_std(&link.state).live);
             is_live && lock(&topic.log).completed().is_none()
         };
-        let topics: Vec<_> = registry.topics().filter(live).map(Arc::clone).collect();
+        let topics: Vec<_> = registry.topics().into_iter().filter(live).collect();
         for topic in topics {
             if lock(&topic.log).newest() < record.position {
                 registry.append_old(&topic, record.clone(), self.bounds());

@@ -9,11 +9,12 @@
 //! * `sink` fills the log of a key, `all` those of all keys.
 //! * `waiting` is a connection whose logs are not complete yet.
 //! * `claims` is who has a key where one connection is allowed.
-//! * `send` is what a call hands to the node.
+//! * `send` is what a call hands to the node, `disconnecting` what of it ends connections and is not answered yet.
 
 mod all;
 mod body;
 mod claims;
+mod disconnecting;
 mod following;
 mod send;
 mod sink;

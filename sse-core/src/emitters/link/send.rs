@@ -14,7 +14,9 @@ use super::{
     to::{Link, keep},
 };
 use crate::{
-    backplane::{Answer, BackplaneError, Change, Entry, MAX_RECORD_BYTES, Topic, TopicTooLong},
+    backplane::{
+        Answer, BackplaneError, Change, Entry, MAX_RECORD_BYTES, Position, Topic, TopicTooLong,
+    },
     close_reason::CloseReason,
     emitter::SendError,
     event::{EventId, SseEvent},
@@ -72,6 +74,14 @@ impl<K: Key> Unanswered<K> {
 impl<K: Key> Drop for Unanswered<K> {
     fn drop(&mut self) {
         self.answer(Err(BackplaneError::Closed));
+    }
+}
+
+/// Where that stands which was answered like this.
+fn at(answer: &Answer) -> Option<Position> {
+    match answer {
+        Answer::Stored(position) | Answer::Repeated(position) => Some(*position),
+        Answer::Closed => None,
     }
 }
 
@@ -146,11 +156,18 @@ impl<K: Key> Hub<K> {
     /// A change that is carried out like a send, and waits for the store as long as it takes.
     pub(in crate::emitters) fn change(self: &Arc<Self>, link: &Link<K>, key: &K, change: Change) {
         let Ok(topic) = link.name(key) else { return };
+        let call = matches!(change, Change::Disconnect).then(|| link.disconnecting.begin(&topic));
+        let (hub, name) = (Arc::downgrade(self), topic.clone());
         let entry = Entry { topic, change, keep: keep(self.bounds()) };
         link.node().store(
             entry,
             true,
-            Box::new(|outcome| {
+            Box::new(move |outcome| {
+                let hub = hub.upgrade();
+                if let (Some(call), Some(link)) = (call, hub.as_ref().and_then(|h| h.link.as_ref()))
+                {
+                    link.disconnecting.answered(&name, &call, outcome.as_ref().ok().and_then(at));
+                }
                 if let Err(error) = outcome {
                     observe::not_carried_out(&error);
                 }

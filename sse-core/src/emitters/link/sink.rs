@@ -284,11 +284,9 @@ impl<K: Key> Filling<'_, K> {
         if position <= state.disconnected {
             return;
         }
-        state.disconnected = position;
-        let came_before = |conn: &&Arc<Conn>| {
-            state.waiting.get(&address(conn)).is_none_or(|known| *known < position)
-        };
-        let ended: Vec<_> = readers.iter().filter(came_before).map(Arc::clone).collect();
+        let concerned = readers.iter().filter(|conn| state.concerns(conn, position));
+        let ended: Vec<_> = concerned.map(Arc::clone).collect();
+        state.disconnected(position);
         self.after.then(move || {
             for conn in ended {
                 conn.close(CloseReason::Completed, None);
@@ -300,11 +298,7 @@ impl<K: Key> Filling<'_, K> {
     fn reset(&mut self) {
         self.reopen();
         self.registry.reset(self.topic);
-        {
-            let mut state = lock_std(&self.link.state);
-            (state.live, state.newest, state.disconnected) =
-                (false, Position::ZERO, Position::ZERO);
-        }
+        lock_std(&self.link.state).reset();
         lock_std(&self.link.claims).forget();
         self.miss(true);
         for conn in self.planned() {

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use super::disconnecting::Disconnecting;
 use crate::{
     backplane::{Keep, MAX_RECORD_BYTES, Node, Owner, Shown, Topic, TopicTooLong, topics},
     log::{Bounds, History, Source},
@@ -48,6 +49,7 @@ impl<K> fmt::Debug for LinkTo<K> {
 pub(in crate::emitters) struct Link<K> {
     to: LinkTo<K>,
     pub(super) owner: Owner,
+    pub(super) disconnecting: Disconnecting,
 }
 
 /// No two emitters share a number.
@@ -56,7 +58,7 @@ static OWNERS: AtomicUsize = AtomicUsize::new(0);
 impl<K> Link<K> {
     pub(in crate::emitters) fn new(to: LinkTo<K>) -> Self {
         let owner = OWNERS.fetch_add(1, Ordering::Relaxed);
-        Self { to, owner }
+        Self { to, owner, disconnecting: Disconnecting::default() }
     }
 
     pub(in crate::emitters) fn node(&self) -> &Node {

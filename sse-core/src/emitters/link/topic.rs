@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::disconnecting::Call;
 use crate::{
     backplane::{self, Position},
     emitter::Conn,
@@ -25,6 +26,37 @@ pub(super) struct LinkState {
     pub(super) disconnected: Position,
     /// Connections that wait, by where they are in memory, with the newest position that was known when they came.
     pub(super) waiting: HashMap<usize, Position>,
+    /// Connections that came after a disconnect of this node's which the feed had not brought, by where they are in memory.
+    /// What is still here of one that is gone says the same of another in its place, which came later.
+    came_after: HashMap<usize, Arc<Call>>,
+}
+
+impl LinkState {
+    /// The connection came after this call, whose disconnect the feed brings later. Up to the watermark it has brought all.
+    pub(super) fn came_after(&mut self, conn: &Arc<Conn>, call: Arc<Call>, watermark: Position) {
+        let live = self.live;
+        self.came_after.retain(|_, call| !live || call.position() > watermark);
+        self.came_after.insert(address(conn), call);
+    }
+
+    /// Is a disconnect at `position` for this connection, which is at the key?
+    pub(super) fn concerns(&self, conn: &Arc<Conn>, position: Position) -> bool {
+        let conn = address(conn);
+        self.waiting.get(&conn).is_none_or(|known| *known < position)
+            && self.came_after.get(&conn).is_none_or(|call| call.position() < position)
+    }
+
+    /// Every disconnect up to here was carried out.
+    pub(super) fn disconnected(&mut self, position: Position) {
+        self.disconnected = position;
+        self.came_after.retain(|_, call| call.position() > position);
+    }
+
+    /// The store lost its past: nothing of it is known to be here.
+    pub(super) fn reset(&mut self) {
+        (self.live, self.newest, self.disconnected) = (false, Position::ZERO, Position::ZERO);
+        self.came_after.clear();
+    }
 }
 
 impl TopicLink {

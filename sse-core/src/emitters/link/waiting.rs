@@ -23,8 +23,10 @@ use super::{
         one_per_key::come_back,
         seat::{Seat, refuse},
         snapshot::{Of, Renewing},
+        topic::Topic,
     },
     claims::replace,
+    disconnecting::Call,
     sink::KeySink,
     to::Link,
     topic::{TopicLink, address},
@@ -35,7 +37,7 @@ use crate::{
     event::{EventId, GapReason},
     log::{Cursor, Lag, Offset, Overtaken, Read, Record, Source, State, Until},
     spread,
-    sync::{Arc, lock},
+    sync::{Arc, lock, lock_std},
 };
 
 /// When a client comes back whose logs could not be had: soon, and not all at once.
@@ -270,7 +272,7 @@ impl<K: Key> Hub<K> {
             if conn.has_followed() {
                 named.retain(|((topic, _), _)| !Self::follows(conn, topic));
             }
-            were_there = named.iter().all(|((topic, _), _)| registry.is_current(topic));
+            were_there = named.iter().all(|((topic, _), _)| topic.is_current());
             if named.is_empty() || !conn.is_open() || !were_there {
                 in_vain.extend(named.drain(..).map(|(topic, _)| topic));
                 return;
@@ -300,6 +302,7 @@ impl<K: Key> Hub<K> {
                     log.join(Arc::clone(conn), end)
                 };
                 registry.joined(&topic);
+                self.note_disconnect(link, &topic, &name, conn);
                 if self.config.one_per_key.is_some() {
                     self.claim(&topic, conn, joining.after);
                 }
@@ -332,6 +335,23 @@ impl<K: Key> Hub<K> {
         });
         self.let_go(&in_vain);
         were_there
+    }
+
+    /// A disconnect that this node asked for before is not for this connection. Whether it is still to come nobody knows
+    /// where the store has answered more than its feed has brought.
+    fn note_disconnect(
+        &self,
+        link: &Link<K>,
+        topic: &Topic<K>,
+        name: &backplane::Topic,
+        conn: &Arc<Conn>,
+    ) {
+        let answered = self.newest();
+        let call = link.disconnecting.newest(name);
+        let call = call.or_else(|| (answered > self.watermark()).then(|| Call::at(answered)));
+        if let (Some(call), Some(link)) = (call, &topic.link) {
+            lock_std(&link.state).came_after(conn, call, self.watermark());
+        }
     }
 
     /// Has this client seen what this node has not, or does it name an epoch that this node does not know? Then

@@ -1,7 +1,7 @@
 //! `Chunker` and `Unsent`: one frame as HTTP/1.1 carries it (RFC 9112, section 7.1), and how far it is written.
 
 use std::{
-    io::{self, IoSlice, Write as _},
+    io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -82,12 +82,7 @@ pub(super) struct Unsent {
 
 impl Unsent {
     fn new(frame: Bytes, is_last: bool, written: usize) -> Self {
-        let mut head = [0; HEAD];
-        let room = head.len();
-        let mut rest = &mut head[..];
-        // As hyper writes it. There is room for any size.
-        let _ = write!(rest, "{:X}\r\n", frame.len());
-        let head_len = room - rest.len();
+        let (head, head_len) = head(frame.len());
         Self { head, head_len, frame, tail: if is_last { LINE_AND_END } else { LINE }, written }
     }
 
@@ -132,9 +127,29 @@ impl Unsent {
     }
 }
 
+/// The head of a chunk of this size, as hyper writes it, and how long it is.
+fn head(size: usize) -> ([u8; HEAD], usize) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digits = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1) as usize;
+    let mut head = [0; HEAD];
+    for (place, digit) in head[..digits].iter_mut().rev().enumerate() {
+        *digit = DIGITS[size >> (4 * place) & 0xf];
+    }
+    head[digits..digits + 2].copy_from_slice(LINE);
+    (head, digits + 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_head_of_a_chunk_is_its_size_in_hexadecimal() {
+        for size in [0, 1, 9, 0xa, 0xf, 0x10, 0xff, 0x100, 0xabc_def0, usize::MAX] {
+            let (head, len) = head(size);
+            assert_eq!(head[..len], *format!("{size:X}\r\n").as_bytes());
+        }
+    }
 
     /// Takes so many bytes at a time, or says that it is full.
     struct Narrow {

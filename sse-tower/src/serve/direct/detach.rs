@@ -23,30 +23,35 @@ use crate::lock::lock;
 pub(in crate::serve) struct DetachSlot<B> {
     /// The body of the present response, once it has to wait.
     waiting: Mutex<Option<Pin<Box<B>>>>,
-    state: Arc<DetachState>,
-}
-
-/// How far a detaching has come.
-#[derive(Debug, Default)]
-pub(in crate::serve) struct DetachState {
-    /// A body is waiting.
+    /// There is one.
     waits: AtomicBool,
     /// And everything before it is written.
     flushed: AtomicBool,
 }
 
+/// What a socket says of it, whatever the body is.
+pub(in crate::serve) trait Flushed: Send + Sync {
+    /// All that hyper had is written.
+    fn flushed(&self);
+}
+
+impl<B: Send> Flushed for DetachSlot<B> {
+    fn flushed(&self) {
+        if self.waits.load(Ordering::Acquire) {
+            self.flushed.store(true, Ordering::Release);
+        }
+    }
+}
+
 impl<B: Body> DetachSlot<B> {
     pub(in crate::serve) fn new() -> Arc<Self> {
-        Arc::new(Self { waiting: Mutex::new(None), state: Arc::default() })
-    }
-
-    pub(in crate::serve) fn state(&self) -> Arc<DetachState> {
-        Arc::clone(&self.state)
+        let (waits, flushed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { waiting: Mutex::new(None), waits, flushed })
     }
 
     /// The body, when hyper has nothing left to do.
     pub(in crate::serve) fn take(&self) -> Option<Pin<Box<B>>> {
-        if !self.state.flushed.load(Ordering::Acquire) {
+        if !self.flushed.load(Ordering::Acquire) {
             return None;
         }
         lock(&self.waiting).take()
@@ -54,7 +59,7 @@ impl<B: Body> DetachSlot<B> {
 
     fn put(&self, body: Pin<Box<B>>) {
         *lock(&self.waiting) = Some(body);
-        self.state.waits.store(true, Ordering::Release);
+        self.waits.store(true, Ordering::Release);
     }
 }
 
@@ -150,13 +155,13 @@ pin_project! {
     pub(in crate::serve) struct FlushWatch<I> {
         #[pin]
         io: I,
-        state: Arc<DetachState>,
+        slot: Arc<dyn Flushed>,
     }
 }
 
 impl<I> FlushWatch<I> {
-    pub(in crate::serve) fn new(io: I, state: Arc<DetachState>) -> Self {
-        Self { io, state }
+    pub(in crate::serve) fn new(io: I, slot: Arc<dyn Flushed>) -> Self {
+        Self { io, slot }
     }
 
     pub(in crate::serve) fn into_inner(self) -> I {
@@ -198,8 +203,8 @@ impl<I: AsyncWrite> AsyncWrite for FlushWatch<I> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
         let poll = this.io.poll_flush(cx);
-        if matches!(poll, Poll::Ready(Ok(()))) && this.state.waits.load(Ordering::Acquire) {
-            this.state.flushed.store(true, Ordering::Release);
+        if matches!(poll, Poll::Ready(Ok(()))) {
+            this.slot.flushed();
         }
         poll
     }

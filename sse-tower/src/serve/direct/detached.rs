@@ -3,18 +3,12 @@
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::Body;
-use sse_tower_core::{Tick, Timer};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::Instant,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
     super::{
@@ -22,7 +16,7 @@ use super::{
         read_ahead::{poll_gone, poll_some},
     },
     chunk::{Chunker, Unsent},
-    ready_queue::{ConnWaker, Readiness, Wakers},
+    ready_queue::{Readiness, Wakers},
 };
 
 /// How many frames of one stream are written before others have their turn. A stream gives out all
@@ -44,7 +38,7 @@ enum State<B> {
         unsent: Option<Box<Unsent>>,
     },
     /// The body is over; the next request may come, but not too late.
-    Idle { _until: Box<Timer> },
+    Idle,
 }
 
 impl<I, B, P> Detached<I, B, P> {
@@ -99,7 +93,7 @@ where
                     progress => progress,
                 }
             }
-            State::Idle { .. } => match poll_some(io, read_ahead, &mut reading) {
+            State::Idle => match poll_some(io, read_ahead, &mut reading) {
                 Poll::Ready(true) => Progress::NextRequest,
                 Poll::Ready(false) => Progress::Closed,
                 Poll::Pending if readiness.late => Progress::Closed,
@@ -109,17 +103,12 @@ where
     }
 
     /// Waits for the next request.
-    pub(super) fn idle(&mut self, waker: &Arc<ConnWaker>, timeout: Duration) {
-        let late: Arc<dyn Tick> = Arc::clone(waker) as _;
-        let mut until = Timer::new(Arc::downgrade(&late));
-        if let Some(at) = Instant::now().checked_add(timeout) {
-            until.set(at);
-        }
-        self.state = State::Idle { _until: Box::new(until) };
+    pub(super) fn idle(&mut self) {
+        self.state = State::Idle;
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle { .. })
+        matches!(self.state, State::Idle)
     }
 
     /// The client speaks HTTP again.

@@ -22,6 +22,7 @@ mod check;
 mod chunk;
 mod detach;
 mod detached;
+mod idle_queue;
 mod ready_queue;
 mod worker;
 

@@ -13,8 +13,7 @@ use std::{
     task::{Wake, Waker},
 };
 
-use sse_tower_core::Tick;
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
 use crate::lock::lock;
 
@@ -75,8 +74,8 @@ pub(super) struct Readiness {
     pub(super) late: bool,
 }
 
-/// One connection's place in the queue: as a waker it says that the stream may go on, as a tick that time
-/// is over.
+/// One connection's place in the queue: as a waker it says that the stream may go on, and it is told when
+/// time is over.
 pub(super) struct ConnWaker {
     queue: Arc<ReadyQueue>,
     connection: usize,
@@ -94,6 +93,11 @@ impl ConnWaker {
         Readiness { readable: state & READABLE != 0, late: state & LATE != 0 }
     }
 
+    /// It took too long for its next request.
+    pub(super) fn late(&self) {
+        self.queue(LATE);
+    }
+
     fn queue(&self, why: u8) {
         if self.state.fetch_or(why | QUEUED, Ordering::AcqRel) & QUEUED == 0 {
             self.queue.push(self.connection);
@@ -108,12 +112,6 @@ impl Wake for ConnWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.queue(0);
-    }
-}
-
-impl Tick for ConnWaker {
-    fn tick(&self, _: Instant) {
-        self.queue(LATE);
     }
 }
 

@@ -29,6 +29,7 @@ use super::{
     },
     chunk::Chunker,
     detached::{Detached, Progress},
+    idle_queue::IdleQueue,
     ready_queue::{ConnWaker, ReadyQueue, Wakers},
 };
 use crate::lock::lock;
@@ -39,6 +40,8 @@ const LARGE_SLICE: usize = 64;
 /// And when one round follows the other. What is published meanwhile goes out together at the next
 /// turn of each connection.
 const SMALL_SLICE: usize = 8;
+/// For how many arrivals room is kept.
+const ROOM: usize = 64;
 /// How long it has been quiet after a rest.
 const REST: Duration = Duration::from_micros(200);
 
@@ -71,7 +74,8 @@ where
                 inbox: Arc::clone(inbox),
                 connections: Slab::new(),
                 finishing: false,
-                idle_timeout: settings.header_timeout,
+                idle: IdleQueue::new(settings.header_timeout),
+                arrived: Vec::new(),
                 chunker: Chunker::default(),
             };
             // What a worker may do at once is bounded here, by slices; not by operations.
@@ -92,8 +96,9 @@ struct Worker<I, B, P> {
     inbox: Arc<Inbox<I, B, P>>,
     connections: Slab<Box<Entry<I, B, P>>>,
     finishing: bool,
-    /// How long a client may take for its next request.
-    idle_timeout: Duration,
+    idle: IdleQueue,
+    /// What came last, emptied: its room is used again.
+    arrived: Vec<Detached<I, B, P>>,
     chunker: Chunker,
 }
 
@@ -126,6 +131,7 @@ where
                 biased;
                 kind = shutdown.as_mut() => return kind,
                 () = self.inbox.queue.changed() => {}
+                () = self.idle.late() => {}
             }
             let slice = if quiet_since.elapsed() < REST { SMALL_SLICE } else { LARGE_SLICE };
             self.add_arrivals();
@@ -150,11 +156,8 @@ where
 
     /// Connections that have just come. They are polled first when others are.
     fn add_arrivals(&mut self) {
-        let arrived = {
-            let mut arrived = lock(&self.inbox.arrived);
-            std::mem::take(&mut *arrived)
-        };
-        for connection in arrived {
+        std::mem::swap(&mut *lock(&self.inbox.arrived), &mut self.arrived);
+        for connection in self.arrived.drain(..) {
             let entry = self.connections.vacant_entry();
             let waker = ConnWaker::new(Arc::clone(&self.inbox.queue), entry.key());
             let wakers = Wakers::of(&waker);
@@ -162,17 +165,20 @@ where
             wakers.reading.wake_by_ref();
             entry.insert(Box::new(Entry { waker, wakers, connection }));
         }
+        self.arrived.shrink_to(ROOM);
     }
 
     fn poll(&mut self, number: usize) {
         // One that has ended may still be queued, and its number may have gone to another.
+        let connections = self.connections.len();
         let Some(entry) = self.connections.get_mut(number) else { return };
         let readiness = entry.waker.take_readiness();
         // A body may be anybody's, and what panics in it ends its own stream alone.
         let progress = catch_unwind(AssertUnwindSafe(|| {
             let progress = entry.connection.poll_once(readiness, &entry.wakers, &mut self.chunker);
             if progress == Progress::Done && !self.finishing {
-                entry.connection.idle(&entry.waker, self.idle_timeout);
+                entry.connection.idle();
+                self.idle.push(&entry.waker, connections);
                 return Progress::Pending;
             }
             progress

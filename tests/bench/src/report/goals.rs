@@ -16,24 +16,32 @@ const fn ratio(measure: &'static str, kind: Kind, to: Kind, at_most: f64) -> Goa
     Goal { measure, kind, to: Some(to), at_most }
 }
 
+const fn bound(measure: &'static str, kind: Kind, at_most: f64) -> Goal {
+    Goal { measure, kind, to: None, at_most }
+}
+
 pub(super) const GOALS: &[Goal] = &[
-    ratio("fan-out to 1,000", Kind::Body, Kind::Floor, 1.60),
+    ratio("keyed flow", Kind::Body, Kind::Axum, 0.95),
+    bound("user-space instructions per keyed", Kind::Body, 68_000.0),
+    bound("allocations per keyed", Kind::Body, 60.0),
+    ratio("fan-out to 1,000", Kind::Body, Kind::Floor, 1.55),
     ratio("fan-out to 1,000", Kind::Body, Kind::Axum, 0.80),
-    ratio("bursts", Kind::Body, Kind::Axum, 0.75),
-    ratio("keyed flow", Kind::Body, Kind::Axum, 0.94),
-    ratio("user-space instructions per delivered", Kind::Body, Kind::Axum, 0.50),
-    ratio("process memory per idle", Kind::Body, Kind::Axum, 0.80),
-    ratio("publish to 10,000", Kind::Body, Kind::Axum, 0.30),
-    Goal { measure: "process + kernel", kind: Kind::Body, to: None, at_most: 256.0 },
+    bound("user-space instructions per delivered", Kind::Body, 3_000.0),
+    ratio("bursts", Kind::Body, Kind::Axum, 0.50),
+    bound("process memory per idle", Kind::Body, 16_500.0),
+    ratio("publish to 10,000", Kind::Body, Kind::Axum, 0.10),
+    bound("process + kernel", Kind::Body, 256.0),
     ratio("reconnect storm", Kind::Body, Kind::Floor, 2.0),
+    ratio("keyed flow", Kind::Direct, Kind::Axum, 0.92),
+    bound("user-space instructions per keyed", Kind::Direct, 70_000.0),
+    bound("allocations per keyed", Kind::Direct, 62.0),
     ratio("fan-out to 1,000", Kind::Direct, Kind::Floor, 1.15),
     ratio("fan-out to 1,000", Kind::Direct, Kind::Axum, 0.58),
-    ratio("bursts", Kind::Direct, Kind::Axum, 0.27),
-    ratio("keyed flow", Kind::Direct, Kind::Axum, 0.90),
-    ratio("user-space instructions per delivered", Kind::Direct, Kind::Axum, 0.08),
-    ratio("process memory per idle", Kind::Direct, Kind::Axum, 0.08),
-    ratio("publish to 10,000", Kind::Direct, Kind::Axum, 0.10),
-    Goal { measure: "process + kernel", kind: Kind::Direct, to: None, at_most: 256.0 },
+    bound("user-space instructions per delivered", Kind::Direct, 950.0),
+    ratio("bursts", Kind::Direct, Kind::Axum, 0.14),
+    bound("process memory per idle", Kind::Direct, 1_300.0),
+    ratio("publish to 10,000", Kind::Direct, Kind::Axum, 0.04),
+    bound("process + kernel", Kind::Direct, 256.0),
     ratio("reconnect storm", Kind::Direct, Kind::Floor, 1.4),
 ];
 

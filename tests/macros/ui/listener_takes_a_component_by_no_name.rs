@@ -3,11 +3,13 @@ use sse_tower::{ApplicationEvent, Component, event_listener};
 #[derive(ApplicationEvent)]
 struct Paid;
 
-trait Till: Send + Sync {}
+struct Pool;
+
+struct Eu;
 
 #[event_listener]
-fn on_paid(_: &Paid, till: &Component<dyn Till>) {
-    let _ = till;
+fn on_paid(_: &Paid, pool: Component<Pool, Eu>) {
+    let _ = pool;
 }
 
 fn main() {}

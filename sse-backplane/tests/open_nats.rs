@@ -1,0 +1,136 @@
+//! What is said when a NATS server cannot be used, each provoked, and that nothing secret is among it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
+
+use engine_servers::{Nats, only_with};
+use sse_tower_backplane::nats::connect;
+use sse_tower_core::backplane::{Engine, EngineError, EngineErrorKind, Feed};
+use tempfile::NamedTempFile;
+
+const SECRET: &str = "s3cr3t-pass";
+
+async fn refused(url: &str) -> EngineError {
+    let error = match connect(url, "open").await {
+        Ok(engine) => engine.start(Feed::new(|_| {})).await.unwrap_err(),
+        Err(error) => error,
+    };
+    let mut shown = format!("{error:?}");
+    let mut cause: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(error) = cause {
+        shown.push_str(&format!(" {error} {error:?}"));
+        cause = error.source();
+    }
+    assert!(!shown.contains(SECRET), "{shown}");
+    error
+}
+
+/// A server with these lines in its configuration.
+async fn configured(lines: &str) -> (Nats, NamedTempFile) {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), lines).unwrap();
+    let path = file.path().display().to_string();
+    (Nats::start_with(&["-c", &path]).await.unwrap(), file)
+}
+
+#[tokio::test]
+async fn a_password_is_missing_or_wrong() {
+    only_with!("nats");
+    let server = Nats::start_with(&["--user", "app", "--pass", SECRET]).await.unwrap();
+    let at = server.address();
+    for user in ["", "app:wrong@", &format!("stranger:{SECRET}@")] {
+        let error = refused(&format!("nats://{user}{at}")).await;
+        assert_eq!(error.kind(), EngineErrorKind::Refused, "{user}: {error:?}");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "NATS at {at} refuses this user: look at user, password and credentials in the URL"
+            )
+        );
+    }
+    let engine = connect(&format!("nats://app:{SECRET}@{at}"), "open").await.unwrap();
+    engine.start(Feed::new(|_| {})).await.unwrap();
+    assert!(!format!("{engine:?}").contains(SECRET));
+    // Whatever is in it, and as a token.
+    let server = Nats::start_with(&["--user", "app", "--pass", "a@b/c"]).await.unwrap();
+    connect(&format!("nats://app:a%40b%2Fc@{}", server.address()), "open").await.unwrap();
+    let server = Nats::start_with(&["--auth", SECRET]).await.unwrap();
+    connect(&format!("nats://{SECRET}@{}", server.address()), "open").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_right_or_jetstream_is_missing() {
+    only_with!("nats");
+    let weak = format!(
+        "authorization {{ users = [ {{ user: app, password: {SECRET}, permissions: {{ publish: \"sse.>\" }} }} ] }}"
+    );
+    let without = format!("accounts {{ A: {{ users: [ {{ user: app, password: {SECRET} }} ] }} }}");
+    for lines in [weak, without] {
+        let (server, _file) = configured(&lines).await;
+        let error = refused(&format!("nats://app:{SECRET}@{}", server.address())).await;
+        assert_eq!(
+            error.to_string(),
+            "the JetStream stream `sse_open` cannot be opened: does the server run with JetStream (`-js`), and may this user \
+             create streams and consumers?"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_url_or_an_option_that_is_none() {
+    for (url, said) in [
+        (
+            "nats://h/?certificate=/x".to_owned(),
+            "a NATS URL has no option `certificate`: there are `credentials`, `ca` and `replicas`",
+        ),
+        ("nats://h?replicas=9".to_owned(), "`replicas` in a NATS URL is a number from 1 to 5"),
+        (
+            "nats://h?credentials=/nowhere.creds".to_owned(),
+            "the credentials file `/nowhere.creds` cannot be read",
+        ),
+        (
+            format!("nats://app:{SECRET}@h:99999"),
+            "a NATS URL looks like `nats://user:password@host:4222`, this one cannot be read",
+        ),
+    ] {
+        let error = refused(&url).await;
+        assert_eq!((error.kind(), error.to_string().as_str()), (EngineErrorKind::Refused, said));
+    }
+}
+
+#[tokio::test]
+async fn what_is_encrypted_is_verified() {
+    only_with!("nats");
+    let certificates = tempfile::tempdir().unwrap();
+    let file = |name: &str, pem: String| {
+        let path = certificates.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        path.display().to_string()
+    };
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let (cert, key) =
+        (file("own.pem", own.cert.pem()), file("own.key", own.signing_key.serialize_pem()));
+    let other = file("other.pem", other.cert.pem());
+    let options =
+        ["--user", "app", "--pass", SECRET, "--tls", "--tlscert", &cert, "--tlskey", &key];
+    let server = Nats::start_with(&options).await.unwrap();
+    let address = server.address();
+    let (_, port) = address.split_once(':').unwrap();
+    let url = |host: &str, ca: &str| format!("tls://app:{SECRET}@{host}:{port}{ca}");
+    let engine = connect(&url("localhost", &format!("?ca={cert}")), "open").await.unwrap();
+    engine.start(Feed::new(|_| {})).await.unwrap();
+    for url in [
+        url("127.0.0.1", &format!("?ca={cert}")),
+        url("localhost", &format!("?ca={other}")),
+        url("localhost", ""),
+    ] {
+        let error = refused(&url).await;
+        assert_eq!(error.kind(), EngineErrorKind::Refused, "{url}: {error:?}");
+        let text = error.to_string();
+        assert!(text.starts_with("no TLS with NATS at ") && text.contains("`ca=`"), "{text}");
+    }
+    // Who asks for TLS gets none without.
+    let plain = Nats::start().await.unwrap();
+    let error = refused(&format!("tls://{}?ca={cert}", plain.address())).await;
+    assert!(error.to_string().contains("TLS"), "{error:?}");
+}

@@ -1,0 +1,389 @@
+//! All logs of one `Emitters`: everything that is decided for all keys in one order.
+//!
+//! `sweep` is what bounds them together, `to_all` an event for all of them, `locked` the lock.
+
+mod locked;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod to_all;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::Bound,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    filter::Filter,
+    table::{Bucket, Table},
+    topic::Topic,
+};
+use crate::{
+    emitter::Conn,
+    log::{Bounds, Change, Log, Position, ReaderId, Record, Seq, Snapshot},
+    sync::{Arc, Ordering, lock},
+};
+
+pub(super) use locked::Locked;
+
+/// For how long a key without connection and history is remembered: where it ended, and whether it
+/// is complete. Ten minutes, longer than any browser takes to dial again.
+pub const MEMORY_AGE: Duration = Duration::from_secs(600);
+/// How many such keys are remembered at most; the oldest is forgotten first. A client that comes
+/// back to a forgotten key may be told of a gap where there is none.
+pub const MEMORY_KEYS: usize = 65_536;
+
+impl<K> Topic<K> {
+    /// What a key takes without connections and history, beyond what it holds on the heap itself: it,
+    /// its place in the table, and in the queue of those that are to be forgotten.
+    const COST: usize =
+        size_of::<Self>() + 2 * size_of::<(u64, Bucket<K>)>() + size_of::<Idle<K>>();
+}
+
+/// Everything that is decided for all keys in one order. Under one short lock: what happens inside
+/// is a few map operations, and never the program's code.
+pub(super) struct Registry<K> {
+    table: Arc<Table<K>>,
+    /// Keys with connections, by the order in which each got its first.
+    connected: BTreeMap<u64, Arc<Topic<K>>>,
+    places: u64,
+    /// What nobody holds any more, to be dropped under no lock: keys are the program's.
+    dead: Vec<Arc<Topic<K>>>,
+    /// Kept records of all logs, oldest first; some may be gone already.
+    kept: VecDeque<Kept<K>>,
+    /// Keys without connection and history, by when they are forgotten; some may live again.
+    idle: VecDeque<Idle<K>>,
+    events: usize,
+    bytes: usize,
+    /// What logs take beside their records: where dropped events stood.
+    beside: usize,
+    connections: usize,
+    /// No event of a key that is not in `topics` has a later position.
+    forgotten: Position,
+    /// Keys that are not in `topics`, and once had events.
+    had_events: Filter,
+    /// Keys that are not in `topics`, and once had events with ids that the program gave.
+    had_own_ids: Filter,
+    /// A backplane says how long keys stay, not their connections and history.
+    linked: bool,
+    /// Keys without connections of which something was dropped for want of room, on a backplane.
+    evicted: Vec<Arc<Topic<K>>>,
+    /// An event to all keys that is on its way.
+    to_all: Option<ToAll>,
+}
+
+/// An event to all keys with connections, which gets to a few of them at a time.
+struct ToAll {
+    record: Record,
+    /// The place up to which they have it.
+    place: u64,
+    /// The last place that is to have it: who came later did not know of it.
+    last: u64,
+}
+
+struct Kept<K> {
+    topic: Arc<Topic<K>>,
+    seq: Seq,
+    at: Instant,
+}
+
+struct Idle<K> {
+    topic: Arc<Topic<K>>,
+    until: Instant,
+    /// Where the log stood: if it moved on, this entry is out of date.
+    last: Position,
+}
+
+impl<K> Registry<K> {
+    pub(super) fn new(table: Arc<Table<K>>, linked: bool) -> Self {
+        Self {
+            table,
+            connected: BTreeMap::new(),
+            places: 0,
+            dead: Vec::new(),
+            kept: VecDeque::new(),
+            idle: VecDeque::new(),
+            events: 0,
+            bytes: 0,
+            beside: 0,
+            connections: 0,
+            forgotten: Position::ZERO,
+            had_events: Filter::default(),
+            had_own_ids: Filter::default(),
+            linked,
+            evicted: Vec::new(),
+            to_all: None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn events(&self) -> usize {
+        self.events
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.connections
+    }
+
+    /// All of them: for a backplane alone, which gives to all keys what is for all.
+    pub(super) fn topics(&self) -> Vec<Arc<Topic<K>>> {
+        self.table.topics()
+    }
+
+    /// Some of those with connections that come after the number `place`, and the number of the last.
+    pub(super) fn connected_after(&self, place: u64, count: usize) -> (Vec<Arc<Topic<K>>>, u64) {
+        let after = self.connected.range((Bound::Excluded(place), Bound::Unbounded)).take(count);
+        let mut last = place;
+        let topics = after.map(|(place, topic)| {
+            last = *place;
+            Arc::clone(topic)
+        });
+        (topics.collect(), last)
+    }
+
+    /// Adds a topic that nobody knows yet, if those with its hash are still these.
+    pub(super) fn add(&mut self, known: Option<&Bucket<K>>, topic: &Arc<Topic<K>>) -> bool {
+        let is_new = self.table.add(known, topic);
+        if is_new {
+            let mut log = lock(&topic.log);
+            // Of a key that never was here nothing is missing.
+            if self.had_events.may_have(|| topic.hash) {
+                log.begin_at(self.forgotten);
+            }
+            if self.had_own_ids.may_have(|| topic.hash) {
+                log.inherit_own_ids();
+            }
+        }
+        is_new
+    }
+
+    /// Takes a topic out again that was added in vain: nobody has used it.
+    pub(super) fn discard_unused(&mut self, topic: &Arc<Topic<K>>) {
+        let unused = {
+            let log = lock(&topic.log);
+            log.readers() == 0 && log.is_empty() && log.last_position() == Position::ZERO
+        };
+        if unused {
+            self.remove(topic, Position::ZERO);
+        }
+    }
+
+    /// Appends, and keeps the bounds: this log's and those on all logs.
+    pub(super) fn append(
+        &mut self,
+        topic: &Arc<Topic<K>>,
+        record: Record,
+        bounds: &Bounds,
+    ) -> Snapshot<Conn> {
+        let at = record.at;
+        let (seq, change, readers, kept) = {
+            let mut log = lock(&topic.log);
+            let seq = log.end();
+            let change = log.append(record, bounds);
+            self.settle(&mut log);
+            (seq, change, log.snapshot(), !log.is_empty())
+        };
+        self.count(change);
+        if kept {
+            self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at });
+        } else {
+            self.retire_if_idle(topic, at);
+        }
+        self.sweep(bounds, at);
+        readers
+    }
+
+    /// Appends what may have been sent some time ago.
+    pub(super) fn append_old(&mut self, topic: &Arc<Topic<K>>, record: Record, bounds: &Bounds) {
+        let at = record.at;
+        let (seq, change) = {
+            let mut log = lock(&topic.log);
+            let (seq, change) = (log.end(), log.append(record, bounds));
+            self.settle(&mut log);
+            (seq, change)
+        };
+        self.count(change);
+        // By age: what is older than what is here already is swept before it.
+        let place = self.kept.partition_point(|kept| kept.at <= at);
+        self.kept.insert(place, Kept { topic: Arc::clone(topic), seq, at });
+        self.sweep(bounds, at);
+    }
+
+    /// Puts something in its place that came before: into a log that nobody reads.
+    pub(super) fn insert(&mut self, topic: &Arc<Topic<K>>, record: Record, bounds: &Bounds) {
+        let at = record.at;
+        let (seq, change) = {
+            let mut log = lock(&topic.log);
+            let (seq, change) = (log.end(), log.insert(record, bounds));
+            self.settle(&mut log);
+            (seq, change)
+        };
+        self.count(change);
+        self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at });
+    }
+
+    /// Drops what is over the bounds of this log by now.
+    pub(super) fn trim(&mut self, topic: &Arc<Topic<K>>, bounds: &Bounds, now: Instant) {
+        let mut change = Change::default();
+        lock(&topic.log).trim(bounds, now, &mut change);
+        self.count(change);
+    }
+
+    /// Drops what was said at a key; the key stays.
+    pub(super) fn clear(&mut self, topic: &Arc<Topic<K>>) {
+        let mut change = Change::default();
+        lock(&topic.log).clear(&mut change);
+        self.count(change);
+    }
+
+    /// What was said at a key means nothing any more, and its positions begin anew.
+    pub(super) fn reset(&mut self, topic: &Arc<Topic<K>>) {
+        let mut change = Change::default();
+        lock(&topic.log).reset(&mut change);
+        self.count(change);
+    }
+
+    /// Lets go of a key that nobody is connected to.
+    pub(super) fn discard(&mut self, topic: &Arc<Topic<K>>) {
+        self.clear(topic);
+        self.remove(topic, Position::ZERO);
+    }
+
+    /// Keys that are not worth following any more, since the last time.
+    pub(super) fn take_evicted(&mut self) -> Vec<Arc<Topic<K>>> {
+        std::mem::take(&mut self.evicted)
+    }
+
+    /// A connection has joined this log.
+    pub(super) fn joined(&mut self, topic: &Arc<Topic<K>>) {
+        self.connections += 1;
+        if topic.place.load(Ordering::Acquire) == 0 {
+            self.places += 1;
+            topic.place.store(self.places, Ordering::Release);
+            self.connected.insert(self.places, Arc::clone(topic));
+        }
+    }
+
+    /// A connection leaves a log. The key goes too if nobody needs it.
+    pub(super) fn leave(
+        &mut self,
+        topic: &Arc<Topic<K>>,
+        id: ReaderId,
+        bounds: &Bounds,
+        now: Instant,
+    ) {
+        self.connections -= 1;
+        let mut change = Change::default();
+        {
+            let mut log = lock(&topic.log);
+            log.leave(id);
+            if log.readers() == 0 {
+                log.trim(bounds, now, &mut change);
+                log.give_back();
+            }
+            self.settle(&mut log);
+        }
+        self.count(change);
+        if lock(&topic.log).readers() == 0 {
+            // Whoever leaves holds the topic too.
+            self.connected.remove(&topic.place.swap(0, Ordering::AcqRel));
+        }
+        self.retire_if_idle(topic, now);
+        self.sweep(bounds, now);
+    }
+
+    /// Forgets a key at once: history, completion and all. Connections stay.
+    pub(super) fn forget(&mut self, topic: &Arc<Topic<K>>, now: Instant) {
+        let last = {
+            let mut log = lock(&topic.log);
+            let mut change = Change::default();
+            let last = log.last_position();
+            log.clear(&mut change);
+            self.settle(&mut log);
+            self.events -= change.dropped_events;
+            self.bytes -= change.dropped_bytes;
+            (log.readers() == 0).then_some(last)
+        };
+        match last {
+            // It is to remember which events to all it lacks on purpose.
+            Some(_) if topic.announced.load(Ordering::Acquire) > 0 => {
+                self.retire_if_idle(topic, now);
+            }
+            Some(last) => self.remove(topic, last),
+            None => {}
+        }
+    }
+
+    /// Counts what a log takes beside its records.
+    fn settle(&mut self, log: &mut Log<Conn>) {
+        let (before, now) = log.settle();
+        self.beside = (self.beside + now).saturating_sub(before);
+    }
+
+    /// Something is kept for those who come later that is in no log.
+    pub(super) fn lend(&mut self, bytes: usize) {
+        self.beside += bytes;
+    }
+
+    /// It is kept no more.
+    pub(super) fn take_back(&mut self, bytes: usize) {
+        self.beside = self.beside.saturating_sub(bytes);
+    }
+
+    fn count(&mut self, change: Change) {
+        self.events = self.events + change.added_events - change.dropped_events;
+        self.bytes = self.bytes + change.added_bytes - change.dropped_bytes;
+    }
+
+    /// What is to be done with a key that has just lost a connection, a record, or has had neither.
+    pub(super) fn retire_if_idle(&mut self, topic: &Arc<Topic<K>>, now: Instant) {
+        let last = {
+            let mut log = lock(&topic.log);
+            if log.readers() > 0 || !log.is_empty() {
+                return;
+            }
+            log.shrink();
+            self.settle(&mut log);
+            log.last_position()
+        };
+        if self.linked {
+            return;
+        }
+        if last == Position::ZERO && topic.announced.load(Ordering::Acquire) == 0 {
+            // Nothing was ever said there.
+            self.remove(topic, last);
+        } else {
+            self.idle.push_back(Idle { topic: Arc::clone(topic), until: now + MEMORY_AGE, last });
+        }
+    }
+
+    fn remove(&mut self, topic: &Arc<Topic<K>>, last: Position) {
+        if !self.table.remove(topic) {
+            return;
+        }
+        topic.forgotten();
+        {
+            let mut log = lock(&topic.log);
+            if log.has_own_ids() {
+                self.had_own_ids.insert(topic.hash);
+            }
+            let (before, now) = log.settle();
+            self.beside = (self.beside + now).saturating_sub(before).saturating_sub(now);
+        }
+        if last > Position::ZERO {
+            self.had_events.insert(topic.hash);
+            self.forgotten = self.forgotten.max(last);
+        }
+        self.dead.push(Arc::clone(topic));
+    }
+
+    /// Lets go of a topic, whose key may be dropped by that.
+    fn release(&mut self, topic: Arc<Topic<K>>) {
+        if Arc::strong_count(&topic) == 1 {
+            self.dead.push(topic);
+        }
+    }
+}

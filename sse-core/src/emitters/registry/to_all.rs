@@ -1,0 +1,75 @@
+//! An event to all keys with connections: a few of them under one hold of the lock.
+//!
+//! It has one position, and every log has its events in the order of positions. So while it is on its way
+//! it comes to a log at the latest when something else is about to happen there: whoever sends to a key,
+//! completes it or connects to it [helps](Registry::help) first. The watermark stays before it until all
+//! have it: until then nobody who reads several logs reads beyond it.
+
+use super::{super::topic::Topic, Registry, ToAll};
+use crate::{
+    emitter::Conn,
+    log::{Bounds, Position, Record, Snapshot},
+    sync::{Arc, Ordering, lock},
+};
+
+impl<K> Registry<K> {
+    /// An event for all who are connected now. One at a time.
+    pub(in crate::emitters) fn begin_to_all(&mut self, record: Record) {
+        self.to_all = Some(ToAll { record, place: 0, last: self.places });
+    }
+
+    /// Up to where every log has its events, if `newest` is the newest.
+    pub(in crate::emitters) fn complete_up_to(&self, newest: Position) -> Position {
+        match &self.to_all {
+            Some(to_all) => newest.min(to_all.record.position.before()),
+            None => newest,
+        }
+    }
+
+    /// Gives it to the next `count` keys, and says who reads them. `None` once all have it; and the last
+    /// place that had to have it, with which those begin who came meanwhile.
+    pub(in crate::emitters) fn go_on_to_all(
+        &mut self,
+        count: usize,
+        bounds: &Bounds,
+    ) -> Result<Vec<Snapshot<Conn>>, u64> {
+        let Some((place, end)) = self.to_all.as_ref().map(|to_all| (to_all.place, to_all.last))
+        else {
+            return Err(self.places);
+        };
+        let (mut topics, last) = self.connected_after(place, count);
+        topics.retain(|topic| topic.place.load(Ordering::Acquire) <= end);
+        if topics.is_empty() {
+            self.to_all = None;
+            return Err(end);
+        }
+        let mut readers = Vec::with_capacity(topics.len());
+        for topic in &topics {
+            self.help(topic, bounds);
+            let log = lock(&topic.log);
+            if log.completed().is_none() {
+                readers.push(log.snapshot());
+            }
+        }
+        if let Some(to_all) = &mut self.to_all {
+            to_all.place = last;
+        }
+        Ok(readers)
+    }
+
+    /// Before anything else happens to this key: what is on its way to all comes first. Its readers are
+    /// woken by whoever sends to all.
+    pub(in crate::emitters) fn help(&mut self, topic: &Arc<Topic<K>>, bounds: &Bounds) {
+        let Some(ToAll { record, last, .. }) = &self.to_all else { return };
+        let place = topic.place.load(Ordering::Acquire);
+        let is_to_have_it = place != 0 && place <= *last && {
+            let log = lock(&topic.log);
+            log.newest() < record.position && log.completed().is_none()
+        };
+        if is_to_have_it {
+            let record = record.clone();
+            topic.announced.store(record.position.get(), Ordering::Release);
+            self.append(topic, record, bounds);
+        }
+    }
+}
