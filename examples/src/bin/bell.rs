@@ -152,7 +152,7 @@ async fn index() -> Page {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let mut arguments = Arguments::from_env()?;
+    let arguments = Arguments::from_env()?;
     let mail = Mail::default();
     let of = mail.clone();
     let bells = Emitters::builder().snapshot(move |user| of.clone().bell(user)).build();
