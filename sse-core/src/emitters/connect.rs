@@ -253,9 +253,9 @@ impl<K: Key> Hub<K> {
         let mut opening = Opening::default();
         let (after, reset) = self.seen(topics.clone(), last, &mut opening);
         let goes_on = match after {
-            After::Position(position) => topics.fold(true, |goes_on, topic| {
-                goes_on && lock(&topic.log).missed_after(position) == Missed::None
-            }),
+            After::Position(position) => {
+                topics.clone().all(|topic| lock(&topic.log).missed_after(position) == Missed::None)
+            }
             After::Nothing | After::Everything => false,
         };
         if !has_state || goes_on {
