@@ -134,7 +134,9 @@ async fn a_redis_that_wants_another_password_or_lacks_a_right() {
         &refused(&format!("redis://app:{SECRET}@{at}/")).await,
         &format!(
             "backplane `redis://***@{at}/` cannot be opened: Redis at {at} lets this user in, but a right is missing: XADD: \
-             "
+             ERR The user executing the script can't run this command or subcommand. It needs `~{{sse}}:* &{{sse}}:*`, and \
+             `+@read +@write +@scripting +@pubsub +@connection +time`; `+info` as well, or nothing is said of settings that \
+             lose events"
         ),
     );
     let urls = [format!("redis://:{SECRET}@{at}/"), format!("redis://app:{SECRET}@{at}/")];

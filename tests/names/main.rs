@@ -7,12 +7,12 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, extract::State, routing::get};
 use bytes::Bytes;
 use sse_tower::{
-    ApplicationContext, ApplicationEvent, BoxError, CloseReason, Component, ContextClosed,
-    ContextDraining, ContextStarted, Drain, Emitters, EventId, EventMeta, EventName, EventStream,
-    History, IntoEvent, InvalidEvent, Lag, LastEventId, Lease, Limits, Outcome, Publication,
-    PublishError, Publisher, Receipt, Second, SendError, Sent, SseEmitter, SseEvent,
-    SseEventBuilder, SseLayer, Subscription, Transaction, TrySendError, WiringError, component,
-    endpoints, event_listener, serve, sse_endpoint,
+    ApplicationContext, ApplicationEvent, BoxError, CloseReason, CommitError, Component,
+    ContextClosed, ContextDraining, ContextStarted, Drain, Emitters, EventId, EventMeta, EventName,
+    EventStream, Failure, History, IntoEvent, InvalidEvent, Lag, LastEventId, Lease, Limits,
+    Outcome, Publication, PublishError, Publisher, Receipt, Second, SendError, Sent, SseEmitter,
+    SseEvent, SseEventBuilder, SseLayer, Subscription, Transaction, TrySendError, WiringError,
+    component, endpoints, event_listener, serve, sse_endpoint,
 };
 
 const NAME: EventName = EventName::from_static("finish");
@@ -154,6 +154,7 @@ async fn the_bus() -> Result<(), Box<dyn std::error::Error>> {
         .component(Desk::default())
         .listener(ship::LISTENER)
         .listener(audit::LISTENER)
+        .on_failure(|failure: &Failure| println!("{failure}"))
         .build();
     let context = built?;
     context.assert_wired();
@@ -183,7 +184,11 @@ async fn the_bus() -> Result<(), Box<dyn std::error::Error>> {
 
     let transaction: Transaction = context.transaction();
     transaction.publish_event(Shipped);
-    transaction.commit().await?;
+    match transaction.commit().await {
+        Ok(outcome) => assert_eq!(outcome.failures().len(), 0),
+        Err(CommitError::RolledBack { cause, .. }) => println!("{cause}"),
+        Err(CommitError::Committed { outcome, .. }) => println!("{:?}", outcome.failures()),
+    }
     drop(context.transaction().rollback());
     context.settled().await;
 

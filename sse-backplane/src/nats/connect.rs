@@ -29,16 +29,9 @@ const OLDEST: (u32, u32) = (2, 9);
 /// A URL that cannot be read, a server that is away or refuses the user, each with what to do.
 pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineError> {
     let (servers, options) = url.split_once('?').unwrap_or((url, ""));
-    let servers: Vec<ServerAddr> = servers
-        .split(',')
-        .map(|server| server.trim().parse())
-        .collect::<Result<_, _>>()
-        // Not with its cause, which may show the URL.
-        .map_err(|_| {
-            EngineError::refused(
-                "a NATS URL looks like `nats://user:password@host:4222`, this one cannot be read",
-            )
-        })?;
+    let servers = servers.split(',').map(|server| server.trim().parse()).collect::<Result<_, _>>();
+    // Not with its cause, which may show the URL.
+    let mut servers: Vec<ServerAddr> = servers.map_err(|_| unreadable())?;
     let mut connect = ConnectOptions::new()
         .name("sse-tower")
         .ping_interval(PING)
@@ -50,13 +43,16 @@ pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineErr
             let most = Duration::from_millis(50).saturating_mul(doubled);
             most.min(Duration::from_secs(2)).mul_f64(0.75 + fastrand::f64() / 2.0)
         });
-    // The crate reads them and does not use them. All servers of a cluster know the same users.
+    // The crate does not use them, and shows them in its log lines. All servers of a cluster know the same users.
     if let Some(server) = servers.iter().find(|server| server.has_user_pass()) {
         let user = decoded(server.username().unwrap_or_default());
         connect = match server.password() {
             Some(password) => connect.user_and_password(user, decoded(password)),
             None => connect.token(user),
         };
+    }
+    for server in &mut servers {
+        *server = nameless(server)?;
     }
     let mut replicas = 1;
     for option in options.split('&').filter(|option| !option.is_empty()) {
@@ -120,6 +116,20 @@ pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineErr
     Ok(NatsEngine::new(Shared::new(context, Names::new(namespace, replicas))))
 }
 
+fn unreadable() -> EngineError {
+    EngineError::refused(
+        "a NATS URL looks like `nats://user:password@host:4222`, this one cannot be read",
+    )
+}
+
+/// The same server without user and password.
+fn nameless(server: &ServerAddr) -> Result<ServerAddr, EngineError> {
+    let host = server.host();
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let bare = format!("{}://{host}:{}", server.scheme(), server.port());
+    bare.parse().map_err(|_| unreadable())
+}
+
 fn no_tls(servers: &str) -> String {
     format!(
         "no TLS with NATS at {servers}: look at its certificate, `ca=`, and `tls://` against `nats://`"
@@ -160,7 +170,18 @@ fn version_is_enough(servers: &str, version: &str) -> Result<(), EngineError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{decoded, version_is_enough};
+    use super::{decoded, nameless, version_is_enough};
+
+    #[test]
+    fn what_the_crate_logs_has_no_user() {
+        for (url, bare) in [
+            ("nats://app:s3cret@h:4333", "nats://h:4333"),
+            ("tls://s3cret@[::1]", "tls://[::1]:4222"),
+            ("h", "nats://h:4222"),
+        ] {
+            assert_eq!(nameless(&url.parse().unwrap()).unwrap(), bare.parse().unwrap());
+        }
+    }
 
     #[test]
     fn a_password_may_have_any_character() {

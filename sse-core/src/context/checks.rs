@@ -282,6 +282,11 @@ impl ApplicationContext {
     /// annotated endpoint finds its components, and that each trait that a listener hears is
     /// declared by some event.
     ///
+    /// A plain axum handler says nowhere what it takes before it is called, so its components are not checked: where one
+    /// is missing, its first request is answered 500, and the log says which, as [`ContextRejection`](crate::ContextRejection)
+    /// in the response's extensions does. A test that asks each plain route once finds the same; `#[sse_endpoint]` on
+    /// the handler makes it known here.
+    ///
     /// # Panics
     /// With the whole list, each with file and line, if something is wrong.
     ///

@@ -18,12 +18,14 @@ use crate::{
 
 type Place = &'static Location<'static>;
 type Run = Box<dyn FnOnce() -> BoxFuture<Result<(), BoxError>> + Send>;
+/// `None`: there is no such component.
+type Bind = Box<dyn FnOnce(&Components) -> Option<Run> + Send>;
 
 /// A function of a component, which is to be found yet.
 pub(super) struct Hook {
     pub(super) of: ComponentRef,
     pub(super) given_at: Place,
-    bind: Box<dyn FnOnce(&Components) -> Option<Run> + Send>,
+    bind: Bind,
 }
 
 /// The same with its component.

@@ -6,7 +6,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::trace::Within;
 use crate::{
-    boxed::BoxError,
     bus::{
         carrier::Arrival,
         failure::{Advice, Failure},
@@ -40,13 +39,9 @@ pub(super) async fn attempt(
     trace: Within,
     cut: CancellationToken,
 ) -> Outcome {
-    let run = match trace.enter(|| one.run(&bus, &arrival)) {
-        Ok(run) => run,
-        Err(error) => return unreadable(&error),
-    };
+    let mut run = Some(trace.enter(|| one.run(&bus, &arrival)));
     // A turn is held for long, and keeps no context alive.
     drop(bus);
-    let mut run = Some(run);
     let failures = {
         let running = async {
             match &mut run {
@@ -71,11 +66,6 @@ fn verdict(failures: &[Failure]) -> Outcome {
     let error = shortened(format!("{} at {}", ErrorChain(&*first.source), first.failed_at));
     let advice = failures.iter().map(|it| it.advice).find(|it| *it != Advice::None);
     Outcome::Failed { error, advice: advice.unwrap_or_default() }
-}
-
-fn unreadable(error: &BoxError) -> Outcome {
-    let error = shortened(format!("event cannot be read: {}", ErrorChain(&**error)));
-    Outcome::Failed { error, advice: Advice::None }
 }
 
 fn shortened(mut error: String) -> Arc<str> {

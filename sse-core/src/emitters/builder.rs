@@ -15,6 +15,7 @@ use crate::{
     emitter::{ConnSettings, SseEmitterBuilder},
     event::IntoEvent,
     log::{History, Lag},
+    observe,
 };
 
 /// Sets up [`Emitters`].
@@ -278,6 +279,9 @@ impl<K: Key> EmittersBuilder<K> {
     /// Makes them.
     #[must_use]
     pub fn build(self) -> Emitters<K> {
+        if self.link.is_some() && self.config.one_per_key == Some(Second::Refused) {
+            observe::refused_on_each_node_alone();
+        }
         let snapshots = Snapshots::new(self.snapshot, self.snapshot_age, self.snapshot_timeout);
         Emitters::with(Hub::with_snapshots(self.config, self.link, snapshots))
     }

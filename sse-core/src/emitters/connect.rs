@@ -142,6 +142,7 @@ impl<K: Key> Hub<K> {
         // Of interest after a reset alone.
         let complete = opening.reset.is_some()
             && all.clone().all(|topic| lock(&topic.log).completed().is_some());
+        let inserted = conn.has_followed();
         let (count, apart) = (topics.len(), apart(topics.len()));
         let after = after.of(complete, opening.reset.is_some());
         let mut left: SmallVec<[_; 1]> = topics.into_iter().map(|(topic, _)| topic).collect();
@@ -167,7 +168,8 @@ impl<K: Key> Hub<K> {
                 };
                 let count = Arc::clone(&topic) as _;
                 let state = Renewing::new(self, own, opening.anew);
-                let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start, state };
+                let cursor =
+                    TopicCursor { hub: Arc::clone(self), topic, id, start, inserted, state };
                 // Under the registry's lock, so that whoever completes the key next finds it counted.
                 opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
             }
@@ -219,7 +221,7 @@ impl<K: Key> Hub<K> {
         let history = &self.bounds().history;
         let mut start = log.start(after, history, now, apart);
         if let Some(since) = since {
-            log.waited(&mut start, after, since, history, now);
+            log.waited(&mut start, after, since, history, now, apart);
         }
         opening.is_cut |= after == After::Nothing && log.is_cut(history, now);
         opening.completed.extend(log.completed());

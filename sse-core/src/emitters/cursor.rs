@@ -23,6 +23,8 @@ pub(super) struct TopicCursor<K: Key> {
     pub(super) id: ReaderId,
     /// The position that its reader began after.
     pub(super) start: Position,
+    /// It came to a connection that was reading already.
+    pub(super) inserted: bool,
     /// Where the state of the key can be asked for.
     pub(super) state: Option<Box<Renewing<K>>>,
 }
@@ -74,6 +76,10 @@ impl<K: Key> Cursor for TopicCursor<K> {
 
     fn next_position(&self) -> Option<Position> {
         lock(&self.topic.log).next_position(self.id)
+    }
+
+    fn is_in_order(&self) -> bool {
+        !self.inserted
     }
 
     fn id_at(&self, position: Position, got: bool) -> EventId {

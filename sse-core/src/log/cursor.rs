@@ -47,6 +47,10 @@ pub(crate) trait Cursor: Send {
     /// Where the next event stands that waits for this reader, if one does.
     fn next_position(&self) -> Option<Position>;
 
+    /// Does the reader get its events in the order of positions? Not of a log that it came to while it was reading
+    /// others; of any other one that stands before what was given out came too late for its place.
+    fn is_in_order(&self) -> bool;
+
     /// The id by which a client comes back that has seen everything of this source up to `position`;
     /// if it got the event there, that of the event.
     fn id_at(&self, position: Position, got: bool) -> EventId;

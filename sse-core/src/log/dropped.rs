@@ -28,6 +28,10 @@ impl Dropped {
 
     /// One more; and no more than `most` are remembered.
     pub(super) fn push(&mut self, position: Position, most: usize) {
+        if position <= self.beyond {
+            // Among those of which nobody knows how many they are.
+            return;
+        }
         while self.positions.len() >= most.clamp(1, DROPPED_POSITIONS)
             && let Some(oldest) = self.positions.pop_front()
         {

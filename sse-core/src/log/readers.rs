@@ -169,12 +169,14 @@ impl<T> Readers<T> {
         self.first_cursor.min(others.unwrap_or(VACANT))
     }
 
-    /// Those of whom something is true.
-    pub(super) fn of(&self, is_one: impl Fn(&Arc<T>) -> bool) -> Vec<ReaderId> {
+    /// Those of them that are meant, by their numbers.
+    pub(super) fn all(&self, meant: impl Fn(&Arc<T>) -> bool) -> Vec<(ReaderId, Arc<T>)> {
         let blocks = self.others.iter().flat_map(|others| others.blocks.iter());
-        let all = std::iter::once(&self.first).chain(blocks.flat_map(|block| block.iter()));
-        let of = all.enumerate().filter(|(_, reader)| reader.as_ref().is_some_and(&is_one));
-        of.map(|(index, _)| ReaderId(index)).collect()
+        let places = std::iter::once(&self.first).chain(blocks.flat_map(|block| block.iter()));
+        let readers = places.enumerate().filter_map(|(index, reader)| {
+            reader.as_ref().map(|reader| (ReaderId(index), Arc::clone(reader)))
+        });
+        readers.filter(|(_, reader)| meant(reader)).collect()
     }
 
     pub(super) fn snapshot(&self) -> Snapshot<T> {

@@ -76,16 +76,19 @@ impl<T> Log<T> {
         since: Position,
         history: &History,
         now: Instant,
+        apart: usize,
     ) {
         let came = self.after(since);
         if let After::Position(_) = after {
             let first = self.history_start(history, now).min(came);
             if start.next < first {
-                let too_old = first.since(start.next);
+                let (next, too_old) = (start.next.since(self.first), first.since(start.next));
                 start.missed = start.missed.and(Missed::Some(too_old));
+                // Each in its place: before an event of another log that stands behind it.
+                let passed = self.records.range(next as usize..(next + too_old) as usize);
+                start.lost.extend(passed.map(|record| record.position));
+                start.lost.drain(..start.lost.len().saturating_sub(apart));
                 start.next = first;
-                let last = self.position_at(first).map_or(self.newest, Position::before);
-                start.lost = vec![last];
             }
         } else {
             start.next = start.next.min(came);
@@ -136,7 +139,7 @@ impl<T> Log<T> {
     /// that they have seen means anything any more.
     pub(crate) fn miss(&mut self, anew: bool, is_one: impl Fn(&Arc<T>) -> bool) {
         let newest = self.dropped.newest();
-        for id in self.readers.of(is_one) {
+        for (id, _) in self.readers.all(is_one) {
             let positions = if anew { Vec::new() } else { vec![newest] };
             let missed = Overtaken { missed: Missed::Unknown, positions };
             self.missed.get_or_insert_default().by.insert(id, missed);

@@ -134,7 +134,7 @@ impl Missed {
 }
 
 /// Records were dropped before a reader came to them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Overtaken {
     pub(crate) missed: Missed,
     /// Where the newest of them stood, oldest first; at least one, unless nothing that the reader has seen means

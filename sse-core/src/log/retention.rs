@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::{Bounds, Change, Dropped, History, Log, Position, Record, Seq};
+use super::{Bounds, Change, Dropped, History, Log, Missed, Overtaken, Position, Record, Seq};
+use crate::sync::Arc;
 
 /// Of how many dropped events a log remembers the places, for each that it has room for.
 const DROPPED_FOR_EACH: usize = 4;
@@ -119,12 +120,29 @@ impl<T> Log<T> {
         self.dropped = Dropped::new(floor);
     }
 
-    /// Something up to `position` never came here, nobody knows how much.
+    /// Something up to `position` never came here, nobody knows how much; more recent records may be here. Whoever
+    /// begins before it is told.
     pub(crate) fn skip_to(&mut self, position: Position) {
-        if self.dropped.newest() < position {
-            self.dropped = Dropped::new(position);
-        }
+        self.dropped = Dropped::new(self.dropped.newest().max(position));
         self.newest = self.newest.max(position);
+    }
+
+    /// The same, and so are those who read by now, before they get anything that stands behind it. Returns them.
+    pub(crate) fn skip_to_and_tell(
+        &mut self,
+        position: Position,
+        reads: impl Fn(&Arc<T>) -> bool,
+    ) -> Vec<Arc<T>> {
+        self.skip_to(position);
+        let told = self.readers.all(reads);
+        for (id, _) in &told {
+            let missed = self.missed.get_or_insert_default().by.entry(*id);
+            let missed = missed.or_insert_with(Overtaken::default);
+            missed.missed = Missed::Unknown;
+            missed.positions =
+                vec![position.max(missed.positions.last().copied().unwrap_or_default())];
+        }
+        told.into_iter().map(|(_, reader)| reader).collect()
     }
 
     /// The past is gone, and positions begin anew. Readers go on with what comes.
@@ -191,7 +209,7 @@ mod tests {
         },
         *,
     };
-    use crate::sync::Arc;
+    use crate::event::GapReason;
 
     fn bounds(history: History, backlog_events: usize) -> Bounds {
         Bounds { history, backlog_events, ..Bounds::default() }
@@ -264,8 +282,8 @@ mod tests {
         let kept: Vec<_> = log.records.iter().map(|record| record.position.get()).collect();
         assert_eq!(kept, [5, 6, 7]);
         let missed = |position| log.missed_after(Position::new(position));
-        assert_eq!(missed(3), super::super::Missed::None);
-        assert_eq!(missed(2), super::super::Missed::Some(1));
+        assert_eq!(missed(3), Missed::None);
+        assert_eq!(missed(2), Missed::Some(1));
     }
 
     #[test]
@@ -298,6 +316,29 @@ mod tests {
     }
 
     #[test]
+    fn what_never_came_is_told_to_those_who_read_and_to_those_who_begin_before_it() {
+        let (mut log, bounds) = (log(), Bounds::default());
+        fill(&mut log, 1..=2, &bounds);
+        append(&mut log, 9, &bounds);
+        let reader = log.join(Arc::new(()), Seq::ZERO);
+        let waiting = log.join(Arc::new(()), Seq::ZERO);
+        let first = log.snapshot().iter().next().map(Arc::clone).unwrap();
+        let told = log.skip_to_and_tell(Position::new(5), |conn| Arc::ptr_eq(conn, &first));
+        assert_eq!(told.len(), 1);
+        let overtaken = Overtaken { missed: Missed::Unknown, positions: vec![Position::new(5)] };
+        assert_eq!(log.overtaken(reader, 9), Some((GapReason::History, overtaken)));
+        assert_eq!((log.overtaken(reader, 9), log.overtaken(waiting, 9)), (None, None));
+        // The older ones go later, and that changes nothing.
+        log.drop_through(Seq::ZERO.plus(1), &mut Change::default());
+        let start = |after| {
+            let after = After::Position(Position::new(after));
+            log.start(after, &bounds.history, Instant::now(), 1)
+        };
+        assert_eq!((start(4).missed, start(4).lost), (Missed::Unknown, vec![Position::new(5)]));
+        assert_eq!(start(5).missed, Missed::None);
+    }
+
+    #[test]
     fn a_cleared_log_is_open_and_still_knows_where_it_stood() {
         let (mut log, bounds) = (log(), Bounds::default());
         append(&mut log, 1, &bounds);
@@ -307,6 +348,6 @@ mod tests {
         log.shrink();
         let now = Instant::now();
         let start = log.start(After::Position(Position::ZERO), &bounds.history, now, 1);
-        assert_eq!(start.missed, super::super::Missed::Some(1));
+        assert_eq!(start.missed, Missed::Some(1));
     }
 }

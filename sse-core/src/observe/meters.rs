@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::close_reason::CloseReason;
 
+use super::Span;
 #[cfg(feature = "metrics")]
 use crate::observe as names;
 
@@ -68,6 +69,16 @@ pub(crate) fn snapshot_failed(error: &(dyn std::error::Error + 'static)) {
 pub(crate) fn not_carried_out(error: &dyn std::fmt::Display) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "sse_tower", "change to a key did not get to the backplane: {error}");
+}
+
+/// Emitters on a backplane are to refuse a second connection to a key.
+pub(crate) fn refused_on_each_node_alone() {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: "sse_tower",
+        "emitters on a backplane refuse a second connection to a key on each process alone: \
+         two processes let one in each; `Second::Replaces` holds across all of them"
+    );
 }
 
 /// One event was handed to `receivers` streams.
@@ -199,13 +210,17 @@ pub(crate) fn backplane_health(health: &dyn std::fmt::Debug, is_ready: bool) {
     tracing::info!(target: "sse_tower", ?health, "health of the backplane");
 }
 
-/// A batch of so many changes is handed to the store.
-pub(crate) fn backplane_append(changes: usize) -> BackplaneAppend {
+/// A batch of so many changes is handed to the store, which were made within these spans.
+pub(crate) fn backplane_append(changes: usize, from: &[Span]) -> BackplaneAppend {
     BackplaneAppend {
         #[cfg(feature = "metrics")]
         began: std::time::Instant::now(),
         #[cfg(feature = "tracing")]
-        span: tracing::debug_span!(target: "sse_tower", "backplane_append", changes),
+        span: {
+            let span = tracing::debug_span!(target: "sse_tower", "backplane_append", changes);
+            from.iter().for_each(|from| from.is_followed_by(&span));
+            span
+        },
     }
 }
 

@@ -118,6 +118,12 @@ impl Span {
         }
     }
 
+    /// What happens in `span` was caused in this one.
+    #[cfg(feature = "tracing")]
+    pub(super) fn is_followed_by(&self, span: &tracing::Span) {
+        span.follows_from(&self.span);
+    }
+
     /// Notes how the stream ended.
     pub(crate) fn closed(&self, reason: CloseReason) {
         #[cfg(feature = "tracing")]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{runner::Runs, times::Times};
 use crate::{
-    boxed::BoxError,
     bus::{
         carrier::Arrival,
         profile::Profile,
@@ -34,21 +33,23 @@ struct Turns {
 
 impl RunsOne for Turns {
     /// One turn: from now on, until the drain, or until it is cut.
-    fn run(&self, bus: &Bus, _: &Arrival) -> Result<Run, BoxError> {
-        // Read once already, when the context was built.
-        let times = Times::new(&self.table)?;
+    fn run(&self, bus: &Bus, _: &Arrival) -> Run {
+        // Read once already, when the context was built, which refuses what cannot be.
+        let times = Times::new(&self.table);
         let runs = Runs {
             bus: bus.downgrade(),
             streams: self.streams.clone(),
             profile: Arc::clone(&self.profile),
             table: self.table,
         };
-        Ok(Run::of(async move {
-            runs.run(times).await;
+        Run::of(async move {
+            if let Ok(times) = times {
+                runs.run(times).await;
+            }
             // After its last run it is still this process's turn: nobody else has any.
             if runs.bus.upgrade().is_some() {
                 runs.streams.reached(DrainPhase::Draining).await;
             }
-        }))
+        })
     }
 }

@@ -78,6 +78,10 @@ impl Reader {
             }
             self.tell_lost(source, record.position.before(), out);
             self.give_local(record.offset, out);
+            if self.is_too_late(source, cursor, record.position) {
+                self.lose_before(cursor, GapReason::History, Missed::Some(1), Position::ZERO);
+                continue;
+            }
             (self.of, self.position, self.got) = (cursor, record.position, true);
             out.push(record.frame);
         }
@@ -96,6 +100,14 @@ impl Reader {
         } else {
             self.more |= !only_farewell || self.is_ending();
         }
+    }
+
+    /// Does this stand before what was given out? A store's feed may have lost it and told of it later; ids must not
+    /// run backwards, or the client comes back for what it has seen.
+    fn is_too_late(&self, source: Source, cursor: usize, position: Position) -> bool {
+        position <= self.position
+            && self.cursors.get(self.of).is_some_and(|of| of.source() == source)
+            && self.cursors.get(cursor).is_some_and(|cursor| cursor.is_in_order())
     }
 
     /// What the logs have that came up to `until`: of each source up to where its first log was cut

@@ -31,6 +31,8 @@ pub(super) struct Reader {
     pub(super) until: Offset,
     /// The position of the last shared event that was given out.
     pub(super) position: Position,
+    /// Where it stood before the first, as far as that is known; nowhere, once positions began anew.
+    pub(super) began: Position,
     /// The cursor that it came from.
     pub(super) of: usize,
     /// The client got the event at `position`: it does not only stand there.
@@ -83,6 +85,7 @@ impl Reader {
             local: VecDeque::new(),
             until: NOT_ENDING,
             position: Position::ZERO,
+            began: Position::ZERO,
             of: 0,
             got: false,
             aside: None,
@@ -284,10 +287,12 @@ impl Reader {
     pub(super) fn take_over(&mut self) -> Option<Offset> {
         let update = self.conn.take_queue(&mut self.local);
         let has_new = !update.cursors.is_empty();
-        if self.position == Position::ZERO {
-            // One that waited for its log learns later where it begins.
+        if self.position == self.began {
+            // One that waited for its logs learns later where it begins.
             let cursors = self.cursors.iter().chain(&update.cursors);
-            self.position = cursors.map(|cursor| cursor.start()).min().unwrap_or(Position::ZERO);
+            let starts = cursors.filter(|cursor| cursor.is_in_order()).map(|cursor| cursor.start());
+            self.began = starts.min().unwrap_or(self.position);
+            self.position = self.began;
         }
         if self.cursors.is_empty() {
             self.cursors = update.cursors;
@@ -325,7 +330,7 @@ impl Reader {
 
     fn give(&mut self, queued: Queued, out: &mut Output) {
         if matches!(queued.kind, Kind::Anew) {
-            (self.position, self.got) = (Position::ZERO, false);
+            (self.position, self.got, self.began) = (Position::ZERO, false, Position::LAST);
             if let Some(aside) = &mut self.aside {
                 aside.own = None;
                 aside.lost.clear();
@@ -435,6 +440,10 @@ mod tests {
 
         fn next_position(&self) -> Option<Position> {
             self.log().next_position(self.id)
+        }
+
+        fn is_in_order(&self) -> bool {
+            true
         }
 
         fn id_at(&self, position: Position, _: bool) -> EventId {

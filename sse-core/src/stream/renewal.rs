@@ -144,6 +144,7 @@ impl Reader {
             && state.place <= before
         {
             (self.of, self.position, self.got) = (*cursor, state.place, false);
+            self.began = Position::LAST;
             // That is another place than what the client came with.
             if let Some(aside) = &mut self.aside {
                 aside.own = None;

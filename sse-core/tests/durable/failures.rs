@@ -163,8 +163,46 @@ async fn a_body_that_cannot_be_read_is_a_failure_and_keeps_nobody_else_waiting()
     here.done("mail", HOUR).await;
     assert_eq!(handled.orders(), [8]);
     let letters = here.context.dead_letters("mail").await.unwrap();
-    assert!(letters[0].error.starts_with("event cannot be read"), "{letters:?}");
+    assert!(letters[0].error.starts_with("event cannot be read: "), "{letters:?}");
     assert_eq!(letters[0].body, r#"{"order":"seven"}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_hook_hears_of_every_attempt_that_fails_and_of_what_cannot_be_read() {
+    use sse_tower_core::{
+        ApplicationEvent, EventType,
+        backplane::{Node, NodeOptions},
+    };
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Foreign(String);
+    impl ApplicationEvent for Foreign {
+        fn event_type() -> EventType<Self> {
+            EventType::new().name("order.paid").json()
+        }
+    }
+
+    let (store, attempts) = (MemoryStore::new(), Attempts::default());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let context = ApplicationContext::bare()
+        .backplane(&Node::new(store.engine(), NodeOptions::default()))
+        .listener(fails_until(3, &attempts).attempts(3))
+        .on_failure(move |failure| {
+            tell.lock().unwrap().push((failure.listener, failure.source.to_string()));
+        })
+        .build()
+        .unwrap();
+    context.publish_event(Paid { order: 1 }).await.unwrap();
+    tokio::time::sleep(HOUR).await;
+    let away = ("mail", "mail server is away".to_owned());
+    assert_eq!(*told.lock().unwrap(), [away.clone(), away]);
+    told.lock().unwrap().clear();
+    let there = Process::start(&store, vec![]);
+    there.context.publish_event(Foreign("seven".into())).await.unwrap();
+    tokio::time::sleep(HOUR).await;
+    let unreadable = ("mail", "event cannot be read".to_owned());
+    assert_eq!(*told.lock().unwrap(), vec![unreadable; 3]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,8 +29,14 @@ pub(crate) struct Client {
     pub(crate) keys: Vec<u8>,
     has: Has,
     last_id: Option<EventId>,
-    /// A gap was told when the store stood here: what came before may be missing.
+    /// A gap of unknown size was told when the store stood here: what came before may be missing.
     gap: Option<(Epoch, Position)>,
+    /// And so many others.
+    told: usize,
+    /// Its node's feed loses something without a word: what is missing may be told later.
+    is_lossy: bool,
+    /// What it has yet to be told of.
+    owed: Vec<(Position, Event)>,
     /// A reset was told, so that the next event may stand anywhere behind the moment at which it was read.
     reset: bool,
     stream: Option<EventStream>,
@@ -48,6 +54,9 @@ impl Client {
             has: Has::Come(epoch, position),
             last_id: None,
             gap: None,
+            told: 0,
+            is_lossy: false,
+            owed: Vec::new(),
             reset: false,
             stream: None,
             node: 0,
@@ -65,7 +74,14 @@ impl Client {
     }
 
     /// It has a stream now; the store stood at `head` when it dialled.
-    pub(crate) fn connected(&mut self, node: usize, stream: EventStream, head: (Epoch, Position)) {
+    pub(crate) fn connected(
+        &mut self,
+        node: usize,
+        stream: EventStream,
+        head: (Epoch, Position),
+        is_lossy: bool,
+    ) {
+        self.is_lossy = is_lossy;
         if self.last_id.is_none() {
             // It has got nothing that it could go on from.
             self.has = Has::Come(head.0, head.1);
@@ -73,8 +89,15 @@ impl Client {
         (self.node, self.stream) = (node, Some(stream));
     }
 
+    /// The feed of its node has begun to lose something.
+    pub(crate) fn may_lose(&mut self) {
+        self.is_lossy = true;
+    }
+
     pub(crate) fn hang_up(&mut self) {
+        // Whoever leaves before his node has noticed is not told.
         self.stream = None;
+        self.owed.clear();
     }
 
     /// Reads what is there, and checks it.
@@ -102,12 +125,34 @@ impl Client {
             |name: &str| event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         match field("event") {
             Some("stream-gap") => {
-                self.gap = Some(head);
                 self.gaps += 1;
+                // What it is told of first it has to come back from.
+                let before = field("id").map(parse);
+                let missed = field("data").and_then(|data| data.rsplit_once(':')).unwrap().1;
+                match missed.trim_end_matches('}').parse::<usize>() {
+                    Ok(missed) => {
+                        let owed = self.owed.len().min(missed);
+                        self.owed.drain(..owed);
+                        self.told += missed - owed;
+                    }
+                    Err(_) => {
+                        self.owed.clear();
+                        let of = field("id").map_or(head.0, |id| parse(id).0);
+                        // Of an epoch that is over nothing more comes.
+                        let until = if of == head.0 { head.1 } else { Position::new(u64::MAX) };
+                        self.gap = Some((of, until));
+                    }
+                }
+                if let Some((epoch, position)) = before {
+                    self.goes_on_from(epoch, position, truth);
+                }
                 return;
             }
             Some("stream-reset") => {
-                (self.reset, self.has) = (true, Has::Come(head.0, head.1));
+                self.last_id = field("id").map(|id| EventId::try_from(id).unwrap());
+                (self.reset, self.told) = (true, 0);
+                self.owed.clear();
+                self.has = Has::Come(head.0, head.1);
                 return;
             }
             Some(_) => return,
@@ -142,8 +187,13 @@ impl Client {
                 }
             }
         }
-        // Of the history it gets the newest of each key, which is not everything.
-        let is_history = matches!(self.has, Has::Come(of, came) if of == epoch && position <= came);
+        // Of the history it gets the newest of each key, which is not everything; also from a node that has not heard of
+        // the epoch by now.
+        let is_history = match self.has {
+            Has::Come(of, came) if of == epoch => position <= came,
+            Has::Come(of, _) => truth.is_older(epoch, of),
+            Has::UpTo(..) => false,
+        };
         if !is_history {
             self.has = Has::UpTo(epoch, position);
         }
@@ -151,9 +201,25 @@ impl Client {
         self.last_id = Some(EventId::try_from(id).unwrap());
     }
 
-    /// What it has not got between these, and was not told of.
+    /// It holds an id without having got an event there: everything up to it was there, or it was told.
+    fn goes_on_from(&mut self, epoch: Epoch, position: Position, truth: &Truth) {
+        if let Has::UpTo(of, has) = self.has
+            && of == epoch
+            && position > has
+        {
+            let behind = Position::new(position.get() + 1);
+            let missing = self.missing(truth, epoch, has, behind);
+            let (who, read) = (self.name, &self.read[self.read.len().saturating_sub(500)..]);
+            assert!(missing.is_empty(), "{who} missed {missing:?} up to {position}, after {read}");
+            self.has = Has::UpTo(epoch, position);
+        }
+        let id = format!("1.{:x}.{}", epoch.get(), position.get());
+        self.last_id = Some(EventId::try_from(id).unwrap());
+    }
+
+    /// What it has not got between these, and was not told of before.
     fn missing(
-        &self,
+        &mut self,
         truth: &Truth,
         epoch: Epoch,
         from: Position,
@@ -162,16 +228,27 @@ impl Client {
         let mut missing = truth.between(epoch, &self.keys, from, to);
         let told = self.gap.filter(|(of, _)| *of == epoch).map(|(_, until)| until);
         missing.retain(|(position, _)| told.is_none_or(|until| *position > until));
+        if let Some(left) = self.told.checked_sub(missing.len()) {
+            self.told = left;
+            missing.clear();
+        }
+        if self.is_lossy {
+            self.owed.append(&mut missing);
+        }
         missing
     }
 
     /// Everything is well again and has settled: it must have all that there is.
-    pub(crate) fn check_end(&self, truth: &Truth, head: (Epoch, Position)) {
+    pub(crate) fn check_end(&mut self, truth: &Truth, head: (Epoch, Position)) {
         let (epoch, from) = match self.has {
             Has::UpTo(epoch, has) => (epoch, has),
             Has::Come(epoch, came) => (epoch, came),
         };
         let who = self.name;
+        // It was there for longer than a node needs to find what its feed has lost.
+        self.is_lossy = false;
+        let owed = &self.owed;
+        assert!(owed.is_empty(), "{who} was not told of {owed:?}, after {}", self.read);
         if epoch != head.0 {
             // The store lost its past after the last event: nothing may have come since.
             let since = truth.between(head.0, &self.keys, Position::ZERO, Position::new(u64::MAX));

@@ -102,6 +102,16 @@ fn taking_a_broken_feed_for_a_whole_one_is_found() {
 }
 
 #[test]
+fn a_deaf_feed_that_nobody_notices_is_found() {
+    is_found(Mutant::DeafFeedsAreNothing);
+}
+
+#[test]
+fn what_a_feed_loses_without_a_word_and_nobody_looks_for_is_found() {
+    is_found(Mutant::NoAudit);
+}
+
+#[test]
 fn records_of_a_new_epoch_under_the_old_one_are_found() {
     is_found(Mutant::EpochOfMarksAlone);
 }

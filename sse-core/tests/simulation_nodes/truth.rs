@@ -83,6 +83,13 @@ impl Truth {
         between.map(|(at, event)| (*at, event.clone())).collect()
     }
 
+    /// Was this epoch over before the other one?
+    pub(crate) fn is_older(&self, epoch: Epoch, than: Epoch) -> bool {
+        let heard = self.heard.lock().unwrap();
+        let place = |epoch| heard.epochs.iter().position(|(of, _)| *of == epoch);
+        place(epoch) < place(than)
+    }
+
     /// How often this was stored within one epoch: a store that lost its past has lost that it had it.
     pub(crate) fn count(&self, text: &str) -> usize {
         let heard = self.heard.lock().unwrap();

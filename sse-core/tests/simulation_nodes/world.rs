@@ -36,6 +36,8 @@ struct Place {
     node: Node,
     emitters: Emitters<u8>,
     faults: NodeFaults,
+    /// Its feed loses something without a word.
+    is_lossy: bool,
 }
 
 struct Attempt {
@@ -52,7 +54,7 @@ struct World {
     attempts: Vec<Attempt>,
     sends: usize,
     mutant: Option<Mutant>,
-    /// Which faults this run has: each alone in some, and all together in others.
+    /// Which faults this run has: each alone in some, some or all together in others.
     faults: Vec<usize>,
     history: usize,
     /// What happened, for whoever looks for a fault.
@@ -69,19 +71,24 @@ impl Drop for World {
     }
 }
 
-const FAULTS: usize = 12;
+/// More than a run sends: every gap that is told is one too many.
+const AMPLE: usize = 256;
+
+const FAULTS: usize = 13;
+/// The feed loses records, and nobody says so.
+const SILENT_LOSS: usize = 12;
 
 pub(crate) async fn run(seed: u64, mutant: Option<Mutant>) -> String {
     let mut chance = Chance(fastrand::Rng::with_seed(seed));
     let store = MemoryStore::fixed(Epoch::new(seed + 1), Duration::from_secs(1_700_000_000));
     let truth = Truth::of(&store).await;
-    let faults = match chance.below(4) {
-        0 => (0..FAULTS).collect(),
-        1 => Vec::new(),
+    let faults = match chance.below(8) {
+        0 => Vec::new(),
+        1 => (0..FAULTS).collect(),
+        2 | 3 => (0..FAULTS).filter(|_| chance.one_in(4)).collect(),
         _ => vec![chance.below(FAULTS)],
     };
-    // More than a run sends, so that every gap that is told is one too many.
-    let history = 256;
+    let history = if chance.one_in(3) { AMPLE } else { 2 + chance.below(4) };
     let mut world = World {
         store,
         truth,
@@ -127,7 +134,7 @@ impl World {
             .without_keep_alive()
             .backplane(&node, NAME)
             .build();
-        Place { node, emitters, faults }
+        Place { node, emitters, faults, is_lossy: false }
     }
 
     async fn settle(&mut self) {
@@ -188,7 +195,7 @@ impl World {
         let emitter = self.places[place].emitters.connect_many(keys, client.last());
         let (keys, last) = (&client.keys, client.last());
         self.story.push(format!("{index} {keys:?} dials {place} from {last:?} at {}", head.1));
-        client.connected(place, emitter.into_stream(), head);
+        client.connected(place, emitter.into_stream(), head, self.places[place].is_lossy);
     }
 
     async fn read(&mut self) {
@@ -224,6 +231,12 @@ impl World {
             }
             10 => self.store.faults().set_clock_back(Duration::from_secs(some as u64 * 60)),
             11 => self.die(index, well),
+            SILENT_LOSS => {
+                faults.lose(1 + some);
+                self.places[index].is_lossy = true;
+                let there = self.clients.iter_mut().filter(|client| client.node == index);
+                there.for_each(Client::may_lose);
+            }
             _ => {}
         }
     }
@@ -262,7 +275,8 @@ impl World {
                     let place = self.chance.0.usize(..self.places.len());
                     let emitters = &self.places[place].emitters;
                     let emitter = emitters.connect_many(client.keys.clone(), client.last());
-                    client.connected(place, emitter.into_stream(), head);
+                    let is_lossy = self.places[place].is_lossy;
+                    client.connected(place, emitter.into_stream(), head, is_lossy);
                 }
             }
             sleep(Duration::from_secs(6)).await;
@@ -274,9 +288,10 @@ impl World {
         for client in &mut self.clients {
             client.poll(&self.truth, head);
             client.check_end(&self.truth, head);
-            assert!(client.read.contains("data:the end\n"), "{} did not come back", client.name);
-            let may_be_missed = self.history < 256;
-            assert!(client.gaps == 0 || may_be_missed, "{} was told of a gap", client.name);
+            let (name, read) = (client.name, &client.read);
+            assert!(read.contains("data:the end\n"), "{name} did not come back, after {read}");
+            let may_be_missed = self.history < AMPLE || self.faults.contains(&SILENT_LOSS);
+            assert!(client.gaps == 0 || may_be_missed, "{name} was told of a gap, in {read}");
         }
         for Attempt { text, sent } in std::mem::take(&mut self.attempts) {
             let count = self.truth.count(&text);

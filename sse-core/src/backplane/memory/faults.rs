@@ -91,7 +91,7 @@ impl Faults {
     pub fn restore(&self, snapshot: &Snapshot) {
         self.each(|node| node.break_feed());
         let mut inner = self.0.lock();
-        let given = inner.log.mark().position;
+        let given = inner.log.given();
         inner.log = snapshot.0.clone();
         inner.log.never_below(given);
         drop(inner);
@@ -101,7 +101,7 @@ impl Faults {
     /// The store loses everything and begins a new life. No connection breaks, as with a flush.
     pub fn new_epoch(&self, epoch: Epoch) {
         let mut inner = self.0.lock();
-        let given = inner.log.mark().position;
+        let given = inner.log.given();
         inner.log = Log::new(epoch);
         inner.log.never_below(given);
     }

@@ -214,6 +214,11 @@ impl Log {
 
 #[cfg(any(test, feature = "test-util"))]
 impl Log {
+    /// The newest position that was given, in this life or an earlier one.
+    pub(super) fn given(&self) -> Position {
+        self.positions.last.max(self.positions.given)
+    }
+
     /// Gives no position up to this one.
     pub(super) fn never_below(&mut self, given: Position) {
         self.positions.given = given;

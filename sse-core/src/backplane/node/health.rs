@@ -67,6 +67,7 @@ pub(super) struct Monitor {
 
 impl Monitor {
     pub(super) fn new() -> Self {
+        observe::backplane_health(&Health::Up, true);
         Self { troubles: Mutex::new((0, Instant::now())), health: watch::Sender::new(Health::Up) }
     }
 

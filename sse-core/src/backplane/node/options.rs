@@ -40,6 +40,10 @@ pub enum Mutant {
     VerdictsForgotten,
     /// The program's runtime renews the lease, as long as nobody blocks it.
     LeaseOfTheProgram,
+    /// Nobody asks whether a feed can still hear.
+    DeafFeedsAreNothing,
+    /// Nobody looks for what a feed has lost.
+    NoAudit,
 }
 
 /// Is this one to be done?

@@ -11,6 +11,7 @@ use super::{
     super::{Answer, Batch, Change, Entry, NodeId},
     error::BackplaneError,
 };
+use crate::observe::Span;
 
 /// How many changes wait at most, those under way among them.
 pub const MAX_QUEUED_CHANGES: usize = 65_536;
@@ -32,11 +33,14 @@ struct Pending {
     /// `None`: it waits as long as it takes.
     deadline: Option<Instant>,
     done: Done,
+    /// In which span it was made.
+    from: Span,
 }
 
 struct Flying {
     batch: Batch,
     bytes: usize,
+    from: Arc<[Span]>,
     /// Who is still to be told, one for each entry.
     told: Vec<(Option<Instant>, Option<Done>)>,
 }
@@ -71,6 +75,7 @@ impl Outgoing {
         entry: Entry,
         deadline: Option<Instant>,
         done: Done,
+        from: Span,
     ) -> Result<(), Done> {
         let bytes = cost(&entry.change);
         let fits = self.changes < MAX_QUEUED_CHANGES && self.bytes + bytes <= MAX_QUEUED_BYTES;
@@ -80,7 +85,7 @@ impl Outgoing {
         self.changes += 1;
         self.came += 1;
         self.bytes += bytes;
-        self.waiting.push_back(Pending { entry, bytes, deadline, done });
+        self.waiting.push_back(Pending { entry, bytes, deadline, done, from });
         Ok(())
     }
 
@@ -98,16 +103,23 @@ impl Outgoing {
             }
             let (mut entries, mut told, mut bytes) =
                 (Vec::with_capacity(count), Vec::with_capacity(count), 0);
+            let mut from = Vec::with_capacity(count);
             for pending in self.waiting.drain(..count) {
                 bytes += pending.bytes;
+                from.push(pending.from);
                 entries.push(pending.entry);
                 told.push((pending.deadline, Some(pending.done)));
             }
             self.number += 1;
             let batch = Batch { node, number: self.number, entries: Arc::from(entries) };
-            self.flying = Some(Flying { batch, bytes, told });
+            self.flying = Some(Flying { batch, bytes, from: from.into(), told });
         }
         self.flying.as_ref().map(|flying| flying.batch.clone())
+    }
+
+    /// In which spans the changes of the batch under way were made.
+    pub(super) fn from(&self) -> Arc<[Span]> {
+        self.flying.as_ref().map(|flying| Arc::clone(&flying.from)).unwrap_or_default()
     }
 
     /// The outcome of the batch under way is known: who is to be told, in order. `None` for those who were told that
@@ -235,7 +247,7 @@ mod tests {
         let mut outgoing = Outgoing::default();
         for (n, size) in sizes.iter().enumerate() {
             let deadline = now + Duration::from_secs(n as u64);
-            assert!(outgoing.push(entry(*size), Some(deadline), nobody()).is_ok());
+            assert!(outgoing.push(entry(*size), Some(deadline), nobody(), Span::current()).is_ok());
         }
         outgoing
     }
@@ -245,7 +257,7 @@ mod tests {
         let mut outgoing = filled(&[1, 1], Instant::now());
         let first = outgoing.next(NodeId::new(1)).unwrap();
         assert_eq!((first.number, first.entries.len()), (1, 2));
-        outgoing.push(entry(1), None, nobody()).ok().unwrap();
+        outgoing.push(entry(1), None, nobody(), Span::current()).ok().unwrap();
         let again = outgoing.next(NodeId::new(1)).unwrap();
         assert!(Arc::ptr_eq(&first.entries, &again.entries), "frozen until its outcome is known");
         assert_eq!(outgoing.land().len(), 2);
@@ -270,16 +282,16 @@ mod tests {
     fn a_full_queue_gives_back_what_it_does_not_take() {
         let mut outgoing = Outgoing::default();
         for _ in 0..MAX_QUEUED_CHANGES {
-            assert!(outgoing.push(entry(0), None, nobody()).is_ok());
+            assert!(outgoing.push(entry(0), None, nobody(), Span::current()).is_ok());
         }
-        assert!(outgoing.push(entry(0), None, nobody()).is_err());
+        assert!(outgoing.push(entry(0), None, nobody(), Span::current()).is_err());
         let mut outgoing = filled(&[MAX_QUEUED_BYTES * 2], Instant::now());
-        assert!(outgoing.push(entry(0), None, nobody()).is_err());
+        assert!(outgoing.push(entry(0), None, nobody(), Span::current()).is_err());
         // What is under way counts.
         outgoing.next(NodeId::new(1));
-        assert!(outgoing.push(entry(0), None, nobody()).is_err());
+        assert!(outgoing.push(entry(0), None, nobody(), Span::current()).is_err());
         outgoing.land();
-        assert!(outgoing.push(entry(0), None, nobody()).is_ok());
+        assert!(outgoing.push(entry(0), None, nobody(), Span::current()).is_ok());
     }
 
     #[test]
@@ -290,7 +302,7 @@ mod tests {
         let push = |outgoing: &mut Outgoing, name: &'static str, deadline| {
             let told = told.clone();
             let done = Box::new(move |_| told.send(name).unwrap());
-            outgoing.push(entry(1), deadline, done).ok().unwrap();
+            outgoing.push(entry(1), deadline, done, Span::current()).ok().unwrap();
         };
         let at = |secs| Some(now + Duration::from_secs(secs));
         push(&mut outgoing, "flying", at(5));

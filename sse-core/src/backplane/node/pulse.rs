@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{health::Trouble, shared::Shared};
+use super::{health::Trouble, options::is_mutant, shared::Shared};
 use crate::{
     backplane::{Epoch, Mark, Position},
     observe,
@@ -56,8 +56,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 continue;
             }
         };
-        listen(&shared, mark, marks, asked).await;
-        if round % AUDIT == 0 {
+        if !is_mutant!(shared.options(), DeafFeedsAreNothing) {
+            listen(&shared, mark, marks, asked).await;
+        }
+        if round % AUDIT == 0 && !is_mutant!(shared.options(), NoAudit) {
             audit.run(&shared).await;
         }
     }

@@ -61,7 +61,8 @@ async fn store(shared: &Arc<Shared>, batch: Batch) {
 
 async fn attempt(shared: &Arc<Shared>, batch: Batch) -> Result<Vec<Answer>, EngineError> {
     let count = batch.entries.len();
-    let observed = observe::backplane_append(count);
+    let from = shared.outgoing(|outgoing| outgoing.from());
+    let observed = observe::backplane_append(count, &from);
     let mut call = shared.engine().append(batch);
     let answers = loop {
         let next = shared.outgoing(|outgoing| outgoing.next_deadline());
@@ -115,6 +116,7 @@ fn answer_late(shared: &Shared, expired: Expired, why: Option<&Arc<EngineError>>
         left = true;
     }
     if left {
+        observe::backplane_queue(shared.outgoing(|outgoing| outgoing.len()));
         shared.has_settled();
     }
 }
@@ -136,7 +138,8 @@ fn settle(shared: &Shared, answers: &[Answer]) {
 }
 
 fn refuse(shared: &Shared, why: &BackplaneError) {
-    let told = shared.outgoing(|outgoing| outgoing.land());
+    let (told, left) = shared.outgoing(|outgoing| (outgoing.land(), outgoing.len()));
+    observe::backplane_queue(left);
     told.into_iter().flatten().for_each(|done| done(Err(why.clone())));
     shared.has_settled();
 }

@@ -287,18 +287,24 @@ impl Shared {
             return done(Err(BackplaneError::TooLarge(body.len())));
         }
         let deadline = if waits { None } else { Instant::now().checked_add(self.options.deadline) };
+        let from = observe::Span::current();
+        let mut queued = 0;
         let refused = {
             let mut queue = lock(&self.outgoing);
             if queue.closed {
                 Some((done, BackplaneError::Closed))
             } else {
-                let full = queue.changes.push(entry, deadline, done).err();
+                let full = queue.changes.push(entry, deadline, done, from).err();
+                queued = queue.changes.len();
                 full.map(|done| (done, BackplaneError::QueueFull))
             }
         };
         match refused {
             Some((done, why)) => done(Err(why)),
-            None => self.to_send.notify_one(),
+            None => {
+                observe::backplane_queue(queued);
+                self.to_send.notify_one();
+            }
         }
     }
 

@@ -3,9 +3,11 @@
 use std::{any::type_name, future::Future, panic::Location, pin::pin, sync::Arc};
 
 use super::{
+    builder::ListenerBuilder,
+    declaration::Declaration,
     event_ref::EventRef,
     inject::{Binder, Inject},
-    listener::{Declaration, Listener, ListenerBuilder},
+    listener::Listener,
     output::ListenerOutput,
 };
 use crate::{

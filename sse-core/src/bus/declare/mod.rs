@@ -17,7 +17,9 @@
 //! Not to be relied on: that what a listener publishes through the context itself is in the event graph;
 //! only what it returns, and each [`Publisher`] that it takes.
 
+mod builder;
 mod closures;
+mod declaration;
 mod event_ref;
 mod form;
 mod inject;
@@ -26,10 +28,12 @@ mod output;
 mod publisher;
 mod subscription;
 
+pub use builder::ListenerBuilder;
+pub use declaration::Declaration;
 pub use event_ref::EventRef;
 pub use form::{Form, IsForm, Json, JsonIfSerde, NoForm, NoJson, WithForm, json, travels};
 pub use inject::{Binder, Inject, here};
-pub use listener::{Declaration, Listener, ListenerBuilder};
+pub use listener::Listener;
 pub use output::{IntoListenerError, ListenerOutput};
 pub use publisher::Publisher;
 pub use subscription::Subscription;

@@ -11,14 +11,14 @@ use std::{
 use super::{
     deliver::{publish_arrived, publish_planned},
     departure::{Departure, from_elsewhere},
-    plan::Plan,
+    plan::{Entry, Plan},
     publication::Publication,
 };
 use crate::{
     boxed::BoxError,
     bus::{
         carrier::Arrival,
-        event::{ApplicationEvent, Durable, Journey, Reader},
+        event::{ApplicationEvent, Durable, EventMeta, Journey, PublicationId, Reader},
         failure::Failure,
         listener::{MaybeShared, guarded},
         listeners::{ListenersByType, Registered},
@@ -79,8 +79,8 @@ fn deliver<E: ApplicationEvent>(bus: &Bus, arrival: &Arrival) -> Result<Run, Box
 
 /// One durable listener, whatever it hears.
 pub(crate) trait RunsOne: Send + Sync {
-    /// Begins an attempt: a synchronous listener runs in the call. The error is that the event cannot be read.
-    fn run(&self, bus: &Bus, arrival: &Arrival) -> Result<Run, BoxError>;
+    /// Begins an attempt: a synchronous listener runs in the call. An event that cannot be read is a failure of it.
+    fn run(&self, bus: &Bus, arrival: &Arrival) -> Run;
 }
 
 struct One<E> {
@@ -102,10 +102,31 @@ fn durable<E: ApplicationEvent>(
 }
 
 impl<E: ApplicationEvent> RunsOne for One<E> {
-    fn run(&self, bus: &Bus, arrival: &Arrival) -> Result<Run, BoxError> {
-        let event = MaybeShared::Owned(read(&self.reader, arrival)?);
+    fn run(&self, bus: &Bus, arrival: &Arrival) -> Run {
         let journey = journey(arrival, Some(self.durable));
-        Ok(Run::new(publish_planned(bus, &self.plan, event, from_elsewhere(), journey)))
+        match read(&self.reader, arrival) {
+            Ok(event) => {
+                let event = MaybeShared::Owned(event);
+                Run::new(publish_planned(bus, &self.plan, event, from_elsewhere(), journey))
+            }
+            Err(error) => self.unreadable(bus, journey, error),
+        }
+    }
+}
+
+/// An event of a durable listener is not what its type can be read from.
+#[derive(Debug, thiserror::Error)]
+#[error("event cannot be read")]
+struct Unreadable(#[source] BoxError);
+
+impl<E: ApplicationEvent> One<E> {
+    fn unreadable(&self, bus: &Bus, journey: Journey, error: BoxError) -> Run {
+        let (event_id, published_at) = (PublicationId::next(), from_elsewhere());
+        let meta = EventMeta { event_id, published_at, depth: 0, parent: None, journey };
+        let error = Unreadable(error);
+        let failed = |it: &Entry<E>| Failure::new(bus.failures(), &it.profile, &meta, None, error);
+        let failures = self.plan.entries.first().map(failed);
+        Run(Box::pin(std::future::ready(failures.into_iter().collect())))
     }
 }
 

@@ -4,10 +4,10 @@ use std::{panic::Location, sync::Arc};
 
 use super::{
     departure::Departure,
+    left::{Left, Part},
     outcome::Counts,
     plan::Plan,
     publication::Publication,
-    remaining::{Left, Part},
     run::{Run, Stage, run_plain},
     scope::{MAX_PUBLICATION_DEPTH, Scope},
 };

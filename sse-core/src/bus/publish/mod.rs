@@ -38,6 +38,7 @@ mod deliver;
 mod departure;
 #[cfg(test)]
 mod fixture;
+mod left;
 mod open;
 mod outcome;
 mod plan;

@@ -11,8 +11,8 @@ use std::{
 use super::{
     deliver::{Way, publish_held},
     departure::{Departure, pack},
+    left::Part,
     outcome::Counts,
-    remaining::Part,
     run::Stage,
 };
 use crate::{

@@ -12,8 +12,9 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
+    left::Left,
     outcome::{Counts, Outcome, PublishError},
-    remaining::{Left, Remaining},
+    remaining::Remaining,
 };
 use crate::bus::{
     event::{ApplicationEvent, EventMeta, Journey, PublicationId, describe},

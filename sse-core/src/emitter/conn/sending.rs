@@ -74,19 +74,10 @@ impl Conn {
         lock(&self.state).queue.push(Queued { offset: Offset::FIRST, frame: Bytes::new(), kind });
     }
 
-    /// Queues something that the library says, in its place among what comes. The stream hears of it
+    /// Queues what the library says where positions begin anew, in its place among what comes. The stream hears of it
     /// by the next `notify(STATE)`.
-    pub(crate) fn queue_control(&self, event: SseEvent) {
-        self.queue(event, Kind::Control);
-    }
-
-    /// The same, where positions begin anew.
     pub(crate) fn queue_reset(&self, event: SseEvent) {
-        self.queue(event, Kind::Anew);
-    }
-
-    fn queue(&self, event: SseEvent, kind: Kind) {
-        let frame = event.encode();
+        let (frame, kind) = (event.encode(), Kind::Anew);
         lock(&self.state).queue.push(Queued { offset: clock::next(), frame, kind });
     }
 }

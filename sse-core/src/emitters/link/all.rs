@@ -10,12 +10,11 @@ use super::{
         topic::Topic,
         wake::wake_readers,
     },
+    sink::skip_to,
     to::{keep, kept},
 };
 use crate::{
     backplane::{self, After, Change, Found, Position, Sink, Wanted},
-    emitter::STATE,
-    event::{GapReason, gap},
     log::{Record, clock},
     sync::{Arc, Weak, lock, lock_std},
 };
@@ -48,17 +47,25 @@ impl<K: Key> Sink for AllSink<K> {
 
     fn load(&self, found: Found, after: &mut After) {
         let Some(hub) = self.hub.upgrade() else { return };
-        let Found { loaded, aside, .. } = found;
+        let Found { loaded, aside, again, .. } = found;
         let floor = match loaded.head {
+            // Of what came up to the watermark nothing is missing, whatever the store has forgotten since.
+            None if again && loaded.forgotten <= hub.watermark() => Position::ZERO,
             None => loaded.forgotten,
             Some(head) => loaded.records.first().map_or(head.newest, |oldest| oldest.previous),
         };
-        {
+        let skipped = {
             let mut announcements = lock_std(&hub.announcements);
-            if floor > announcements.newest {
+            let skipped = floor > announcements.newest;
+            if skipped {
                 announcements.dropped = announcements.dropped.max(floor);
                 announcements.newest = floor;
             }
+            skipped
+        };
+        if skipped && again {
+            let registry = hub.registry();
+            registry.topics().iter().for_each(|topic| hub.skip_to(topic, floor, after));
         }
         for record in loaded.records.into_iter().chain(aside) {
             hub.announce(record, after);
@@ -101,6 +108,12 @@ impl<K: Key> Hub<K> {
         later.map(|record| Record { offset: clock::next(), ..record.clone() }).collect()
     }
 
+    fn skip_to(&self, topic: &Topic<K>, position: Position, after: &mut After) {
+        if let Some(link) = &topic.link {
+            skip_to(topic, link, position, after);
+        }
+    }
+
     /// Gives this to all keys whose logs are live; the others get it when they are loaded.
     fn announce(self: &Arc<Self>, record: backplane::Record, after: &mut After) -> bool {
         let Change::Event { body, .. } = record.change else { return false };
@@ -121,29 +134,24 @@ impl<K: Key> Hub<K> {
             return false;
         };
         let live = |topic: &Arc<Topic<K>>| {
-            let is_live = topic.link.as_ref().is_some_and(|link| lock_std(&link.state).live);
-            is_live && lock(&topic.log).completed().is_none()
+            let Some(link) = &topic.link else { return false };
+            let mut state = lock_std(&link.state);
+            if state.live {
+                state.announced = record.position;
+            }
+            state.live
         };
         let topics: Vec<_> = registry.topics().into_iter().filter(live).collect();
         for topic in topics {
+            if lock(&topic.log).completed().is_some() {
+                continue;
+            }
             if lock(&topic.log).newest() < record.position {
                 registry.append_old(&topic, record.clone(), self.bounds());
                 continue;
             }
             // It was missed, and what came after it is there: too late for its place.
-            let readers = {
-                let mut log = lock(&topic.log);
-                log.miss(false, |conn| conn.renews());
-                log.snapshot()
-            };
-            for conn in readers.iter().map(Arc::clone) {
-                if !conn.renews() {
-                    conn.queue_control(gap(GapReason::History, None));
-                }
-                after.then(move || {
-                    conn.notify(STATE);
-                });
-            }
+            self.skip_to(&topic, record.position, after);
         }
         self.plan_sweep(&registry, now);
         true

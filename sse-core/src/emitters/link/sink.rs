@@ -18,9 +18,8 @@ use crate::{
     backplane::{self, After, Change, Found, Position, Sink, Wanted},
     close_reason::CloseReason,
     emitter::{Conn, STATE},
-    event::{GapReason, gap, reset},
+    event::reset,
     log::{Record, clock},
-    observe,
     sync::{Arc, Weak, lock, lock_std},
 };
 
@@ -125,17 +124,23 @@ impl<K: Key> Filling<'_, K> {
             None => loaded.forgotten,
             Some(head) => oldest.map_or(head.newest, |oldest| oldest.previous),
         };
-        let newest = lock_std(&self.link.state).newest;
+        let (newest, announced) = {
+            let state = lock_std(&self.link.state);
+            (state.newest, state.announced)
+        };
+        let dropped = self.hub.dropped_for_all();
         if again {
             let still_there = loaded.records.iter().any(|record| record.position == newest);
             // What the store has lost of its newest stays here: it was given out.
             let forgotten = !still_there && head.newest >= newest;
             self.catch_up(newest, floor, forgotten);
+            if dropped > announced {
+                self.skip_to(dropped);
+            }
             if head.completed.is_none() || head.completed != lock(&self.topic.log).completed() {
                 self.reopen();
             }
         } else {
-            let dropped = self.hub.dropped_for_all();
             lock(&self.topic.log).begin_at(floor.max(dropped));
         }
         let mut items = Vec::with_capacity(loaded.records.len() + aside.len());
@@ -144,8 +149,9 @@ impl<K: Key> Filling<'_, K> {
                 items.push((record.position, Item::Event(body)));
             }
         }
-        let here = lock(&self.topic.log).newest();
-        let of_all = self.hub.sent_to_all_after(here);
+        // Also what stands before something that is here: of that it is told that it is missing.
+        let of_all = self.hub.sent_to_all_after(announced);
+        let announced = of_all.last().map_or(dropped.max(announced), |record| record.position);
         items.extend(of_all.into_iter().map(|record| (record.position, Item::Record(record))));
         if let Some(completed) = head.completed {
             items.push((completed, Item::Change(Change::Complete)));
@@ -164,7 +170,10 @@ impl<K: Key> Filling<'_, K> {
         if let Some((position, holder)) = head.claimed {
             self.link.settle_claims(self.after, |claims| claims.newest(position, holder));
         }
-        lock_std(&self.link.state).live = true;
+        {
+            let mut state = lock_std(&self.link.state);
+            (state.live, state.announced) = (true, announced);
+        }
         self.registry.trim(self.topic, self.hub.bounds(), self.now);
     }
 
@@ -174,20 +183,12 @@ impl<K: Key> Filling<'_, K> {
             self.registry.clear(self.topic);
         }
         if floor > newest {
-            lock(&self.topic.log).skip_to(floor);
-            self.tell_gap();
+            self.skip_to(floor);
         }
     }
 
-    fn tell_gap(&mut self) {
-        observe_later(self.after);
-        self.miss(false);
-        for conn in self.planned() {
-            if !conn.renews() {
-                conn.queue_control(gap(GapReason::History, None));
-            }
-            self.wake_later(&conn);
-        }
+    fn skip_to(&mut self, position: Position) {
+        skip_to(self.topic, self.link, position, self.after);
     }
 
     /// Whoever can have the state is to get it when they read next.
@@ -196,7 +197,7 @@ impl<K: Key> Filling<'_, K> {
         lock(&self.topic.log).miss(anew, planned);
     }
 
-    /// Something was queued for one that reads, in its place among the events.
+    /// Something was queued for one that reads.
     fn wake_later(&mut self, conn: &Arc<Conn>) {
         let conn = Arc::clone(conn);
         self.after.then(move || {
@@ -230,11 +231,11 @@ impl<K: Key> Filling<'_, K> {
         lock_std(&self.link.state).newest = position;
         if lock(&self.topic.log).newest() >= position {
             // What went to all keys was here first, since this was missed. It cannot be put before it.
-            return self.tell_gap();
+            return self.skip_to(position);
         }
         match self.hub.record_of(position, body, self.now) {
             Some(record) => self.registry.append_old(self.topic, record, self.hub.bounds()),
-            None => lock(&self.topic.log).skip_to(position),
+            None => self.skip_to(position),
         }
     }
 
@@ -248,7 +249,7 @@ impl<K: Key> Filling<'_, K> {
             return;
         }
         if newest >= record.position {
-            return self.tell_gap();
+            return self.skip_to(record.position);
         }
         self.registry.append_old(self.topic, record, self.hub.bounds());
     }
@@ -315,9 +316,21 @@ impl<K: Key> Filling<'_, K> {
     }
 }
 
-/// Counts a gap once no lock is held.
-fn observe_later(after: &mut After) {
-    after.then(|| observe::gap("history", None));
+/// Something of this key up to `position` never came: whoever reads is told before what stands behind it, and so is
+/// whoever comes back from before it.
+pub(super) fn skip_to<K: Key>(
+    topic: &Topic<K>,
+    link: &TopicLink,
+    position: Position,
+    after: &mut After,
+) {
+    let reads = |conn: &Arc<Conn>| !link.is_waiting(conn);
+    let told = lock(&topic.log).skip_to_and_tell(position, reads);
+    after.then(move || {
+        for conn in told {
+            conn.notify(STATE);
+        }
+    });
 }
 
 impl<K: Key> Hub<K> {

@@ -22,6 +22,8 @@ pub(super) struct LinkState {
     pub(super) live: bool,
     /// The newest event of this key itself that its log ever had.
     pub(super) newest: Position,
+    /// The newest that went to all keys and that its log has had, or whose loss was told.
+    pub(super) announced: Position,
     /// The newest disconnect that was carried out.
     pub(super) disconnected: Position,
     /// Connections that wait, by where they are in memory, with the newest position that was known when they came.
@@ -55,6 +57,7 @@ impl LinkState {
     /// The store lost its past: nothing of it is known to be here.
     pub(super) fn reset(&mut self) {
         (self.live, self.newest, self.disconnected) = (false, Position::ZERO, Position::ZERO);
+        self.announced = Position::ZERO;
         self.came_after.clear();
     }
 }

@@ -140,6 +140,10 @@ impl<K: Key> Cursor for GatedCursor<K> {
         if self.may_read() { self.cursor.next_position() } else { None }
     }
 
+    fn is_in_order(&self) -> bool {
+        self.cursor.is_in_order()
+    }
+
     fn id_at(&self, position: Position, got: bool) -> EventId {
         self.cursor.id_at(position, got)
     }
@@ -171,13 +175,17 @@ impl<K: Key> Cursor for GatedCursor<K> {
 
 impl<K: Key> Drop for GatedCursor<K> {
     fn drop(&mut self) {
-        if self.gate.state.swap(GONE, Ordering::AcqRel) == CLOSED {
-            if let Some(link) = &self.cursor.topic.link {
-                link.stop_waiting(self.conn);
-            }
-            if let (Some(link), Some(waiter)) = (&self.cursor.hub.link, self.gate.waiter.get()) {
-                link.node().shared().stop_waiting(*waiter);
-            }
+        let before = self.gate.state.swap(GONE, Ordering::AcqRel);
+        // At each of its keys, not only at the first that it leaves.
+        if before != OPEN
+            && let Some(link) = &self.cursor.topic.link
+        {
+            link.stop_waiting(self.conn);
+        }
+        if before == CLOSED
+            && let (Some(link), Some(waiter)) = (&self.cursor.hub.link, self.gate.waiter.get())
+        {
+            link.node().shared().stop_waiting(*waiter);
         }
     }
 }
@@ -269,7 +277,8 @@ impl<K: Key> Hub<K> {
         link.node().shared().join(|joining| {
             let mut registry = self.registry();
             let now = Instant::now();
-            if conn.has_followed() {
+            let inserted = conn.has_followed();
+            if inserted {
                 named.retain(|((topic, _), _)| !Self::follows(conn, topic));
             }
             were_there = named.iter().all(|((topic, _), _)| topic.is_current());
@@ -313,14 +322,15 @@ impl<K: Key> Hub<K> {
                 joining.after.then(move || replace(&replaced));
             }
             if waits {
-                self.wait(link, joining, conn, seats, &names, (last, own), known);
+                self.wait(link, joining, conn, seats, &names, (last, own), known, inserted);
             } else {
                 let has_state = own.is_some() || self.snapshots.of.is_some();
                 let mut opening = self.plan(&seats, last, has_state, &[], now);
                 for Seat { topic, id } in seats {
                     let (count, start) = (Arc::clone(&topic) as _, opening.start);
                     let state = Renewing::new(self, own, opening.anew);
-                    let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start, state };
+                    let cursor =
+                        TopicCursor { hub: Arc::clone(self), topic, id, start, inserted, state };
                     opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
                 }
                 let (hub, conn, last) = (Arc::clone(self), Arc::clone(conn), last.clone());
@@ -371,6 +381,7 @@ impl<K: Key> Hub<K> {
         names: &[backplane::Topic],
         (last, own): (&LastEventId, Option<&Of<K>>),
         known: (Epoch, Position),
+        inserted: bool,
     ) {
         let seen = last.token().filter(|token| token.epoch == known.0);
         let gate = Arc::new(Gate::new(seen.map_or(Position::ZERO, |token| token.position)));
@@ -385,6 +396,7 @@ impl<K: Key> Hub<K> {
                 topic: Arc::clone(topic),
                 id: *id,
                 start: Position::ZERO,
+                inserted,
                 state: Renewing::new(self, own, false),
             };
             let (gate, conn_at) = (Arc::clone(&gate), address(conn));

@@ -75,7 +75,7 @@ mod tests {
     async fn each_is_late_after_its_time_and_none_before() {
         let (mut queue, wakers) = (IdleQueue::new(TIMEOUT), [1, 2].map(waker));
         queue.push(&wakers[0], 2);
-        tokio::time::sleep(Duration::from_secs(10)).await;
+        sleep(Duration::from_secs(10)).await;
         queue.push(&wakers[1], 2);
         let is_late = || wakers.each_ref().map(|waker| waker.take_readiness().late);
         let began = Instant::now();
