@@ -3,7 +3,11 @@
 //!
 //! Each model is two or three threads and a few calls: enough for the races, few enough to finish.
 
-use std::{future::poll_fn, sync::Mutex};
+use std::{
+    future::poll_fn,
+    sync::{Arc, Mutex},
+    task::{Poll, Waker},
+};
 
 use loom::{future::block_on, thread};
 
@@ -242,5 +246,87 @@ fn an_own_event_keeps_its_place_while_the_reader_is_reading() {
         });
         assert_eq!(read(&mut stream, 3), ["a", "own", "b"]);
         assert!(matches!(thread.join(), Ok(true)));
+    });
+}
+
+/// What a program's function waits for.
+#[derive(Clone, Default)]
+struct Database(Arc<loom::sync::Mutex<(bool, Option<Waker>)>>);
+
+impl Database {
+    async fn state(self) -> Result<&'static str, std::convert::Infallible> {
+        poll_fn(|cx| {
+            let mut answer = crate::sync::lock(&self.0);
+            if answer.0 {
+                return Poll::Ready(Ok("state"));
+            }
+            answer.1 = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn answers(&self) {
+        let waker = {
+            let mut answer = crate::sync::lock(&self.0);
+            answer.0 = true;
+            answer.1.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn emitters(&self) -> Emitters<u8> {
+        let database = self.clone();
+        let state = move |_: u8| database.clone().state();
+        Emitters::builder().without_keep_alive().snapshot(state).build()
+    }
+}
+
+#[test]
+fn all_who_share_a_snapshot_get_it_whenever_it_comes() {
+    loom::model(|| {
+        let database = Database::default();
+        let emitters = database.emitters();
+        let [mut one, mut other] = [1, 1].map(|key| emitters.connect(key, fresh()).into_stream());
+        let answer = thread::spawn(move || database.answers());
+        let reader = thread::spawn(move || read(&mut one, 1));
+        assert_eq!(read(&mut other, 1), ["state"]);
+        assert!(reader.join().is_ok_and(|read| read == ["state"]));
+        assert!(answer.join().is_ok());
+    });
+}
+
+#[test]
+fn when_the_one_who_polls_a_snapshot_leaves_the_other_still_gets_it() {
+    loom::model(|| {
+        let database = Database::default();
+        let emitters = database.emitters();
+        let [mut one, mut other] = [1, 1].map(|key| emitters.connect(key, fresh()).into_stream());
+        // It polls the function, and the other only waits.
+        assert_eq!(next(&mut one).as_deref(), Some(":\n"));
+        assert_eq!(next(&mut other).as_deref(), Some(":\n"));
+        let answer = thread::spawn(move || database.answers());
+        let leaver = thread::spawn(move || drop(one));
+        assert_eq!(read(&mut other, 1), ["state"]);
+        assert!(leaver.join().is_ok() && answer.join().is_ok());
+    });
+}
+
+#[test]
+fn what_is_sent_while_a_snapshot_is_made_comes_after_it() {
+    loom::model(|| {
+        let database = Database::default();
+        let emitters = database.emitters();
+        let mut stream = emitters.connect(1, fresh()).into_stream();
+        assert_eq!(next(&mut stream).as_deref(), Some(":\n"));
+        let publisher = emitters.clone();
+        let thread = thread::spawn(move || {
+            drop(publisher.send(&1, "change"));
+            database.answers();
+        });
+        assert_eq!(read(&mut stream, 2), ["state", "change"]);
+        assert!(thread.join().is_ok());
     });
 }

@@ -500,3 +500,98 @@ async fn an_event_during_a_walk_reaches_also_those_who_were_woken_before_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn whoever_was_away_gets_what_went_to_all_in_its_place() {
+    let emitters = Emitters::<u64>::new();
+    let seen = emitters.send(&1, "1").await.unwrap().id;
+    emitters.send_all("to all").await.unwrap();
+    emitters.send(&1, "2").await.unwrap();
+    emitters.send_all("to all again").await.unwrap();
+    let mut stream = emitters.connect(1, seen.into()).into_stream();
+    assert_eq!(data(&read_now(&mut stream)), ["to all", "2", "to all again"]);
+    // And once, however often somebody comes.
+    let mut stream = emitters.connect(1, fresh()).into_stream();
+    assert_eq!(data(&read_now(&mut stream)), ["1", "to all", "2", "to all again"]);
+}
+
+#[tokio::test]
+async fn what_went_to_all_comes_to_a_key_that_nobody_ever_sent_to() {
+    let emitters = Emitters::<u64>::new();
+    let position = emitters.position();
+    drop(emitters.connect(1, fresh()));
+    emitters.send_all("to all").await.unwrap();
+    let mut stream = emitters.connect_many([1, 2], position.into()).into_stream();
+    assert_eq!(data(&read_now(&mut stream)), ["to all"]);
+}
+
+#[tokio::test]
+async fn what_went_to_all_and_is_gone_is_told_to_whoever_was_away() {
+    let emitters: Emitters<u64> = Emitters::builder().history(History::events(2)).build();
+    let position = emitters.position();
+    for n in 1..=3 {
+        emitters.send_all(n.to_string()).await.unwrap();
+    }
+    let mut stream = emitters.connect(1, position.into()).into_stream();
+    let text = read_now(&mut stream);
+    assert_eq!(events(&text), ["stream-gap"]);
+    assert_eq!(data(&text)[1..], ["2", "3"]);
+}
+
+#[tokio::test]
+async fn nothing_that_went_to_all_comes_after_the_end_of_a_key_or_from_before_it_was_forgotten() {
+    let emitters = Emitters::<u64>::new();
+    emitters.send_all("before").await.unwrap();
+    emitters.complete(&1);
+    emitters.send_all("after").await.unwrap();
+    let text = read_all(emitters.connect(1, fresh()).into_stream()).await;
+    assert_eq!(data(&text), ["before"]);
+    emitters.forget(&1);
+    let mut stream = emitters.connect(1, fresh()).into_stream();
+    assert_eq!(data(&read_now(&mut stream)).len(), 0);
+    emitters.send_all("later").await.unwrap();
+    assert_eq!(data(&read_now(&mut stream)), ["later"]);
+}
+
+#[tokio::test]
+async fn from_the_beginning_is_told_what_of_it_is_gone() {
+    let emitters: Emitters<u64> =
+        Emitters::builder().history(History::events(2)).ready_event().build();
+    emitters.send(&1, "1").await.unwrap();
+    emitters.send(&1, "2").await.unwrap();
+    let mut whole = emitters.connect(1, LastEventId::earliest()).into_stream();
+    let text = read_now(&mut whole);
+    assert_eq!(events(&text), ["stream-ready"]);
+    assert!(text.contains("{\"replayed\":2,\"complete\":true}"), "{text}");
+    emitters.send(&1, "3").await.unwrap();
+    let mut cut = emitters.connect(1, LastEventId::earliest()).into_stream();
+    let text = read_now(&mut cut);
+    assert_eq!(events(&text), ["stream-gap", "stream-ready"]);
+    assert!(text.contains("{\"reason\":\"history\",\"missed\":1}"), "{text}");
+}
+
+#[tokio::test]
+async fn a_first_visit_is_told_whether_the_history_was_cut_before_it() {
+    let emitters: Emitters<u64> =
+        Emitters::builder().history(History::events(2)).ready_event().build();
+    for (sent, complete) in [(0, true), (2, true), (1, false)] {
+        for _ in 0..sent {
+            emitters.send(&1, "x").await.unwrap();
+        }
+        let text = read_now(&mut emitters.connect(1, fresh()).into_stream());
+        assert_eq!(events(&text), ["stream-ready"]);
+        assert!(text.contains(&format!("\"complete\":{complete}")), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_never_was_is_whole_though_others_were_forgotten() {
+    let emitters: Emitters<u64> =
+        Emitters::builder().history(History::none()).ready_event().build();
+    emitters.send(&1, "x").await.unwrap();
+    tokio::time::sleep(sse_tower_core::MEMORY_AGE + std::time::Duration::from_secs(1)).await;
+    let text = read_now(&mut emitters.connect(2, LastEventId::earliest()).into_stream());
+    assert_eq!(events(&text), ["stream-ready"]);
+    let text = read_now(&mut emitters.connect(1, LastEventId::earliest()).into_stream());
+    assert_eq!(events(&text), ["stream-gap", "stream-ready"]);
+}

@@ -662,3 +662,27 @@ async fn a_function_may_use_the_emitters_that_it_is_asked_for() {
     assert_eq!(data(&read_now(&mut open(&emitters, 1))), ["1", "while it is read"]);
     assert!(told.load(SeqCst));
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_for_the_later_of_two_states_does_not_look_all_the_time() {
+    let times = [Duration::from_secs(4), Duration::from_secs(6)];
+    let state = move |key: u64| async move {
+        sleep(times[usize::try_from(key).unwrap()]).await;
+        Ok::<_, Error>("state")
+    };
+    let builder = Emitters::builder().without_keep_alive().snapshot(state);
+    let emitters: Emitters<u64> = builder.snapshot_timeout(Duration::from_secs(7)).build();
+    let early = tokio::spawn(read_all(open(&emitters, 0)));
+    sleep(Duration::from_millis(2_500)).await;
+    let mut page = emitters.connect_many([0, 1], fresh()).into_stream();
+    let text = tokio::time::timeout(Duration::from_secs(30), async {
+        loop {
+            let text = next(&mut page).await.unwrap();
+            if text != ":\n" {
+                return text;
+            }
+        }
+    });
+    assert_eq!(data(&text.await.unwrap()), ["state"; 2]);
+    early.abort();
+}

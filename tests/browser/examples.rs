@@ -1,6 +1,7 @@
 //! The pages of the examples in real browsers.
 
 mod browsers {
+    mod bell;
     mod existing_axum;
     mod feed;
     mod fleet;

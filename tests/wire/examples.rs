@@ -2,6 +2,7 @@
 //! whose place they take.
 
 mod examples {
+    mod bell;
     mod ending;
     mod existing_axum;
     mod feed;

@@ -136,6 +136,7 @@ impl<K: Key> Hub<K> {
         now: Instant,
     ) -> Opening {
         let has_state = own.is_some() || self.snapshots.of.is_some();
+        self.catch_up(topics.iter().map(|(topic, _)| topic));
         let all = topics.iter().map(|(topic, _)| &**topic);
         let (after, mut opening) = self.resume(all.clone(), last, has_state);
         // Of interest after a reset alone.
@@ -154,6 +155,7 @@ impl<K: Key> Hub<K> {
                     continue;
                 }
                 registry.help(&topic, self.bounds());
+                self.catch_up_one(&mut registry, &topic, now);
                 registry.joined(&topic);
                 let (id, start) = {
                     let mut log = lock(&topic.log);

@@ -92,6 +92,10 @@ impl<K: Key> Cursor for TopicCursor<K> {
         self.hub.config.lag.unwrap_or(default)
     }
 
+    fn has_state(&self) -> bool {
+        self.state.is_some()
+    }
+
     fn begins_anew(&mut self) -> bool {
         self.state.as_mut().is_some_and(|state| state.begins_anew())
     }

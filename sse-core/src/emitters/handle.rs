@@ -326,9 +326,12 @@ impl<K: Key> Emitters<K> {
         Ok(tx.store(engine.namespace(), std::slice::from_ref(&entry)).await?)
     }
 
-    /// Sends `event` to everybody: every connection that is open now at any key of these `Emitters`, once each, with one
-    /// id. Not to those of other `Emitters`; and not to keys that nobody is connected to, whose history it does not enter:
-    /// who is away gets what is [sent](Self::send) to his key.
+    /// Sends `event` to every connection, whatever its keys, with one id, and keeps it for those who come within the
+    /// history, whatever their keys: who was away while it was sent gets it in its place, or is told that it is gone.
+    /// Keys that are complete do not get it.
+    ///
+    /// What goes to all is kept once for all keys. Each key with connections has its share of it in its log, and each other
+    /// when somebody comes.
     ///
     /// # Errors
     /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none.

@@ -10,6 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    announcements::Announcements,
     link::{Link, LinkTo, TopicLink},
     one_per_key::Second,
     registry::{Locked, Registry},
@@ -85,6 +86,8 @@ pub(super) struct Hub<K> {
     /// registry's alone.
     sweeper: StdMutex<Sweeper>,
     pub(super) link: Option<Link<K>>,
+    /// What went to all keys, as far as the history keeps it. Changed under the registry's lock.
+    pub(super) announcements: StdMutex<Announcements>,
     pub(super) snapshots: Snapshots<K>,
     /// When the next snapshot is too old.
     pub(super) snapshots_timer: StdMutex<Timer>,
@@ -115,6 +118,7 @@ impl<K: Key> Hub<K> {
             config,
             sweeper: StdMutex::new(Sweeper::new(hub)),
             link: link.map(Link::new),
+            announcements: StdMutex::default(),
             snapshots,
             snapshots_timer: StdMutex::new(Timer::new(Weak::clone(hub) as _)),
         });
@@ -154,7 +158,7 @@ impl<K: Key> Hub<K> {
     }
 
     /// Under the registry's lock, once the event at `position` is in its log, or on its way to all.
-    fn advance_watermark(&self, registry: &Registry<K>, position: Position) {
+    pub(super) fn advance_watermark(&self, registry: &Registry<K>, position: Position) {
         self.newest.store(position.get(), Ordering::Release);
         let complete = registry.complete_up_to(position);
         self.watermark.store(complete.get(), Ordering::Release);
@@ -202,6 +206,7 @@ impl<K: Key> Hub<K> {
             let mut registry = self.registry();
             let (record, id) = self.record(event, now);
             let position = record.position;
+            lock_std(&self.announcements).push(record.clone(), &self.bounds().history, now);
             registry.begin_to_all(record);
             self.advance_watermark(&registry, position);
             id
@@ -300,7 +305,7 @@ impl<K: Key> Hub<K> {
 
     /// Gives the event its offset and its position. Only under the registry's lock, so that both
     /// rise in every log.
-    fn record(&self, event: SseEvent, now: Instant) -> (Record, EventId) {
+    pub(super) fn record(&self, event: SseEvent, now: Instant) -> (Record, EventId) {
         let offset = clock::next();
         let position = Position::from(offset);
         let name = event.name().cloned();
@@ -331,6 +336,7 @@ impl<K: Key> Hub<K> {
                 continue;
             }
             registry.help(&topic, self.bounds());
+            self.catch_up_one(&mut registry, &topic, Instant::now());
             let position = Position::from(clock::next());
             let readers = {
                 let mut log = lock(&topic.log);
@@ -380,10 +386,16 @@ impl<K: Key> Hub<K> {
     pub(super) fn forget<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
-        Q: ?Sized + Hash + Eq,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        let Some(topic) = self.find(key) else { return };
+        let topic = match self.find(key) {
+            Some(topic) => topic,
+            // It is to remember which events to all it lacks on purpose.
+            None if self.has_announced() => self.find_or_create(key).0,
+            None => return,
+        };
         let mut registry = self.registry();
+        self.catch_up_one(&mut registry, &topic, Instant::now());
         let reopened = {
             let log = lock(&topic.log);
             log.completed().map(|_| log.snapshot())
@@ -391,7 +403,8 @@ impl<K: Key> Hub<K> {
         for conn in reopened.iter().flat_map(Snapshot::iter) {
             conn.log_reopened();
         }
-        registry.forget(&topic);
+        self.forget_announcements(&topic);
+        registry.forget(&topic, Instant::now());
     }
 
     // Looking.

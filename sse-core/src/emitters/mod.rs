@@ -32,7 +32,7 @@
 //! # What happens in which order
 //!
 //! `hub` sends, completes and ends, each under the registry's one short lock, so that all keys
-//! have one order; wakers are called after it. `connect` admits, gives cursors under the same lock
+//! have one order; wakers are called after it; `everyone` sends to all keys, `announcements` keeps that for those who are away. `connect` admits, gives cursors under the same lock
 //! (so that nothing is sent between the look at the history and the first live event), and tells the
 //! connection what it has to know after it. `topic` is one key and its log, `seat` a connection's
 //! place there. `registry` keeps the bounds on all logs together, and forgets keys. `cursor` is how a connection reads one key; `wake` wakes the readers; `one_per_key`, `last_event_id`, `sent`, `builder` and `handle` are what programs see.
@@ -44,9 +44,11 @@
 //!
 //! Locks are taken in the order backplane's node, registry, log, connection. Nothing of the program runs under any.
 
+mod announcements;
 mod builder;
 mod connect;
 mod cursor;
+mod everyone;
 mod filter;
 mod handle;
 mod hub;

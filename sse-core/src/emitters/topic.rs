@@ -18,6 +18,8 @@ pub(super) struct Topic<K> {
     /// Its number among those with connections, or 0, or [`FORGOTTEN`]. Changed under the registry's
     /// lock.
     pub(super) place: AtomicU64,
+    /// The newest event to all keys that this one has, or lacks on purpose. Changed under the registry's lock.
+    pub(super) announced: AtomicU64,
     /// Of a key that is on a backplane.
     pub(super) link: Option<Box<TopicLink>>,
 }
@@ -28,7 +30,8 @@ const FORGOTTEN: u64 = u64::MAX;
 impl<K> Topic<K> {
     pub(super) fn new(key: K, hash: u64, link: Option<Box<TopicLink>>) -> Self {
         let log = Mutex::new(Log::new(Position::ZERO));
-        Self { key, hash, log, open: AtomicUsize::new(0), place: AtomicU64::new(0), link }
+        let (open, place, announced) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Self { key, hash, log, open, place, announced, link }
     }
 
     /// Is this the topic of its key, or was that forgotten meanwhile? Certain under the registry's lock.

@@ -58,6 +58,11 @@ pub(crate) trait Cursor: Send {
     /// What happens when this reader is too slow.
     fn lag(&self) -> Lag;
 
+    /// Can the state of the key be asked for?
+    fn has_state(&self) -> bool {
+        false
+    }
+
     /// Does this reader begin with the state of its key, since its client cannot go on from where it was? Said once,
     /// and nothing is read before it was asked for.
     fn begins_anew(&mut self) -> bool {

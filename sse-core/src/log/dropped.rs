@@ -40,6 +40,18 @@ impl Dropped {
         self.positions.push_back(position);
     }
 
+    /// The same of one that stood before others which were dropped already.
+    pub(super) fn insert(&mut self, position: Position, most: usize) {
+        if position > self.newest() {
+            return self.push(position, most);
+        }
+        if position > self.beyond {
+            let index = self.positions.partition_point(|known| *known < position);
+            self.positions.insert(index, position);
+            self.keep(most.clamp(1, DROPPED_POSITIONS));
+        }
+    }
+
     /// What it takes on the heap, in bytes.
     pub(super) fn cost(&self) -> usize {
         self.positions.capacity() * size_of::<Position>()
@@ -112,6 +124,16 @@ mod tests {
         let dropped = dropped(1..=many);
         assert_eq!(dropped.after(Position::ZERO), Missed::Unknown);
         assert_eq!(dropped.after(Position::new(1)), Missed::Some(many - 1));
+    }
+
+    #[test]
+    fn one_that_is_found_missing_later_is_counted_in_its_place() {
+        let mut dropped = dropped([10, 30]);
+        dropped.insert(Position::new(20), DROPPED_POSITIONS);
+        assert_eq!(dropped.after(Position::new(10)), Missed::Some(2));
+        dropped.insert(Position::new(5), 3);
+        assert_eq!(dropped.after(Position::new(5)), Missed::Some(3));
+        assert_eq!(dropped.after(Position::new(4)), Missed::Unknown);
     }
 
     #[test]

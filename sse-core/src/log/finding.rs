@@ -45,6 +45,22 @@ impl<T> Log<T> {
         known.newest = end;
     }
 
+    /// A record is to be put in before others, as number `seq`.
+    pub(super) fn own_id_inserted(&mut self, record: &Record, seq: Seq) {
+        match &mut self.own_ids {
+            Some(known) => {
+                if known.newest >= seq {
+                    known.newest = known.newest.plus(1);
+                }
+                known.rising &= record.own_id.is_none();
+            }
+            None if record.own_id.is_some() => {
+                self.own_ids = Some(Box::new(OwnIds::new(seq, false)));
+            }
+            None => {}
+        }
+    }
+
     pub(super) fn own_id_dropped(&mut self, id: EventId) {
         if let Some(known) = &mut self.own_ids {
             known.dropped = Some(id);

@@ -9,7 +9,10 @@ use super::{
     After, History, Joined, Log, Missed, Offset, Overtaken, Piece, Position, ReaderId, Record, Seq,
     Until, record::Start, retention::is_older,
 };
-use crate::event::{EventId, GapReason};
+use crate::{
+    event::{EventId, GapReason},
+    sync::Arc,
+};
 
 /// How many bytes a reader takes at once, unless one event alone is larger.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
@@ -128,6 +131,17 @@ impl<T> Log<T> {
         self.place(id, start.next);
         if start.missed != Missed::None {
             let missed = Overtaken { missed: start.missed, positions: start.lost };
+            self.missed.get_or_insert_default().by.insert(id, missed);
+        }
+    }
+
+    /// Readers of whom this is true have missed nobody knows what, and are to learn it when they read next. `anew`: nothing
+    /// that they have seen means anything any more.
+    pub(crate) fn miss(&mut self, anew: bool, is_one: impl Fn(&Arc<T>) -> bool) {
+        let newest = self.dropped.newest();
+        for (id, _) in self.readers.all(is_one) {
+            let positions = if anew { Vec::new() } else { vec![newest] };
+            let missed = Overtaken { missed: Missed::Unknown, positions };
             self.missed.get_or_insert_default().by.insert(id, missed);
         }
     }

@@ -137,7 +137,8 @@ impl Missed {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Overtaken {
     pub(crate) missed: Missed,
-    /// Where the newest of them stood, oldest first; at least one.
+    /// Where the newest of them stood, oldest first; at least one, unless nothing that the reader has seen means
+    /// anything any more.
     pub(crate) positions: Vec<Position>,
 }
 

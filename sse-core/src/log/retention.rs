@@ -33,6 +33,35 @@ impl<T> Log<T> {
         change
     }
 
+    /// Adds a record in its place, be it before others: to a log that nobody reads.
+    pub(crate) fn insert(&mut self, record: Record, bounds: &Bounds) -> Change {
+        let index = self.seen(record.position);
+        if index == self.records.len() && record.position > self.newest {
+            return self.append(record, bounds);
+        }
+        if record.position < self.dropped.newest() {
+            // What came after it is gone already.
+            let most = REMEMBERED.max(self.records.capacity().saturating_mul(DROPPED_FOR_EACH));
+            self.dropped.insert(record.position, most);
+            return Change::default();
+        }
+        self.own_id_inserted(&record, self.first.plus(index));
+        self.joined = None;
+        let mut change =
+            Change { added_events: 1, added_bytes: record.cost(), ..Change::default() };
+        let now = record.at;
+        self.bytes += record.cost();
+        self.records.insert(index, record);
+        self.trim(bounds, now, &mut change);
+        change
+    }
+
+    /// Something that stood at `position` is gone and never was here; how much that went with it nobody knows.
+    pub(crate) fn lost_up_to(&mut self, position: Position) {
+        self.dropped = Dropped::new(self.dropped.newest().max(position));
+        self.newest = self.newest.max(position);
+    }
+
     /// Drops what neither the history nor a reader needs.
     pub(crate) fn trim(&mut self, bounds: &Bounds, now: Instant, change: &mut Change) {
         while let Some(oldest) = self.records.front() {
@@ -239,6 +268,22 @@ mod tests {
         log.leave(slow);
         log.trim(&bounds, log.records[0].at, &mut Change::default());
         assert!(log.is_empty());
+    }
+
+    #[test]
+    fn what_comes_late_is_put_in_its_place_and_counts_like_the_others() {
+        let (mut log, bounds) = (log(), bounds(History::events(3), 10));
+        for n in [1, 2, 3, 5, 7] {
+            append(&mut log, n, &bounds);
+        }
+        for n in [6, 1] {
+            log.insert(record(n), &bounds);
+        }
+        let kept: Vec<_> = log.records.iter().map(|record| record.position.get()).collect();
+        assert_eq!(kept, [5, 6, 7]);
+        let missed = |position| log.missed_after(Position::new(position));
+        assert_eq!(missed(3), Missed::None);
+        assert_eq!(missed(2), Missed::Some(1));
     }
 
     #[test]

@@ -10,8 +10,6 @@ pub(super) struct Awaited {
     pub(super) keys: Vec<AwaitedKey>,
     /// Its client has no place to come back to until then, but what it came with.
     pub(super) nowhere: bool,
-    /// When the first of it has taken too long.
-    pub(super) until: Option<Instant>,
 }
 
 /// The state of one key.
@@ -19,4 +17,6 @@ pub(super) struct Awaited {
 pub(super) struct AwaitedKey {
     pub(super) cursor: usize,
     pub(super) state: Option<State>,
+    /// When it has taken too long.
+    pub(super) until: Instant,
 }

@@ -13,7 +13,8 @@ use crate::{
     close_reason::CloseReason,
     event::GapReason,
     log::{
-        GAPS_APART, Missed, Offset, Overtaken, Position, READ_BYTES, Record, Source, Until, clock,
+        GAPS_APART, Lag, Missed, Offset, Overtaken, Position, READ_BYTES, Record, Source, Until,
+        clock,
     },
     observe,
 };
@@ -129,6 +130,8 @@ impl Reader {
                     for (index, overtaken) in behind {
                         self.lose(index, GapReason::Lagged, &overtaken);
                     }
+                    // What else is to be had anew comes together with it.
+                    (index + 1..self.cursors.len()).for_each(|index| self.renew_if_behind(index));
                     return None;
                 }
                 Course::ReadOn | Course::Newest => {}
@@ -186,6 +189,7 @@ impl Reader {
         while let Some((reason, overtaken)) = self.cursors[index].overtaken(apart) {
             if reason == GapReason::History {
                 if self.renew(index) {
+                    self.forget_place_if(overtaken.positions.is_empty());
                     return Course::Anew;
                 }
                 self.lose(index, reason, &overtaken);
@@ -203,6 +207,18 @@ impl Reader {
             }
         }
         Course::ReadOn
+    }
+
+    /// Begins to wait for the state of this key, if its reader was overtaken.
+    fn renew_if_behind(&mut self, index: usize) {
+        while let Some((reason, overtaken)) = self.cursors[index].overtaken(GAPS_APART) {
+            let renews = reason == GapReason::History || self.cursors[index].lag() == Lag::Snapshot;
+            if renews && self.renew(index) {
+                // What is missing behind its new place is for later.
+                return self.forget_place_if(overtaken.positions.is_empty());
+            }
+            self.lose(index, reason, &overtaken);
+        }
     }
 
     /// Up to where each source is read: across its logs only what everybody has appended who sent up

@@ -32,7 +32,7 @@ pub(super) struct Reader {
     /// The position of the last shared event that was given out.
     pub(super) position: Position,
     /// Where it stood before the first, as far as that is known; nowhere, once positions began anew.
-    began: Position,
+    pub(super) began: Position,
     /// The cursor that it came from.
     pub(super) of: usize,
     /// The client got the event at `position`: it does not only stand there.
@@ -331,7 +331,10 @@ impl Reader {
     fn give(&mut self, queued: Queued, out: &mut Output) {
         if matches!(queued.kind, Kind::Anew) {
             (self.position, self.got, self.began) = (Position::ZERO, false, Position::LAST);
-            self.aside = None;
+            if let Some(aside) = &mut self.aside {
+                aside.own = None;
+                aside.lost.clear();
+            }
         }
         let frame = match (queued.kind, self.client_id()) {
             (Kind::Control | Kind::Anew, Some(id)) => frame_with_id(&queued.frame, &id),

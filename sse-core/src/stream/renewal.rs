@@ -39,6 +39,16 @@ impl Reader {
         }
     }
 
+    /// Where the client stands means nothing any more, if so.
+    pub(super) fn forget_place_if(&mut self, is_gone: bool) {
+        if is_gone {
+            self.renewal().nowhere = true;
+            if let Some(aside) = &mut self.aside {
+                aside.own = None;
+            }
+        }
+    }
+
     fn renewal(&mut self) -> &mut Awaited {
         self.aside.get_or_insert_default().renewal.get_or_insert_default()
     }
@@ -63,8 +73,7 @@ impl Reader {
         let Some(until) = self.cursors[index].renew(&waker) else { return false };
         let renewal = self.renewal();
         renewal.keys.retain(|key| key.cursor != index);
-        renewal.keys.push(AwaitedKey { cursor: index, state: None });
-        renewal.until = Some(renewal.until.map_or(until, |first| first.min(until)));
+        renewal.keys.push(AwaitedKey { cursor: index, state: None, until });
         // What it was not told of yet is in the state.
         if let Some(aside) = &mut self.aside {
             aside.lost.retain(|lost| lost.cursor != index);
@@ -87,11 +96,13 @@ impl Reader {
             self.waits = false;
             return true;
         };
-        let mut is_there = true;
+        let mut pending: Option<Instant> = None;
         for key in renewal.keys.iter_mut().filter(|key| key.state.is_none()) {
             let Some(cursor) = self.cursors.get_mut(key.cursor) else { continue };
             match cursor.poll_state(&waker) {
-                Poll::Pending => is_there = false,
+                Poll::Pending => {
+                    pending = Some(pending.map_or(key.until, |first| first.min(key.until)));
+                }
                 Poll::Ready(Some(state)) => key.state = Some(state),
                 Poll::Ready(None) => {
                     let retry = spread::jittered(COME_BACK.0, COME_BACK.1);
@@ -103,10 +114,8 @@ impl Reader {
                 }
             }
         }
-        let until = renewal.until;
-        if !is_there {
-            let again = Instant::now() + LOOK;
-            self.look_at(Some(until.map_or(again, |until| until.min(again))));
+        if let Some(until) = pending {
+            self.look_at(Some(until.min(Instant::now() + LOOK)));
             return false;
         }
         self.look_at(None);
@@ -125,6 +134,7 @@ impl Reader {
         self.waits = false;
         let renewal = self.aside.as_mut().and_then(|aside| aside.renewal.take());
         let Some(Awaited { keys, .. }) = renewal else { return };
+        // Where it stood before counts for the others, if that means anything.
         let of_all = keys.len() == self.cursors.len();
         let mut states: Vec<_> =
             keys.into_iter().filter_map(|key| Some((key.cursor, key.state?))).collect();
@@ -134,6 +144,7 @@ impl Reader {
             && state.place <= before
         {
             (self.of, self.position, self.got) = (*cursor, state.place, false);
+            self.began = Position::LAST;
             // That is another place than what the client came with.
             if let Some(aside) = &mut self.aside {
                 aside.own = None;

@@ -8,6 +8,7 @@ mod ending;
 mod failing;
 mod resuming;
 mod sending;
+mod state;
 mod storm;
 mod waiting;
 

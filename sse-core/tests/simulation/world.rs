@@ -241,12 +241,15 @@ impl World {
 
     async fn publish_to_all(&mut self) {
         let place = self.newest + 1;
-        let keys = self.emitters.keys().into_iter();
+        let keys = 0..self.settings.keys;
         let keys = keys.filter(|key| !self.completed.contains_key(key)).collect();
         let event = self.event(place);
         self.emitters.send_all(event).await.unwrap();
         self.to_all = true;
         self.note(place, keys);
+        if let Some(event) = self.order.borrow_mut().get_mut(&place) {
+            event.to_all = true;
+        }
         for connection in &self.all {
             let mut connection = connection.borrow_mut();
             connection.counts_may_be_high |= connection.keys.len() > 1;
@@ -256,7 +259,8 @@ impl World {
     fn note(&mut self, place: u64, keys: BTreeSet<u8>) {
         self.newest = place;
         let position = Token::read(self.emitters.position().as_str()).unwrap();
-        self.order.borrow_mut().insert(place, Published { keys, at: Instant::now(), position });
+        let at = Instant::now();
+        self.order.borrow_mut().insert(place, Published { keys, to_all: false, at, position });
     }
 
     /// What a connection that comes for the first time has to get at once.

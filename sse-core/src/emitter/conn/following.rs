@@ -24,6 +24,7 @@ impl Conn {
         if state.lifecycle.closed().is_none() {
             state.counts.open(count);
         }
+        state.renews |= cursor.has_state();
         state.cursors.push(cursor);
         state.open_logs += 1;
         state.has_followed = true;
@@ -33,6 +34,11 @@ impl Conn {
     /// Did this connection ever follow a log?
     pub(crate) fn has_followed(&self) -> bool {
         lock(&self.state).has_followed
+    }
+
+    /// Does this connection get the state of its keys where others are told that something is missing?
+    pub(crate) fn renews(&self) -> bool {
+        lock(&self.state).renews
     }
 
     /// A followed log is complete. With the last of them the connection is.

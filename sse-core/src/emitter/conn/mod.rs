@@ -65,6 +65,8 @@ struct State {
     /// How many followed logs are not complete.
     open_logs: usize,
     has_followed: bool,
+    /// The state of a followed key can be asked for.
+    renews: bool,
     /// Where this connection counts as one that takes events.
     counts: ReceiverCounts,
     settings: ConnSettings,
@@ -131,6 +133,7 @@ impl Conn {
                 cursors: Cursors::new(),
                 open_logs: 0,
                 has_followed: false,
+                renews: false,
                 counts: ReceiverCounts::default(),
                 settings,
                 response: IntoResponseState::Stream,

@@ -11,7 +11,7 @@ use super::{
         wake::wake_readers,
     },
     sink::skip_to,
-    to::keep,
+    to::{keep, kept},
 };
 use crate::{
     backplane::{self, After, Change, Found, Position, Sink, Wanted},
@@ -40,14 +40,13 @@ impl<K: Key> Sink for AllSink<K> {
             return Wanted { after: Position::ZERO, events: 0, bytes: 0 };
         };
         let keep = keep(hub.bounds());
-        let newest = hub.link.as_ref().map(|link| lock_std(&link.announcements).newest);
-        let after = newest.filter(|_| again).unwrap_or(Position::ZERO);
+        let newest = lock_std(&hub.announcements).newest;
+        let after = if again { newest } else { Position::ZERO };
         Wanted { after, events: keep.events, bytes: keep.bytes }
     }
 
     fn load(&self, found: Found, after: &mut After) {
         let Some(hub) = self.hub.upgrade() else { return };
-        let Some(link) = &hub.link else { return };
         let Found { loaded, aside, again, .. } = found;
         let floor = match loaded.head {
             // Of what came up to the watermark nothing is missing, whatever the store has forgotten since.
@@ -56,7 +55,7 @@ impl<K: Key> Sink for AllSink<K> {
             Some(head) => loaded.records.first().map_or(head.newest, |oldest| oldest.previous),
         };
         let skipped = {
-            let mut announcements = lock_std(&link.announcements);
+            let mut announcements = lock_std(&hub.announcements);
             let skipped = floor > announcements.newest;
             if skipped {
                 announcements.dropped = announcements.dropped.max(floor);
@@ -80,10 +79,8 @@ impl<K: Key> Sink for AllSink<K> {
     fn pause(&self) {}
 
     fn reset(&self, _: &mut After) {
-        if let Some(hub) = self.hub.upgrade()
-            && let Some(link) = &hub.link
-        {
-            lock_std(&link.announcements).reset();
+        if let Some(hub) = self.hub.upgrade() {
+            lock_std(&hub.announcements).reset();
         }
     }
 
@@ -101,14 +98,12 @@ impl<K: Key> Sink for AllSink<K> {
 impl<K: Key> Hub<K> {
     /// Everything up to here that went to all keys is gone, as far as it is not remembered.
     pub(super) fn dropped_for_all(&self) -> Position {
-        let announcements = self.link.as_ref().map(|link| lock_std(&link.announcements).dropped);
-        announcements.unwrap_or(Position::ZERO)
+        lock_std(&self.announcements).dropped
     }
 
     /// What went to all keys after `position`, as it comes to a log now.
     pub(super) fn sent_to_all_after(&self, position: Position) -> Vec<Record> {
-        let Some(link) = &self.link else { return Vec::new() };
-        let announcements = lock_std(&link.announcements);
+        let announcements = lock_std(&self.announcements);
         let later = announcements.records.iter().filter(|record| record.position > position);
         later.map(|record| Record { offset: clock::next(), ..record.clone() }).collect()
     }
@@ -121,12 +116,11 @@ impl<K: Key> Hub<K> {
 
     /// Gives this to all keys whose logs are live; the others get it when they are loaded.
     fn announce(self: &Arc<Self>, record: backplane::Record, after: &mut After) -> bool {
-        let Some(link) = &self.link else { return false };
         let Change::Event { body, .. } = record.change else { return false };
         let now = Instant::now();
         let mut registry = self.registry();
         {
-            let mut announcements = lock_std(&link.announcements);
+            let mut announcements = lock_std(&self.announcements);
             if record.position <= announcements.newest {
                 return false;
             }
@@ -134,9 +128,9 @@ impl<K: Key> Hub<K> {
                 announcements.newest = record.position;
                 return false;
             };
-            announcements.push(record, self.bounds(), now);
+            announcements.push(record, &kept(self.bounds()), now);
         }
-        let Some(record) = lock_std(&link.announcements).records.back().cloned() else {
+        let Some(record) = lock_std(&self.announcements).records.back().cloned() else {
             return false;
         };
         let live = |topic: &Arc<Topic<K>>| {

@@ -191,6 +191,12 @@ impl<K: Key> Filling<'_, K> {
         skip_to(self.topic, self.link, position, self.after);
     }
 
+    /// Whoever can have the state is to get it when they read next.
+    fn miss(&self, anew: bool) {
+        let planned = |conn: &Arc<Conn>| !self.link.is_waiting(conn) && conn.renews();
+        lock(&self.topic.log).miss(anew, planned);
+    }
+
     /// Something was queued for one that reads.
     fn wake_later(&mut self, conn: &Arc<Conn>) {
         let conn = Arc::clone(conn);
@@ -295,7 +301,12 @@ impl<K: Key> Filling<'_, K> {
         self.registry.reset(self.topic);
         lock_std(&self.link.state).reset();
         lock_std(&self.link.claims).forget();
+        self.miss(true);
         for conn in self.planned() {
+            if conn.renews() {
+                self.wake_later(&conn);
+                continue;
+            }
             // One that follows several keys hears it once.
             if self.after.tells_first(address(&conn)) {
                 conn.queue_reset(reset("epoch"));

@@ -1,21 +1,16 @@
 //! What ties emitters to a node, and what they have there for all keys.
 
 use std::{
-    collections::VecDeque,
     fmt,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 use super::disconnecting::Disconnecting;
 use crate::{
-    backplane::{
-        Keep, MAX_RECORD_BYTES, Node, Owner, Position, Shown, Topic, TopicTooLong, topics,
-    },
-    log::{Bounds, Record, Source},
-    sync::{Arc, StdMutex},
+    backplane::{Keep, MAX_RECORD_BYTES, Node, Owner, Shown, Topic, TopicTooLong, topics},
+    log::{Bounds, History, Source},
+    sync::Arc,
 };
 
 /// How many events the store keeps beyond the history, so that a gap can be told with its count.
@@ -54,8 +49,6 @@ impl<K> fmt::Debug for LinkTo<K> {
 pub(in crate::emitters) struct Link<K> {
     to: LinkTo<K>,
     pub(super) owner: Owner,
-    /// What went to all keys, as far as the history keeps it.
-    pub(super) announcements: StdMutex<Announcements>,
     pub(super) disconnecting: Disconnecting,
 }
 
@@ -65,8 +58,7 @@ static OWNERS: AtomicUsize = AtomicUsize::new(0);
 impl<K> Link<K> {
     pub(in crate::emitters) fn new(to: LinkTo<K>) -> Self {
         let owner = OWNERS.fetch_add(1, Ordering::Relaxed);
-        let disconnecting = Disconnecting::default();
-        Self { to, owner, announcements: StdMutex::default(), disconnecting }
+        Self { to, owner, disconnecting: Disconnecting::default() }
     }
 
     pub(in crate::emitters) fn node(&self) -> &Node {
@@ -101,38 +93,8 @@ pub(super) fn keep(bounds: &Bounds) -> Keep {
     }
 }
 
-/// What went to all keys, oldest first, within the history.
-#[derive(Default)]
-pub(super) struct Announcements {
-    pub(super) records: VecDeque<Record>,
-    bytes: usize,
-    /// The newest that is not here any more.
-    pub(super) dropped: Position,
-    pub(super) newest: Position,
-}
-
-impl Announcements {
-    pub(super) fn push(&mut self, record: Record, bounds: &Bounds, now: Instant) {
-        self.newest = record.position;
-        self.bytes += record.cost();
-        self.records.push_back(record);
-        self.trim(bounds, now);
-    }
-
-    fn trim(&mut self, bounds: &Bounds, now: Instant) {
-        let keep = keep(bounds);
-        while let Some(oldest) = self.records.front() {
-            let is_old = now.saturating_duration_since(oldest.at) >= keep.age;
-            if self.records.len() <= keep.events && self.bytes <= keep.bytes && !is_old {
-                return;
-            }
-            self.bytes -= oldest.cost();
-            self.dropped = oldest.position;
-            self.records.pop_front();
-        }
-    }
-
-    pub(super) fn reset(&mut self) {
-        *self = Self::default();
-    }
+/// The same, of what goes to all keys, for this node.
+pub(super) fn kept(bounds: &Bounds) -> History {
+    let Keep { events, bytes, age } = keep(bounds);
+    History::events(events).bytes(bytes).age(age)
 }

@@ -152,6 +152,10 @@ impl<K: Key> Cursor for GatedCursor<K> {
         self.cursor.lag()
     }
 
+    fn has_state(&self) -> bool {
+        self.cursor.has_state()
+    }
+
     fn begins_anew(&mut self) -> bool {
         if self.asked || !self.gate.is_open() {
             return false;

@@ -63,6 +63,8 @@ pub(super) struct Registry<K> {
     connections: usize,
     /// No event of a key that is not in `topics` has a later position.
     forgotten: Position,
+    /// Keys that are not in `topics`, and once had events.
+    had_events: Filter,
     /// Keys that are not in `topics`, and once had events with ids that the program gave.
     had_own_ids: Filter,
     /// A backplane says how long keys stay, not their connections and history.
@@ -109,6 +111,7 @@ impl<K> Registry<K> {
             beside: 0,
             connections: 0,
             forgotten: Position::ZERO,
+            had_events: Filter::default(),
             had_own_ids: Filter::default(),
             linked,
             evicted: Vec::new(),
@@ -146,7 +149,10 @@ impl<K> Registry<K> {
         let is_new = self.table.add(known, topic);
         if is_new {
             let mut log = lock(&topic.log);
-            log.begin_at(self.forgotten);
+            // Of a key that never was here nothing is missing.
+            if self.had_events.may_have(|| topic.hash) {
+                log.begin_at(self.forgotten);
+            }
             if self.had_own_ids.may_have(|| topic.hash) {
                 log.inherit_own_ids();
             }
@@ -204,6 +210,19 @@ impl<K> Registry<K> {
         let place = self.kept.partition_point(|kept| kept.at <= at);
         self.kept.insert(place, Kept { topic: Arc::clone(topic), seq, at });
         self.sweep(bounds, at);
+    }
+
+    /// Puts something in its place that came before: into a log that nobody reads.
+    pub(super) fn insert(&mut self, topic: &Arc<Topic<K>>, record: Record, bounds: &Bounds) {
+        let at = record.at;
+        let (seq, change) = {
+            let mut log = lock(&topic.log);
+            let (seq, change) = (log.end(), log.insert(record, bounds));
+            self.settle(&mut log);
+            (seq, change)
+        };
+        self.count(change);
+        self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at });
     }
 
     /// Drops what is over the bounds of this log by now.
@@ -277,7 +296,7 @@ impl<K> Registry<K> {
     }
 
     /// Forgets a key at once: history, completion and all. Connections stay.
-    pub(super) fn forget(&mut self, topic: &Arc<Topic<K>>) {
+    pub(super) fn forget(&mut self, topic: &Arc<Topic<K>>, now: Instant) {
         let last = {
             let mut log = lock(&topic.log);
             let mut change = Change::default();
@@ -288,8 +307,13 @@ impl<K> Registry<K> {
             self.bytes -= change.dropped_bytes;
             (log.readers() == 0).then_some(last)
         };
-        if let Some(last) = last {
-            self.remove(topic, last);
+        match last {
+            // It is to remember which events to all it lacks on purpose.
+            Some(_) if topic.announced.load(Ordering::Acquire) > 0 => {
+                self.retire_if_idle(topic, now);
+            }
+            Some(last) => self.remove(topic, last),
+            None => {}
         }
     }
 
@@ -328,7 +352,7 @@ impl<K> Registry<K> {
         if self.linked {
             return;
         }
-        if last == Position::ZERO {
+        if last == Position::ZERO && topic.announced.load(Ordering::Acquire) == 0 {
             // Nothing was ever said there.
             self.remove(topic, last);
         } else {
@@ -349,7 +373,10 @@ impl<K> Registry<K> {
             let (before, now) = log.settle();
             self.beside = (self.beside + now).saturating_sub(before).saturating_sub(now);
         }
-        self.forgotten = self.forgotten.max(last);
+        if last > Position::ZERO {
+            self.had_events.insert(topic.hash);
+            self.forgotten = self.forgotten.max(last);
+        }
         self.dead.push(Arc::clone(topic));
     }
 

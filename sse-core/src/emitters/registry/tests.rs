@@ -101,7 +101,7 @@ fn a_forgotten_key_with_connections_stays_without_its_history() {
     let (mut registry, now) = (registry(), Instant::now());
     let (topic, _) = join(&mut registry, 7);
     send(&mut registry, 7, &Bounds::default(), now);
-    registry.forget(&topic);
+    registry.forget(&topic, now);
     assert!(get(&registry, 7).is_some_and(|known| Arc::ptr_eq(&known, &topic)));
     assert_eq!((registry.events, registry.bytes), (0, 0));
 }
@@ -153,7 +153,7 @@ fn places_of_dropped_events_are_few_and_counted() {
     registry.leave(&topic, id, &bounds, now);
     (0..1100).for_each(|_| send(&mut registry, 7, &bounds, now));
     assert!((64 * 8..=128 * 8).contains(&registry.beside), "{}", registry.beside);
-    registry.forget(&topic);
+    registry.forget(&topic, now);
     assert_eq!((registry.beside, registry.bytes), (0, 0));
 }
 

@@ -68,6 +68,7 @@ impl<K> Registry<K> {
         };
         if is_to_have_it {
             let record = record.clone();
+            topic.announced.store(record.position.get(), Ordering::Release);
             self.append(topic, record, bounds);
         }
     }

@@ -1,0 +1,74 @@
+//! Events for all keys, in one process.
+//!
+//! Each key with connections gets such an event at once. A key without any would have to be touched for nobody in
+//! particular; so it takes what it lacks from the one log of all of them when somebody comes, each in its place.
+
+use tokio::time::Instant;
+
+use super::{
+    hub::{Hub, Key},
+    registry::Registry,
+    topic::Topic,
+};
+use crate::{
+    log::Position,
+    sync::{Arc, Ordering, lock, lock_std},
+};
+
+impl<K: Key> Hub<K> {
+    /// Does this key lack something that went to all?
+    fn is_behind(&self, topic: &Topic<K>) -> bool {
+        let newest = lock_std(&self.announcements).newest;
+        newest.get() > topic.announced.load(Ordering::Acquire)
+    }
+
+    /// Gives these keys what they lack of what went to all, before it is decided where somebody begins who comes now.
+    pub(super) fn catch_up<'a>(&self, topics: impl Iterator<Item = &'a Arc<Topic<K>>>) {
+        for topic in topics.filter(|topic| self.is_behind(topic)) {
+            let mut registry = self.registry();
+            self.catch_up_one(&mut registry, topic, Instant::now());
+        }
+    }
+
+    /// The same for one of them, under the registry's lock.
+    pub(super) fn catch_up_one(
+        &self,
+        registry: &mut Registry<K>,
+        topic: &Arc<Topic<K>>,
+        now: Instant,
+    ) {
+        if !self.is_behind(topic) {
+            return;
+        }
+        let end = {
+            let log = lock(&topic.log);
+            // Whoever is there got what is for him; and nothing comes after the end.
+            (log.readers() == 0).then(|| log.completed().unwrap_or(Position::LAST))
+        };
+        let Some(end) = end else { return };
+        let mut announcements = lock_std(&self.announcements);
+        announcements.trim(&self.bounds().history, now);
+        let known = Position::new(topic.announced.load(Ordering::Acquire));
+        topic.announced.store(announcements.newest.get(), Ordering::Release);
+        let dropped = announcements.dropped;
+        if known < dropped && dropped < end {
+            lock(&topic.log).lost_up_to(dropped);
+        }
+        let missing = announcements.records.iter();
+        for record in missing.filter(|record| known < record.position && record.position < end) {
+            registry.insert(topic, record.clone(), self.bounds());
+        }
+        registry.trim(topic, self.bounds(), now);
+    }
+
+    /// Was there ever something for all?
+    pub(super) fn has_announced(&self) -> bool {
+        lock_std(&self.announcements).newest > Position::ZERO
+    }
+
+    /// A key that is forgotten does not get again what went to all before.
+    pub(super) fn forget_announcements(&self, topic: &Topic<K>) {
+        let newest = lock_std(&self.announcements).newest;
+        topic.announced.store(newest.get(), Ordering::Release);
+    }
+}
