@@ -15,16 +15,24 @@ enum PayCompleted {
 #[automatically_derived]
 impl ::sse_tower::__private::ApplicationEvent for PayCompleted {
     fn event_type() -> ::sse_tower::__private::EventType<Self> {
-        ::sse_tower::__private::json(
-            ::sse_tower::__private::EventType::new()
-                .name("pay.completed")
-                .version(2)
-                .broadcast()
-                .stored()
-                .upcast(from_v1)
-                .supertype::<dyn Auditable>(|__event| __event, |__event| __event)
-                .supertype::<dyn Billable + Send>(|__event| __event, |__event| __event),
-        )
+        {
+            #[allow(unused_imports)]
+            use ::sse_tower::__private::{JsonIfSerde as _, NoJson as _};
+            let __form = (&::sse_tower::__private::Form::<Self>::new()).form();
+            ::sse_tower::__private::json(
+                ::sse_tower::__private::EventType::new()
+                    .name("pay.completed")
+                    .version(2)
+                    .broadcast()
+                    .stored()
+                    .upcast(from_v1)
+                    .supertype::<dyn Auditable>(|__event| __event, |__event| __event)
+                    .supertype::<
+                        dyn Billable + Send,
+                    >(|__event| __event, |__event| __event),
+                __form,
+            )
+        }
     }
 }
 ::sse_tower::__private::submit! {

@@ -14,8 +14,14 @@ where
         + ::sse_tower::__private::WithForm,
 {
     fn event_type() -> ::sse_tower::__private::EventType<Self> {
-        ::sse_tower::__private::json(
-            ::sse_tower::__private::EventType::new().name("changed").stored(),
-        )
+        {
+            #[allow(unused_imports)]
+            use ::sse_tower::__private::{JsonIfSerde as _, NoJson as _};
+            let __form = (&::sse_tower::__private::Form::<Self>::new()).form();
+            ::sse_tower::__private::json(
+                ::sse_tower::__private::EventType::new().name("changed").stored(),
+                __form,
+            )
+        }
     }
 }

@@ -14,9 +14,7 @@ impl mail {
             ::core::concat!(::core::module_path!(), "::mail"),
             ::core::module_path!(),
             ::sse_tower::__private::here(),
-            ::sse_tower::__private::travels::<
-                PayCompleted,
-            >(::sse_tower::__private::EventRef::of::<PayCompleted>()),
+            ::sse_tower::__private::EventRef::of::<PayCompleted>(),
             Self::__bind,
         )
         .id("mail")
@@ -30,6 +28,12 @@ impl mail {
     fn __bind(
         __binder: &mut ::sse_tower::__private::Binder<'_>,
     ) -> ::core::option::Option<::sse_tower::__private::ErasedHandler> {
+        {
+            #[allow(unused_imports)]
+            use ::sse_tower::__private::{JsonIfSerde as _, NoJson as _};
+            let __form = ::sse_tower::__private::Form::<PayCompleted>::new();
+            ::sse_tower::__private::travels(&__form, (&__form).form());
+        }
         __binder.returns::<Result<(), ListenerError>>();
         let __prepared = ::sse_tower::__private::Handler::<
             PayCompleted,

@@ -13,7 +13,7 @@ use sse_tower::{ApplicationContext, Drain, SocketListener, SseEmitter, SseLayer,
 use tokio::io::DuplexStream;
 use tower::ServiceExt as _;
 
-use crate::heard::{listen, logged, panic_of};
+use crate::heard::{listen, logged};
 
 /// Connections from nowhere, which need no runtime to be listened for.
 struct Nowhere;
@@ -73,14 +73,5 @@ async fn a_drain_that_has_no_time_for_its_streams() {
         logged(),
         "WARN drain reached its deadline with streams open; \
          give it more time with `Drain::deadline` left=1 took=4s"
-    );
-}
-
-#[test]
-fn a_drain_without_a_runtime() {
-    let context = ApplicationContext::bare().build().unwrap();
-    assert_eq!(
-        panic_of(|| context.drain().now_or_never()),
-        "there is no reactor running, must be called from the context of a Tokio 1.x runtime"
     );
 }

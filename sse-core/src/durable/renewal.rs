@@ -60,7 +60,6 @@ async fn renew(shared: &Shared, queue: &dyn Queue) {
         if well && now >= renew_at {
             renew_at = now + RENEW;
         }
-        let options = shared.node().shared().options();
         if lives.fence(Instant::now()) {
             observe::durable_fenced();
             shared.to_claim().ring();
@@ -68,7 +67,7 @@ async fn renew(shared: &Shared, queue: &dyn Queue) {
         well &= leave_done(lives, queue).await;
         up_since = if well { up_since.or(Some(now)) } else { None };
         // After an outage of the store everybody is late, and nobody is dead.
-        if !is_mutant!(options, NobodyReaps)
+        if !is_mutant!(shared.node().shared().options(), NobodyReaps)
             && up_since.is_some_and(|since| now.saturating_duration_since(since) >= LEASE)
         {
             match queue.reap(LOST_AGAIN).await {

@@ -88,6 +88,8 @@ async fn missing(
         Begin::LoadThenFollow => {
             let loaded = node.load_after(topic, newest).await;
             between().await;
+            // The feed is past it, however far it was behind.
+            node.barrier().await;
             follow().await.unwrap();
             loaded
         }

@@ -52,6 +52,7 @@ pub(super) struct Script {
     /// Every call fails.
     pub(super) away: bool,
     /// It stays away.
+    #[cfg(any(test, feature = "test-util"))]
     pub(super) dead: bool,
     /// So many appends fail before they are stored.
     pub(super) fail_before: usize,
