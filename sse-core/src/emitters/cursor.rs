@@ -115,15 +115,17 @@ impl<K: Key> Drop for TopicCursor<K> {
         if let Some(state) = &mut self.state {
             state.leave(&self.hub, &self.topic);
         }
-        let evicted = {
+        let (was_there, evicted) = {
             let mut registry = self.hub.registry();
             let now = Instant::now();
-            registry.leave(&self.topic, self.id, self.hub.bounds(), now);
+            let was_there = registry.leave(&self.topic, self.id, self.hub.bounds(), now);
             self.hub.plan_sweep(&registry, now);
-            registry.take_evicted()
+            (was_there, registry.take_evicted())
         };
         // The node's lock comes before the registry's.
-        self.hub.left(&self.topic);
+        if was_there {
+            self.hub.left(&self.topic);
+        }
         self.hub.evict(&evicted);
     }
 }

@@ -13,7 +13,7 @@ use super::{
     announcements::Announcements,
     link::{Link, LinkTo, TopicLink},
     one_per_key::Second,
-    registry::{Locked, Registry},
+    registry::{Behind, Locked, Registry},
     sent::Receipt,
     snapshot::Snapshots,
     sweeper::{Looked, Sweeper},
@@ -24,9 +24,9 @@ use super::{
 use crate::{
     backstop::Watched,
     close_reason::CloseReason,
-    emitter::{ConnSettings, SHARED, SendError},
+    emitter::{Conn, ConnSettings, SHARED, SendError},
     event::{EventId, SseEvent},
-    log::{Bounds, Epoch, Lag, Position, Record, Snapshot, Token, clock},
+    log::{Bounds, Epoch, Lag, Position, ReaderId, Record, Snapshot, Token, clock},
     sync::{Arc, AtomicU64, Mutex, Ordering, StdMutex, Weak, lock, lock_std},
     timer::{Tick, Timer},
 };
@@ -107,7 +107,11 @@ impl<K: Key> Hub<K> {
         let table = Arc::new(Table::new());
         let now = Position::from(clock::next()).get();
         let hub = Arc::new_cyclic(|hub: &Weak<Self>| Self {
-            registry: Mutex::new(Registry::new(Arc::clone(&table), link.is_some())),
+            registry: Mutex::new(Registry::new(
+                Arc::clone(&table),
+                link.is_some(),
+                config.lag == Some(Lag::Close),
+            )),
             table,
             hasher: RandomState::new(),
             admission: Mutex::new(()),
@@ -447,10 +451,29 @@ impl<K: Key> Hub<K> {
 
     /// Forgets in time also where nothing else happens.
     pub(super) fn plan_sweep(&self, registry: &Registry<K>, now: Instant) {
-        lock_std(&self.sweeper).plan(now, || registry.next_sweep(self.bounds(), now));
+        let at_latest = registry.next_behind();
+        let next = || registry.next_sweep(self.bounds(), now);
+        lock_std(&self.sweeper).plan(now, at_latest, next);
+    }
+
+    /// Ends a connection that was overtaken and does not notice. One that is ending anyway is left alone.
+    fn end_behind(&self, topic: &Arc<Topic<K>>, id: ReaderId, conn: &Arc<Conn>, now: Instant) {
+        if !conn.falls_behind() {
+            return;
+        }
+        let is_out = self.registry().put_out(topic, (id, conn), self.bounds(), now);
+        if is_out {
+            self.left(topic);
+        }
+        conn.finish(false);
     }
 
     fn sweep(&self, now: Instant) {
+        let behind = self.registry().take_behind(now);
+        for Behind { topic, before, .. } in behind {
+            let readers = lock(&topic.log).readers_before(before);
+            readers.iter().for_each(|(id, conn)| self.end_behind(&topic, *id, conn, now));
+        }
         let evicted = {
             let mut registry = self.registry();
             registry.sweep(self.bounds(), now);

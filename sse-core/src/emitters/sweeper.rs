@@ -61,9 +61,15 @@ impl Sweeper {
         }
     }
 
-    /// Sets the timer, unless it is set and not late. `next` says to when.
-    pub(super) fn plan(&mut self, now: Instant, next: impl FnOnce() -> Option<Instant>) {
-        if self.late.is_some_and(|late| now < late) {
+    /// Sets the timer, unless it is set and not late, and not later than `at_latest`. `next` says to when.
+    pub(super) fn plan(
+        &mut self,
+        now: Instant,
+        at_latest: Option<Instant>,
+        next: impl FnOnce() -> Option<Instant>,
+    ) {
+        let is_in_time = at_latest.is_none_or(|latest| self.at.is_some_and(|at| at <= latest));
+        if is_in_time && self.late.is_some_and(|late| now < late) {
             return;
         }
         self.at = next();

@@ -101,7 +101,8 @@ pub enum Lag {
     /// It is told with `stream-gap` how many it missed, and goes on from the oldest that is kept.
     #[default]
     Gap,
-    /// Its stream ends; it comes back with its position and gets what the history still has.
+    /// Its stream ends; it comes back with its position and gets what the history still has. That is so a second
+    /// later also where its server does not ask for more, as one that has too much for its client already.
     Close,
     /// It is told with `stream-gap`, and gets only the newest event of each name.
     Latest,

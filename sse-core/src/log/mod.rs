@@ -111,6 +111,10 @@ pub(crate) struct Log<T> {
     walk: Option<Box<Walk<T>>>,
     /// Somebody looks from time to time whether the walk goes on.
     is_watched: bool,
+    /// Something was dropped that a reader may still have wanted.
+    overtook: bool,
+    /// It will be looked who that is.
+    is_noted: bool,
 }
 
 /// What readers missed before they came. Few logs have any.
@@ -169,6 +173,8 @@ impl<T> Log<T> {
             joined: None,
             walk: None,
             is_watched: false,
+            overtook: false,
+            is_noted: false,
         }
     }
 
@@ -259,12 +265,47 @@ impl<T> Log<T> {
         self.holder = Some(Arc::downgrade(holder));
     }
 
-    pub(crate) fn leave(&mut self, id: ReaderId) {
+    /// Was it there until now?
+    pub(crate) fn leave(&mut self, id: ReaderId) -> bool {
+        self.forget_missed(id);
+        self.readers.leave(id)
+    }
+
+    /// Takes a reader off that has not left, and finds nothing here any more. `false` if this one is not there.
+    pub(crate) fn put_out(&mut self, id: ReaderId, reader: &Arc<T>) -> bool {
+        let is_out = self.readers.put_out(id, reader);
+        if is_out {
+            self.forget_missed(id);
+        }
+        is_out
+    }
+
+    fn forget_missed(&mut self, id: ReaderId) {
         self.joined = None;
         if let Some(missed) = &mut self.missed {
             missed.by.remove(&id);
         }
-        self.readers.leave(id);
+    }
+
+    /// Was something dropped that a reader may still have wanted? Then this is where those are who were not
+    /// overtaken; said once, until [`looked_at`](Self::looked_at).
+    #[inline]
+    pub(crate) fn overtook(&mut self) -> Option<Seq> {
+        if !self.overtook || self.is_noted {
+            return None;
+        }
+        (self.overtook, self.is_noted) = (false, true);
+        Some(self.first)
+    }
+
+    /// It is looked now who was overtaken.
+    pub(crate) fn looked_at(&mut self) {
+        self.is_noted = false;
+    }
+
+    /// Those that have yet to read something before `seq`.
+    pub(crate) fn readers_before(&self, seq: Seq) -> Vec<(ReaderId, Arc<T>)> {
+        self.readers.before(seq)
     }
 
     /// The readers are to be woken: from now on by whoever asks whom to wake.

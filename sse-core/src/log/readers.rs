@@ -11,6 +11,10 @@ const BLOCK: usize = 64;
 /// The cursor of a place that nobody has: behind every record.
 const VACANT: Seq = Seq::NEVER;
 
+/// The cursor of somebody who was [put out](Readers::put_out), until its place is given back: behind every
+/// record too, and it moves no more.
+const LEFT: Seq = Seq::LEFT;
+
 /// Which reader of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ReaderId(usize);
@@ -38,15 +42,17 @@ struct Others<T> {
     /// The sequence number that each reads next; dense, so that finding the smallest is cheap.
     cursors: Vec<Seq>,
     vacant: Vec<usize>,
+    /// How many of those that are not vacant are nobody's any more.
+    left: usize,
 }
 
 impl<T> Others<T> {
     fn new() -> Self {
-        Self { blocks: Block::default(), cursors: Vec::new(), vacant: Vec::new() }
+        Self { blocks: Block::default(), cursors: Vec::new(), vacant: Vec::new(), left: 0 }
     }
 
     fn len(&self) -> usize {
-        self.cursors.len() - self.vacant.len()
+        self.cursors.len() - self.vacant.len() - self.left
     }
 
     /// The block of this place, to change.
@@ -70,9 +76,21 @@ impl<T> Others<T> {
         index
     }
 
-    fn leave(&mut self, index: usize) {
-        self.cursors[index] = VACANT;
+    /// Was it there until now?
+    fn leave(&mut self, index: usize) -> bool {
+        let was_there = std::mem::replace(&mut self.cursors[index], VACANT) != LEFT;
         self.vacant.push(index);
+        if was_there {
+            self.block(index)[index % BLOCK] = None;
+        } else {
+            self.left -= 1;
+        }
+        was_there
+    }
+
+    fn put_out(&mut self, index: usize) {
+        self.cursors[index] = LEFT;
+        self.left += 1;
         self.block(index)[index % BLOCK] = None;
     }
 }
@@ -101,7 +119,7 @@ impl<T> Readers<T> {
 
     /// A new reader, which reads `next` first.
     pub(super) fn join(&mut self, reader: Arc<T>, next: Seq) -> ReaderId {
-        if self.first.is_none() {
+        if self.first_cursor == VACANT {
             (self.first, self.first_cursor) = (Some(reader), next);
             return ReaderId(0);
         }
@@ -109,16 +127,44 @@ impl<T> Readers<T> {
         ReaderId(1 + others.join(reader, next))
     }
 
-    /// One reader less. With the last of the others their memory goes.
-    pub(super) fn leave(&mut self, ReaderId(index): ReaderId) {
+    /// One reader less, unless it was put out before. With the last of the others their memory goes.
+    pub(super) fn leave(&mut self, ReaderId(index): ReaderId) -> bool {
         let Some(index) = index.checked_sub(1) else {
-            (self.first, self.first_cursor) = (None, VACANT);
-            return;
+            self.first_cursor = VACANT;
+            return self.first.take().is_some();
         };
-        if let Some(others) = &mut self.others {
-            others.leave(index);
+        let was_there = self.others.as_mut().is_some_and(|others| others.leave(index));
+        self.others.take_if(|others| others.vacant.len() == others.cursors.len());
+        was_there
+    }
+
+    /// Takes a reader off the list that has not left. Its place stays its own until it does, so that its number is
+    /// nobody else's. `false` if this one is not there.
+    pub(super) fn put_out(&mut self, id: ReaderId, reader: &Arc<T>) -> bool {
+        let ReaderId(index) = id;
+        if !self.at(id).is_some_and(|known| Arc::ptr_eq(known, reader)) {
+            return false;
         }
-        self.others.take_if(|others| others.len() == 0);
+        match (index.checked_sub(1), &mut self.others) {
+            (None, _) => (self.first, self.first_cursor) = (None, LEFT),
+            (Some(index), Some(others)) => others.put_out(index),
+            (Some(_), None) => return false,
+        }
+        true
+    }
+
+    fn at(&self, ReaderId(index): ReaderId) -> Option<&Arc<T>> {
+        let Some(index) = index.checked_sub(1) else { return self.first.as_ref() };
+        let block = self.others.as_ref()?.blocks.get(index / BLOCK)?;
+        block.get(index % BLOCK)?.as_ref()
+    }
+
+    /// Those that have yet to read something before `seq`.
+    pub(super) fn before(&self, seq: Seq) -> Vec<(ReaderId, Arc<T>)> {
+        let others = self.others.iter().flat_map(|others| &others.cursors);
+        let cursors = std::iter::once(&self.first_cursor).chain(others).enumerate();
+        let ids = cursors.filter(|(_, cursor)| **cursor < seq).map(|(index, _)| ReaderId(index));
+        ids.filter_map(|id| Some((id, Arc::clone(self.at(id)?)))).collect()
     }
 
     #[inline]
@@ -142,14 +188,16 @@ impl<T> Readers<T> {
     pub(super) fn advance_all(&mut self, next: Seq) {
         let others = self.others.iter_mut().flat_map(|others| &mut others.cursors);
         for cursor in std::iter::once(&mut self.first_cursor).chain(others) {
-            if *cursor != VACANT {
+            if *cursor < LEFT {
                 *cursor = next;
             }
         }
     }
 
     pub(super) fn advance(&mut self, id: ReaderId, next: Seq) {
-        if let Some(cursor) = self.cursor_mut(id) {
+        if let Some(cursor) = self.cursor_mut(id)
+            && *cursor != LEFT
+        {
             *cursor = next;
         }
     }
@@ -246,6 +294,28 @@ mod tests {
         readers.join(Arc::new("b"), Seq::ZERO);
         assert_eq!(snapshot.iter().map(|name| **name).collect::<Vec<_>>(), ["a"]);
         assert_eq!(names(&readers), ["b"]);
+    }
+
+    #[test]
+    fn the_place_of_whoever_was_put_out_is_nobody_elses_until_it_leaves() {
+        let mut readers = Readers::new();
+        let all = ["a", "b", "c"].map(|name| {
+            let reader = Arc::new(name);
+            (readers.join(Arc::clone(&reader), Seq::ZERO), reader)
+        });
+        let stranger = Arc::new("b");
+        assert!(!readers.put_out(all[1].0, &stranger));
+        for (id, reader) in &all {
+            assert!(readers.put_out(*id, reader) && !readers.put_out(*id, reader));
+            readers.advance(*id, Seq::ZERO);
+        }
+        assert_eq!((readers.len(), readers.slowest()), (0, LEFT));
+        let new = ["d", "e", "f"].map(|name| readers.join(Arc::new(name), Seq::ZERO.plus(7)));
+        assert_eq!(readers.before(Seq::ZERO.plus(7)), []);
+        assert!(all.iter().all(|(id, _)| !readers.leave(*id)));
+        assert_eq!((names(&readers), readers.len()), (vec!["d", "e", "f"], 3));
+        assert!(new.into_iter().all(|id| readers.leave(id)));
+        assert!(readers.others.is_none());
     }
 
     #[test]

@@ -112,7 +112,8 @@ impl<T> Log<T> {
 
     /// What this reader reads next, of what is still here; and where that is among the records.
     fn next(&self, id: ReaderId) -> (Seq, usize) {
-        let next = self.readers.cursor(id).max(self.first);
+        // One that was put out stands behind everything.
+        let next = self.readers.cursor(id).clamp(self.first, self.end());
         (next, next.since(self.first) as usize)
     }
 

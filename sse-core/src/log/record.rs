@@ -17,6 +17,8 @@ impl Seq {
     pub(super) const ZERO: Self = Self(0);
     /// No record has it.
     pub(super) const NEVER: Self = Self(u64::MAX);
+    /// Nor this one.
+    pub(super) const LEFT: Self = Self(u64::MAX - 1);
 
     /// The number that comes `count` later.
     pub(super) const fn plus(self, count: usize) -> Self {

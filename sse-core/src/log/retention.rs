@@ -175,6 +175,7 @@ impl<T> Log<T> {
         self.joined = None;
         let most = REMEMBERED.max(self.records.capacity().saturating_mul(DROPPED_FOR_EACH));
         if let Some(oldest) = self.records.pop_front() {
+            self.overtook |= self.first >= self.floor && self.readers.len() > 0;
             self.first = self.first.plus(1);
             self.bytes -= oldest.cost();
             self.dropped.push(oldest.position, most);

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     close_reason::CloseReason,
+    emitter::Queued,
     event::GapReason,
     log::{
         GAPS_APART, Lag, Missed, Offset, Overtaken, Position, READ_BYTES, Record, Source, Until,
@@ -250,6 +251,18 @@ impl Reader {
             self.holds(id);
         }
         self.cursors.clear();
+    }
+
+    /// It was given up, since nobody polled it and its logs overtook it. Should somebody do so after all, its client
+    /// is told so, and where it was.
+    #[cold]
+    pub(super) fn end_as_given_up(&mut self, out: &mut Output) {
+        self.end_as_too_slow(out);
+        if self.local.is_empty() {
+            self.local.push_back(Queued::farewell(lag::farewell()));
+        }
+        self.give_all(out);
+        self.at_end = true;
     }
 
     /// Moves each cursor past what it found.

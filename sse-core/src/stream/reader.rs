@@ -245,6 +245,9 @@ impl Reader {
         if bits & STATE != 0 {
             self.take_over();
             self.begin_anew();
+            if self.is_ending() && self.conn.was_given_up() {
+                return self.end_as_given_up(out);
+            }
         }
         if self.waits && !self.is_renewed(out) {
             return;

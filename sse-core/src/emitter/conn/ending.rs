@@ -96,6 +96,18 @@ impl Conn {
         true
     }
 
+    /// A log has overtaken it, and the policy is to end it: it takes no more events. Whoever says so may finish it,
+    /// since it may be that nobody polls its stream. `false` if it ends for another reason.
+    pub(crate) fn falls_behind(&self) -> bool {
+        self.close(CloseReason::Lagged, Some(bye(CloseReason::Lagged, None)))
+            || self.lifecycle().closed() == Some(CloseReason::Lagged)
+    }
+
+    /// Is it over because it was too slow, though its stream is there?
+    pub(crate) fn was_given_up(&self) -> bool {
+        self.lifecycle().over() == Some(CloseReason::Lagged)
+    }
+
     /// The stream ends as one that is not complete, and says so.
     pub(crate) fn fail(&self, error: BoxError) {
         #[cfg(feature = "tracing")]

@@ -1,7 +1,8 @@
 //! All logs of one `Emitters`: everything that is decided for all keys in one order.
 //!
-//! `sweep` is what bounds them together, `to_all` an event for all of them, `locked` the lock.
+//! `behind` is for readers that are too slow, `sweep` what bounds them together, `to_all` an event for all of them, `locked` the lock.
 
+mod behind;
 mod locked;
 mod sweep;
 #[cfg(test)]
@@ -73,6 +74,9 @@ pub(super) struct Registry<K> {
     evicted: Vec<Arc<Topic<K>>>,
     /// An event to all keys that is on its way.
     to_all: Option<ToAll>,
+    /// Logs that have overtaken readers, by when it is looked who still is behind; only where those are ended.
+    behind: VecDeque<Behind<K>>,
+    ends_slow: bool,
 }
 
 /// An event to all keys with connections, which gets to a few of them at a time.
@@ -97,8 +101,16 @@ struct Idle<K> {
     last: Position,
 }
 
+/// A log that has overtaken readers.
+pub(super) struct Behind<K> {
+    pub(super) topic: Arc<Topic<K>>,
+    /// Whoever has yet to read something before this was overtaken.
+    pub(super) before: Seq,
+    until: Instant,
+}
+
 impl<K> Registry<K> {
-    pub(super) fn new(table: Arc<Table<K>>, linked: bool) -> Self {
+    pub(super) fn new(table: Arc<Table<K>>, linked: bool, ends_slow: bool) -> Self {
         Self {
             table,
             connected: BTreeMap::new(),
@@ -116,6 +128,8 @@ impl<K> Registry<K> {
             linked,
             evicted: Vec::new(),
             to_all: None,
+            behind: VecDeque::new(),
+            ends_slow,
         }
     }
 
@@ -184,6 +198,7 @@ impl<K> Registry<K> {
             let seq = log.end();
             let change = log.append(record, bounds);
             self.settle(&mut log);
+            self.note_behind(topic, &mut log, at);
             (seq, change, log.snapshot(), !log.is_empty())
         };
         self.count(change);
@@ -267,19 +282,42 @@ impl<K> Registry<K> {
         }
     }
 
-    /// A connection leaves a log. The key goes too if nobody needs it.
+    /// A connection leaves a log. `false` if it was put out before.
     pub(super) fn leave(
         &mut self,
         topic: &Arc<Topic<K>>,
         id: ReaderId,
         bounds: &Bounds,
         now: Instant,
-    ) {
+    ) -> bool {
+        let was_there = lock(&topic.log).leave(id);
+        if was_there {
+            self.one_less(topic, bounds, now);
+        }
+        was_there
+    }
+
+    /// The same for one that does not leave by itself. `false` if it has.
+    pub(super) fn put_out(
+        &mut self,
+        topic: &Arc<Topic<K>>,
+        (id, conn): (ReaderId, &Arc<Conn>),
+        bounds: &Bounds,
+        now: Instant,
+    ) -> bool {
+        let was_there = lock(&topic.log).put_out(id, conn);
+        if was_there {
+            self.one_less(topic, bounds, now);
+        }
+        was_there
+    }
+
+    /// A connection has left a log. The key goes too if nobody needs it.
+    fn one_less(&mut self, topic: &Arc<Topic<K>>, bounds: &Bounds, now: Instant) {
         self.connections -= 1;
         let mut change = Change::default();
         {
             let mut log = lock(&topic.log);
-            log.leave(id);
             if log.readers() == 0 {
                 log.trim(bounds, now, &mut change);
                 log.give_back();

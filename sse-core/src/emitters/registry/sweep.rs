@@ -56,6 +56,7 @@ impl<K> Registry<K> {
                     log.trim_exactly(bounds, now, &mut change);
                 }
                 self.settle(&mut log);
+                self.note_behind(&oldest.topic, &mut log, now);
                 (change.dropped_events > 0 && log.is_empty(), log.holds(oldest.seq))
             };
             self.count(change);
@@ -133,10 +134,7 @@ impl<K> Registry<K> {
         let record = self.kept.front().and_then(|kept| kept.at.checked_add(bounds.history.age));
         let record = record.map(|at| at.max(now + PAUSE));
         let memory = self.idle.front().map(|idle| idle.until);
-        match (record, memory) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        [record, memory, self.next_behind()].into_iter().flatten().min()
     }
 }
 

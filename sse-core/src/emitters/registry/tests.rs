@@ -21,7 +21,7 @@ fn record(at: Instant) -> Record {
 }
 
 fn registry() -> Registry<u8> {
-    Registry::new(Arc::new(Table::new()), false)
+    Registry::new(Arc::new(Table::new()), false, false)
 }
 
 /// What the hub does, with the key as its own hash.
