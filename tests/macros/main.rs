@@ -10,5 +10,6 @@
 mod behaviour;
 mod components;
 mod diagnostics;
+mod durable;
 mod endpoints;
 mod linking;

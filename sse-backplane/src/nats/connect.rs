@@ -7,6 +7,7 @@ use sse_tower_core::backplane::{EngineError, EngineErrorKind};
 
 use super::{
     engine::NatsEngine,
+    home::Home,
     session::Shared,
     stream::{Names, unavailable},
 };
@@ -28,7 +29,14 @@ const OLDEST: (u32, u32) = (2, 9);
 /// # Errors
 /// A URL that cannot be read, a server that is away or refuses the user, each with what to do.
 pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineError> {
-    let (servers, options) = url.split_once('?').unwrap_or((url, ""));
+    let home = Home::new()?;
+    // What the client runs is on the runtime on which it was made.
+    let shared = home.run(client(url.to_owned(), namespace.to_owned())).await?;
+    Ok(NatsEngine::new(shared, home))
+}
+
+async fn client(url: String, namespace: String) -> Result<Shared, EngineError> {
+    let (servers, options) = url.split_once('?').unwrap_or((&url, ""));
     let servers = servers.split(',').map(|server| server.trim().parse()).collect::<Result<_, _>>();
     // Not with its cause, which may show the URL.
     let mut servers: Vec<ServerAddr> = servers.map_err(|_| unreadable())?;
@@ -113,7 +121,7 @@ pub async fn connect(url: &str, namespace: &str) -> Result<NatsEngine, EngineErr
     client.flush().await.map_err(unavailable)?;
     let mut context = jetstream::new(client);
     context.set_timeout(ANSWER);
-    Ok(NatsEngine::new(Shared::new(context, Names::new(namespace, replicas))))
+    Ok(Shared::new(context, Names::new(&namespace, replicas)))
 }
 
 fn unreadable() -> EngineError {

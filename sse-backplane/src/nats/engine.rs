@@ -13,13 +13,15 @@ use sse_tower_core::backplane::{
     replicated::{Applied, Command},
 };
 use tokio::{
-    runtime::Handle,
     sync::{mpsc, oneshot},
     task::JoinHandle,
     time::timeout,
 };
 
-use super::session::{self, MarkAsked, Shared, closed};
+use super::{
+    home::Home,
+    session::{self, MarkAsked, Shared, closed},
+};
 
 /// How long a call may take.
 const CALL: Duration = Duration::from_millis(2_500);
@@ -30,27 +32,27 @@ const CALL: Duration = Duration::from_millis(2_500);
 pub struct NatsEngine {
     shared: Arc<Shared>,
     running: OnceLock<Running>,
+    home: Home,
 }
 
 struct Running {
-    runtime: Handle,
     /// Gone once the engine was closed.
     marks: Mutex<Option<mpsc::UnboundedSender<MarkAsked>>>,
-    task: JoinHandle<()>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl NatsEngine {
-    pub(super) fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared), running: OnceLock::new() }
+    pub(super) fn new(shared: Shared, home: Home) -> Self {
+        Self { shared: Arc::new(shared), running: OnceLock::new(), home }
     }
 
-    fn marks(&self) -> Result<(&Running, mpsc::UnboundedSender<MarkAsked>), EngineError> {
+    fn marks(&self) -> Result<mpsc::UnboundedSender<MarkAsked>, EngineError> {
         let running = self
             .running
             .get()
             .ok_or_else(|| EngineError::refused("this engine was not started"))?;
         let marks = running.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok((running, marks.ok_or_else(closed)?))
+        marks.ok_or_else(closed)
     }
 
     /// Runs a call to its end, whoever still waits for it.
@@ -63,15 +65,13 @@ impl NatsEngine {
         F: Future<Output = Result<T, EngineError>> + Send + 'static,
     {
         match self.marks() {
-            Ok((running, marks)) => {
-                let call = timeout(CALL, call(self.shared.clone(), marks));
-                let task = running.runtime.spawn(async move {
-                    call.await.unwrap_or_else(|_| {
+            Ok(marks) => {
+                let call = call(self.shared.clone(), marks);
+                self.home.run(async move {
+                    timeout(CALL, call).await.unwrap_or_else(|_| {
                         Err(EngineError::unavailable("NATS did not answer within 2.5 s"))
                     })
-                });
-                // It neither panics nor is it aborted, unless the runtime goes.
-                Box::pin(async move { task.await.unwrap_or_else(|_| Err(closed())) })
+                })
             }
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }
@@ -92,9 +92,8 @@ impl Engine for NatsEngine {
             }
             let (marks, asked) = mpsc::unbounded_channel();
             let (ready, first) = oneshot::channel();
-            let task = tokio::spawn(session::run(self.shared.clone(), asked, ready));
-            let running =
-                Running { runtime: Handle::current(), marks: Mutex::new(Some(marks)), task };
+            let task = self.home.handle.spawn(session::run(self.shared.clone(), asked, ready));
+            let running = Running { marks: Mutex::new(Some(marks)), task: Mutex::new(Some(task)) };
             // `start` comes this far once.
             let _ = self.running.set(running);
             first.await.unwrap_or_else(|_| Err(closed()))
@@ -163,9 +162,23 @@ impl Engine for NatsEngine {
 
     fn close(&self) -> EngineFuture<'_, ()> {
         self.end();
+        let client = self.shared.context.client();
+        // Behind the calls that were begun. What was published is on its way; the server has it when it answers this.
+        let flushed = self.home.run(async move {
+            let _ = timeout(CALL, client.flush()).await;
+            Ok(())
+        });
+        let task = self
+            .running
+            .get()
+            .and_then(|running| running.task.lock().unwrap_or_else(PoisonError::into_inner).take());
         Box::pin(async move {
-            // What was published is on its way; the server has it when it answers this.
-            let _ = timeout(CALL, self.shared.context.client().flush()).await;
+            let _ = flushed.await;
+            if let Some(task) = task {
+                // Nothing is fed any more once it has ended.
+                task.abort();
+                let _ = task.await;
+            }
             Ok(())
         })
     }
@@ -174,9 +187,6 @@ impl Engine for NatsEngine {
 impl Drop for NatsEngine {
     fn drop(&mut self) {
         self.end();
-        if let Some(running) = self.running.get() {
-            running.task.abort();
-        }
     }
 }
 

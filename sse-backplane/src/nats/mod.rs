@@ -11,6 +11,7 @@
 //!   ledger in an object store, after which the stream's beginning is deleted.
 //! * `session` is the task that reads: from the copy or from where it was, then live, and again after each break.
 //! * `queue` does the same for the queue: its calls are commands as well.
+//! * `home` is the thread that all of it runs on, so that leases go on while the program's runtime stands still.
 //! * `engine` puts them together.
 //!
 //! The price: every node holds all of a namespace that is kept, and receives all that is sent in it. Programs that need
@@ -18,6 +19,7 @@
 
 mod connect;
 mod engine;
+mod home;
 mod queue;
 mod replica;
 mod session;

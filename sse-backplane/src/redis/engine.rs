@@ -1,4 +1,4 @@
-//! The engine: three connections, and calls that begin when they are made.
+//! The engine: three connections and one for leases, and calls that begin when they are made.
 
 use std::{
     fmt,
@@ -30,7 +30,7 @@ use super::{
     feed,
     feed::{Ask, Hearing},
     known::Claims,
-    link::{CALL, Link},
+    link::{CALL, Link, OwnLink},
     script::Script,
     settings::Settings,
     witness::Witness,
@@ -75,6 +75,8 @@ pub(super) struct Running {
     stores: Arc<Link>,
     /// For loads, which may be long, and the queue.
     pub(super) loads: Arc<Link>,
+    /// For leases, which go on while the program's runtime stands still.
+    pub(super) leases: OwnLink,
     asks: mpsc::UnboundedSender<Ask>,
     pub(super) claims: Arc<Claims>,
     witness: Arc<Witness>,
@@ -166,7 +168,9 @@ impl Engine for RedisEngine {
             let hearing =
                 Hearing::new(self.settings.clone(), feed_name, feed, feed_witness, links, asked);
             let (runtime, claims) = (Handle::current(), Arc::<Claims>::default());
-            let running = Running { runtime, found, name, stores, loads, asks, claims, witness };
+            let leases = OwnLink::new(self.settings.clone(), witness.clone());
+            let running =
+                Running { runtime, found, name, stores, loads, leases, asks, claims, witness };
             if let Err(running) = self.running.set(running) {
                 running.end();
                 return Err(EngineError::refused("this engine was started before"));
@@ -308,6 +312,7 @@ impl Running {
     fn end(&self) {
         self.stores.close();
         self.loads.close();
+        self.leases.close();
     }
 }
 

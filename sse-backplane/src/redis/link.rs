@@ -1,6 +1,9 @@
 //! A connection for commands that is there again after it broke.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use ::redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd,
@@ -9,6 +12,7 @@ use ::redis::{
 use sse_tower_core::backplane::EngineError;
 use tokio::{
     sync::watch,
+    task::JoinHandle,
     time::{Instant, sleep, timeout, timeout_at},
 };
 
@@ -67,13 +71,17 @@ pub(super) struct Link {
 }
 
 impl Link {
+    fn new(settings: Settings, witness: Arc<Witness>) -> Arc<Self> {
+        let state = watch::Sender::new(State::Connecting);
+        Arc::new(Self { settings, names: Names::default(), witness, state })
+    }
+
     /// Connects, with the reason if that cannot be done.
     pub(super) async fn open(
         settings: Settings,
         witness: Arc<Witness>,
     ) -> Result<Arc<Self>, EngineError> {
-        let state = watch::Sender::new(State::Connecting);
-        let link = Arc::new(Self { settings, names: Names::default(), witness, state });
+        let link = Self::new(settings, witness);
         let connection = link.connect().await?;
         link.state.send_replace(State::Up { generation: 0, connection });
         tokio::spawn(keep(link.clone()));
@@ -215,6 +223,46 @@ impl Link {
 
     pub(super) fn close(&self) {
         self.state.send_replace(State::Closed);
+    }
+}
+
+/// A link whose task and connection live on the runtime that it is called from: for what must go on while the program's own
+/// runtime stands still. When that runtime has ended, it begins anew on the one that calls next.
+pub(super) struct OwnLink {
+    settings: Settings,
+    witness: Arc<Witness>,
+    link: Mutex<Own>,
+}
+
+enum Own {
+    Unused,
+    Open(Arc<Link>, JoinHandle<()>),
+    Closed,
+}
+
+impl OwnLink {
+    pub(super) fn new(settings: Settings, witness: Arc<Witness>) -> Self {
+        Self { settings, witness, link: Mutex::new(Own::Unused) }
+    }
+
+    /// The link of this moment, perhaps still connecting.
+    pub(super) fn link(&self) -> Result<Arc<Link>, EngineError> {
+        let mut own = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*own {
+            Own::Closed => return Err(closed()),
+            Own::Open(link, task) if !task.is_finished() => return Ok(link.clone()),
+            Own::Open(..) | Own::Unused => {}
+        }
+        let link = Link::new(self.settings.clone(), self.witness.clone());
+        *own = Own::Open(link.clone(), tokio::spawn(keep(link.clone())));
+        Ok(link)
+    }
+
+    pub(super) fn close(&self) {
+        let mut own = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Own::Open(link, _) = std::mem::replace(&mut *own, Own::Closed) {
+            link.close();
+        }
     }
 }
 

@@ -23,7 +23,13 @@ use sse_tower_core::backplane::{
     Registration, Since, Steer, Verdict,
 };
 
-use super::{decode, encode, engine::RedisEngine, error::garbled, script::Script};
+use super::{
+    decode, encode,
+    engine::{RedisEngine, Running},
+    error::garbled,
+    link::Link,
+    script::Script,
+};
 
 /// How long the name of a listener and of an event may be, in bytes.
 const MAX_NAME_BYTES: usize = 1_024;
@@ -50,18 +56,39 @@ impl RedisEngine {
         args: impl IntoIterator<Item = Vec<u8>>,
         read: impl FnOnce(Value) -> Option<T> + Send + 'static,
     ) -> EngineFuture<'static, T> {
+        self.ask_on(|running| Ok(running.loads.clone()), script, args, read)
+    }
+
+    /// The same on a connection that the program's runtime cannot hold up.
+    fn ask_lease<T: Send + 'static>(
+        &self,
+        script: Script,
+        args: impl IntoIterator<Item = Vec<u8>>,
+        read: impl FnOnce(Value) -> Option<T> + Send + 'static,
+    ) -> EngineFuture<'static, T> {
+        self.ask_on(|running| running.leases.link(), script, args, read)
+    }
+
+    fn ask_on<T: Send + 'static>(
+        &self,
+        link: impl FnOnce(&Running) -> Result<Arc<Link>, EngineError>,
+        script: Script,
+        args: impl IntoIterator<Item = Vec<u8>>,
+        read: impl FnOnce(Value) -> Option<T> + Send + 'static,
+    ) -> EngineFuture<'static, T> {
         let place = self.settings.place.clone();
         self.begin(|running| {
-            let loads = running.loads.clone();
-            let call = args.into_iter().fold(loads.call(script), |call, arg| call.arg(arg));
+            let link = link(running)?;
+            // The scripts have the same names on each.
+            let call = args.into_iter().fold(running.loads.call(script), |call, arg| call.arg(arg));
             Ok(async move {
-                let value = loads.run(call).await?;
+                let value = link.run(call).await?;
                 read(value).ok_or_else(|| garbled(&place))
             })
         })
     }
 
-    /// Makes a call again and again until the script says that nothing is left.
+    /// Makes a call of leases again and again until the script says that nothing is left.
     fn repeat(
         &self,
         script: Script,
@@ -70,11 +97,11 @@ impl RedisEngine {
     ) -> EngineFuture<'static, usize> {
         let place = self.settings.place.clone();
         self.begin(|running| {
-            let loads = running.loads.clone();
+            let (link, loads) = (running.leases.link()?, running.loads.clone());
             Ok(async move {
                 let mut sum = 0;
                 loop {
-                    let value = loads.run(loads.call(script).arg(&arg)).await?;
+                    let value = link.run(loads.call(script).arg(&arg)).await?;
                     let (done, more) = read(&value).ok_or_else(|| garbled(&place))?;
                     sum += done;
                     if !more {
@@ -209,7 +236,7 @@ impl Queue for RedisEngine {
 
     fn beat(&self, node: NodeId, lease: Duration) -> EngineFuture<'_, Beat> {
         let args = [node.to_string().into_bytes(), micros(lease).into_bytes()];
-        self.ask_queue(Script::Beat, args, |value| match decode::text(&value)? {
+        self.ask_lease(Script::Beat, args, |value| match decode::text(&value)? {
             "A" => Some(Beat::Alive),
             "R" => Some(Beat::Reaped),
             _ => None,
@@ -219,7 +246,7 @@ impl Queue for RedisEngine {
     fn reap(&self, again: Duration) -> EngineFuture<'_, usize> {
         let ages = [WINDOW, EXPIRES, UNSEEN, LETTER_AGE].map(|age| micros(age).into_bytes());
         // On its own: whether anything was too old is nobody's concern here.
-        drop(self.ask_queue(Script::Tend, ages, |_| Some(())));
+        drop(self.ask_lease(Script::Tend, ages, |_| Some(())));
         self.repeat(Script::Reap, micros(again).into_bytes(), |value| {
             let Value::Array(parts) = value else { return None };
             Some((usize::try_from(number(parts.first()?)?).ok()?, number(parts.get(1)?)? > 0))

@@ -27,6 +27,7 @@ on_each_engine! {
     of_two_workers_the_other_goes_on_with_everything
     a_worker_frozen_past_its_lease_says_nothing_that_counts
     who_is_cut_off_stops_before_another_begins
+    who_blocks_its_runtime_keeps_its_lease
     a_store_killed_under_load_finds_nobody_dead_and_loses_nothing
     what_aborts_its_process_is_dead_after_its_attempts_and_takes_no_innocents_along
 }
@@ -127,6 +128,21 @@ async fn who_is_cut_off_stops_before_another_begins(engine: &str) {
     assert_eq!(whats, [What::Begun, What::Cut, What::Begun, What::Done], "{lines:?}");
     assert_ne!(lines[0].process, lines[2].process);
     assert!(silent.elapsed() < Duration::from_secs(30), "{:?}", silent.elapsed());
+}
+
+/// A listener that blocks the only thread of its program's runtime for longer than a lease.
+async fn who_blocks_its_runtime_keeps_its_lease(engine: &str) {
+    let Some(server) = Server::start(engine).await else { return };
+    let (_folder, journal) = journal();
+    let takes = Duration::from_secs(16);
+    let job = Job { mode: Mode::Blocks, takes, concurrency: 1, ..Job::new(server.url()) };
+    let _workers = [(); 2].map(|()| Worker::start(&job, &journal));
+    let office = Office::with_workers(&server.url()).await;
+    office.publish([1]).await;
+    journal.until("it is done", LONG, |it| it.done().contains_key(&1)).await;
+    let lines = journal.of(1);
+    let whats: Vec<_> = lines.iter().map(|it| it.what).collect();
+    assert_eq!(whats, [What::Begun, What::Done], "{lines:?}");
 }
 
 async fn a_store_killed_under_load_finds_nobody_dead_and_loses_nothing(engine: &str) {

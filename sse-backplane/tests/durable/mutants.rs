@@ -8,14 +8,9 @@ use sse_tower_core::backplane::{
     Batch, Change, Engine as _, Entry, EventKind, Feed, Keep, NodeId, QueuedEvent, Registration,
     Since, StoreIn as _, Topic,
 };
-use tempfile::TempDir;
 use tokio_postgres::Client;
 
-use super::{
-    journal::{Journal, What},
-    rows::client,
-    worker::{Job, Mode, Office, Worker},
-};
+use super::rows::client;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -124,23 +119,4 @@ async fn a_mover_that_keeps_its_snapshot_although_it_did_not_take_all_is_found()
     let (from, to) = ("case when v_row.n < p_limit then v_row.now else p_seen end", "v_row.now");
     change(&server.url(), "move", from, to).await;
     assert_eq!(moved(&server.url()).await, 100, "the rest is never looked at");
-}
-
-/// A listener that blocks the only thread of its program's runtime for longer than a lease.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_blocks_its_runtime_keeps_its_lease() {
-    if !wanted("postgres") {
-        return;
-    }
-    let server = Server::start().unwrap();
-    let folder = TempDir::new().unwrap();
-    let journal = Journal::at(&folder.path().join("journal"));
-    let takes = Duration::from_secs(16);
-    let job = Job { mode: Mode::Blocks, takes, concurrency: 1, ..Job::new(server.url()) };
-    let _workers = [(); 2].map(|()| Worker::start(&job, &journal));
-    let office = Office::with_workers(&server.url()).await;
-    office.publish([1]).await;
-    journal.until("it is done", LONG, |it| it.done().contains_key(&1)).await;
-    let begun = journal.of(1).iter().filter(|it| it.what == What::Begun).count();
-    assert_eq!(begun, 1, "{:?}", journal.of(1));
 }

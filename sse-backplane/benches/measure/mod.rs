@@ -1,0 +1,21 @@
+//! What the benches say figures with.
+
+/// As `cargo test` runs a bench, to see that it works, once is enough.
+pub(crate) fn rounds(all: usize) -> usize {
+    if std::env::args().any(|arg| arg == "--bench") { all } else { 1 }
+}
+
+pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
+
+/// The median of each side, and of the rounds' ratios.
+pub(crate) fn report(what: &str, pairs: &[(f64, f64)]) {
+    println!(
+        "{what}: {:.0}, {:.0}; ratio {:.2}",
+        median(pairs.iter().map(|pair| pair.0).collect()),
+        median(pairs.iter().map(|pair| pair.1).collect()),
+        median(pairs.iter().map(|pair| pair.0 / pair.1).collect()),
+    );
+}
