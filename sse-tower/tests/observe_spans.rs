@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::{Router, routing::get};
 use sse_tower::{
-    ApplicationContext, ApplicationEvent, Emitters, Listener, Phase, SseLayer, test::TestClient,
+    ApplicationContext, ApplicationEvent, Emitters, LastEventId, Listener, Phase, Second, SseLayer,
+    backplane::Backplane, test::TestClient,
 };
 use tracing::{
     field::{Field, Visit},
@@ -64,7 +65,12 @@ impl tracing::Subscriber for Spans {
         notes.lines.push(format!("{name} closes"));
         true
     }
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn record_follows_from(&self, id: &span::Id, from: &span::Id) {
+        let mut notes = self.0.lock().unwrap();
+        let name = |id: &span::Id| notes.names[id.into_u64() as usize - 1];
+        let line = format!("{} follows from {} {}", name(id), name(from), from.into_u64());
+        notes.lines.push(line);
+    }
     fn event(&self, event: &tracing::Event<'_>) {
         let mut text = Values(String::new());
         event.record(&mut text);
@@ -96,6 +102,55 @@ async fn what_happens_can_be_followed() {
     from_the_publication_to_its_listener_to_what_it_sends(&spans).await;
     an_event_of_a_transaction_is_heard_in_its_publishers_span(&spans).await;
     an_event_that_nobody_hears_says_how_a_listener_is_added(&spans);
+    a_batch_follows_from_whoever_sent_what_is_in_it(&spans).await;
+    that_each_process_refuses_alone_is_said_once(&spans).await;
+}
+
+async fn a_batch_follows_from_whoever_sent_what_is_in_it(spans: &Spans) {
+    let backplane = Backplane::memory();
+    let pages: Emitters<u64> = Emitters::builder().backplane(&backplane, "pages").build();
+    pages.send(&7, "begins").await.unwrap();
+    spans.0.lock().unwrap().lines.clear();
+    let publisher = tracing::info_span!(target: "sse_tower", "request");
+    let sent = publisher.in_scope(|| [pages.send(&7, "paid"), pages.send(&8, "packed")]);
+    for sent in sent {
+        sent.await.unwrap();
+    }
+    let notes = spans.0.lock().unwrap();
+    let lines = notes.lines.iter().filter(|line| !line.contains("closes"));
+    let lines: Vec<_> = lines.map(|line| line.trim_end_matches(char::is_numeric)).collect();
+    assert_eq!(
+        lines,
+        [
+            "request opens",
+            "send opens in request",
+            "send opens in request",
+            "backplane_append opens",
+            "backplane_append follows from send ",
+            "backplane_append follows from send ",
+        ]
+    );
+    let mut from: Vec<_> = notes.lines.iter().filter(|line| line.contains("follows")).collect();
+    from.dedup();
+    assert_eq!(from.len(), 2, "each from its own: {from:?}");
+}
+
+async fn that_each_process_refuses_alone_is_said_once(spans: &Spans) {
+    let backplane = Backplane::memory();
+    spans.0.lock().unwrap().lines.clear();
+    let seats = Emitters::<u64>::builder().one_per_key(Second::Refused);
+    let seats = seats.backplane(&backplane, "seats").build();
+    for key in 0..3 {
+        drop(seats.connect(key, LastEventId::default()));
+    }
+    let replaces = Emitters::<u64>::builder().one_per_key(Second::Replaces);
+    drop(replaces.backplane(&backplane, "others").build());
+    drop(Emitters::<u64>::builder().one_per_key(Second::Refused).build());
+    let notes = spans.0.lock().unwrap();
+    let said: Vec<_> = notes.lines.iter().filter(|line| line.contains("refuse")).collect();
+    let expected = " message=emitters on a backplane refuse a second connection to a key on each process alone: \
+                    two processes let one in each; `Second::Replaces` holds across all of them";
+    assert_eq!(said, [expected]);
 }
 
 struct Paid;

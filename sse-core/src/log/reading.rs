@@ -27,19 +27,12 @@ impl<T> Log<T> {
         now: Instant,
         apart: usize,
     ) -> Start {
-        let (next, missed) = match after {
-            After::Everything => (self.end(), Missed::None),
-            After::Nothing => (self.history_start(history, now), Missed::None),
+        let (next, (missed, lost)) = match after {
+            After::Everything => (self.end(), (Missed::None, Vec::new())),
+            After::Nothing => (self.history_start(history, now), (Missed::None, Vec::new())),
             After::Position(position) => {
-                (self.first.plus(self.seen(position)), self.dropped.after(position))
+                (self.first.plus(self.seen(position)), self.missed_apart(position, apart))
             }
-        };
-        let lost = match missed {
-            Missed::None => Vec::new(),
-            Missed::Some(count) => {
-                self.dropped.newest_of(apart.min(usize::try_from(count).unwrap_or(apart)))
-            }
-            Missed::Unknown => self.dropped.newest_of(apart),
         };
         Start { next, waiting: self.end().since(next), missed, lost }
     }
@@ -47,6 +40,17 @@ impl<T> Log<T> {
     /// What somebody missed who has seen everything up to `position`.
     pub(crate) fn missed_after(&self, position: Position) -> Missed {
         self.dropped.after(position)
+    }
+
+    /// The same, and where at most `apart` of the newest of it stood.
+    fn missed_apart(&self, position: Position, apart: usize) -> (Missed, Vec<Position>) {
+        let missed = self.dropped.after(position);
+        let most = match missed {
+            Missed::None => return (missed, Vec::new()),
+            Missed::Some(count) => apart.min(usize::try_from(count).unwrap_or(apart)),
+            Missed::Unknown => apart,
+        };
+        (missed, self.dropped.newest_of(most))
     }
 
     /// Was something dropped before the history that a new reader gets?
@@ -68,7 +72,8 @@ impl<T> Log<T> {
     }
 
     /// The same for a reader that has waited for this log since `since`: it gets everything that came after that, and
-    /// of what was there before no more than the history, though more may be here.
+    /// of what was there before no more than the history, though more may be here. What was dropped meanwhile it is
+    /// told, also if it had seen nothing before.
     pub(crate) fn waited(
         &self,
         start: &mut Start,
@@ -92,6 +97,9 @@ impl<T> Log<T> {
             }
         } else {
             start.next = start.next.min(came);
+            if after == After::Nothing {
+                (start.missed, start.lost) = self.missed_apart(since, apart);
+            }
         }
         start.waiting = self.end().since(start.next);
     }

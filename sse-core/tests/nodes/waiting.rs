@@ -59,6 +59,37 @@ async fn what_is_sent_while_a_connection_waits_is_not_lost_without_a_history() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_visit_is_told_what_the_store_dropped_while_it_waited_and_not_what_was_dropped_before()
+ {
+    const MANY: usize = 40;
+    let store = MemoryStore::new();
+    let (faults, late) = engine_and_emitters(&store);
+    let build = |node: &Node| builder(node).history(History::events(2)).build();
+    let (a, b) = (build(&node(&store)), build(&late));
+    for key in [7, 8] {
+        for n in 0..MANY {
+            send(&a, key, &format!("before {n}")).await;
+        }
+    }
+    sleep(Duration::from_secs(3)).await;
+    faults.away();
+    let [mut busy, mut quiet] = [7, 8].map(|key| b.connect(key, none()).into_stream());
+    for n in 0..MANY {
+        send(&a, 7, &format!("while it waits {n}")).await;
+    }
+    faults.back();
+    sleep(Duration::from_secs(2)).await;
+    let text = read_now(&mut busy);
+    assert_eq!(events(&text).first().map(String::as_str), Some("stream-gap"), "{text}");
+    assert_eq!(data(&text).last().unwrap(), "while it waits 39");
+    let text = read_now(&mut quiet);
+    assert_eq!(
+        (events(&text), data(&text)),
+        (vec![], vec!["before 38".into(), "before 39".into()])
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_is_ahead_of_its_node_waits_and_is_not_reset() {
     let store = MemoryStore::new();
     let (faults, late) = engine_and_emitters(&store);

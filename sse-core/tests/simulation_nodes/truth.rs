@@ -18,6 +18,8 @@ pub(crate) struct Event {
     /// `None` for one to all keys.
     pub(crate) key: Option<u8>,
     pub(crate) text: String,
+    /// The store lost its tail with it: who got it got it, and nobody has to.
+    lost: bool,
 }
 
 #[derive(Default)]
@@ -77,10 +79,26 @@ impl Truth {
     ) -> Vec<(Position, Event)> {
         let heard = self.heard.lock().unwrap();
         let Some(events) = heard.of(epoch) else { return Vec::new() };
-        let is_theirs = |event: &Event| event.key.is_none_or(|key| keys.contains(&key));
+        let is_theirs =
+            |event: &Event| !event.lost && event.key.is_none_or(|key| keys.contains(&key));
         let between =
             events.iter().filter(|(at, event)| **at > from && **at < to && is_theirs(event));
         between.map(|(at, event)| (*at, event.clone())).collect()
+    }
+
+    /// The store has lost what came after this.
+    pub(crate) fn lose_after(&self, (epoch, position): (Epoch, Position)) {
+        let mut heard = self.heard.lock().unwrap();
+        let events = heard.epochs.iter_mut().find(|(of, _)| *of == epoch);
+        let events = events.into_iter().flat_map(|(_, events)| events.iter_mut());
+        events.filter(|(at, _)| **at > position).for_each(|(_, event)| event.lost = true);
+    }
+
+    /// Did the store lose one with this text with its tail?
+    pub(crate) fn has_lost(&self, text: &str) -> bool {
+        let heard = self.heard.lock().unwrap();
+        let mut events = heard.epochs.iter().flat_map(|(_, events)| events.values());
+        events.any(|event| event.lost && event.text == text)
     }
 
     /// Was this epoch over before the other one?
@@ -94,7 +112,7 @@ impl Truth {
     pub(crate) fn count(&self, text: &str) -> usize {
         let heard = self.heard.lock().unwrap();
         let count = |(_, events): &(Epoch, BTreeMap<Position, Event>)| {
-            events.values().filter(|event| event.text == text).count()
+            events.values().filter(|event| !event.lost && event.text == text).count()
         };
         heard.epochs.iter().map(count).max().unwrap_or(0)
     }
@@ -122,7 +140,7 @@ impl Heard {
                     let (_, text) = body.rsplit_once("data:").unwrap();
                     let key = record.topic.as_str().split_once('/');
                     let key = key.map(|(_, key)| key.parse().unwrap());
-                    let event = Event { key, text: text.trim_end().to_owned() };
+                    let event = Event { key, text: text.trim_end().to_owned(), lost: false };
                     events.insert(record.position, event);
                 }
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sse_tower_core::{
     Emitters, History, SendError, Sent,
     backplane::{
-        Epoch, MemoryStore, Mutant, Node, NodeOptions,
-        memory::{Mend, NodeFaults},
+        Epoch, MemoryStore, Mutant, Node, NodeOptions, Position,
+        memory::{Mend, NodeFaults, Snapshot},
     },
 };
 use tokio::time::sleep;
@@ -57,6 +57,8 @@ struct World {
     /// Which faults this run has: each alone in some, some or all together in others.
     faults: Vec<usize>,
     history: usize,
+    /// What the store would restart with, and how far it was then.
+    saved: Option<((Epoch, Position), Snapshot)>,
     /// What happened, for whoever looks for a fault.
     story: Vec<String>,
 }
@@ -74,9 +76,11 @@ impl Drop for World {
 /// More than a run sends: every gap that is told is one too many.
 const AMPLE: usize = 256;
 
-const FAULTS: usize = 13;
+const FAULTS: usize = 14;
 /// The feed loses records, and nobody says so.
 const SILENT_LOSS: usize = 12;
+/// The store restarts without what it stored last.
+const LOST_TAIL: usize = 13;
 
 pub(crate) async fn run(seed: u64, mutant: Option<Mutant>) -> String {
     let mut chance = Chance(fastrand::Rng::with_seed(seed));
@@ -99,6 +103,7 @@ pub(crate) async fn run(seed: u64, mutant: Option<Mutant>) -> String {
         mutant,
         faults,
         history,
+        saved: None,
         story: Vec::new(),
         chance,
     };
@@ -231,6 +236,7 @@ impl World {
             }
             10 => self.store.faults().set_clock_back(Duration::from_secs(some as u64 * 60)),
             11 => self.die(index, well),
+            LOST_TAIL => self.restart_without_its_tail().await,
             SILENT_LOSS => {
                 faults.lose(1 + some);
                 self.places[index].is_lossy = true;
@@ -238,6 +244,19 @@ impl World {
                 there.for_each(Client::may_lose);
             }
             _ => {}
+        }
+    }
+
+    /// The store forgets what came since it was asked to before, and is asked to remember what it has now.
+    async fn restart_without_its_tail(&mut self) {
+        let head = self.truth.head().await;
+        if let Some((at, saved)) = self.saved.take()
+            && at.0 == head.0
+        {
+            self.store.faults().restore(&saved);
+            self.truth.lose_after(at);
+        } else {
+            self.saved = Some((head, self.store.faults().snapshot()));
         }
     }
 
@@ -290,12 +309,15 @@ impl World {
             client.check_end(&self.truth, head);
             let (name, read) = (client.name, &client.read);
             assert!(read.contains("data:the end\n"), "{name} did not come back, after {read}");
-            let may_be_missed = self.history < AMPLE || self.faults.contains(&SILENT_LOSS);
+            // What the store has lost is gone from the logs as well, also for those who had yet to read it.
+            let loses = [SILENT_LOSS, LOST_TAIL].iter().any(|fault| self.faults.contains(fault));
+            let may_be_missed = self.history < AMPLE || loses;
             assert!(client.gaps == 0 || may_be_missed, "{name} was told of a gap, in {read}");
         }
         for Attempt { text, sent } in std::mem::take(&mut self.attempts) {
             let count = self.truth.count(&text);
             match sent.await {
+                Ok(_) if self.truth.has_lost(&text) => {}
                 Ok(_) => assert_eq!(count, 1, "{text} was stored, it says"),
                 Err(SendError::Backplane { source, .. }) if source.is_unknown() => {
                     assert!(count <= 1, "{text} was stored {count} times");
