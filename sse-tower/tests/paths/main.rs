@@ -17,6 +17,7 @@ mod delivery;
 mod ending;
 mod fallback;
 mod isolation;
+mod snapshots;
 mod storm;
 
 use std::time::Duration;
