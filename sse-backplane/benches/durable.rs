@@ -28,7 +28,7 @@ const ROUNDS: usize = 7;
 const IN_FLIGHT: usize = 64;
 const EVENTS: usize = 6_400;
 const HOPS: usize = 300;
-/// Connections of publishers by hand: more were not quicker.
+/// Connections of publishers by hand.
 const CONNECTIONS: usize = 32;
 /// Workers by hand, and how many rows each takes at once.
 const WORKERS: usize = 4;
