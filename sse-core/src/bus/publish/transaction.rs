@@ -75,7 +75,7 @@ impl Transaction {
         Self { open: open(call), is_part: true }
     }
 
-    /// Keeps `event` until the commit. At most [`MAX_TRANSACTION_EVENTS`].
+    /// Keeps `event` until the commit. At most [`MAX_TRANSACTION_EVENTS`](crate::MAX_TRANSACTION_EVENTS).
     #[track_caller]
     pub fn publish_event<E: ApplicationEvent>(&self, event: E) {
         if let Some(open) = &self.open {
@@ -170,7 +170,7 @@ impl Transaction {
     /// in a task.
     ///
     /// # Errors
-    /// [`PublishError`] with each of these listeners that failed.
+    /// [`PublishError`](crate::PublishError) with each of these listeners that failed.
     ///
     /// # Cancel safety
     /// Dropping the future stops nothing: the rest runs in a task.
