@@ -6,13 +6,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+#[path = "../seeds/mod.rs"]
+mod seeds;
 mod witness;
 mod world;
-
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicU64, Ordering},
-};
 
 use sse_tower_core::backplane::Mutant;
 use tokio::runtime;
@@ -32,35 +29,9 @@ fn run(seed: u64, mutant: Option<Mutant>) -> String {
     story
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|number| number.parse().expect("a number"))
-}
-
 #[test]
 fn no_seed_loses_an_event_or_runs_one_twice_at_a_time() {
-    let seeds = match number("SSE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SSE_SEEDS").unwrap_or(SEEDS),
-    };
-    let next = AtomicU64::new(seeds.start);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
-                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed, None))) {
-                        eprintln!("seed {seed} failed; alone: SSE_SEED={seed}");
-                        next.store(seeds.end, Ordering::Relaxed);
-                        std::panic::resume_unwind(panic);
-                    }
-                }
-            });
-        }
-    });
+    seeds::all(SEEDS, |seed| run(seed, None));
 }
 
 #[test]
@@ -73,9 +44,7 @@ fn a_seed_is_the_same_to_the_last_byte() {
 
 /// A test of the test: what is left out is missed within some seeds.
 fn is_found(mutant: Mutant) {
-    // What it panics with is nobody's business.
-    let found = (0..MUTANT_SEEDS)
-        .any(|seed| catch_unwind(AssertUnwindSafe(|| run(seed, Some(mutant)))).is_err());
+    let found = seeds::one_fails(MUTANT_SEEDS, |seed| run(seed, Some(mutant)));
     assert!(found, "{mutant:?} was not found");
 }
 
