@@ -1,14 +1,14 @@
 //! One fixture for each mistake: its file name is the mistake, its `.stderr` what the user reads.
 //!
-//! `TRYBUILD=overwrite cargo test -p sse-tower-tests --test macros` writes the answers anew.
+//! `TRYBUILD=overwrite cargo test -p sse-tower-macro-tests` writes the answers anew.
 
 use std::path::{Path, PathBuf};
 
 #[test]
 fn each_mistake_is_one_error_and_everything_else_compiles() {
     let cases = trybuild::TestCases::new();
-    cases.compile_fail("macros/ui/*.rs");
-    cases.pass("macros/pass/*.rs");
+    cases.compile_fail("ui/*.rs");
+    cases.pass("pass/*.rs");
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn every_mistake_is_shown_where_it_is_not_where_the_attribute_begins() {
 }
 
 fn answers() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("macros/ui");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui");
     let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "stderr")).collect()
 }

@@ -57,6 +57,6 @@ fn cargo(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .current_dir(tests)
-        .env("CARGO_TARGET_DIR", tests.join("../target/tests/linking"));
+        .env("CARGO_TARGET_DIR", tests.join("../../target/tests/linking"));
     command
 }

@@ -16,10 +16,14 @@ if ! rustup run "$oldest" rustc --version 2>/dev/null &&
     exit 0
 fi
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/oldest
-# Each by itself, since those of the examples are on by default.
-readonly newer='default|redb|nats|sqlx'
+declare -a packages=() features=()
 for folder in sse-core sse-macros sse-backplane sse-tower examples; do
-    features=$(awk '/^\[/ { inside = ($0 == "[features]") } inside && /^[a-z0-9_-]+ *=/ { print $1 }' "$folder/Cargo.toml" |
-        grep -vxE "$newer" | paste -sd, || true)
-    rustup run "$oldest" cargo check --quiet --manifest-path "$folder/Cargo.toml" --no-default-features --features "$features"
+    package=$(awk -F'"' '/^name *=/ { print $2; exit }' "$folder/Cargo.toml")
+    packages+=(--package "$package")
+    # One by one, since some of those of the examples are on by default.
+    for feature in $(awk '/^\[/ { inside = ($0 == "[features]") } inside && /^[a-z0-9_-]+ *=/ { print $1 }' "$folder/Cargo.toml" |
+        grep -vxE 'default|redb|nats|sqlx'); do
+        features+=("$package/$feature")
+    done
 done
+rustup run "$oldest" cargo check --quiet --no-default-features "${packages[@]}" --features "$(IFS=, && echo "${features[*]}")"

@@ -106,6 +106,32 @@ pub const DEFAULT_CONCURRENCY: u32 = 16;
 pub const DEFAULT_DURABLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Profile {
+    /// A listener with nothing but its name, its place and what it hears.
+    pub(crate) const fn new(
+        name: &'static str,
+        module: &'static str,
+        declared_at: &'static Location<'static>,
+        event: EventKey,
+    ) -> Self {
+        Self {
+            name,
+            module,
+            id: None,
+            declared_at,
+            event,
+            owner: None,
+            order: 0,
+            before: &[],
+            after: &[],
+            timeout: None,
+            spawn: false,
+            phase: None,
+            fallback: false,
+            timetable: None,
+            durable: None,
+        }
+    }
+
     /// Its id, else its path.
     pub(crate) fn label(&self) -> &'static str {
         self.id.unwrap_or(self.name)
@@ -124,22 +150,6 @@ impl Profile {
     /// A listener of which nothing is said but its name, in a module of the same name.
     #[track_caller]
     pub(crate) fn test(name: &'static str, event: EventKey) -> Self {
-        Self {
-            name,
-            module: name,
-            id: None,
-            declared_at: Location::caller(),
-            event,
-            owner: None,
-            order: 0,
-            before: &[],
-            after: &[],
-            timeout: None,
-            spawn: false,
-            phase: None,
-            fallback: false,
-            timetable: None,
-            durable: None,
-        }
+        Self::new(name, name, Location::caller(), event)
     }
 }

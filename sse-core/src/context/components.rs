@@ -207,7 +207,7 @@ impl ContextBuilder {
         Fut: Future<Output: HookOutput> + Send + 'static,
         F: FnOnce(Component<T, N>) -> Fut + Send + 'static,
     {
-        self.starts.push(Hook::new(hook, Location::caller()));
+        self.rest.starts.push(Hook::new(hook, Location::caller()));
         self
     }
 
@@ -239,7 +239,7 @@ impl ContextBuilder {
         Fut: Future<Output: HookOutput> + Send + 'static,
         F: FnOnce(Component<T, N>) -> Fut + Send + 'static,
     {
-        self.stops.push(Hook::new(hook, Location::caller()));
+        self.rest.stops.push(Hook::new(hook, Location::caller()));
         self
     }
 }

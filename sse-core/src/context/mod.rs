@@ -25,6 +25,7 @@
 //!   to both.
 
 mod application_context;
+mod assembly;
 mod builder;
 mod building;
 mod checks;

@@ -32,23 +32,7 @@ impl Declaration {
         event: EventRef,
         bind: Bind,
     ) -> Self {
-        let profile = Profile {
-            name,
-            module,
-            id: None,
-            declared_at,
-            event: event.key,
-            owner: None,
-            order: 0,
-            before: &[],
-            after: &[],
-            timeout: None,
-            spawn: false,
-            phase: None,
-            fallback: false,
-            timetable: None,
-            durable: None,
-        };
+        let profile = Profile::new(name, module, declared_at, event.key);
         Self { profile, event, bind }
     }
 
