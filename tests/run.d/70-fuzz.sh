@@ -15,7 +15,7 @@ CARGO_TARGET_DIR=$(mkdir -p "$CARGO_TARGET_DIR" && cd "$CARGO_TARGET_DIR" && pwd
 export RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
 -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares ${RUSTFLAGS:-}"
-cargo build --release --target "$host" --manifest-path tests/fuzz/Cargo.toml
+CARGO_PROFILE_RELEASE_LTO=off cargo build --release --target "$host" --manifest-path tests/fuzz/Cargo.toml
 
 for name in encoder last_event_id; do
     echo "fuzzing $name for $seconds s"
