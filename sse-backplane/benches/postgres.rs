@@ -6,12 +6,15 @@
 
 #![allow(clippy::expect_used, reason = "it is a bench")]
 
+mod measure;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use engine_servers::Postgres as Server;
+use measure::{median, report, rounds};
 use sse_tower_backplane::postgres::Postgres;
 use sse_tower_core::backplane::{
     Batch, Change, Engine, Entry, Feed, FeedItem, Keep, NodeId, Topic,
@@ -36,8 +39,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
-    // As `cargo test` runs a bench, to see that it works.
-    let rounds = if std::env::args().any(|arg| arg == "--bench") { ROUNDS } else { 1 };
+    let rounds = rounds(ROUNDS);
     let server = Server::start().map_err(|error| error.to_string())?;
     let sql = connect(&server).await?;
     sql.batch_execute(
@@ -60,20 +62,6 @@ async fn main() -> Result<()> {
     }
     report("microseconds from append to another node's feed, one committed insert (p50)", &hops);
     Ok(())
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
-}
-
-fn report(what: &str, pairs: &[(f64, f64)]) {
-    println!(
-        "{what}: {:.0}, {:.0}; ratio {:.2}",
-        median(pairs.iter().map(|pair| pair.0).collect()),
-        median(pairs.iter().map(|pair| pair.1).collect()),
-        median(pairs.iter().map(|pair| pair.0 / pair.1).collect()),
-    );
 }
 
 async fn connect(server: &Server) -> Result<Client> {

@@ -5,10 +5,13 @@
 
 #![allow(clippy::expect_used, reason = "it is a bench")]
 
+mod measure;
+
 use std::time::{Duration, Instant};
 
 use engine_servers::Redis;
 use futures_util::StreamExt;
+use measure::{median, report, rounds};
 use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
 use sse_tower_backplane::redis::RedisEngine;
 use sse_tower_core::backplane::{
@@ -38,8 +41,7 @@ const BARE: &str = "
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // As `cargo test` runs a bench, to see that it works.
-    let rounds = if std::env::args().any(|arg| arg == "--bench") { ROUNDS } else { 1 };
+    let rounds = rounds(ROUNDS);
     let server = Redis::start().map_err(|error| error.to_string())?;
     let client = Client::open(server.url())?;
     let mut rates = Vec::new();
@@ -56,19 +58,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     report("microseconds from append to feed, PUBLISH to SUBSCRIBE (p50)", &hops);
     report("the same, bare script to SUBSCRIBE (p50)", &stored_hops);
     Ok(())
-}
-
-fn report(what: &str, pairs: &[(f64, f64)]) {
-    let median = |mut numbers: Vec<f64>| {
-        numbers.sort_by(f64::total_cmp);
-        numbers[numbers.len() / 2]
-    };
-    println!(
-        "{what}: {:.0}, {:.0}; ratio {:.2}",
-        median(pairs.iter().map(|pair| pair.0).collect()),
-        median(pairs.iter().map(|pair| pair.1).collect()),
-        median(pairs.iter().map(|pair| pair.0 / pair.1).collect()),
-    );
 }
 
 fn topic(index: usize) -> Topic {
@@ -169,8 +158,7 @@ async fn through_feed(server: &Redis) -> Result<f64, Box<dyn std::error::Error>>
         stored?;
         took.push(heard.ok_or("no feed")?.duration_since(begun).as_secs_f64() * 1e6);
     }
-    took.sort_by(f64::total_cmp);
-    Ok(took[took.len() / 2])
+    Ok(median(took))
 }
 
 /// From `PUBLISH`, or from the bare script, to a subscriber.
@@ -202,6 +190,5 @@ async fn bare_hop(client: &Client, stored: bool) -> Result<f64, Box<dyn std::err
         took.push(heard.ok_or("no hop")?.duration_since(begun).as_secs_f64() * 1e6);
     }
     reader.abort();
-    took.sort_by(f64::total_cmp);
-    Ok(took[took.len() / 2])
+    Ok(median(took))
 }

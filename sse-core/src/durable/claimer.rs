@@ -197,11 +197,15 @@ impl Claimer {
             return;
         }
         self.settle_at = Instant::now() + PAUSE;
+        // It may come to pass nevertheless, or twice, and what was given back may be taken again meanwhile: then under
+        // another life, so that what is said of the one is not true of the other.
+        for (held, _) in self.verdicts.iter().take(count) {
+            self.shared.lives().end(&held.hold.life);
+        }
         if error.kind() != EngineErrorKind::Unavailable {
             // It will not do it later either. What is held under that life is given back with it, and runs again.
             for (held, verdict) in self.verdicts.drain(..count) {
                 has_stopped(&mut self.workers, &held, &verdict);
-                self.shared.lives().end(&held.hold.life);
             }
         }
     }

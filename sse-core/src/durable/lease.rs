@@ -1,13 +1,15 @@
 //! How this process shows that it lives, and stops by itself where it cannot.
 //!
 //! A [`Life`] is one incarnation at the store: a random id, never used again. What a process takes belongs to the life
-//! under which it was taken. A life ends in one of three ways, and another begins:
+//! under which it was taken. A life ends in one of four ways, and another begins:
 //!
 //! * the store says that it was *reaped*: others have what it held;
 //! * its renewal was not confirmed in time (the *fence*, by the clock here, counted from when the renewal was sent): then
 //!   nobody else has it yet, but soon may, so what runs is cut;
 //! * a claim was not answered: it may hold what nobody here knows of. What runs goes on, and is renewed; once it is done
-//!   the life *leaves*, which gives back what it does not know of.
+//!   the life *leaves*, which gives back what it does not know of;
+//! * verdicts were not answered: they may be stored or not, and are said again. What was given back among them may be taken
+//!   again meanwhile, and under the same life nothing would tell the one time from the other.
 
 use std::{
     sync::{

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use sse_tower_core::backplane::MemoryStore;
+use sse_tower_core::{EventMeta, Listener, ListenerError, backplane::MemoryStore};
 use tokio::time::Instant;
 
-use super::site::{HOUR, Handled, Process, answers, notes, seconds};
+use super::site::{HOUR, Handled, Paid, Process, answers, notes, seconds};
 
 #[tokio::test(start_paused = true)]
 async fn a_backlog_is_not_burnt_into_dead_letters_while_everything_fails() {
@@ -68,6 +68,34 @@ async fn a_verdict_that_was_stored_and_not_heard_of_does_no_harm() {
     here.publish(50..100).await;
     here.done("mail", seconds(60)).await;
     assert_eq!((handled.count(), handled.repeated()), (100, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_back_and_taken_again_is_not_given_back_by_what_is_said_twice() {
+    let (store, handled) = (MemoryStore::new(), Handled::default());
+    let listener = Listener::on_async_with_meta({
+        let handled = handled.clone();
+        move |paid: Arc<Paid>, meta: EventMeta| {
+            let handled = handled.clone();
+            async move {
+                if (paid.order, meta.attempt()) == (1, 1) {
+                    return Err(ListenerError::retry_after(Duration::from_millis(10)));
+                }
+                // Longer than until it is said once more what became of the first attempt.
+                tokio::time::sleep(seconds(1)).await;
+                handled.note(paid.order);
+                Ok(())
+            }
+        }
+    });
+    let here = Process::start(&store, vec![listener.durable().id("mail").ordered().into()]);
+    here.context.listeners().pause("mail").await.unwrap();
+    here.publish([1, 2]).await;
+    // The first has failed, and the second, which was taken with it, is given back: both stored, and not heard of.
+    here.faults.fail_settles_after_storing(1);
+    here.context.listeners().resume("mail").await.unwrap();
+    here.done("mail", seconds(60)).await;
+    assert_eq!((handled.count(), handled.repeated()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
