@@ -229,6 +229,25 @@ fn whoever_comes_while_an_event_is_sent_gets_it_once() {
 }
 
 #[test]
+fn an_event_that_is_late_in_its_log_is_not_passed_by_at_another_key() {
+    loom::model(|| {
+        let emitters: Emitters<u8> = Emitters::builder().without_keep_alive().build();
+        let mut stream = emitters.connect_many([1, 2], fresh()).into_stream();
+        let publisher = emitters.clone();
+        let thread = thread::spawn(move || drop(publisher.send(&1, "a")));
+        drop(emitters.send(&2, "b"));
+        let mut ids = Vec::new();
+        while ids.len() < 2 {
+            let text = next(&mut stream).unwrap_or_default();
+            let of_token = |line: &str| line.strip_prefix("id:1.")?.split_once('.')?.1.parse().ok();
+            ids.extend(text.lines().filter_map(of_token).collect::<Vec<u64>>());
+        }
+        assert!(ids.is_sorted(), "{ids:?}");
+        assert!(thread.join().is_ok());
+    });
+}
+
+#[test]
 fn an_own_event_keeps_its_place_while_the_reader_is_reading() {
     loom::model(|| {
         let emitters = emitters();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     cursor::TopicCursor,
-    hub::{Hub, Key, SLICE},
+    hub::{Hub, Key},
     last_event_id::{LastEventId, Seen},
     link::{Gate, replace},
     one_per_key::{Second, come_back},
@@ -124,7 +124,7 @@ impl<K: Key> Hub<K> {
         second == Second::Replaces || replaced.is_empty()
     }
 
-    /// Gives the connection a cursor at each of these keys: some of them at a time, so that nobody who
+    /// Gives the connection a cursor at each of these keys: one at a time, so that nobody who
     /// sends waits for the rest. At each key nothing is sent between the look at its history and the
     /// first live event.
     fn open(
@@ -145,39 +145,34 @@ impl<K: Key> Hub<K> {
         let inserted = conn.has_followed();
         let (count, apart) = (topics.len(), apart(topics.len()));
         let after = after.of(complete, opening.reset.is_some());
-        let mut left: SmallVec<[_; 1]> = topics.into_iter().map(|(topic, _)| topic).collect();
-        while !left.is_empty() {
-            let mut gone = Vec::new();
-            let mut registry = self.registry();
-            for topic in left.drain(..SLICE.min(left.len())) {
-                if !topic.is_current() {
-                    gone.push(topic);
-                    continue;
-                }
-                registry.help(&topic, self.bounds());
-                self.catch_up_one(&mut registry, &topic, now);
-                registry.joined(&topic);
-                let (id, start) = {
-                    let mut log = lock(&topic.log);
-                    let end = log.end();
-                    let id = log.join(Arc::clone(conn), end);
-                    if self.config.one_per_key.is_some() {
-                        log.hold(conn);
-                    }
-                    (id, self.begin(&mut opening, &mut log, id, after, apart, None, now))
-                };
-                let count = Arc::clone(&topic) as _;
-                let state = Renewing::new(self, own, opening.anew);
-                let cursor =
-                    TopicCursor { hub: Arc::clone(self), topic, id, start, inserted, state };
-                // Under the registry's lock, so that whoever completes the key next finds it counted.
-                opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
+        for (mut topic, _) in topics {
+            let mut registry = self.shard_of(&topic);
+            while !topic.is_current() {
+                drop(registry);
+                topic = self.find_or_create(&topic.key).0;
+                registry = self.shard_of(&topic);
             }
+            registry.help(&topic, self.bounds());
+            self.catch_up_one(&mut registry, &topic, now);
+            registry.joined(&topic);
+            let (id, start) = {
+                let mut log = lock(&topic.log);
+                let end = log.end();
+                let id = log.join(Arc::clone(conn), end);
+                if self.config.one_per_key.is_some() {
+                    log.hold(conn);
+                }
+                (id, self.begin(&mut opening, &mut log, id, after, apart, None, now))
+            };
+            let count = Arc::clone(&topic) as _;
+            let state = Renewing::new(self, own, opening.anew);
+            let cursor = TopicCursor { hub: Arc::clone(self), topic, id, start, inserted, state };
+            // Under the shard's lock, so that whoever completes the key next finds it counted.
+            opening.unwanted.extend(conn.follow(Box::new(cursor), count).err());
             registry.sweep(self.bounds(), now);
-            self.plan_sweep(&registry, now);
-            drop(registry);
-            left.extend(gone.iter().map(|topic| self.find_or_create(&topic.key).0));
+            self.plan_sweep(&mut registry, now);
         }
+        self.relieve(now);
         opening.complete = opening.completed.len() == count;
         opening
     }

@@ -65,7 +65,7 @@ impl<K: Key> Cursor for TopicCursor<K> {
     fn sync_watermark(&self) {
         // Offsets are given and records appended under this lock.
         match &self.hub.link {
-            None => self.hub.registry().help(&self.topic, self.hub.bounds()),
+            None => self.hub.shard_of(&self.topic).help(&self.topic, self.hub.bounds()),
             Some(link) => link.node().shared().between(),
         }
     }
@@ -115,17 +115,17 @@ impl<K: Key> Drop for TopicCursor<K> {
         if let Some(state) = &mut self.state {
             state.leave(&self.hub, &self.topic);
         }
-        let (was_there, evicted) = {
-            let mut registry = self.hub.registry();
-            let now = Instant::now();
+        let now = Instant::now();
+        let was_there = {
+            let mut registry = self.hub.shard_of(&self.topic);
             let was_there = registry.leave(&self.topic, self.id, self.hub.bounds(), now);
-            self.hub.plan_sweep(&registry, now);
-            (was_there, registry.take_evicted())
+            self.hub.plan_sweep(&mut registry, now);
+            was_there
         };
-        // The node's lock comes before the registry's.
+        // The node's lock comes before the shard's.
         if was_there {
             self.hub.left(&self.topic);
         }
-        self.hub.evict(&evicted);
+        self.hub.relieve(now);
     }
 }

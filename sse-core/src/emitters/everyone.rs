@@ -25,12 +25,12 @@ impl<K: Key> Hub<K> {
     /// Gives these keys what they lack of what went to all, before it is decided where somebody begins who comes now.
     pub(super) fn catch_up<'a>(&self, topics: impl Iterator<Item = &'a Arc<Topic<K>>>) {
         for topic in topics.filter(|topic| self.is_behind(topic)) {
-            let mut registry = self.registry();
+            let mut registry = self.shard_of(topic);
             self.catch_up_one(&mut registry, topic, Instant::now());
         }
     }
 
-    /// The same for one of them, under the registry's lock.
+    /// The same for one of them, under the lock of its shard.
     pub(super) fn catch_up_one(
         &self,
         registry: &mut Registry<K>,

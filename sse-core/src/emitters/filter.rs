@@ -1,8 +1,10 @@
 //! A set that forgets nothing and never grows: it may say that something is in it which is not.
 
-/// How many bits it has: 128 KiB, once there is something in it. With 100,000 things in it, one
-/// question in a hundred is answered wrongly.
-const BITS: u64 = 1 << 20;
+use super::table::SHARDS;
+
+/// How many bits it has, which are 128 KiB for all shards, once there is something in them. With 100,000 things in
+/// all of them, one question in a hundred is answered wrongly.
+const BITS: u64 = (1 << 20) / SHARDS as u64;
 /// How many of them stand for one thing.
 const PROBES: u64 = 4;
 

@@ -13,11 +13,11 @@ use super::{
     announcements::Announcements,
     link::{Link, LinkTo, TopicLink},
     one_per_key::Second,
-    registry::{Behind, Locked, Registry},
+    registry::{AllLocked, Behind, Locked, Registry, Shards},
     sent::Receipt,
     snapshot::Snapshots,
-    sweeper::{Looked, Sweeper},
-    table::{Bucket, Table},
+    sweeper::{Looked, Planned, Sweeper},
+    table::{Bucket, SHARDS, Table},
     topic::Topic,
     wake::wake_readers,
 };
@@ -27,7 +27,7 @@ use crate::{
     emitter::{Conn, ConnSettings, SHARED, SendError},
     event::{EventId, SseEvent},
     log::{Bounds, Epoch, Lag, Position, ReaderId, Record, Snapshot, Token, clock},
-    sync::{Arc, AtomicU64, Mutex, Ordering, StdMutex, Weak, lock, lock_std},
+    sync::{Arc, Mutex, StdMutex, Weak, lock, lock_std},
     timer::{Tick, Timer},
 };
 
@@ -67,26 +67,23 @@ pub(super) struct Config {
 }
 
 pub(super) struct Hub<K> {
-    registry: Mutex<Registry<K>>,
-    /// Asked without the registry's lock, and changed under it.
+    shards: Shards<K>,
+    /// Asked without a shard's lock, and changed under it.
     table: Arc<Table<K>>,
     hasher: RandomState,
     /// Held by whoever is admitted where that depends on who is there. Nobody who sends waits for it; it
-    /// is taken before the registry's.
+    /// is taken before those of the shards.
     pub(super) admission: Mutex<()>,
-    /// Held by whoever sends to all keys, one at a time. Taken before the registry's.
+    /// Held by whoever sends to all keys, one at a time. Taken before those of the shards.
     to_all: Mutex<()>,
-    /// See [`watermark`](Self::watermark).
-    watermark: AtomicU64,
-    /// The newest position that was given.
-    newest: AtomicU64,
     epoch: Epoch,
     pub(super) config: Config,
-    /// Not seen by the model checker: nothing of it runs there, and its lock is taken under the
-    /// registry's alone.
+    /// Not seen by the model checker: nothing of it runs there, and its lock is taken under those of the shards.
     sweeper: StdMutex<Sweeper>,
+    /// Asked without its lock.
+    planned: Planned,
     pub(super) link: Option<Link<K>>,
-    /// What went to all keys, as far as the history keeps it. Changed under the registry's lock.
+    /// What went to all keys, as far as the history keeps it. Taken under the lock of a shard.
     pub(super) announcements: StdMutex<Announcements>,
     pub(super) snapshots: Snapshots<K>,
     /// When the next snapshot is too old.
@@ -105,22 +102,22 @@ impl<K: Key> Hub<K> {
         snapshots: Snapshots<K>,
     ) -> Arc<Self> {
         let table = Arc::new(Table::new());
-        let now = Position::from(clock::next()).get();
+        let now = Position::from(clock::next());
         let hub = Arc::new_cyclic(|hub: &Weak<Self>| Self {
-            registry: Mutex::new(Registry::new(
+            shards: Shards::new(
                 Arc::clone(&table),
                 link.is_some(),
-                config.lag == Some(Lag::Close),
-            )),
+                matches!(config.lag, Some(Lag::Close)),
+                now,
+            ),
             table,
             hasher: RandomState::new(),
             admission: Mutex::new(()),
             to_all: Mutex::new(()),
-            watermark: AtomicU64::new(now),
-            newest: AtomicU64::new(now),
             epoch: Epoch::random(),
             config,
             sweeper: StdMutex::new(Sweeper::new(hub)),
+            planned: Planned::default(),
             link: link.map(Link::new),
             announcements: StdMutex::default(),
             snapshots,
@@ -144,28 +141,21 @@ impl<K: Key> Hub<K> {
         Token { epoch: self.epoch(), position }.event_id()
     }
 
-    /// Every event with a position up to this one is in its log.
+    /// Every event with a position up to this one is in its log. Not to be asked under the lock of a shard.
     pub(super) fn watermark(&self) -> Position {
         match &self.link {
-            None => Position::new(self.watermark.load(Ordering::Acquire)),
+            None => self.shards.complete(),
             Some(link) => link.shown().watermark(),
         }
     }
 
-    /// The newest position that is known here. Under the registry's lock, a log that was
+    /// The newest position that is known here. Under the lock of a shard, a log of it that was
     /// [helped](Registry::help) has everything up to it.
     pub(super) fn newest(&self) -> Position {
         match &self.link {
-            None => Position::new(self.newest.load(Ordering::Acquire)),
+            None => self.shards.newest(),
             Some(link) => link.shown().newest(),
         }
-    }
-
-    /// Under the registry's lock, once the event at `position` is in its log, or on its way to all.
-    pub(super) fn advance_watermark(&self, registry: &Registry<K>, position: Position) {
-        self.newest.store(position.get(), Ordering::Release);
-        let complete = registry.complete_up_to(position);
-        self.watermark.store(complete.get(), Ordering::Release);
     }
 
     pub(super) fn position(&self) -> EventId {
@@ -182,7 +172,7 @@ impl<K: Key> Hub<K> {
         let now = Instant::now();
         let (topic, readers, receivers, id) = loop {
             let (topic, _) = self.find_or_create(key);
-            let mut registry = self.registry();
+            let mut registry = self.shard_of(&topic);
             if !topic.is_current() {
                 continue;
             }
@@ -190,15 +180,17 @@ impl<K: Key> Hub<K> {
             if lock(&topic.log).completed().is_some() {
                 return Err(SendError::Closed { event, reason: CloseReason::Completed });
             }
+            let turn = registry.begin();
             let (record, id) = self.record(event, now);
             let position = record.position;
             let readers = registry.append(&topic, record, self.bounds());
-            self.advance_watermark(&registry, position);
-            self.plan_sweep(&registry, now);
+            turn.stands_at(position);
+            self.plan_sweep(&mut registry, now);
             let receivers = topic.receivers();
             drop(registry);
             break (topic, readers, receivers, id);
         };
+        self.relieve(now);
         wake_readers(&topic, readers);
         Ok(Receipt { id, receivers })
     }
@@ -206,27 +198,27 @@ impl<K: Key> Hub<K> {
     pub(super) fn send_all(&self, event: SseEvent) -> Receipt {
         let now = Instant::now();
         let turn = lock(&self.to_all);
-        let id = {
-            let mut registry = self.registry();
+        let id = self.shards.begin_to_all(|| {
             let (record, id) = self.record(event, now);
-            let position = record.position;
             lock_std(&self.announcements).push(record.clone(), &self.bounds().history, now);
-            registry.begin_to_all(record);
-            self.advance_watermark(&registry, position);
-            id
-        };
-        let mut readers = Vec::new();
-        let last = loop {
-            let mut registry = self.registry();
-            match registry.go_on_to_all(SLICE, self.bounds()) {
-                Ok(some) => readers.extend(some),
-                Err(last) => {
-                    self.advance_watermark(&registry, self.newest());
-                    self.plan_sweep(&registry, now);
-                    break last;
+            (record, id)
+        });
+        let (mut readers, mut lasts) = (Vec::new(), Vec::new());
+        for shard in 0..SHARDS {
+            loop {
+                let mut registry = self.shards.at(shard);
+                match registry.go_on_to_all(SLICE, self.bounds()) {
+                    Ok(some) => readers.extend(some),
+                    Err(last) => {
+                        self.plan_sweep(&mut registry, now);
+                        lasts.push(last);
+                        break;
+                    }
                 }
             }
-        };
+            self.relieve(now);
+        }
+        self.shards.end_to_all();
         drop(turn);
         let mut receivers = HashSet::new();
         for conn in readers.iter().flat_map(Snapshot::iter) {
@@ -235,7 +227,7 @@ impl<K: Key> Hub<K> {
             }
         }
         // Who came meanwhile did not get it, and may have been waiting for the watermark.
-        self.for_connected_after(last, |topic| {
+        self.for_connected_after(lasts, |topic| {
             let readers = lock(&topic.log).snapshot();
             readers.for_each(|conn| {
                 conn.notify(SHARED);
@@ -246,8 +238,19 @@ impl<K: Key> Hub<K> {
 
     // Keys: their `Hash`, `Eq`, `Clone` and `Drop` are the program's, and run under no lock.
 
-    pub(super) fn registry(&self) -> Locked<'_, K> {
-        Locked::lock(&self.registry)
+    /// The shard of this key, locked.
+    pub(super) fn shard_of(&self, topic: &Topic<K>) -> Locked<'_, K> {
+        self.shards.lock(topic.hash)
+    }
+
+    /// All shards, locked.
+    pub(super) fn all_shards(&self) -> AllLocked<'_, K> {
+        self.shards.lock_all()
+    }
+
+    /// All keys that there are: for a backplane alone, which gives to all of them what is for all.
+    pub(super) fn topics(&self) -> Vec<Arc<Topic<K>>> {
+        self.table.topics()
     }
 
     /// The topic of this key, if there is one at this moment.
@@ -292,7 +295,7 @@ impl<K: Key> Hub<K> {
                 let link = link.take().and_then(|link| link());
                 Arc::new(Topic::new(key.to_owned(), hash, link))
             });
-            if self.registry().add(candidates.as_ref(), topic) {
+            if self.shards.lock(hash).add(candidates.as_ref(), topic) {
                 return (Arc::clone(topic), true);
             }
         }
@@ -300,14 +303,12 @@ impl<K: Key> Hub<K> {
 
     /// Takes out again what was made in vain.
     pub(super) fn let_go(&self, topics: &[(Arc<Topic<K>>, bool)]) {
-        let mut made = topics.iter().filter(|(_, made)| *made).peekable();
-        if made.peek().is_some() {
-            let mut registry = self.registry();
-            made.for_each(|(topic, _)| registry.discard_unused(topic));
+        for (topic, _) in topics.iter().filter(|(_, made)| *made) {
+            self.shard_of(topic).discard_unused(topic);
         }
     }
 
-    /// Gives the event its offset and its position. Only under the registry's lock, so that both
+    /// Gives the event its offset and its position. Only under the lock of the shard, so that both
     /// rise in every log.
     pub(super) fn record(&self, event: SseEvent, now: Instant) -> (Record, EventId) {
         let offset = clock::next();
@@ -335,12 +336,14 @@ impl<K: Key> Hub<K> {
     {
         let readers = loop {
             let (topic, _) = self.find_or_create(key);
-            let mut registry = self.registry();
+            let mut registry = self.shard_of(&topic);
             if !topic.is_current() {
                 continue;
             }
             registry.help(&topic, self.bounds());
-            self.catch_up_one(&mut registry, &topic, Instant::now());
+            let now = Instant::now();
+            self.catch_up_one(&mut registry, &topic, now);
+            let turn = registry.begin();
             let position = Position::from(clock::next());
             let readers = {
                 let mut log = lock(&topic.log);
@@ -350,13 +353,13 @@ impl<K: Key> Hub<K> {
                 log.complete(position);
                 log.snapshot()
             };
-            self.advance_watermark(&registry, position);
-            let now = Instant::now();
+            turn.stands_at(position);
             registry.retire_if_idle(&topic, now);
             registry.sweep(self.bounds(), now);
-            self.plan_sweep(&registry, now);
+            self.plan_sweep(&mut registry, now);
             break readers;
         };
+        self.relieve(Instant::now());
         for conn in readers.iter() {
             conn.log_completed();
         }
@@ -398,7 +401,7 @@ impl<K: Key> Hub<K> {
             None if self.has_announced() => self.find_or_create(key).0,
             None => return,
         };
-        let mut registry = self.registry();
+        let mut registry = self.shard_of(&topic);
         self.catch_up_one(&mut registry, &topic, Instant::now());
         let reopened = {
             let log = lock(&topic.log);
@@ -414,7 +417,7 @@ impl<K: Key> Hub<K> {
     // Looking.
 
     pub(super) fn connections(&self) -> usize {
-        self.registry().connections()
+        self.shards.connections()
     }
 
     pub(super) fn contains<Q>(&self, key: &Q) -> bool
@@ -434,26 +437,55 @@ impl<K: Key> Hub<K> {
     /// Does something for each key with connections, a few of them at a time, so that nobody waits; and
     /// under no lock.
     pub(super) fn for_connected(&self, each: impl FnMut(&Arc<Topic<K>>)) {
-        self.for_connected_after(0, each);
+        self.for_connected_after(vec![0; SHARDS], each);
     }
 
-    /// The same for those that have a later place.
-    fn for_connected_after(&self, mut place: u64, mut each: impl FnMut(&Arc<Topic<K>>)) {
-        loop {
-            let (topics, last) = self.registry().connected_after(place, SLICE);
-            if topics.is_empty() {
-                return;
+    /// The same for those that have a later place than this one in their shard.
+    fn for_connected_after(&self, places: Vec<u64>, mut each: impl FnMut(&Arc<Topic<K>>)) {
+        for (shard, mut place) in places.into_iter().enumerate() {
+            loop {
+                let (topics, last) = self.shards.at(shard).connected_after(place, SLICE);
+                if topics.is_empty() {
+                    break;
+                }
+                topics.iter().for_each(&mut each);
+                place = last;
             }
-            topics.iter().for_each(&mut each);
-            place = last;
         }
     }
 
     /// Forgets in time also where nothing else happens.
-    pub(super) fn plan_sweep(&self, registry: &Registry<K>, now: Instant) {
-        let at_latest = registry.next_behind();
-        let next = || registry.next_sweep(self.bounds(), now);
-        lock_std(&self.sweeper).plan(now, at_latest, next);
+    pub(super) fn plan_sweep(&self, registry: &mut Registry<K>, now: Instant) {
+        if std::mem::take(&mut registry.is_earlier) || self.planned.is_late(now) {
+            self.plan_next_sweep(registry, now);
+        }
+    }
+
+    fn plan_next_sweep(&self, registry: &Registry<K>, now: Instant) {
+        if let Some(next) = registry.next_sweep(self.bounds(), now) {
+            lock_std(&self.sweeper).plan(now, next, &self.planned);
+        }
+    }
+
+    /// Keeps the bounds on all keys. Not under the lock of a shard, nor under the node's.
+    pub(super) fn relieve(&self, now: Instant) {
+        let evicted = self.shards.relieve(self.bounds(), now);
+        self.evict(&evicted);
+    }
+
+    /// The same under the node's lock; returns what is to be [evicted](Self::evict) once that is let go of.
+    pub(super) fn relieve_later(&self, now: Instant) -> Vec<Arc<Topic<K>>> {
+        self.shards.relieve(self.bounds(), now)
+    }
+
+    /// Something is kept for those who come later that is in no log.
+    pub(super) fn lend(&self, bytes: usize) {
+        self.shards.lend(bytes);
+    }
+
+    /// It is kept no more.
+    pub(super) fn take_back(&self, bytes: usize) {
+        self.shards.take_back(bytes);
     }
 
     /// Ends a connection that was overtaken and does not notice. One that is ending anyway is left alone.
@@ -461,7 +493,7 @@ impl<K: Key> Hub<K> {
         if !conn.falls_behind() {
             return;
         }
-        let is_out = self.registry().put_out(topic, (id, conn), self.bounds(), now);
+        let is_out = self.shard_of(topic).put_out(topic, (id, conn), self.bounds(), now);
         if is_out {
             self.left(topic);
         }
@@ -469,19 +501,19 @@ impl<K: Key> Hub<K> {
     }
 
     fn sweep(&self, now: Instant) {
-        let behind = self.registry().take_behind(now);
+        // First: whoever adds something in a shard that was looked at already plans for himself.
+        lock_std(&self.sweeper).done(&self.planned);
+        let behind: Vec<_> =
+            self.shards.each().flat_map(|mut registry| registry.take_behind(now)).collect();
         for Behind { topic, before, .. } in behind {
             let readers = lock(&topic.log).readers_before(before);
             readers.iter().for_each(|(id, conn)| self.end_behind(&topic, *id, conn, now));
         }
-        let evicted = {
-            let mut registry = self.registry();
+        for mut registry in self.shards.each() {
             registry.sweep(self.bounds(), now);
-            lock_std(&self.sweeper).done();
-            self.plan_sweep(&registry, now);
-            registry.take_evicted()
-        };
-        self.evict(&evicted);
+            self.plan_next_sweep(&registry, now);
+        }
+        self.relieve(now);
         self.sweep_snapshots(now);
     }
 }
@@ -528,7 +560,7 @@ mod tests {
         });
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
         for (hub, _) in &hubs {
-            while hub.registry().events() > 0 {
+            while hub.shards.events() > 0 {
                 assert!(std::time::Instant::now() < deadline, "it is kept for ever");
                 std::thread::sleep(Duration::from_millis(10));
             }

@@ -9,7 +9,7 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -40,6 +40,34 @@ pub(super) struct Sweeper {
     is_watched: bool,
 }
 
+/// From when on a sweep is late that is planned, for those who have no reason to take the sweeper's lock.
+pub(super) struct Planned {
+    born: Instant,
+    /// In nanoseconds since then; at once where none is planned.
+    late: AtomicU64,
+}
+
+impl Default for Planned {
+    fn default() -> Self {
+        Self { born: Instant::now(), late: AtomicU64::new(0) }
+    }
+}
+
+impl Planned {
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        self.nanos(now) >= self.late.load(Ordering::Relaxed)
+    }
+
+    fn show(&self, late: Option<Instant>) {
+        self.late.store(late.map_or(0, |late| self.nanos(late)), Ordering::Relaxed);
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.born).as_nanos();
+        u64::try_from(since).unwrap_or(u64::MAX)
+    }
+}
+
 /// What the last resort finds.
 pub(super) enum Looked {
     Nothing,
@@ -61,20 +89,16 @@ impl Sweeper {
         }
     }
 
-    /// Sets the timer, unless it is set and not late, and not later than `at_latest`. `next` says to when.
-    pub(super) fn plan(
-        &mut self,
-        now: Instant,
-        at_latest: Option<Instant>,
-        next: impl FnOnce() -> Option<Instant>,
-    ) {
-        let is_in_time = at_latest.is_none_or(|latest| self.at.is_some_and(|at| at <= latest));
-        if is_in_time && self.late.is_some_and(|late| now < late) {
+    /// Sets the timer to `next`, unless it is set to something earlier; at once if that is late.
+    pub(super) fn plan(&mut self, now: Instant, next: Instant, planned: &Planned) {
+        let is_late = self.late.is_some_and(|late| late <= now);
+        if !is_late && self.at.is_some_and(|at| at <= next) {
             return;
         }
-        self.at = next();
-        self.late = self.at.map(|at| later(at, LATE));
-        let Some(at) = self.at else { return };
+        let at = if is_late { now } else { next };
+        let late = later(at, LATE);
+        (self.at, self.late) = (Some(at), Some(late));
+        planned.show(Some(late));
         self.timer.set(at);
         self.runtime = Handle::try_current().ok();
         self.sign = None;
@@ -85,10 +109,11 @@ impl Sweeper {
         }
     }
 
-    /// A sweep was done: none is planned.
-    pub(super) fn done(&mut self) {
+    /// A sweep begins: none is planned.
+    pub(super) fn done(&mut self, planned: &Planned) {
         self.timer.clear();
         (self.at, self.late, self.sign) = (None, None, None);
+        planned.show(None);
     }
 
     pub(super) fn look(&mut self) -> Looked {

@@ -18,6 +18,19 @@ use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, lock};
 /// one seldom waits.
 const PARTS: usize = if cfg!(test) { 4 } else { 32 };
 
+/// In how many parts everything is kept that belongs to keys, each under a lock of its own: a power of two.
+pub(super) const SHARDS: usize = match (cfg!(sse_loom), cfg!(test)) {
+    (true, _) => 2,
+    (_, true) => 4,
+    _ => 16,
+};
+
+/// In which of them the keys with this hash are.
+pub(super) const fn shard_of(hash: u64) -> usize {
+    // Not the bits by which a map finds its place.
+    (hash >> 32) as usize % SHARDS
+}
+
 /// The topics with one hash: nearly always one.
 pub(super) enum Bucket<K> {
     One(Arc<Topic<K>>),

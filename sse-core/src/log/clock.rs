@@ -1,9 +1,8 @@
 //! When an event came to this process: [`Offset`], and the clock that gives them out.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::sync::{AtomicU64, Ordering};
 
 /// When an event came to this process, in one order for all logs and all connections.
 ///
@@ -39,9 +38,13 @@ impl Offset {
     }
 }
 
-/// The last offset that was given out in this process. Not one of [`crate::sync`]'s atomics: each
-/// use is a single operation, so a model checker has nothing to interleave.
+/// The last offset that was given out in this process.
+#[cfg(not(sse_loom))]
 static LAST: AtomicU64 = AtomicU64::new(0);
+#[cfg(sse_loom)]
+loom::lazy_static! {
+    static ref LAST: AtomicU64 = AtomicU64::new(0);
+}
 
 /// A new offset: the wall clock in microseconds, bumped so that none is given twice.
 ///

@@ -64,8 +64,7 @@ impl<K: Key> Sink for AllSink<K> {
             skipped
         };
         if skipped && again {
-            let registry = hub.registry();
-            registry.topics().iter().for_each(|topic| hub.skip_to(topic, floor, after));
+            hub.topics().iter().for_each(|topic| hub.skip_to(topic, floor, after));
         }
         for record in loaded.records.into_iter().chain(aside) {
             hub.announce(record, after);
@@ -118,7 +117,6 @@ impl<K: Key> Hub<K> {
     fn announce(self: &Arc<Self>, record: backplane::Record, after: &mut After) -> bool {
         let Change::Event { body, .. } = record.change else { return false };
         let now = Instant::now();
-        let mut registry = self.registry();
         {
             let mut announcements = lock_std(&self.announcements);
             if record.position <= announcements.newest {
@@ -141,19 +139,25 @@ impl<K: Key> Hub<K> {
             }
             state.live
         };
-        let topics: Vec<_> = registry.topics().into_iter().filter(live).collect();
-        for topic in topics {
+        for topic in self.topics().into_iter().filter(live) {
+            let mut registry = self.shard_of(&topic);
             if lock(&topic.log).completed().is_some() {
                 continue;
             }
             if lock(&topic.log).newest() < record.position {
                 registry.append_old(&topic, record.clone(), self.bounds());
+                self.plan_sweep(&mut registry, now);
                 continue;
             }
+            drop(registry);
             // It was missed, and what came after it is there: too late for its place.
             self.skip_to(&topic, record.position, after);
         }
-        self.plan_sweep(&registry, now);
+        let evicted = self.relieve_later(now);
+        if !evicted.is_empty() {
+            let hub = Arc::clone(self);
+            after.then(move || hub.evict(&evicted));
+        }
         true
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct KeySink<K: Key> {
     topic: Arc<Topic<K>>,
 }
 
-/// Everything that a change may touch, under the node's lock and the registry's.
+/// Everything that a change may touch, under the node's lock and the shard's.
 struct Filling<'a, K: Key> {
     hub: &'a Arc<Hub<K>>,
     registry: &'a mut Registry<K>,
@@ -55,13 +55,13 @@ impl<K: Key> KeySink<K> {
     /// Does something with the log, unless the emitters are gone.
     fn fill(&self, after: &mut After, fill: impl FnOnce(&mut Filling<'_, K>)) {
         let (Some(hub), Some(link)) = (self.hub.upgrade(), &self.topic.link) else { return };
-        let mut registry = hub.registry();
-        let now = Instant::now();
         let topic = &self.topic;
+        let mut registry = hub.shard_of(topic);
+        let now = Instant::now();
         fill(&mut Filling { hub: &hub, registry: &mut registry, topic, link, now, after });
-        hub.plan_sweep(&registry, now);
-        let evicted = registry.take_evicted();
+        hub.plan_sweep(&mut registry, now);
         drop(registry);
+        let evicted = hub.relieve_later(now);
         if !evicted.is_empty() {
             after.then(move || hub.evict(&evicted));
         }
@@ -102,7 +102,7 @@ impl<K: Key> Sink for KeySink<K> {
 
     fn unfollowed(&self) {
         if let Some(hub) = self.hub.upgrade() {
-            hub.registry().discard(&self.topic);
+            hub.shard_of(&self.topic).discard(&self.topic);
         }
     }
 

@@ -204,7 +204,7 @@ struct Waiting<K: Key> {
 
 impl<K: Key> Waiter for Waiting<K> {
     fn plan(&self, after: &mut After) {
-        let registry = self.hub.registry();
+        let all = self.hub.all_shards();
         // Of another epoch everything came later.
         let same_epoch = self.epoch == self.hub.epoch();
         let mut since = Vec::with_capacity(self.seats.len());
@@ -217,7 +217,7 @@ impl<K: Key> Waiter for Waiting<K> {
         }
         let now = Instant::now();
         let opening = self.hub.plan(&self.seats, &self.last, self.has_state, &since, now);
-        drop(registry);
+        drop(all);
         self.gate.start.store(opening.start.get(), Ordering::Release);
         let (hub, conn, gate) =
             (Arc::clone(&self.hub), Arc::clone(&self.conn), Arc::clone(&self.gate));
@@ -275,7 +275,7 @@ impl<K: Key> Hub<K> {
         let mut were_there = true;
         let mut in_vain = Vec::new();
         link.node().shared().join(|joining| {
-            let mut registry = self.registry();
+            let mut all = self.all_shards();
             let now = Instant::now();
             let inserted = conn.has_followed();
             if inserted {
@@ -286,7 +286,7 @@ impl<K: Key> Hub<K> {
                 in_vain.extend(named.drain(..).map(|(topic, _)| topic));
                 return;
             }
-            registry.sweep(self.bounds(), now);
+            all.iter_mut().for_each(|registry| registry.sweep(self.bounds(), now));
             let mut replaced = Vec::new();
             let topics = named.iter().map(|((topic, _), _)| &**topic);
             if !self.is_admitted(topics, &mut replaced) {
@@ -310,7 +310,7 @@ impl<K: Key> Hub<K> {
                     }
                     log.join(Arc::clone(conn), end)
                 };
-                registry.joined(&topic);
+                all.of(topic.hash).joined(&topic);
                 self.note_disconnect(link, &topic, &name, conn);
                 if self.config.one_per_key.is_some() {
                     self.claim(&topic, conn, joining.after);
@@ -336,8 +336,9 @@ impl<K: Key> Hub<K> {
                 let (hub, conn, last) = (Arc::clone(self), Arc::clone(conn), last.clone());
                 joining.after.then(move || hub.tell(&conn, opening, &last, None));
             }
-            self.plan_sweep(&registry, now);
-            let evicted = registry.take_evicted();
+            all.iter_mut().for_each(|registry| self.plan_sweep(registry, now));
+            drop(all);
+            let evicted = self.relieve_later(now);
             if !evicted.is_empty() {
                 let hub = Arc::clone(self);
                 joining.after.then(move || hub.evict(&evicted));

@@ -26,6 +26,7 @@ impl<K> Registry<K> {
             && let Some(before) = log.overtook()
         {
             let (topic, until) = (Arc::clone(topic), later(now, PATIENCE));
+            self.is_earlier = true;
             self.behind.push_back(Behind { topic, before, until });
         }
     }

@@ -1,13 +1,18 @@
-//! All logs of one `Emitters`: everything that is decided for all keys in one order.
+//! All logs of one `Emitters`, in shards by the hash of their keys: what is decided for a key is decided under the
+//! lock of its shard.
 //!
-//! `behind` is for readers that are too slow, `sweep` what bounds them together, `to_all` an event for all of them, `locked` the lock.
+//! `shards` is all of them, and what they have in common without a lock; `totals` is what is counted of all. Of one
+//! shard `behind` is for readers that are too slow, `sweep` is age and forgetting, `to_all` an event for all keys,
+//! `locked` its lock.
 
 mod behind;
 mod locked;
+mod shards;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod to_all;
+mod totals;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -28,7 +33,10 @@ use crate::{
     sync::{Arc, Ordering, lock},
 };
 
+use totals::Totals;
+
 pub(super) use locked::Locked;
+pub(super) use shards::{AllLocked, Shards};
 
 /// For how long a key without connection and history is remembered: where it ended, and whether it
 /// is complete. Ten minutes, longer than any browser takes to dial again.
@@ -44,10 +52,11 @@ impl<K> Topic<K> {
         size_of::<Self>() + 2 * size_of::<(u64, Bucket<K>)>() + size_of::<Idle<K>>();
 }
 
-/// Everything that is decided for all keys in one order. Under one short lock: what happens inside
+/// What is decided for the keys of one shard in one order. Under one short lock: what happens inside
 /// is a few map operations, and never the program's code.
 pub(super) struct Registry<K> {
     table: Arc<Table<K>>,
+    totals: Arc<Totals>,
     /// Keys with connections, by the order in which each got its first.
     connected: BTreeMap<u64, Arc<Topic<K>>>,
     places: u64,
@@ -57,11 +66,10 @@ pub(super) struct Registry<K> {
     kept: VecDeque<Kept<K>>,
     /// Keys without connection and history, by when they are forgotten; some may live again.
     idle: VecDeque<Idle<K>>,
-    events: usize,
-    bytes: usize,
-    /// What logs take beside their records: where dropped events stood.
-    beside: usize,
-    connections: usize,
+    /// How many records its logs have.
+    records: usize,
+    /// How many keys there are in it.
+    keys: usize,
     /// No event of a key that is not in `topics` has a later position.
     forgotten: Position,
     /// Keys that are not in `topics`, and once had events.
@@ -70,13 +78,13 @@ pub(super) struct Registry<K> {
     had_own_ids: Filter,
     /// A backplane says how long keys stay, not their connections and history.
     linked: bool,
-    /// Keys without connections of which something was dropped for want of room, on a backplane.
-    evicted: Vec<Arc<Topic<K>>>,
     /// An event to all keys that is on its way.
     to_all: Option<ToAll>,
     /// Logs that have overtaken readers, by when it is looked who still is behind; only where those are ended.
     behind: VecDeque<Behind<K>>,
     ends_slow: bool,
+    /// Something may have to be swept earlier than before.
+    pub(super) is_earlier: bool,
 }
 
 /// An event to all keys with connections, which gets to a few of them at a time.
@@ -110,41 +118,26 @@ pub(super) struct Behind<K> {
 }
 
 impl<K> Registry<K> {
-    pub(super) fn new(table: Arc<Table<K>>, linked: bool, ends_slow: bool) -> Self {
+    fn new(table: Arc<Table<K>>, totals: Arc<Totals>, linked: bool, ends_slow: bool) -> Self {
         Self {
             table,
+            totals,
             connected: BTreeMap::new(),
             places: 0,
             dead: Vec::new(),
             kept: VecDeque::new(),
             idle: VecDeque::new(),
-            events: 0,
-            bytes: 0,
-            beside: 0,
-            connections: 0,
+            records: 0,
+            keys: 0,
             forgotten: Position::ZERO,
             had_events: Filter::default(),
             had_own_ids: Filter::default(),
             linked,
-            evicted: Vec::new(),
             to_all: None,
             behind: VecDeque::new(),
             ends_slow,
+            is_earlier: false,
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn events(&self) -> usize {
-        self.events
-    }
-
-    pub(super) fn connections(&self) -> usize {
-        self.connections
-    }
-
-    /// All of them: for a backplane alone, which gives to all keys what is for all.
-    pub(super) fn topics(&self) -> Vec<Arc<Topic<K>>> {
-        self.table.topics()
     }
 
     /// Some of those with connections that come after the number `place`, and the number of the last.
@@ -162,6 +155,7 @@ impl<K> Registry<K> {
     pub(super) fn add(&mut self, known: Option<&Bucket<K>>, topic: &Arc<Topic<K>>) -> bool {
         let is_new = self.table.add(known, topic);
         if is_new {
+            self.keys += 1;
             let mut log = lock(&topic.log);
             // Of a key that never was here nothing is missing.
             if self.had_events.may_have(|| topic.hash) {
@@ -185,7 +179,7 @@ impl<K> Registry<K> {
         }
     }
 
-    /// Appends, and keeps the bounds: this log's and those on all logs.
+    /// Appends, and keeps the bounds of this log. Those on all logs are kept by [`Shards::relieve`].
     pub(super) fn append(
         &mut self,
         topic: &Arc<Topic<K>>,
@@ -203,6 +197,7 @@ impl<K> Registry<K> {
         };
         self.count(change);
         if kept {
+            self.is_earlier |= self.kept.is_empty();
             self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at });
         } else {
             self.retire_if_idle(topic, at);
@@ -223,6 +218,7 @@ impl<K> Registry<K> {
         self.count(change);
         // By age: what is older than what is here already is swept before it.
         let place = self.kept.partition_point(|kept| kept.at <= at);
+        self.is_earlier |= place == 0;
         self.kept.insert(place, Kept { topic: Arc::clone(topic), seq, at });
         self.sweep(bounds, at);
     }
@@ -237,6 +233,7 @@ impl<K> Registry<K> {
             (seq, change)
         };
         self.count(change);
+        self.is_earlier |= self.kept.is_empty();
         self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at });
     }
 
@@ -267,18 +264,14 @@ impl<K> Registry<K> {
         self.remove(topic, Position::ZERO);
     }
 
-    /// Keys that are not worth following any more, since the last time.
-    pub(super) fn take_evicted(&mut self) -> Vec<Arc<Topic<K>>> {
-        std::mem::take(&mut self.evicted)
-    }
-
     /// A connection has joined this log.
     pub(super) fn joined(&mut self, topic: &Arc<Topic<K>>) {
-        self.connections += 1;
+        self.totals.came();
         if topic.place.load(Ordering::Acquire) == 0 {
             self.places += 1;
             topic.place.store(self.places, Ordering::Release);
             self.connected.insert(self.places, Arc::clone(topic));
+            self.totals.connected();
         }
     }
 
@@ -314,7 +307,7 @@ impl<K> Registry<K> {
 
     /// A connection has left a log. The key goes too if nobody needs it.
     fn one_less(&mut self, topic: &Arc<Topic<K>>, bounds: &Bounds, now: Instant) {
-        self.connections -= 1;
+        self.totals.left();
         let mut change = Change::default();
         {
             let mut log = lock(&topic.log);
@@ -328,6 +321,7 @@ impl<K> Registry<K> {
         if lock(&topic.log).readers() == 0 {
             // Whoever leaves holds the topic too.
             self.connected.remove(&topic.place.swap(0, Ordering::AcqRel));
+            self.totals.disconnected();
         }
         self.retire_if_idle(topic, now);
         self.sweep(bounds, now);
@@ -341,9 +335,10 @@ impl<K> Registry<K> {
             let last = log.last_position();
             log.clear(&mut change);
             self.settle(&mut log);
-            self.events -= change.dropped_events;
-            self.bytes -= change.dropped_bytes;
-            (log.readers() == 0).then_some(last)
+            let last = (log.readers() == 0).then_some(last);
+            drop(log);
+            self.count(change);
+            last
         };
         match last {
             // It is to remember which events to all it lacks on purpose.
@@ -356,24 +351,14 @@ impl<K> Registry<K> {
     }
 
     /// Counts what a log takes beside its records.
-    fn settle(&mut self, log: &mut Log<Conn>) {
+    fn settle(&self, log: &mut Log<Conn>) {
         let (before, now) = log.settle();
-        self.beside = (self.beside + now).saturating_sub(before);
-    }
-
-    /// Something is kept for those who come later that is in no log.
-    pub(super) fn lend(&mut self, bytes: usize) {
-        self.beside += bytes;
-    }
-
-    /// It is kept no more.
-    pub(super) fn take_back(&mut self, bytes: usize) {
-        self.beside = self.beside.saturating_sub(bytes);
+        self.totals.settle(before, now);
     }
 
     fn count(&mut self, change: Change) {
-        self.events = self.events + change.added_events - change.dropped_events;
-        self.bytes = self.bytes + change.added_bytes - change.dropped_bytes;
+        self.records = self.records + change.added_events - change.dropped_events;
+        self.totals.count(change);
     }
 
     /// What is to be done with a key that has just lost a connection, a record, or has had neither.
@@ -394,6 +379,8 @@ impl<K> Registry<K> {
             // Nothing was ever said there.
             self.remove(topic, last);
         } else {
+            self.is_earlier |= self.idle.is_empty();
+            self.totals.idle(1);
             self.idle.push_back(Idle { topic: Arc::clone(topic), until: now + MEMORY_AGE, last });
         }
     }
@@ -402,14 +389,15 @@ impl<K> Registry<K> {
         if !self.table.remove(topic) {
             return;
         }
+        self.keys -= 1;
         topic.forgotten();
         {
             let mut log = lock(&topic.log);
             if log.has_own_ids() {
                 self.had_own_ids.insert(topic.hash);
             }
-            let (before, now) = log.settle();
-            self.beside = (self.beside + now).saturating_sub(before).saturating_sub(now);
+            let (before, _) = log.settle();
+            self.totals.settle(before, 0);
         }
         if last > Position::ZERO {
             self.had_events.insert(topic.hash);

@@ -1,4 +1,4 @@
-//! What bounds all logs together, and when what is forgotten.
+//! What is dropped and forgotten in one shard: by age, and where all of them together have too much.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,9 +7,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{super::topic::Topic, Idle, MEMORY_KEYS, Registry};
+use super::{super::topic::Topic, Idle, Kept, Registry};
 use crate::{
-    log::{Bounds, Change},
+    emitter::Conn,
+    log::{Bounds, Change, Log},
     sync::{Arc, lock},
 };
 
@@ -23,49 +24,18 @@ pub(super) const PAUSE: Duration = Duration::from_secs(1);
 const SLACK: usize = 64;
 
 impl<K> Registry<K> {
-    /// What all that is kept for nobody in particular takes: events, and the keys that nobody is
-    /// connected to.
-    pub(super) fn used(&self) -> usize {
-        let quiet = self.table.len().saturating_sub(self.connected.len());
-        (self.bytes + self.beside).saturating_add(quiet.saturating_mul(Topic::<K>::COST))
-    }
-
-    /// Do keys that only remember where they ended take more than events?
-    fn remembers_too_much(&self) -> bool {
-        self.idle.len().saturating_mul(Topic::<K>::COST) > self.bytes
-    }
-
-    /// Drops what is too old or too much, in all logs, and forgets keys whose time has come. Each
-    /// record and each retired key is looked at once, so this costs no more than what caused it.
+    /// Drops what is too old, and forgets keys whose time has come. Each record and each retired key is looked at once,
+    /// so this costs no more than what caused it.
     pub(in crate::emitters) fn sweep(&mut self, bounds: &Bounds, now: Instant) {
         let mut put_off = 0;
-        while let Some(oldest) = self.kept.front() {
-            let too_much = self.events > bounds.total_events
-                || self.used() > bounds.total_bytes && !self.remembers_too_much();
-            let too_old = now.saturating_duration_since(oldest.at) >= bounds.history.age;
-            if !too_much && (!too_old || put_off == PUT_OFF) {
-                break;
-            }
-            let Some(oldest) = self.kept.pop_front() else { break };
-            let mut change = Change::default();
-            let (emptied, still_wanted) = {
-                let mut log = lock(&oldest.topic.log);
-                if too_much {
-                    log.drop_through(oldest.seq, &mut change);
-                } else {
-                    log.trim_exactly(bounds, now, &mut change);
-                }
-                self.settle(&mut log);
-                self.note_behind(&oldest.topic, &mut log, now);
-                (change.dropped_events > 0 && log.is_empty(), log.holds(oldest.seq))
-            };
-            self.count(change);
-            if too_much && self.linked && lock(&oldest.topic.log).readers() == 0 {
-                self.evicted.push(Arc::clone(&oldest.topic));
-            }
-            if emptied {
-                self.retire_if_idle(&oldest.topic, now);
-            }
+        while put_off < PUT_OFF
+            && let Some(oldest) = self.kept.front()
+            && now.saturating_duration_since(oldest.at) >= bounds.history.age
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            let still_wanted = self.look_at(&oldest, now, |log, change| {
+                log.trim_exactly(bounds, now, change);
+            });
             if still_wanted {
                 // A slow connection has yet to read it: looked at again later.
                 self.kept.push_back(oldest);
@@ -74,25 +44,64 @@ impl<K> Registry<K> {
                 self.release(oldest.topic);
             }
         }
-        while let Some(first) = self.idle.front() {
-            let too_much = self.idle.len() > MEMORY_KEYS + SLACK
-                || self.used() > bounds.total_bytes && self.remembers_too_much();
-            if first.until > now && !too_much {
-                break;
-            }
-            if let Some(idle) = self.idle.pop_front() {
-                if is_current(&idle) {
-                    self.remove(&idle.topic, idle.last);
-                }
-                self.release(idle.topic);
-            }
+        while self.idle.front().is_some_and(|first| first.until <= now) {
+            self.forget_oldest();
         }
         self.compact();
     }
 
+    /// Makes room by the oldest record, whoever still wants it. Returns its key if that is not worth following any more.
+    pub(super) fn drop_oldest(&mut self, now: Instant) -> Option<Arc<Topic<K>>> {
+        let oldest = self.kept.pop_front()?;
+        self.look_at(&oldest, now, |log, change| log.drop_through(oldest.seq, change));
+        let evicted = self.linked && lock(&oldest.topic.log).readers() == 0;
+        let evicted = evicted.then(|| Arc::clone(&oldest.topic));
+        self.release(oldest.topic);
+        self.compact();
+        evicted
+    }
+
+    /// Makes room by the key that has been quiet for longest.
+    pub(super) fn forget_oldest(&mut self) {
+        let Some(idle) = self.idle.pop_front() else { return };
+        self.totals.not_idle(1);
+        if is_current(&idle) {
+            self.remove(&idle.topic, idle.last);
+        }
+        self.release(idle.topic);
+        self.compact();
+    }
+
+    /// Drops something of a log, and says whether the record is still there.
+    fn look_at(
+        &mut self,
+        kept: &Kept<K>,
+        now: Instant,
+        act: impl FnOnce(&mut Log<Conn>, &mut Change),
+    ) -> bool {
+        let mut change = Change::default();
+        let (emptied, still_there) = {
+            let mut log = lock(&kept.topic.log);
+            act(&mut log, &mut change);
+            self.settle(&mut log);
+            self.note_behind(&kept.topic, &mut log, now);
+            (change.dropped_events > 0 && log.is_empty(), log.holds(kept.seq))
+        };
+        self.count(change);
+        if emptied {
+            self.retire_if_idle(&kept.topic, now);
+        }
+        still_there
+    }
+
+    /// When the oldest record came, and when the oldest key that only remembers is forgotten.
+    pub(super) fn oldest(&self) -> [Option<Instant>; 2] {
+        [self.kept.front().map(|kept| kept.at), self.idle.front().map(|idle| idle.until)]
+    }
+
     /// Entries that are out of date must not pile up behind one that is not.
     fn compact(&mut self) {
-        if self.kept.len() > 2 * self.events + SLACK {
+        if self.kept.len() > 2 * self.records + SLACK {
             let mut gone = Vec::new();
             self.kept.retain(|kept| {
                 let holds = lock(&kept.topic.log).holds(kept.seq);
@@ -104,13 +113,14 @@ impl<K> Registry<K> {
             self.dead.append(&mut gone);
             self.kept.shrink_to_fit();
         }
-        if self.idle.len() > 2 * self.table.len() + SLACK {
+        if self.idle.len() > 2 * self.keys + SLACK {
             let mut newest_entry = HashMap::new();
             for (index, idle) in self.idle.iter().enumerate() {
                 newest_entry.insert(Arc::as_ptr(&idle.topic), index);
             }
             let mut index = 0;
             let mut gone = Vec::new();
+            let before = self.idle.len();
             self.idle.retain(|idle| {
                 let keep =
                     newest_entry.get(&Arc::as_ptr(&idle.topic)) == Some(&index) && is_current(idle);
@@ -120,6 +130,7 @@ impl<K> Registry<K> {
                 }
                 keep
             });
+            self.totals.not_idle(before - self.idle.len());
             self.dead.append(&mut gone);
             self.idle.shrink_to_fit();
         }

@@ -1,4 +1,4 @@
-//! An event to all keys with connections: a few of them under one hold of the lock.
+//! An event to all keys with connections, in one shard: a few of them under one hold of the lock.
 //!
 //! It has one position, and every log has its events in the order of positions. So while it is on its way
 //! it comes to a log at the latest when something else is about to happen there: whoever sends to a key,
@@ -8,22 +8,14 @@
 use super::{super::topic::Topic, Registry, ToAll};
 use crate::{
     emitter::Conn,
-    log::{Bounds, Position, Record, Snapshot},
+    log::{Bounds, Record, Snapshot},
     sync::{Arc, Ordering, lock},
 };
 
 impl<K> Registry<K> {
-    /// An event for all who are connected now. One at a time.
-    pub(in crate::emitters) fn begin_to_all(&mut self, record: Record) {
+    /// An event for all who are connected now.
+    pub(super) fn begin_to_all(&mut self, record: Record) {
         self.to_all = Some(ToAll { record, place: 0, last: self.places });
-    }
-
-    /// Up to where every log has its events, if `newest` is the newest.
-    pub(in crate::emitters) fn complete_up_to(&self, newest: Position) -> Position {
-        match &self.to_all {
-            Some(to_all) => newest.min(to_all.record.position.before()),
-            None => newest,
-        }
     }
 
     /// Gives it to the next `count` keys, and says who reads them. `None` once all have it; and the last

@@ -146,15 +146,9 @@ impl<K: Key> Hub<K> {
         if self.snapshots.age == Duration::ZERO {
             return self.snapshots.forget(topic, run);
         }
-        let evicted = {
-            self.snapshots.keep(topic, run, bytes);
-            let mut registry = self.registry();
-            registry.lend(bytes);
-            registry.sweep(self.bounds(), now);
-            self.plan_sweep(&registry, now);
-            registry.take_evicted()
-        };
-        self.evict(&evicted);
+        self.snapshots.keep(topic, run, bytes);
+        self.lend(bytes);
+        self.relieve(now);
         self.sweep_snapshots(now);
     }
 
@@ -162,7 +156,7 @@ impl<K: Key> Hub<K> {
     pub(in crate::emitters) fn sweep_snapshots(&self, now: Instant) {
         let gone = self.snapshots.sweep(now, self.bounds().total_bytes / SHARE);
         if gone.bytes > 0 {
-            self.registry().take_back(gone.bytes);
+            self.take_back(gone.bytes);
         }
         let mut timer = lock_std(&self.snapshots_timer);
         match gone.next {
