@@ -121,9 +121,11 @@ impl Claimer {
             .then_some(self.settle_at.max(now + Duration::from_millis(1)));
         let draining =
             self.shared.draining().map(|until| if now < until { until } else { now + PAUSE / 10 });
-        let probe = self.workers.iter().filter_map(Worker::next_probe).min();
-        let probe = probe.map(|at| at.max(now + Duration::from_millis(1)));
-        let ask = self.ask_at.max(now + Duration::from_millis(1));
+        // One that is due and was not taken is asked for with the others.
+        let probe = self.workers.iter().filter_map(Worker::next_probe).filter(|at| *at > now).min();
+        // Who has no room has when something is over, and only looks now and then what takes too long.
+        let room = self.workers.iter().any(|it| it.claim(now).is_some());
+        let ask = if room { self.ask_at.max(now + Duration::from_millis(1)) } else { now + ASK };
         [settle, draining, probe].into_iter().flatten().fold(ask, Instant::min)
     }
 

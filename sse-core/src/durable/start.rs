@@ -23,7 +23,9 @@ use super::{
     worker::Worker,
 };
 use crate::{
-    backplane::{EngineError, EventKind, MemoryStore, Node, NodeOptions, Registration, Since},
+    backplane::{
+        EngineError, EventKind, MemoryStore, Node, NodeOptions, Registration, Since, is_mutant,
+    },
     bus::{
         event::Durable,
         listeners::Registered,
@@ -166,7 +168,8 @@ async fn register(shared: &Shared, registrations: &[Registration]) -> Result<(),
 ///
 /// Where tokio's clock is paused, as in tests, there is only one runtime that has it, and leases are renewed there.
 fn renew_leases(shared: &Arc<Shared>) {
-    if !clock_stands_still() {
+    let as_listeners = is_mutant!(shared.node().shared().options(), LeasesOnTheRuntime);
+    if !as_listeners && !clock_stands_still() {
         match on_a_thread(renewal::keep(Arc::clone(shared))) {
             Ok(()) => return,
             Err(error) => observe::backplane_trouble("thread", &error),

@@ -228,6 +228,9 @@ impl<K: Key> Hub<K> {
             _ => log.position_at(start.next).map_or_else(|| self.begins(), Position::before),
         };
         log.begin(reader, start);
+        if let (After::Position(seen), Some(_)) = (after, &self.link) {
+            log.has_seen(reader, seen);
+        }
         opening.start = if opening.has_begun { opening.start.min(begins) } else { begins };
         opening.has_begun = true;
         opening.start

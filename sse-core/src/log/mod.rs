@@ -101,6 +101,8 @@ pub(crate) struct Log<T> {
     holder: Option<Weak<T>>,
     /// What readers missed before they came, until they are told.
     missed: Option<Box<MissedBy>>,
+    /// Who had seen more than was here when they came.
+    ahead: Option<Box<Ahead>>,
     readers: Readers<T>,
     /// No reader reads anything before this. May be too low, never too high.
     floor: Seq,
@@ -121,6 +123,13 @@ pub(crate) struct Log<T> {
 #[derive(Debug, Default)]
 struct MissedBy {
     by: HashMap<ReaderId, Overtaken>,
+}
+
+/// Readers that had seen everything up to these positions, which are beyond the newest that is here: what comes late may
+/// be older.
+#[derive(Debug, Default)]
+struct Ahead {
+    seen: Vec<(ReaderId, Position)>,
 }
 
 /// Frames that were joined for one reader, and that others want too.
@@ -167,6 +176,7 @@ impl<T> Log<T> {
             completed: None,
             holder: None,
             missed: None,
+            ahead: None,
             readers: Readers::new(),
             floor: Seq::ZERO,
             credit: 0,
@@ -284,6 +294,9 @@ impl<T> Log<T> {
         self.joined = None;
         if let Some(missed) = &mut self.missed {
             missed.by.remove(&id);
+        }
+        if let Some(ahead) = &mut self.ahead {
+            ahead.seen.retain(|(reader, _)| *reader != id);
         }
     }
 

@@ -144,6 +144,29 @@ impl<T> Log<T> {
         }
     }
 
+    /// A reader that begins has seen everything up to here, be that more than is here: a log that is filled from elsewhere may
+    /// have lost something, and get it late.
+    pub(crate) fn has_seen(&mut self, id: ReaderId, position: Position) {
+        if position > self.newest {
+            self.ahead.get_or_insert_default().seen.push((id, position));
+        }
+    }
+
+    /// The newest record is not for those who had seen it before they came. They stand before it, having read all others.
+    #[cold]
+    pub(super) fn pass_over(&mut self, position: Position) {
+        let end = self.end();
+        if let Some(ahead) = &mut self.ahead {
+            ahead.seen.retain(|(id, seen)| {
+                if position <= *seen {
+                    self.readers.advance(*id, end);
+                }
+                position < *seen
+            });
+        }
+        self.ahead.take_if(|ahead| ahead.seen.is_empty());
+    }
+
     /// Readers of whom this is true have missed nobody knows what, and are to learn it when they read next. `anew`: nothing
     /// that they have seen means anything any more.
     pub(crate) fn miss(&mut self, anew: bool, is_one: impl Fn(&Arc<T>) -> bool) {

@@ -28,6 +28,9 @@ impl<T> Log<T> {
             Change { added_events: 1, added_bytes: record.cost(), ..Change::default() };
         self.bytes += record.cost();
         self.records.push_back(record);
+        if self.ahead.is_some() {
+            self.pass_over(self.newest);
+        }
         self.credit += CREDIT;
         self.trim(bounds, now, &mut change);
         change
@@ -152,6 +155,7 @@ impl<T> Log<T> {
         }
         self.newest = Position::ZERO;
         self.completed = None;
+        self.ahead = None;
         self.dropped = Dropped::new(Position::ZERO);
         let end = self.end();
         self.readers.advance_all(end);
@@ -205,7 +209,7 @@ mod tests {
 
     use super::{
         super::{
-            After, Overtaken, Position,
+            After, Offset, Overtaken, Position,
             reading::tests::{append, record},
         },
         *,
@@ -337,6 +341,31 @@ mod tests {
         };
         assert_eq!((start(4).missed, start(4).lost), (Missed::Unknown, vec![Position::new(5)]));
         assert_eq!(start(5).missed, Missed::None);
+    }
+
+    #[test]
+    fn what_comes_late_is_not_for_who_had_seen_it_before_he_came() {
+        let (mut log, bounds) = (log(), Bounds::default());
+        append(&mut log, 1, &bounds);
+        let come = |log: &mut Log<()>, seen| {
+            let end = log.end();
+            let id = log.join(Arc::new(()), end);
+            log.has_seen(id, Position::new(seen));
+            id
+        };
+        let (has_all, ahead, far) = (come(&mut log, 1), come(&mut log, 3), come(&mut log, 9));
+        let gone = come(&mut log, 9);
+        log.leave(gone);
+        let (new, begun) = (come(&mut log, 1), come(&mut log, 3));
+        let read = |log: &mut Log<()>, id| log.read(id, Offset::LAST).map(|it| it.position.get());
+        append(&mut log, 3, &bounds);
+        let all = [has_all, ahead, far, new, begun];
+        assert_eq!(all.map(|id| read(&mut log, id)), [Some(3), None, None, Some(3), None]);
+        append(&mut log, 5, &bounds);
+        assert_eq!(all.map(|id| read(&mut log, id)), [Some(5), Some(5), None, Some(5), Some(5)]);
+        append(&mut log, 10, &bounds);
+        assert_eq!(read(&mut log, far), Some(10));
+        assert!(log.ahead.is_none());
     }
 
     #[test]

@@ -27,13 +27,13 @@ async fn a_backlog_is_not_burnt_into_dead_letters_while_everything_fails() {
         }
     });
     let here = Process::start(&MemoryStore::new(), vec![listener.into()]);
-    here.publish(0..2_000).await;
-    tokio::time::sleep(HOUR).await;
+    here.publish(0..10_000).await;
+    tokio::time::sleep(3 * HOUR).await;
     let stats = here.stats("mail").await;
-    assert!(stats.dead == 0 && stats.backlog > 1_900, "{stats:?}");
+    assert!(stats.dead == 0 && stats.backlog > 9_900, "{stats:?}");
     away.store(false, Ordering::Relaxed);
     here.done("mail", 3 * HOUR).await;
-    assert_eq!((handled.count(), handled.repeated()), (2_000, 0));
+    assert_eq!((handled.count(), handled.repeated()), (10_000, 0));
     assert_eq!(here.stats("mail").await.dead, 0);
 }
 
@@ -107,4 +107,28 @@ async fn without_bells_events_are_found_within_two_seconds() {
     here.publish([1]).await;
     tokio::time::sleep(seconds(2)).await;
     assert_eq!(handled.orders(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_no_room_or_has_to_wait_does_not_look_all_the_time() {
+    let sleeps = async |fails: bool| {
+        let listener = Listener::on_async(move |_: Arc<Paid>| async move {
+            if fails {
+                return Err(ListenerError::from("away"));
+            }
+            tokio::time::sleep(HOUR).await;
+            Ok(())
+        });
+        let listener = listener.durable().id("mail").concurrency(1).timeout(2 * HOUR);
+        let here = Process::start(&MemoryStore::new(), vec![listener.into()]);
+        here.publish(0..20).await;
+        tokio::time::sleep(60 * seconds(1)).await;
+        let metrics = tokio::runtime::Handle::current().metrics();
+        let before = metrics.worker_park_count(0);
+        tokio::time::sleep(600 * seconds(1)).await;
+        metrics.worker_park_count(0) - before
+    };
+    // Renewals, probes and looks for what is too late: a few in each second.
+    let (full, probing) = (sleeps(false).await, sleeps(true).await);
+    assert!(full < 6_000 && probing < 12_000, "{full} {probing}");
 }

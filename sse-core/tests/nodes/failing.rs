@@ -107,6 +107,22 @@ async fn who_comes_back_from_before_what_a_node_never_heard_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_node_had_lost_does_not_come_once_more_to_who_has_it_from_another() {
+    let store = MemoryStore::new();
+    let (faults, shaky) = engine_and_emitters(&store);
+    let (a, b) = (emitters(&node(&store)), emitters(&shaky));
+    let other = open(&b, 7, none()).await;
+    faults.lose(1);
+    let seen = send(&a, 7, "lost").await;
+    // Its key is followed there, and what stands here is known.
+    sleep(Duration::from_secs(3)).await;
+    let mut back = open(&b, 7, seen.into()).await;
+    send(&a, 7, "next").await;
+    assert_eq!(read(&mut back).await, ["next"]);
+    drop(other);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hole_is_seen_by_what_comes_after_it() {
     let store = MemoryStore::new();
     let (faults, shaky) = engine_and_emitters(&store);

@@ -68,6 +68,7 @@ impl Drop for World {
         if std::thread::panicking() && std::env::var_os("SSE_SEED").is_some() {
             eprintln!("history {}, faults {:?}", self.history, self.faults);
             self.story.iter().for_each(|line| eprintln!("{line}"));
+            self.clients.iter().for_each(|it| eprintln!("== {}\n{}", it.name, it.read));
             self.places.iter().for_each(|place| eprintln!("{:?}", place.node));
         }
     }

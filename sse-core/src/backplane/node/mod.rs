@@ -19,6 +19,8 @@ mod bell;
 mod driver;
 mod error;
 mod health;
+#[cfg(all(test, sse_loom))]
+mod model;
 mod options;
 mod outgoing;
 mod pulse;

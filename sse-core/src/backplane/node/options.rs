@@ -36,6 +36,8 @@ pub enum Mutant {
     NobodyReaps,
     /// What a listener said is forgotten if it cannot be stored at once.
     VerdictsForgotten,
+    /// Leases are renewed on the program's runtime.
+    LeasesOnTheRuntime,
     /// Nobody asks whether a feed can still hear.
     DeafFeedsAreNothing,
     /// Nobody looks for what a feed has lost.

@@ -76,6 +76,9 @@ impl<K: Key> Renewing<K> {
             // If something after the place is gone already, it is told so behind the state, and asks again.
             let start = log.start(after, &hub.bounds().history, Instant::now(), 1);
             log.begin(id, start);
+            if hub.link.is_some() {
+                log.has_seen(id, run.place);
+            }
             drop(log);
             self.seat = Some(seat);
             return Some(run.deadline);
