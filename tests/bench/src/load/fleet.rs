@@ -21,8 +21,9 @@ use super::{
 
 /// The publisher among the tokens of clients.
 const PUBLISHER: u64 = u64::MAX;
-/// How many connections are opened before the server is given time to answer.
-const BATCH: usize = 256;
+/// How many connections are opened before the server is given time to answer: fewer than any listener here lets wait. One
+/// that comes when the queue is full is asked for again after a second.
+pub(crate) const BATCH: usize = 100;
 /// How long anything may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -9,6 +9,6 @@ mod ledger;
 mod wire;
 
 pub(crate) use ask::ask;
-pub(crate) use fleet::Fleet;
+pub(crate) use fleet::{BATCH, Fleet};
 pub(crate) use hyper_fleet::{HyperFleet, Transport};
 pub(crate) use ledger::Tally;

@@ -66,7 +66,7 @@ impl Goal {
     pub(super) fn unmeasured(&self) -> String {
         let to = self.to.map_or_else(String::new, |to| format!(" x {}", to.name()));
         let (measure, kind) = (self.measure, self.kind.name());
-        format!("  not measured  {measure:54} {kind:>6} at most {}{to}", self.at_most)
+        format!("  not measured  {measure:55} {kind:>14} at most {}{to}", self.at_most)
     }
 
     pub(super) fn text(&self, measure: &Measure) -> Option<String> {
@@ -76,7 +76,7 @@ impl Goal {
         };
         let reached = if spread.median <= self.at_most { "reached" } else { "MISSED " };
         Some(format!(
-            "  {reached}  {:60} {:>6} at most {}{to}: {}",
+            "  {reached}  {:62} {:>14} at most {}{to}: {}",
             measure.name,
             self.kind.name(),
             self.at_most,

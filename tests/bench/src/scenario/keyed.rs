@@ -54,7 +54,7 @@ pub(super) fn alone(args: &Args) -> io::Result<Outcome> {
     let pairs = [(lean, &LEAN[..]), (program.over(&[Kind::AxumProgram]), &PROGRAMS[..])];
     for (mut cpu, kinds) in pairs {
         let mut kinds = args.servers(kinds);
-        for _ in 0..args.or_quick(9, 3) {
+        for _ in 0..args.or_quick(7, 3) {
             fastrand::shuffle(&mut kinds);
             for &kind in &kinds {
                 let server = Server::start(kind)?;

@@ -6,14 +6,15 @@ use std::io;
 use super::{DATA, stores::Store};
 use crate::{
     args::Args,
-    load::Fleet,
+    load::{BATCH, Fleet},
     report::{Measure, Outcome},
     servers::KEYS,
 };
 
-/// Events for each key that everybody misses, and that are sent while they come back.
+/// Events for each key that everybody misses.
 const MISSED: usize = 5;
-const MEANWHILE: usize = 5;
+/// After so many batches of clients that are back there is one more for each key.
+const EVERY: usize = 4;
 
 type Open = fn() -> io::Result<Store>;
 
@@ -44,10 +45,13 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
             }
             let before = pair.server.settled_cpu()?;
             fleet.move_to(pair.second);
-            let batch = clients / MEANWHILE;
-            for start in (0..clients).step_by(batch) {
-                fleet.dial_again(start..clients.min(start + batch), target)?;
-                one_for_each(&mut fleet)?;
+            for (batch, start) in (0..clients).step_by(BATCH).enumerate() {
+                fleet.dial_again(start..clients.min(start + BATCH), target)?;
+                if batch.is_multiple_of(EVERY) {
+                    one_for_each(&mut fleet)?;
+                } else {
+                    fleet.pump()?;
+                }
             }
             fleet.until("events", Fleet::is_level)?;
             let took = pair.server.settled_cpu()? - before;

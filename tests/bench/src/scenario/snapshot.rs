@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
         let fleet = Fleet::new(server.address)?;
         sides.push((server, fleet));
     }
-    for round in 0..=args.or_quick(7, 3) {
+    for round in 0..=args.or_quick(5, 3) {
         let path = format!("/state?pay_record_id={round}");
         // What a client of the history has seen: the first of two events. Nothing of it means anything to the other.
         let history = &mut sides[0].1;
