@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, BufRead, BufReader, Error},
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -21,8 +21,10 @@ use rustix::{
 use crate::servers::Kind;
 
 /// The core that servers run on; the generator takes the next.
-pub(crate) const SERVER_CORE: usize = 0;
+const SERVER_CORE: usize = 0;
 pub(crate) const GENERATOR_CORE: usize = 1;
+/// The variable of a server that runs beside the generator, because it is another that is measured.
+const BESIDE: &str = "SSE_BENCH_BESIDE";
 
 const START: Duration = Duration::from_secs(60);
 
@@ -35,8 +37,42 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(kind: Kind) -> io::Result<Self> {
+        Self::start_with(kind, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn start_with(kind: Kind, variables: &[(&str, &str)]) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        Self::spawn(kind, command.args(["serve", kind.name()]))
+        command.args(["serve", kind.name()]).envs(variables.iter().copied());
+        Self::spawn(kind, &mut command)
+    }
+
+    /// The same on the generator's core: its own costs are not asked for.
+    pub(crate) fn start_beside(kind: Kind, variables: &[(&str, &str)]) -> io::Result<Self> {
+        Self::start_with(kind, &[variables, &[(BESIDE, "1")]].concat())
+    }
+
+    /// Somebody else's server, which listens at `address` as soon as it can.
+    pub(crate) fn foreign(
+        kind: Kind,
+        command: &mut Command,
+        address: SocketAddr,
+        measured: bool,
+    ) -> io::Result<Self> {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let mut server = Self { kind, address, child };
+        if measured {
+            let pid = i32::try_from(server.child.id()).ok().and_then(Pid::from_raw);
+            pin_process(pid, SERVER_CORE);
+        }
+        let deadline = Instant::now() + START;
+        while TcpStream::connect(address).is_err() {
+            if Instant::now() > deadline || server.child.try_wait()?.is_some() {
+                return Err(Error::other(format!("{} does not start", kind.name())));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(server)
     }
 
     /// Counts its instructions, and writes them to `output` when it ends.
@@ -148,10 +184,19 @@ fn first_number(text: &str) -> Option<u64> {
 
 /// Keeps this process on one core.
 pub(crate) fn pin(core: usize) {
+    pin_process(None, core);
+}
+
+fn pin_process(process: Option<Pid>, core: usize) {
     let mut set = CpuSet::new();
     set.set(core);
     // Fewer cores than that, or no right to choose: the scheduler decides.
-    let _ = sched_setaffinity(None, &set);
+    let _ = sched_setaffinity(process, &set);
+}
+
+/// Where this server runs.
+pub(crate) fn core_of_this_server() -> usize {
+    if std::env::var_os(BESIDE).is_some() { GENERATOR_CORE } else { SERVER_CORE }
 }
 
 /// A generator that is killed takes its servers along.

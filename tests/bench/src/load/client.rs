@@ -73,8 +73,10 @@ impl Client {
         }
     }
 
-    pub(super) fn ask(&mut self, target: &str) -> io::Result<()> {
-        let mut request = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n").into_bytes();
+    /// Asks for a stream, with `headers` as they are written.
+    pub(super) fn ask(&mut self, target: &str, headers: &str) -> io::Result<()> {
+        let mut request =
+            format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n{headers}").into_bytes();
         if !self.last_id.is_empty() {
             request.extend_from_slice(b"last-event-id: ");
             request.extend_from_slice(&self.last_id);
@@ -113,7 +115,7 @@ impl Client {
 }
 
 /// Takes note of one line; is it an event's data?
-fn note(line: &[u8], ledger: &mut Ledger, last_id: &mut Vec<u8>) -> bool {
+pub(super) fn note(line: &[u8], ledger: &mut Ledger, last_id: &mut Vec<u8>) -> bool {
     if let Some(data) = line.strip_prefix(b"data:") {
         let data = data.strip_prefix(b" ").unwrap_or(data);
         match number(data) {

@@ -21,8 +21,9 @@ use super::{
 
 /// The publisher among the tokens of clients.
 const PUBLISHER: u64 = u64::MAX;
-/// How many connections are opened before the server is given time to answer.
-const BATCH: usize = 256;
+/// How many connections are opened before the server is given time to answer: fewer than any listener here lets wait. One
+/// that comes when the queue is full is asked for again after a second.
+pub(crate) const BATCH: usize = 100;
 /// How long anything may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -32,7 +33,12 @@ const IDLE: Duration = Duration::from_secs(4);
 const TICK: Duration = Duration::from_micros(300);
 
 pub(crate) struct Fleet {
+    /// Where clients connect.
     server: SocketAddr,
+    /// What requests for streams have more than they need.
+    headers: &'static str,
+    /// Where events are published: the same, or another node's.
+    publishes_at: SocketAddr,
     epoll: OwnedFd,
     clients: Vec<Option<Client>>,
     publisher: TcpStream,
@@ -54,12 +60,19 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn new(server: SocketAddr) -> io::Result<Self> {
+        Self::across(server, server)
+    }
+
+    /// Publishes at one address, and has its clients at another.
+    pub(crate) fn across(publishes_at: SocketAddr, server: SocketAddr) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let publisher = dial(server, 0, None)?;
+        let publisher = dial(publishes_at, 0, None)?;
         epoll::add(&epoll, &publisher, EventData::new_u64(PUBLISHER), EventFlags::IN)?;
         let nothing = Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
         Ok(Self {
             server,
+            headers: "",
+            publishes_at,
             epoll,
             clients: Vec::new(),
             publisher,
@@ -77,6 +90,11 @@ impl Fleet {
         })
     }
 
+    /// Says that it wants a stream, as browsers do and some servers insist on.
+    pub(crate) fn accepting_streams(self) -> Self {
+        Self { headers: "accept: text/event-stream\r\n", ..self }
+    }
+
     /// Opens `count` streams of everything that is published, and waits until they are open.
     pub(crate) fn connect(&mut self, count: usize) -> io::Result<()> {
         self.connect_with(count, None, |_| "/events".to_owned())
@@ -89,11 +107,30 @@ impl Fleet {
         receive_buffer: Option<usize>,
         target: impl Fn(usize) -> String,
     ) -> io::Result<()> {
+        self.open_streams(count, receive_buffer, self.next, target)
+    }
+
+    /// Opens `count` streams that must get the event that was published last.
+    pub(crate) fn connect_behind(
+        &mut self,
+        count: usize,
+        target: impl Fn(usize) -> String,
+    ) -> io::Result<()> {
+        self.open_streams(count, None, self.next - 1, target)
+    }
+
+    fn open_streams(
+        &mut self,
+        count: usize,
+        receive_buffer: Option<usize>,
+        next: u64,
+        target: impl Fn(usize) -> String,
+    ) -> io::Result<()> {
         let first = self.clients.len();
         for index in first..first + count {
             let stream = dial(self.server, index, receive_buffer)?;
-            let mut client = Client::new(stream, self.next);
-            client.ask(&target(index - first))?;
+            let mut client = Client::new(stream, next);
+            client.ask(&target(index - first), self.headers)?;
             self.watch(index, &client)?;
             self.clients.push(Some(client));
             if (index + 1 - first).is_multiple_of(BATCH) {
@@ -118,10 +155,15 @@ impl Fleet {
 
     /// Sends a publish of `size` bytes of data, without waiting for the answer.
     pub(crate) fn publish(&mut self, size: usize) -> io::Result<()> {
+        self.publish_to("/publish", size)
+    }
+
+    /// The same, at another path of the server's.
+    pub(crate) fn publish_to(&mut self, target: &str, size: usize) -> io::Result<()> {
         let data = format!("{:0DIGITS$}{:x<width$}", self.next, "", width = size - DIGITS);
         self.next += 1;
         let head = format!(
-            "POST /publish HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: {size}\r\n\r\n"
+            "POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: {size}\r\n\r\n"
         );
         self.send([head.as_bytes(), data.as_bytes()].concat())
     }
@@ -137,7 +179,7 @@ impl Fleet {
         // A server may close a connection that nothing comes on; while others have their turn,
         // that can be long.
         if self.answers == self.asked && self.spoke.elapsed() > IDLE {
-            self.publisher = dial(self.server, 0, None)?;
+            self.publisher = dial(self.publishes_at, 0, None)?;
             let data = EventData::new_u64(PUBLISHER);
             epoll::add(&self.epoll, &self.publisher, data, EventFlags::IN)?;
         }
@@ -303,18 +345,35 @@ impl Fleet {
     }
 
     /// Dials again with the id of the last event that each has got.
-    pub(crate) fn dial_again(&mut self, clients: Range<usize>) -> io::Result<()> {
+    pub(crate) fn dial_again(
+        &mut self,
+        clients: Range<usize>,
+        target: impl Fn(usize) -> String,
+    ) -> io::Result<()> {
         for index in clients {
             let stream = dial(self.server, index, None)?;
             if let Some(client) = &mut self.clients[index] {
                 client.stream = Some(stream);
-                client.ask("/events")?;
+                client.ask(&target(index), self.headers)?;
             }
             if let Some(client) = &self.clients[index] {
                 self.watch(index, client)?;
             }
         }
         Ok(())
+    }
+
+    /// Where clients dial from now on.
+    pub(crate) fn move_to(&mut self, server: SocketAddr) {
+        self.server = server;
+    }
+
+    /// The id of the last event of the first client.
+    pub(crate) fn first_id(&self) -> String {
+        let first = self.clients.first().and_then(Option::as_ref);
+        first.map_or_else(String::new, |client| {
+            String::from_utf8_lossy(&client.last_id).into_owned()
+        })
     }
 
     /// Forgets all clients, closing what is open.

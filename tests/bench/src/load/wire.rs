@@ -58,6 +58,9 @@ impl Wire {
             item(Item::Head(status.unwrap_or(0)));
             if head.contains("transfer-encoding: chunked") {
                 self.place = Place::Size;
+            } else if head.contains("text/event-stream") {
+                // Without chunks, until the connection ends.
+                self.place = Place::Data(usize::MAX);
             } else {
                 self.place = Place::End;
                 item(Item::End);
@@ -136,6 +139,15 @@ mod tests {
 
     const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
         d\r\nid:1\ndata:a\n\n\r\n11\r\nid:2\ndata:b\ndat:\n\r\n0\r\n\r\n";
+
+    #[test]
+    fn a_stream_without_chunks_is_all_lines() {
+        let response =
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\nid:1\ndata:a\n\n";
+        let mut items = Vec::new();
+        Wire::default().read(response, |item| items.push(format!("{item:?}")));
+        assert_eq!(items.len(), 1 + 3, "{items:?}");
+    }
 
     #[test]
     fn pieces_of_any_size_say_the_same() {

@@ -57,6 +57,7 @@ fn says(program: &str, args: &[&str]) -> String {
 
 fn version_of(package: &str) -> &'static str {
     let name = format!("name = \"{package}\"\nversion = \"");
-    let rest = LOCK.split_once(&name).map_or("", |(_, rest)| rest);
+    // The newest is the last; an older one is some test's.
+    let rest = LOCK.rsplit_once(&name).map_or("", |(_, rest)| rest);
     rest.split('"').next().unwrap_or_default()
 }

@@ -7,6 +7,8 @@ use crate::servers::Kind;
 pub(crate) struct Measure {
     pub(super) name: &'static str,
     unit: &'static str,
+    /// What the others are compared with.
+    bases: &'static [Kind],
     values: Vec<(Kind, Vec<f64>)>,
 }
 
@@ -28,7 +30,12 @@ impl Spread {
 
 impl Measure {
     pub(crate) fn new(name: &'static str, unit: &'static str) -> Self {
-        Self { name, unit, values: Vec::new() }
+        Self { name, unit, bases: &[Kind::Floor, Kind::Axum], values: Vec::new() }
+    }
+
+    /// Compares with these instead of the floor and axum.
+    pub(crate) fn over(self, bases: &'static [Kind]) -> Self {
+        Self { bases, ..self }
     }
 
     pub(crate) fn set(&mut self, kind: Kind, values: Vec<f64>) {
@@ -66,7 +73,7 @@ impl Measure {
         for kind in Kind::ALL {
             let Some(spread) = self.spread(kind) else { continue };
             let _ = write!(text, "  {:18} {:>24}", kind.name(), show(spread));
-            for base in [Kind::Floor, Kind::Axum] {
+            for &base in self.bases {
                 if base != kind
                     && self.unit != "%"
                     && let Some(ratio) = self.ratio(kind, base)

@@ -5,7 +5,7 @@ mod machine;
 mod measure;
 mod picture;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::AddAssign};
 
 pub(crate) use measure::Measure;
 
@@ -17,6 +17,23 @@ use crate::{load::Tally, servers::Kind};
 pub(crate) struct Outcome {
     pub(crate) measures: Vec<Measure>,
     pub(crate) tallies: Vec<(Kind, Tally)>,
+    /// What was not measured, and why.
+    pub(crate) missing: Vec<String>,
+}
+
+impl Outcome {
+    /// Of a scenario that lacks something.
+    pub(crate) fn without(what: String) -> Self {
+        Self { missing: vec![what], ..Self::default() }
+    }
+}
+
+impl AddAssign for Outcome {
+    fn add_assign(&mut self, other: Self) {
+        self.measures.extend(other.measures);
+        self.tallies.extend(other.tallies);
+        self.missing.extend(other.missing);
+    }
 }
 
 pub(crate) struct Report {
@@ -32,7 +49,12 @@ impl Report {
 
     /// Takes in what a scenario gave, and says it.
     pub(crate) fn add(&mut self, outcome: Outcome) -> String {
-        let text = outcome.measures.iter().map(|measure| format!("\n{}", measure.text())).collect();
+        let mut text: String =
+            outcome.measures.iter().map(|measure| format!("\n{}", measure.text())).collect();
+        for missing in outcome.missing {
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "\nnot measured: {missing}");
+        }
         self.measures.extend(outcome.measures);
         self.tallies.extend(outcome.tallies);
         text
@@ -55,8 +77,9 @@ impl Report {
         self.machine.lines().map(|line| line + "\n").concat()
     }
 
-    /// What became of the events, and how far the aims are reached.
-    pub(crate) fn summary(&self) -> String {
+    /// What became of the events, and of each aim whether it is reached; also of those that nothing was measured for, if
+    /// `all` are to be told.
+    pub(crate) fn summary(&self, all: bool) -> String {
         let mut text = String::from("\nevents, in all scenarios together\n");
         for kind in Kind::ALL {
             if self.tallies.iter().any(|(of, _)| *of == kind) {
@@ -72,7 +95,8 @@ impl Report {
         }
         text.push_str("\naims\n");
         for goal in GOALS {
-            if let Some(line) = self.find(goal.measure).and_then(|measure| goal.text(measure)) {
+            let line = self.find(goal.measure).and_then(|measure| goal.text(measure));
+            if let Some(line) = line.or_else(|| all.then(|| goal.unmeasured())) {
                 text.push_str(&line);
                 text.push('\n');
             }

@@ -22,14 +22,16 @@ struct Panel {
     measure: &'static str,
     title: &'static str,
     unit: &'static str,
-    /// Does something else here, which is no comparison.
-    without: Option<Kind>,
+    /// Whose bars, from above: those that do the same here.
+    shown: &'static [Kind],
     /// What ratios are to.
     base: Kind,
 }
 
+const FOUR: &[Kind] = &[Kind::Floor, Kind::Axum, Kind::Body, Kind::Direct];
+
 const fn panel(measure: &'static str, title: &'static str, unit: &'static str) -> Panel {
-    Panel { measure, title, unit, without: None, base: Kind::Axum }
+    Panel { measure, title, unit, shown: FOUR, base: Kind::Axum }
 }
 
 const PANELS: &[Panel] = &[
@@ -40,23 +42,61 @@ const PANELS: &[Panel] = &[
         "Instructions in user space",
         "per delivered event",
     ),
-    panel("keyed flow", "A payment", "µs of CPU: connect, callback, event, end"),
+    panel("keyed flow, CPU", "A payment", "µs of CPU: connect, callback, event, end"),
     panel("process memory per idle", "Idle connection, of 10,000", "bytes of process memory"),
     Panel {
-        // It answers after it has written to everybody.
-        without: Some(Kind::Floor),
+        // The floor answers after it has written to everybody.
+        shown: &[Kind::Axum, Kind::Body, Kind::Direct],
         ..panel("publish to 10,000", "Publish to 10,000", "ms until it is answered")
     },
     panel("process + kernel", "Client that stops reading", "KB of process and kernel memory"),
     Panel {
-        // It replays nothing.
-        without: Some(Kind::Axum),
+        // axum replays nothing.
+        shown: &[Kind::Floor, Kind::Body, Kind::Direct],
         base: Kind::Floor,
         ..panel(
             "reconnect storm",
             "Reconnect storm of 2,000",
             "µs of CPU per client, 100 events each",
         )
+    },
+    Panel {
+        shown: &[Kind::AxumProgram, Kind::BodyProgram, Kind::DirectProgram],
+        base: Kind::AxumProgram,
+        ..panel("keyed flow in a whole program", "A payment in a whole program", "µs of CPU")
+    },
+    Panel {
+        shown: &[Kind::Direct, Kind::Redis, Kind::Nchan],
+        base: Kind::Nchan,
+        ..panel(
+            "across nodes over Redis, fan-out",
+            "Across nodes over Redis",
+            "µs of CPU per delivered event",
+        )
+    },
+    Panel {
+        shown: &[Kind::Direct, Kind::Memory],
+        base: Kind::Direct,
+        ..panel(
+            "backplane in memory, fan-out",
+            "Backplane in memory",
+            "µs of CPU per delivered event",
+        )
+    },
+    Panel {
+        shown: &[Kind::History, Kind::Snapshot],
+        base: Kind::History,
+        ..panel("return to one key", "10,000 return to one key", "µs of CPU per client")
+    },
+    Panel {
+        shown: &[Kind::Hyper, Kind::Direct],
+        base: Kind::Hyper,
+        ..panel("HTTP/2, CPU", "HTTP/2, 100 streams each", "µs of CPU per delivered event")
+    },
+    Panel {
+        shown: &[Kind::HyperTls, Kind::DirectTls],
+        base: Kind::HyperTls,
+        ..panel("TLS, CPU", "TLS", "µs of CPU per delivered event")
     },
 ];
 
@@ -69,22 +109,32 @@ text{font:13px system-ui,-apple-system,'Segoe UI',sans-serif;fill:#1f2328}\
 @media(prefers-color-scheme:dark){text{fill:#e6edf3}.s{fill:#9198a1}.floor{fill:#484f58}\
 .axum{fill:#8b949e}.body{fill:#58a6ff}.direct{fill:#3fb950}.aim{stroke:#ff7b72}.line{stroke:#3d444d}}";
 
-const SHOWN: [Kind; 4] = [Kind::Floor, Kind::Axum, Kind::Body, Kind::Direct];
-
-fn label(kind: Kind) -> (&'static str, &'static str) {
+/// The class of a bar, and the words before it.
+const fn label(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Floor => ("floor", "bare send"),
-        Kind::Axum | Kind::AxumMakeService => ("axum", "axum Sse"),
-        Kind::Body => ("body", "under axum::serve"),
-        Kind::Direct => ("direct", "sse_tower::serve"),
+        Kind::Axum | Kind::AxumMakeService | Kind::AxumProgram => ("axum", "axum Sse"),
+        Kind::Body | Kind::BodyProgram => ("body", "under axum::serve"),
+        Kind::Direct | Kind::DirectProgram | Kind::DirectTls => ("direct", "sse_tower::serve"),
+        Kind::History => ("floor", "history"),
+        Kind::Snapshot => ("direct", "shared snapshot"),
+        Kind::Memory => ("direct", "through memory:"),
+        Kind::Redis => ("direct", "through redis://"),
+        Kind::Nchan => ("axum", "nginx + nchan"),
+        Kind::Hyper | Kind::HyperTls => ("floor", "hyper alone"),
     }
 }
 
 pub(super) fn draw(report: &Report) -> String {
     let panels: Vec<_> =
         PANELS.iter().filter_map(|panel| Some((report.find(panel.measure)?, panel))).collect();
-    let height_of = TITLE + SHOWN.len() * ROW + GAP;
-    let height = TOP + panels.len().div_ceil(COLUMNS) * height_of + 30;
+    // Panels beside each other are as high as the higher one.
+    let mut tops = vec![TOP];
+    for pair in panels.chunks(COLUMNS) {
+        let rows = pair.iter().map(|(_, panel)| panel.shown.len()).max().unwrap_or(0);
+        tops.push(tops.last().unwrap_or(&TOP) + TITLE + rows * ROW + GAP);
+    }
+    let height = tops.last().unwrap_or(&TOP) + 30;
     let lines = report.machine.lines();
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
@@ -97,7 +147,7 @@ pub(super) fn draw(report: &Report) -> String {
         date = report.machine.date,
     );
     for (index, (measure, panel)) in panels.into_iter().enumerate() {
-        let (x, y) = (index % COLUMNS * PANEL, TOP + index / COLUMNS * height_of);
+        let (x, y) = (index % COLUMNS * PANEL, tops[index / COLUMNS]);
         // Writing to a `String` cannot fail.
         let _ = writeln!(
             svg,
@@ -106,18 +156,16 @@ pub(super) fn draw(report: &Report) -> String {
              <text class=\"s\" x=\"16\" y=\"32\">{}</text>",
             panel.title, panel.unit
         );
-        let spreads: Vec<_> = SHOWN
-            .into_iter()
-            .filter(|kind| panel.without != Some(*kind))
-            .filter_map(|kind| Some((kind, measure.spread(kind)?)))
-            .collect();
+        let shown = panel.shown.iter().copied();
+        let spreads: Vec<_> =
+            shown.filter_map(|kind| Some((kind, measure.spread(kind)?))).collect();
         let longest =
             spreads.iter().map(|(_, spread)| spread.high).fold(f64::MIN_POSITIVE, f64::max);
         for (row, (kind, spread)) in spreads.iter().enumerate() {
             let y = TITLE + row * ROW;
             let at = |value: f64| LONGEST * value / longest;
             let (class, words) = label(*kind);
-            let own = if matches!(kind, Kind::Body | Kind::Direct) { " o" } else { "" };
+            let own = if kind.is_ours() { " o" } else { "" };
             let _ = write!(
                 svg,
                 "<text class=\"e{own}\" x=\"{}\" y=\"{}\">{words}</text>\
@@ -163,8 +211,8 @@ pub(super) fn draw(report: &Report) -> String {
     }
     let _ = writeln!(
         svg,
-        "<text class=\"s\" x=\"16\" y=\"{}\">Medians; ×: within a round, to axum Sse (storm: to bare \
-         send, since axum Sse replays nothing). Dashed: what is aimed at.</text></svg>",
+        "<text class=\"s\" x=\"16\" y=\"{}\">Medians; ×: within a round, to axum Sse, or to what has no × in \
+         its panel. Dashed: what is aimed at.</text></svg>",
         height - 12
     );
     svg

@@ -30,11 +30,11 @@ impl Duel {
         Ok(Self { sides })
     }
 
-    /// Runs `slice` on each in `rounds` rounds; it returns how many units of work it was.
+    /// Runs `slice` on each in `rounds` rounds; it returns how many units of work it was, and `cpu` is what takes
+    /// the microseconds of each.
     pub(super) fn run(
         mut self,
-        name: &'static str,
-        unit: &'static str,
+        mut cpu: Measure,
         rounds: usize,
         mut slice: impl FnMut(Kind, &mut Fleet) -> io::Result<u64>,
     ) -> io::Result<Outcome> {
@@ -56,7 +56,6 @@ impl Duel {
             }
         }
         let mut outcome = Outcome::default();
-        let mut cpu = Measure::new(name, unit);
         let mut user = Measure::new("of that in user space", "%");
         for (((server, fleet), values), before) in self.sides.iter().zip(values).zip(before) {
             cpu.set(server.kind, values);

@@ -3,7 +3,11 @@
 use std::{io, time::Duration};
 
 use super::{DATA, duel::Duel};
-use crate::{args::Args, report::Outcome, servers::Kind};
+use crate::{
+    args::Args,
+    report::{Measure, Outcome},
+    servers::Kind,
+};
 
 const MISSED: usize = 50;
 const BATCHES: usize = 50;
@@ -12,8 +16,8 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let clients = args.or_quick(2_000, 500);
     let kinds = args.servers(&[Kind::Floor, Kind::Axum, Kind::Body, Kind::Direct]);
     let duel = Duel::start(&kinds, clients)?;
-    let name = "reconnect storm, CPU per reconnect";
-    duel.run(name, "µs", args.or_quick(6, 2), |kind, fleet| {
+    let cpu = Measure::new("reconnect storm, CPU per reconnect", "µs");
+    duel.run(cpu, args.or_quick(6, 2), |kind, fleet| {
         fleet.publish_and_wait(DATA)?;
         fleet.cut();
         for _ in 0..MISSED {
@@ -22,7 +26,7 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
         }
         let batch = clients / BATCHES;
         for start in (0..clients).step_by(batch) {
-            fleet.dial_again(start..clients.min(start + batch))?;
+            fleet.dial_again(start..clients.min(start + batch), |_| "/events".to_owned())?;
             fleet.publish(DATA)?;
             fleet.pump()?;
         }

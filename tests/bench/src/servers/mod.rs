@@ -1,4 +1,4 @@
-//! The servers that are compared. Each answers the same four requests:
+//! The servers that are compared. Each answers at least some of these:
 //!
 //! * `GET /events`: a stream of everything that is published;
 //! * `POST /publish`: its body is the data of one event for all of them;
@@ -6,62 +6,29 @@
 //! * `GET /pay-callback?pay_record_id=N`: sends that event and ends that stream.
 
 mod axum_sse;
+mod counted;
 mod floor;
+mod hyper_alone;
+mod kind;
+mod node;
 mod ours;
+mod program;
+mod state;
 
 use std::{
-    io::{self, Error, Write as _},
+    io::{self, Write as _},
     net::SocketAddr,
 };
 
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
+pub(crate) use self::{kind::Kind, node::KEYS, node::STORE};
 use crate::process;
-
-/// A server to compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// One `send` of prepared bytes for each subscriber, from an epoll loop: what no server can do without.
-    Floor,
-    /// `axum::response::Sse` with a tokio broadcast channel, and a map of mpsc channels.
-    Axum,
-    /// The same, with `into_make_service()`.
-    AxumMakeService,
-    /// Ours under `axum::serve`: the stream is the response's body.
-    Body,
-    /// Ours under `sse_tower::serve`.
-    Direct,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Floor, Self::Axum, Self::AxumMakeService, Self::Body, Self::Direct];
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Floor => "floor",
-            Self::Axum => "axum",
-            Self::AxumMakeService => "axum-make-service",
-            Self::Body => "body",
-            Self::Direct => "direct",
-        }
-    }
-
-    /// Does a client that comes back get what it missed?
-    pub(crate) const fn replays(self) -> bool {
-        !matches!(self, Self::Axum | Self::AxumMakeService)
-    }
-
-    pub(crate) fn parse(name: &str) -> io::Result<Self> {
-        let known = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        known.ok_or_else(|| Error::other(format!("there is no server `{name}`")))
-    }
-}
 
 /// Runs a server until it is ended from outside.
 pub(crate) fn serve(kind: Kind) -> io::Result<()> {
-    process::pin(process::SERVER_CORE);
+    process::pin(process::core_of_this_server());
     process::raise_file_limit();
     process::end_with_parent();
     if kind == Kind::Floor {
@@ -74,11 +41,21 @@ pub(crate) fn serve(kind: Kind) -> io::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         announce(listener.local_addr()?)?;
         match kind {
-            Kind::Floor => Ok(()),
+            Kind::Floor | Kind::Nchan => Ok(()),
             Kind::Axum => axum_sse::serve(listener, false).await,
             Kind::AxumMakeService => axum_sse::serve(listener, true).await,
             Kind::Body => ours::serve_with_axum(listener).await,
             Kind::Direct => ours::serve(listener).await,
+            Kind::DirectTls => ours::serve_with_tls(listener).await,
+            Kind::AxumProgram => program::serve_plain_axum(listener).await,
+            Kind::BodyProgram => program::serve_with_axum(listener).await,
+            Kind::DirectProgram => program::serve(listener).await,
+            Kind::History => state::serve(listener, false).await,
+            Kind::Snapshot => state::serve(listener, true).await,
+            Kind::Memory => node::serve_in_memory(listener).await,
+            Kind::Redis => node::serve_on_redis(listener).await,
+            Kind::Hyper => hyper_alone::serve(listener).await,
+            Kind::HyperTls => hyper_alone::serve_with_tls(listener).await,
         }
     }));
     served?

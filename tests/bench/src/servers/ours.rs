@@ -12,6 +12,7 @@ use sse_tower::{ApplicationContext, Emitters, LastEventId, SocketOptions, SseEmi
 use tokio::net::TcpListener;
 
 use super::PayRecord;
+use crate::certificate::Certificate;
 
 #[derive(Clone)]
 struct App {
@@ -41,6 +42,11 @@ pub(super) async fn serve_with_axum(listener: TcpListener) -> io::Result<()> {
 pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
     let context = context()?;
     sse_tower::serve(listener, router(&context), context).await
+}
+
+pub(super) async fn serve_with_tls(listener: TcpListener) -> io::Result<()> {
+    let (context, tls) = (context()?, Certificate::from_environment()?.server()?);
+    sse_tower::serve(listener, router(&context), context).tls(tls).await
 }
 
 async fn events(State(app): State<App>, last: LastEventId) -> SseEmitter {
