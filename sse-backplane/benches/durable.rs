@@ -1,7 +1,10 @@
 //! Durable listeners on PostgreSQL, beside what is written by hand for the same:
 //! `cargo bench -p sse-tower-backplane --features postgres --bench durable`.
 //!
-//! * *bare*: a row is inserted with a `NOTIFY`, and workers that `LISTEN` delete with `SKIP LOCKED`, handle, and commit.
+//! * *bare*: a row is inserted; workers take rows with `SKIP LOCKED`, as theirs, and commit; they handle them, and delete them.
+//!   So it commits as often as ours: for the event, for who has it, and for its end. They are woken by a `NOTIFY` of the insert where
+//!   the time of one event is measured. Where many are published it would let one insert commit at a time, so there they look
+//!   again every 5 ms while there is nothing.
 //! * *registry*: Spring Modulith's event publication registry by its published design. The row of a publication is inserted in
 //!   the publisher's transaction; after the commit the listener runs in the same process, and marks the row as completed.
 //!
@@ -31,8 +34,10 @@ const HOPS: usize = 300;
 /// Connections of publishers by hand.
 const CONNECTIONS: usize = 32;
 /// Workers by hand, and how many rows each takes at once.
-const WORKERS: usize = 4;
+const WORKERS: i32 = 4;
 const BATCH: i64 = 16;
+/// How often they look again.
+const POLL: Duration = Duration::from_millis(5);
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -59,22 +64,28 @@ type Handled = mpsc::UnboundedSender<Instant>;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
-    let server = Server::start().map_err(|error| error.to_string())?;
+    let server = Server::start_with(&["max_connections=200"])?;
     let (sql, _) = connect(&server).await?;
     sql.batch_execute(
-        "create table job (id bigint generated always as identity primary key, body text not null);
+        "create table rung (id bigint generated always as identity primary key, body text not null, owner int);
+         create index on rung (id) where owner is null;
+         create table polled (id bigint generated always as identity primary key, body text not null, owner int);
+         create index on polled (id) where owner is null;
          create table event_publication (id bigint primary key, listener_id text not null, event_type text not null,
              serialized_event text not null, publication_date timestamptz not null, completion_date timestamptz);
          create index on event_publication (completion_date)",
     )
     .await?;
     let mut durable = Durable::open(&server).await?;
-    let mut bare = Bare::open(&server).await?;
     let mut registry = Registry::open(&server).await?;
     let (mut rates, mut hops) = (Vec::new(), Vec::new());
     for _ in 0..rounds(ROUNDS) {
-        rates.push((durable.rate().await?, bare.rate().await?, registry.rate().await?));
-        hops.push((durable.hop().await?, bare.hop().await?, registry.hop().await?));
+        let (stored, handled) = (durable.rate().await?, durable.hop().await?);
+        // Gone afterwards, since those who look again and again would disturb the others.
+        let polled = Bare::open(&server, Wake::Polled).await?.rate().await?;
+        let rung = Bare::open(&server, Wake::Rung).await?.hop().await?;
+        rates.push((stored, polled, registry.rate().await?));
+        hops.push((handled, rung, registry.hop().await?));
     }
     let to_bare = |all: &[(f64, f64, f64)]| all.iter().map(|it| (it.0, it.1)).collect::<Vec<_>>();
     let to_registry =
@@ -217,42 +228,69 @@ impl Pool {
     }
 }
 
+/// How bare workers hear of a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wake {
+    Rung,
+    Polled,
+}
+
 #[derive(Clone)]
-struct Bare(Pool);
+struct Bare {
+    pool: Pool,
+    insert: &'static str,
+}
 
 impl Bare {
-    async fn open(server: &Server) -> Result<Measured<Self>> {
+    async fn open(server: &Server, wake: Wake) -> Result<Measured<Self>> {
         let (put, handled) = mpsc::unbounded_channel();
         let mut workers = Vec::new();
-        for _ in 0..WORKERS {
+        for owner in 0..WORKERS {
             let (client, rang) = connect(server).await?;
-            client.batch_execute("listen job").await?;
-            workers.push(tokio::spawn(work(client, rang, put.clone())));
+            if wake == Wake::Rung {
+                client.batch_execute("listen rung").await?;
+            }
+            workers.push(tokio::spawn(work(client, owner, wake, rang, put.clone())));
         }
-        Ok(Measured { way: Self(Pool::open(server).await?), handled, workers })
+        let insert = match wake {
+            Wake::Rung => {
+                "with stored as (insert into rung (body) values ($1) returning id) select pg_notify('rung', '') from stored"
+            }
+            Wake::Polled => "insert into polled (body) values ($1)",
+        };
+        let way = Self { pool: Pool::open(server).await?, insert };
+        Ok(Measured { way, handled, workers })
     }
 }
 
-/// Takes, handles and commits; what was not committed is somebody else's.
+/// Takes, commits, handles and deletes.
 async fn work(
-    mut client: Client,
+    client: Client,
+    owner: i32,
+    wake: Wake,
     mut rang: mpsc::UnboundedReceiver<()>,
     put: Handled,
 ) -> Result<()> {
-    let take = client
-        .prepare(
-            "delete from job where id in (select id from job order by id limit $1 for update skip locked) returning body",
-        )
-        .await?;
+    let table = if wake == Wake::Rung { "rung" } else { "polled" };
+    let take = format!(
+        "update {table} set owner = $2 where id in (select id from {table} where owner is null order by id limit $1 \
+         for update skip locked) returning id, body"
+    );
+    let take = client.prepare(&take).await?;
+    let done = client.prepare(&format!("delete from {table} where id = any($1)")).await?;
     loop {
-        let tx = client.transaction().await?;
-        let rows = tx.query(&take, &[&BATCH]).await?;
+        let rows = client.query(&take, &[&BATCH, &owner]).await?;
+        let mut ids = Vec::<i64>::with_capacity(rows.len());
         for row in &rows {
-            let _: Paid = serde_json::from_str(row.try_get(0)?)?;
+            let _: Paid = serde_json::from_str(row.try_get(1)?)?;
             let _ = put.send(Instant::now());
+            ids.push(row.try_get(0)?);
         }
-        tx.commit().await?;
-        if rows.is_empty() {
+        if !ids.is_empty() {
+            client.execute(&done, &[&ids]).await?;
+        } else if wake == Wake::Polled {
+            tokio::time::sleep(POLL).await;
+        } else {
             rang.recv().await.ok_or("the connection ended")?;
             while rang.try_recv().is_ok() {}
         }
@@ -262,10 +300,9 @@ async fn work(
 impl Way for Bare {
     async fn publish(&self, event: Paid) -> Result<()> {
         let body = serde_json::to_string(&event)?;
-        let insert = "with stored as (insert into job (body) values ($1) returning id) select pg_notify('job', '') from stored";
-        self.0
+        self.pool
             .with(async |client| {
-                client.query_typed(insert, &[(&body, Type::TEXT)]).await?;
+                client.query_typed(self.insert, &[(&body, Type::TEXT)]).await?;
                 Ok(())
             })
             .await

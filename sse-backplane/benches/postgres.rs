@@ -1,130 +1,74 @@
-//! PostgreSQL through the engine, beside what the same driver does bare:
+//! PostgreSQL as a backplane, beside what the same driver does bare:
 //! `cargo bench -p sse-tower-backplane --features postgres --bench postgres`.
 //!
 //! Both sides of a pair run in turns in one process on one server, since a machine is never as quick as it was; the figure is
 //! the median of the rounds' ratios. Each commit waits for the disk.
 
-#![allow(clippy::expect_used, reason = "it is a bench")]
-
 mod measure;
+#[path = "measure/nodes.rs"]
+mod nodes;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{future::poll_fn, sync::Arc, time::Instant};
 
 use engine_servers::Postgres as Server;
 use measure::{median, report, rounds};
-use sse_tower_backplane::postgres::Postgres;
-use sse_tower_core::backplane::{
-    Batch, Change, Engine, Entry, Feed, FeedItem, Keep, NodeId, Topic,
-};
-use tokio::sync::{mpsc, oneshot};
-use tokio_postgres::{Client, NoTls};
+use nodes::{IN_FLIGHT, KEY, KEYS, Page, Result, hops, rate, sends, text};
+use sse_tower_core::Emitters;
+use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
 
 const ROUNDS: usize = 7;
-const IN_FLIGHT: usize = 64;
-const SENDS: usize = 12_800;
-/// Connections of the bare side: more were not quicker.
-const CONNECTIONS: usize = 32;
-const BARE_SENDS: usize = 3_200;
+const SENDS: usize = 200 * IN_FLIGHT;
+/// Connections of the bare side: as many as were quickest, and as many as a pool has by default.
+const CONNECTIONS: [usize; 2] = [32, 10];
+const BARE_SENDS: usize = 50 * IN_FLIGHT;
 const HOPS: usize = 300;
-const TOPICS: usize = 1_000;
-const BODY: usize = 256;
-/// So many records one batch takes.
-const BATCH: usize = 128;
-const KEEP: Keep = Keep { events: 116, bytes: 1 << 20, age: Duration::from_secs(3_600) };
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<()> {
     let rounds = rounds(ROUNDS);
-    let server = Server::start().map_err(|error| error.to_string())?;
-    let sql = connect(&server).await?;
+    let server = Server::start()?;
+    let url = server.url();
+    let sql = connect(&url).await?;
     sql.batch_execute(
         "create table topic (name text primary key, last bigint not null);
          create table log (topic text, pos bigint, body bytea, primary key (topic, pos));
          create table plain (n bigint generated always as identity primary key, body bytea)",
     )
     .await?;
-    let mut rates = Vec::new();
+    let (mut rates, mut pools, mut inserts, mut bare) = (vec![], vec![], vec![], vec![]);
     for _ in 0..rounds {
-        rates.push((grouped(&server).await?, counters(&server).await?));
+        let stored = sends(&url, SENDS).await?;
+        rates.push((stored, counters(&url, CONNECTIONS[0]).await?));
+        pools.push((stored, counters(&url, CONNECTIONS[1]).await?));
+        let hop = hops(&url, HOPS).await?;
+        inserts.push((hop, insert(&sql).await?));
+        bare.push((hop, bare_hops(&url).await?));
     }
     report(
-        "sends/s, 64 in flight: engine, a transaction each with a counter row for each key",
+        "sends/s, 64 in flight: backplane, a transaction each with a counter row for each key (32 connections)",
         &rates,
     );
-    let mut hops = Vec::new();
-    for _ in 0..rounds {
-        hops.push((through_feed(&server).await?, insert(&sql).await?));
-    }
-    report("microseconds from append to another node's feed, one committed insert (p50)", &hops);
+    report("the same (10 connections)", &pools);
+    report(
+        "microseconds from send to another node's socket (p50): backplane, one committed insert",
+        &inserts,
+    );
+    report("the same: backplane, insert with NOTIFY to LISTEN to send", &bare);
     Ok(())
 }
 
-async fn connect(server: &Server) -> Result<Client> {
-    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await?;
+async fn connect(url: &str) -> Result<Client> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(connection);
     Ok(client)
 }
 
-fn entry(index: usize) -> Entry {
-    let topic = Topic::new(format!("topic {}", index % TOPICS)).expect("a name");
-    let body = vec![b'x'; BODY].into();
-    Entry { topic, change: Change::Event { body, once: None }, keep: KEEP }
-}
-
-/// Sends that wait together are stored together, as a node does it.
-async fn grouped(server: &Server) -> Result<f64> {
-    let engine = Postgres::new(&server.url(), "bench")?;
-    engine.start(Feed::new(|_| {})).await?;
-    let (queue, mut queued) = mpsc::unbounded_channel::<(Entry, oneshot::Sender<()>)>();
-    let writer = tokio::spawn(async move {
-        let (node, mut number, mut waiting) = (NodeId::random(), 0, Vec::new());
-        while queued.recv_many(&mut waiting, BATCH).await > 0 {
-            number += 1;
-            let (entries, answers): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-            let batch = Batch { node, number, entries: entries.into() };
-            if engine.append(batch).await.is_err() {
-                return;
-            }
-            for answer in answers {
-                let _ = answer.send(());
-            }
-            // Whoever was answered has its turn to send again; else two halves would alternate.
-            tokio::task::yield_now().await;
-        }
-        let _ = engine.close().await;
-    });
-    let begun = Instant::now();
-    let senders = (0..IN_FLIGHT).map(|sender| {
-        let queue = queue.clone();
-        tokio::spawn(async move {
-            for index in 0..SENDS / IN_FLIGHT {
-                let (answer, answered) = oneshot::channel();
-                let _ = queue.send((entry(sender + index * IN_FLIGHT), answer));
-                if answered.await.is_err() {
-                    return;
-                }
-            }
-        })
-    });
-    futures_util::future::try_join_all(senders.collect::<Vec<_>>()).await?;
-    let rate = SENDS as f64 / begun.elapsed().as_secs_f64();
-    drop(queue);
-    writer.await?;
-    Ok(rate)
-}
-
 /// What is done without a log of one's own: each send a transaction that counts up its key's row and inserts, in one
 /// statement and so in one round trip.
-async fn counters(server: &Server) -> Result<f64> {
-    let mut tasks = Vec::new();
+async fn counters(url: &str, connections: usize) -> Result<f64> {
     let mut clients = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let client = connect(server).await?;
+    for _ in 0..connections {
+        let client = connect(url).await?;
         let statement = client
             .prepare(
                 "with c as (insert into topic values ($1, 1) on conflict (name) do update set last = greatest( \
@@ -134,58 +78,57 @@ async fn counters(server: &Server) -> Result<f64> {
             .await?;
         clients.push((Arc::new(client), statement));
     }
-    let begun = Instant::now();
-    for sender in 0..IN_FLIGHT {
-        let (client, statement) = clients[sender % CONNECTIONS].clone();
-        tasks.push(tokio::spawn(async move {
-            let body = vec![b'x'; BODY];
-            for index in 0..BARE_SENDS / IN_FLIGHT {
-                let topic = format!("topic {}", (sender + index * IN_FLIGHT) % TOPICS);
-                client.execute(&statement, &[&topic, &body]).await?;
-            }
-            Ok::<_, tokio_postgres::Error>(())
-        }));
-    }
-    for task in tasks {
-        task.await??;
-    }
-    Ok(BARE_SENDS as f64 / begun.elapsed().as_secs_f64())
-}
-
-/// From the call of `append` on one node to the feed of another.
-async fn through_feed(server: &Server) -> Result<f64> {
-    let (put, mut came) = mpsc::unbounded_channel();
-    let (a, b) = (Postgres::new(&server.url(), "hop")?, Postgres::new(&server.url(), "hop")?);
-    a.start(Feed::new(|_| {})).await?;
-    let heard = Feed::new(move |item| {
-        if matches!(item, FeedItem::Records { .. }) {
-            let _ = put.send(Instant::now());
+    let send = |number: usize| {
+        let (client, statement) = clients[number % connections].clone();
+        async move {
+            let (key, body) = (format!("key {}", number as u64 % KEYS), text(number));
+            client.execute(&statement, &[&key, &body.as_bytes()]).await?;
+            Ok(())
         }
-    });
-    b.start(heard).await?;
-    b.follow(vec![entry(0).topic]).await?;
-    let node = NodeId::random();
-    let mut times = Vec::new();
-    for number in 1..=HOPS as u64 {
-        let batch = Batch { node, number, entries: [entry(0)].into() };
-        let begun = Instant::now();
-        a.append(batch).await?;
-        let heard = came.recv().await.ok_or("the feed ended")?;
-        times.push(heard.saturating_duration_since(begun).as_secs_f64() * 1e6);
-    }
-    a.close().await?;
-    b.close().await?;
-    Ok(median(times))
+    };
+    rate(BARE_SENDS, send).await
 }
 
 async fn insert(client: &Client) -> Result<f64> {
     let statement = client.prepare("insert into plain (body) values ($1)").await?;
-    let body = vec![b'x'; BODY];
     let mut times = Vec::new();
-    for _ in 0..HOPS {
+    for number in 0..HOPS {
         let begun = Instant::now();
-        client.execute(&statement, &[&body]).await?;
+        client.execute(&statement, &[&text(number).as_bytes()]).await?;
         times.push(begun.elapsed().as_secs_f64() * 1e6);
     }
     Ok(median(times))
+}
+
+/// From the insert to the page of whoever listens, and sends what comes.
+async fn bare_hops(url: &str) -> Result<f64> {
+    let emitters = Emitters::new();
+    let (listening, mut connection) = tokio_postgres::connect(url, NoTls).await?;
+    let to = emitters.clone();
+    let bridge = tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if let AsyncMessage::Notification(heard) = message {
+                // Done by the call.
+                drop(to.send(&KEY, heard.payload().to_owned()));
+            }
+        }
+    });
+    listening.batch_execute("listen bare").await?;
+    let mut page = Page::open(&emitters).await?;
+    let client = connect(url).await?;
+    let statement = client
+        .prepare(
+            "with stored as (insert into plain (body) values ($1) returning body) \
+             select pg_notify('bare', convert_from(body, 'UTF8')) from stored",
+        )
+        .await?;
+    let send = async |number| notify(&client, &statement, number).await;
+    let took = page.hops(HOPS, send).await;
+    bridge.abort();
+    took
+}
+
+async fn notify(client: &Client, statement: &Statement, number: usize) -> Result<()> {
+    client.query(statement, &[&text(number).as_bytes()]).await?;
+    Ok(())
 }

@@ -137,6 +137,14 @@ impl Reader {
                 orders.push(order);
             }
             let why = self.bell.take();
+            if why & QUEUE != 0 {
+                // Before the log is read, which it has nothing to do with.
+                self.feed.put(FeedItem::Bell);
+            }
+            let looks = !orders.is_empty() || session.is_closed() || Instant::now() >= at;
+            if why == QUEUE && !looks {
+                continue;
+            }
             let read =
                 if session.is_closed() { Err(Left::Broken) } else { self.catch_up(session).await };
             let restart = match &read {
@@ -153,9 +161,6 @@ impl Reader {
             };
             if let Err(left) = read {
                 return left;
-            }
-            if why & QUEUE != 0 {
-                self.feed.put(FeedItem::Bell);
             }
             if restart {
                 return Left::Broken;

@@ -283,3 +283,25 @@ async fn namespaces_do_not_see_each_other() {
     assert_eq!(b.bodies(), ["2"]);
     assert_eq!(bodies(&a.load("x").await.records), ["1"]);
 }
+
+#[tokio::test]
+async fn a_read_of_the_log_looks_at_no_topic_but_those_of_its_records() {
+    engine_servers::only_with!("postgres");
+    let server = server();
+    let node = Node::start(&server.url()).await;
+    for part in 0..4 {
+        let topics = (0..500).map(|n| event(&format!("topic {}", part * 500 + n), "x"));
+        node.append(topics.collect()).await;
+    }
+    let mut sql = client(&server.url()).await;
+    sql.batch_execute("analyze sse.topic, sse.log").await.unwrap();
+    let tx = sql.transaction().await.unwrap();
+    let read = "select count(*) from sse.feed((select b.pos - 3 from sse.batch b order by b.pos desc limit 1), \
+                decode(repeat('ff', 1024), 'hex'), 1000, 4194304)";
+    let records: i64 = tx.query_one(read, &[]).await.unwrap().get(0);
+    assert_eq!(records, 3);
+    let looked = "select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables \
+                  where schemaname = 'sse' and relname = 'topic'";
+    let looked: i64 = tx.query_one(looked, &[]).await.unwrap().get(0);
+    assert!(looked <= records, "{looked} topics were looked at");
+}

@@ -1,8 +1,9 @@
-//! Many clients that move to a node which has heard of none of their keys.
+//! Many clients that move to a node which has heard of none of their keys, and many senders at one.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use sse_tower_core::backplane::{
@@ -17,6 +18,8 @@ use crate::{common::data, emitters, next_event, node, none, send, settle};
 struct Counting {
     engine: MemoryEngine,
     asked: Arc<Mutex<Asked>>,
+    /// How long it takes to store something.
+    takes: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -25,6 +28,8 @@ struct Asked {
     loads: BTreeMap<String, usize>,
     /// In how many calls.
     calls: usize,
+    /// How much was stored in each call.
+    batches: Vec<usize>,
 }
 
 impl Engine for Counting {
@@ -33,7 +38,11 @@ impl Engine for Counting {
     }
 
     fn append(&self, batch: Batch) -> EngineFuture<'_, Vec<Answer>> {
-        self.engine.append(batch)
+        self.asked.lock().unwrap().batches.push(batch.entries.len());
+        Box::pin(async move {
+            tokio::time::sleep(self.takes).await;
+            self.engine.append(batch).await
+        })
     }
 
     fn load(&self, wants: Vec<Want>) -> EngineFuture<'_, Vec<Loaded>> {
@@ -86,7 +95,8 @@ async fn two_thousand_clients_of_a_thousand_keys_make_a_fresh_node_load_each_key
     }
     settle().await;
     let asked = Arc::<Mutex<Asked>>::default();
-    let engine = Counting { engine: store.engine(), asked: asked.clone() };
+    let (engine, takes) = (store.engine(), Duration::ZERO);
+    let engine = Counting { engine, asked: asked.clone(), takes };
     let fresh = emitters(&Node::new(engine, NodeOptions::default()));
     let clients = (0..2 * KEYS).map(|client| {
         let key = client % KEYS;
@@ -103,4 +113,30 @@ async fn two_thousand_clients_of_a_thousand_keys_make_a_fresh_node_load_each_key
     assert_eq!(asked.loads.len(), KEYS as usize + 1, "the keys, and what goes to all");
     assert!(asked.loads.values().all(|loads| *loads == 1), "{asked:?}");
     assert!(asked.calls <= 4, "in {} round trips", asked.calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_answered_sends_along_with_those_who_waited_meanwhile() {
+    const SENDERS: usize = 8;
+    const EACH: usize = 10;
+    let asked = Arc::<Mutex<Asked>>::default();
+    let takes = Duration::from_millis(5);
+    let engine = Counting { engine: MemoryStore::new().engine(), asked: asked.clone(), takes };
+    let emitters = emitters(&Node::new(engine, NodeOptions::default()));
+    let senders = (0..SENDERS).map(|_| {
+        let emitters = emitters.clone();
+        tokio::spawn(async move {
+            for _ in 0..EACH {
+                emitters.send(&7, "paid").await.unwrap();
+            }
+        })
+    });
+    for sender in senders.collect::<Vec<_>>() {
+        sender.await.unwrap();
+    }
+    // The first goes alone, since nobody else is there yet; then all of them together.
+    let batches = &asked.lock().unwrap().batches;
+    assert_eq!(batches.iter().sum::<usize>(), SENDERS * EACH);
+    assert_eq!(batches[..2], [1, SENDERS], "{batches:?}");
+    assert_eq!(batches.len(), EACH + 1, "{batches:?}");
 }

@@ -154,7 +154,7 @@ begin
 end $$;
 
 -- Stores entries at base, base + 1, ..; under the lock. Kinds as in the log, and 5 for an event for listeners, 6 for an
--- event with a key. Plain events that stand together are stored by one statement.
+-- event with a key. Many plain events that stand together are stored by one statement.
 create or replace function sse.put(
     p_base bigint, p_topics bytea[], p_slots int[], p_events int[], p_bytes bigint[], p_ages bigint[],
     p_kinds smallint[], p_bodies bytea[], p_onces bytea[], p_holders bigint[],
@@ -171,21 +171,29 @@ declare
     v_first bigint;
     v_topic sse.topic;
 begin
-    with wanted as (
-        select distinct on (u.name) u.name, u.slot, u.events, u.bytes, u.age
-        from unnest(p_topics, p_slots, p_events, p_bytes, p_ages)
-            with ordinality u (name, slot, events, bytes, age, ord)
+    -- Mostly all of them are known and keep what they kept.
+    if exists (
+        select from unnest(p_topics, p_events, p_bytes, p_ages) u (name, events, bytes, age)
+        left join sse.topic t on t.name = u.name
         where u.name is not null
-        order by u.name, u.ord desc
-    ), kept as (
-        update sse.topic t set events = w.events, bytes = w.bytes, age = w.age
-        from wanted w
-        where t.name = w.name
-          and (t.events <> w.events or t.bytes <> w.bytes or t.age <> w.age)
-    )
-    insert into sse.topic (name, slot, events, bytes, age)
-    select w.name, w.slot, w.events, w.bytes, w.age from wanted w
-    where not exists (select from sse.topic t where t.name = w.name);
+          and (t.id is null or t.events <> u.events or t.bytes <> u.bytes or t.age <> u.age)
+    ) then
+        with wanted as (
+            select distinct on (u.name) u.name, u.slot, u.events, u.bytes, u.age
+            from unnest(p_topics, p_slots, p_events, p_bytes, p_ages)
+                with ordinality u (name, slot, events, bytes, age, ord)
+            where u.name is not null
+            order by u.name, u.ord desc
+        ), kept as (
+            update sse.topic t set events = w.events, bytes = w.bytes, age = w.age
+            from wanted w
+            where t.name = w.name
+              and (t.events <> w.events or t.bytes <> w.bytes or t.age <> w.age)
+        )
+        insert into sse.topic (name, slot, events, bytes, age)
+        select w.name, w.slot, w.events, w.bytes, w.age from wanted w
+        where not exists (select from sse.topic t where t.name = w.name);
+    end if;
 
     while i <= n loop
         v_pos := p_base + i - 1;
@@ -194,6 +202,9 @@ begin
             while j < n and p_kinds[j + 1] = 0 loop
                 j := j + 1;
             end loop;
+        end if;
+        -- For a few of them the statement below would cost more than it saves.
+        if p_kinds[i] = 0 and j >= i + 3 then
             with e as materialized (
                 select v_pos + u.ord - 1 as pos, t.id, t.completed, t.newest, u.body
                 from unnest(p_topics[i:j], p_bodies[i:j]) with ordinality u (name, body, ord)
@@ -232,11 +243,13 @@ begin
                 continue;
             end if;
         end if;
-        if v_topic.completed is not null and p_kinds[i - 1] in (1, 6) then
+        if v_topic.completed is not null and p_kinds[i - 1] in (0, 1, 6) then
             v_answers := v_answers || 0::bigint;
             continue;
         end if;
         case p_kinds[i - 1]
+            when 0 then
+                null;
             when 6 then
                 insert into sse.once (topic, key, pos) values (v_topic.id, p_onces[i - 1], v_pos);
             when 1 then
@@ -263,7 +276,7 @@ create or replace function sse.append(
     p_kinds smallint[], p_bodies bytea[], p_onces bytea[], p_holders bigint[],
     p_names text[], p_versions bigint[], p_ids uuid[], p_heads bytea[])
 returns table (answers bigint[], last bigint) language plpgsql volatile
-set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
+set lock_timeout = '2s' set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_base bigint;
     v_answers bigint[];
@@ -275,7 +288,9 @@ begin
         return query select case when v_before.number = p_number then v_before.answers end, v_before.pos;
         return;
     end if;
-    perform sse.epoch();
+    if not exists (select from sse.meta m where m.one) then
+        perform sse.epoch();
+    end if;
     v_base := greatest(sse.last() + 1, sse.clock());
     v_answers := sse.put(v_base, p_topics, p_slots, p_events, p_bytes, p_ages, p_kinds, p_bodies, p_onces,
                          p_holders, p_names, p_versions, p_ids, p_heads);
@@ -284,22 +299,35 @@ begin
     return query select v_answers, v_base + cardinality(p_kinds) - 1;
 end $$;
 
--- What came after a position, of topics whose slot is set in a bitmap; and where the store stands, always.
+-- What came after a position, of topics whose slot is set in a bitmap; and where the store stands, always. Written so that the
+-- log is walked from the position on and each topic looked up by its id, and planned once: any other way costs as much as there
+-- are topics.
 create or replace function sse.feed(p_after bigint, p_slots bytea, p_limit int, p_bytes bigint)
 returns table (epoch bigint, last bigint, pos bigint, topic bytea, prev bigint, kind smallint, body bytea,
                once bytea, holder bigint)
-language plpgsql stable set enable_seqscan = off set jit = off as $$
+language plpgsql stable set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
+declare
+    v_epoch bigint;
+    v_last bigint;
 begin
+    -- One statement, so that both are of one moment; what is stored after it stays behind `last`.
+    select (select x.epoch from sse.meta x where x.one), sse.last() into v_epoch, v_last;
+    if v_last <= p_after then
+        return query select v_epoch, v_last, null::bigint, null::bytea, null::bigint, null::smallint, null::bytea,
+                            null::bytea, null::bigint;
+        return;
+    end if;
     return query
-    with m as materialized (select (select x.epoch from sse.meta x where x.one) as epoch, sse.last() as last)
-    select m.epoch, m.last, r.pos, r.name, r.prev, r.kind, r.body, r.once, r.holder
-    from m left join lateral (
+    select v_epoch, v_last, r.pos, r.name, r.prev, r.kind, r.body, r.once, r.holder
+    from (select) one left join lateral (
         select x.*, sum(x.size) over (order by x.pos) - x.size as before
         from (
-            select l.pos, t.name, l.prev, l.kind, l.body, l.once, l.holder,
-                   coalesce(octet_length(l.body), 0)::bigint as size
-            from sse.log l join sse.topic t on t.id = l.topic
-            where l.pos > p_after and l.pos <= m.last and get_bit(p_slots, t.slot) = 1
+            select l.*, t.name, coalesce(octet_length(l.body), 0)::bigint as size
+            from (
+                select l.* from sse.log l where l.pos > p_after and l.pos <= v_last order by l.pos offset 0
+            ) l
+            cross join lateral (select t.name, t.slot from sse.topic t where t.id = l.topic offset 0) t
+            where get_bit(p_slots, t.slot) = 1
             order by l.pos limit p_limit
         ) x
     ) r on r.before < p_bytes

@@ -15,12 +15,33 @@ use crate::{
     observe,
 };
 
+/// So often others have their turn at most before the next batch begins.
+const TURNS: usize = 8;
+
 pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         match shared.outgoing(|outgoing| outgoing.next(shared.id())) {
-            Some(batch) => store(&shared, batch).await,
+            Some(batch) => {
+                store(&shared, batch).await;
+                others(&shared).await;
+            }
             None => shared.to_send.notified().await,
         }
+    }
+}
+
+/// Whoever was answered has its turn to send again, and goes along with those who waited meanwhile. Else a part of them would
+/// always be under way without the others, and each wait for two round trips.
+async fn others(shared: &Shared) {
+    let came = || shared.outgoing(|outgoing| outgoing.came());
+    let mut before = came();
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+        let now = came();
+        if now == before {
+            return;
+        }
+        before = now;
     }
 }
 
