@@ -15,6 +15,7 @@ use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
+use sse_tower::backplane::{Backplane, MemoryStore};
 use sse_tower::{
     ApplicationEvent, Drain, Emitters, History, LastEventId, Limits, SseLayer, observe,
     test::TestClient,
@@ -224,4 +225,65 @@ async fn a_gap_is_counted_with_what_is_missing() {
     assert!(text.contains("event:stream-gap"), "{text}");
     assert_eq!(ledger.get("sse_gaps_total{reason=history}"), 1.0);
     assert_eq!(ledger.get("sse_events_missed_total{}"), 3.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_of_a_backplane_is_what_waits_to_be_stored() {
+    let ledger = Ledger::default();
+    let _recording = metrics::set_default_local_recorder(&ledger);
+    let queue = || ledger.get("sse_backplane_queue{}");
+    let engine = MemoryStore::new().engine();
+    let faults = engine.faults();
+    let backplane = Backplane::new(engine);
+    let emitters: Emitters<u8> = Emitters::builder().backplane(&backplane, "pages").build();
+    emitters.send(&1, "stored").await.unwrap();
+    assert_eq!(queue(), 0.0);
+    faults.away();
+    let sent: Vec<_> = (0..5).map(|_| emitters.send(&1, "waits")).collect();
+    assert_eq!(queue(), 5.0);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(queue(), 5.0, "those under way count");
+    faults.back();
+    for sent in sent {
+        sent.await.unwrap();
+    }
+    assert_eq!(queue(), 0.0);
+    // What expires waits no more; what is under way does until its outcome is known.
+    faults.away();
+    let first = emitters.send(&1, "under way");
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let late: Vec<_> = (0..3).map(|_| emitters.send(&1, "late")).collect();
+    assert_eq!(queue(), 4.0);
+    for sent in late {
+        assert!(sent.await.is_err());
+    }
+    assert_eq!(queue(), 1.0);
+    assert!(first.await.is_err());
+    faults.back();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(queue(), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lag_of_a_feed_is_as_long_as_the_stores_word_takes() {
+    let ledger = Ledger::default();
+    let _recording = metrics::set_default_local_recorder(&ledger);
+    // The sum of all: each probe adds its own.
+    let lag = || ledger.get("sse_backplane_feed_lag_seconds{}");
+    let engine = MemoryStore::new().engine();
+    let faults = engine.faults();
+    let _backplane = Backplane::new(engine);
+    tokio::time::sleep(Duration::from_millis(5_900)).await;
+    assert_eq!(lag(), 0.0, "a feed in the same process is never late");
+    // The next probe is in a tenth of a second, and its answer comes after eight.
+    faults.hold_feed();
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!(lag(), 0.0, "nothing is said before it has come");
+    faults.release_feed();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!((lag() - 0.8).abs() < 0.05, "{}", lag());
+    // One that hears nothing has no lag, and is replaced.
+    faults.deafen();
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!((lag() - 0.8).abs() < 0.05, "{}", lag());
 }

@@ -12,6 +12,7 @@
 
 mod broadcasts;
 mod crashes;
+mod file;
 mod journal;
 mod mutants;
 mod rows;

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use engine_servers::{Postgres as Server, wanted};
-use sse_tower_backplane::postgres::Postgres;
+use async_nats::jetstream::{
+    self,
+    stream::{Config, RetentionPolicy},
+};
+use engine_servers::{Nats, Postgres as Server, wanted};
+use sse_tower_backplane::{nats::connect, postgres::Postgres};
 use sse_tower_core::backplane::{
     Batch, Change, Engine as _, Entry, EventKind, Feed, Keep, NodeId, QueuedEvent, Registration,
     Since, StoreIn as _, Topic,
@@ -119,4 +123,44 @@ async fn a_mover_that_keeps_its_snapshot_although_it_did_not_take_all_is_found()
     let (from, to) = ("case when v_row.n < p_limit then v_row.now else p_seen end", "v_row.now");
     change(&server.url(), "move", from, to).await;
     assert_eq!(moved(&server.url()).await, 100, "the rest is never looked at");
+}
+
+/// How many of so many events are there once those have come back who were all away.
+async fn left_behind(url: &str, events: u128) -> usize {
+    let open = async || {
+        let engine = connect(url, "sse").await.unwrap();
+        engine.start(Feed::new(|_| {})).await.unwrap();
+        engine
+    };
+    let engine = open().await;
+    let hears = vec!["paid".into()];
+    let mail = Registration { listener: "mail".into(), hears, since: Since::Now };
+    engine.queue().unwrap().register(vec![mail]).await.unwrap();
+    let entries = (0..events).map(enqueue).collect();
+    engine.append(Batch { node: NodeId::random(), number: 1, entries }).await.unwrap();
+    engine.close().await.unwrap();
+    let engine = open().await;
+    let stats = engine.queue().unwrap().stats().await.unwrap();
+    engine.close().await.unwrap();
+    stats.iter().map(|it| it.backlog).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_keeps_only_what_somebody_has_yet_to_read_is_found() {
+    if !wanted("nats") {
+        return;
+    }
+    let server = Nats::start().await.unwrap();
+    assert_eq!(left_behind(&server.url(), 64).await, 64);
+    drop(server);
+    let server = Nats::start().await.unwrap();
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let wrong = Config {
+        name: "sse_sse".into(),
+        subjects: vec!["sse.sse.log".into()],
+        retention: RetentionPolicy::Interest,
+        ..Config::default()
+    };
+    jetstream::new(client).create_stream(wrong).await.unwrap();
+    assert_ne!(left_behind(&server.url(), 64).await, 64, "nobody was there");
 }

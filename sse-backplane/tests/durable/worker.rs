@@ -103,7 +103,7 @@ fn works_if_it_has_a_job() {
     });
 }
 
-fn listener(job: &Job, journal: Journal) -> ListenerBuilder<Paid> {
+pub(crate) fn listener(job: &Job, journal: Journal) -> ListenerBuilder<Paid> {
     let job = job.clone();
     let concurrency = job.concurrency;
     let listener = Listener::on_async_with_meta(move |paid: Arc<Paid>, meta: EventMeta| {

@@ -247,6 +247,8 @@ impl Client {
         let who = self.name;
         // It was there for longer than a node needs to find what its feed has lost.
         self.is_lossy = false;
+        // Of what the store has lost as well nobody can know.
+        self.owed.retain(|(_, event)| !truth.has_lost(&event.text));
         let owed = &self.owed;
         assert!(owed.is_empty(), "{who} was not told of {owed:?}, after {}", self.read);
         if epoch != head.0 {

@@ -40,6 +40,8 @@ struct Store {
 enum Fed {
     Record(Record),
     Mark(Position),
+    Broke,
+    Whole,
 }
 
 impl Store {
@@ -142,6 +144,8 @@ impl Model {
             self.with(|table, news, after| match fed {
                 Fed::Record(record) => table.records(EPOCH, vec![record], news, after),
                 Fed::Mark(position) => table.mark(Mark { epoch: EPOCH, position }, news, after),
+                Fed::Broke => table.broke(),
+                Fed::Whole => table.whole(news),
             });
         }
         drop(turn);
@@ -150,6 +154,20 @@ impl Model {
     fn publish(&self) {
         lock(&self.store).append();
         self.feed();
+    }
+
+    /// What was under way is lost, and a new connection brings what comes from then on.
+    fn break_feed(&self) {
+        lock(&self.store).feed = VecDeque::from([Fed::Broke, Fed::Whole]);
+        self.feed();
+    }
+
+    /// The driver until there is nothing for it to do: what was loaded may have to be asked for once more.
+    fn settle(&self) {
+        self.feed();
+        for _ in 0..3 {
+            self.drive(false);
+        }
     }
 
     fn connect(&self) {
@@ -185,10 +203,6 @@ impl Model {
             self.with(|table, _, after| table.have_asked(asking, mark, after));
         }
     }
-
-    fn is_planned(&self) -> bool {
-        !lock_std(&self.seen.planned).is_empty()
-    }
 }
 
 fn join_while_two_are_published(load_first: bool) {
@@ -203,13 +217,7 @@ fn join_while_two_are_published(load_first: bool) {
         });
         model.drive(load_first);
         assert!(publisher.join().is_ok());
-        // What was loaded may have to be asked for once more, when the feed has come as far.
-        model.feed();
-        for _ in 0..3 {
-            if !model.is_planned() {
-                model.drive(load_first);
-            }
-        }
+        model.settle();
         assert_eq!(*lock_std(&model.seen.log), [1, 2, 3], "each once, in order");
         let planned = lock_std(&model.seen.planned).clone();
         assert!(matches!(planned[..], [1..=3]), "once, with what was stored before: {planned:?}");
@@ -225,6 +233,26 @@ fn who_joins_a_log_misses_nothing_and_gets_nothing_twice() {
 #[should_panic(expected = "each once, in order")]
 fn loading_before_following_loses_something_in_some_order() {
     join_while_two_are_published(true);
+}
+
+#[test]
+fn a_feed_that_breaks_while_somebody_joins_loses_nothing() {
+    loom::model(|| {
+        let model = Model::new();
+        model.publish();
+        model.connect();
+        let publisher = Arc::clone(&model);
+        let publisher = thread::spawn(move || {
+            publisher.publish();
+            publisher.break_feed();
+        });
+        model.drive(false);
+        assert!(publisher.join().is_ok());
+        model.publish();
+        model.settle();
+        assert_eq!(*lock_std(&model.seen.log), [1, 2, 3], "each once, in order");
+        assert_eq!(lock_std(&model.seen.planned).len(), 1, "once");
+    });
 }
 
 #[test]

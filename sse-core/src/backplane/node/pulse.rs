@@ -75,15 +75,23 @@ async fn listen(shared: &Arc<Shared>, mark: Mark, marks: u64, asked: Instant) {
             reached || table.epoch() != Some(epoch)
         })
     };
-    if !heard(shared) {
-        tokio::time::sleep(PROBE).await;
-        if !heard(shared) && !shared.with(|table, _, _| table.is_broken()) {
-            shared.trouble(Trouble::Feed, true);
-            shared.engine().restart_feed();
-            return;
+    let hearing = async {
+        loop {
+            let mut marked = std::pin::pin!(shared.marked.notified());
+            marked.as_mut().enable();
+            if heard(shared) {
+                return;
+            }
+            marked.await;
         }
+    };
+    if tokio::time::timeout(PROBE, hearing).await.is_ok() {
+        observe::backplane_lag(asked.elapsed());
+    } else if !shared.with(|table, _, _| table.is_broken()) {
+        shared.trouble(Trouble::Feed, true);
+        shared.engine().restart_feed();
+        return;
     }
-    observe::backplane_lag(asked.elapsed());
     if !shared.with(|table, _, _| table.is_broken()) {
         shared.trouble(Trouble::Feed, false);
     }

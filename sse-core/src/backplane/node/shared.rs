@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(super) to_drive: Notify,
     /// Something is due earlier than before.
     pub(super) to_time: Notify,
+    /// The feed has brought a mark.
+    pub(super) marked: Notify,
     /// Something has left the outgoing queue.
     settled: Notify,
     /// What became of the start.
@@ -93,6 +95,7 @@ impl Shared {
             to_send: Notify::new(),
             to_drive: Notify::new(),
             to_time: Notify::new(),
+            marked: Notify::new(),
             settled: Notify::new(),
             started: watch::Sender::new(None),
             ended: CancellationToken::new(),
@@ -234,6 +237,7 @@ impl Shared {
     fn hear(&self, item: FeedItem) {
         // What rang while the feed was broken is lost.
         let rings = matches!(item, FeedItem::Bell | FeedItem::Whole);
+        let marks = matches!(item, FeedItem::Mark(_));
         let broken = match item {
             FeedItem::Broke => Some(true),
             FeedItem::Whole => Some(false),
@@ -258,6 +262,9 @@ impl Shared {
             FeedItem::Whole => table.whole(news),
             FeedItem::Bell => {}
         });
+        if marks {
+            self.marked.notify_waiters();
+        }
         if rings {
             self.ring();
         }
