@@ -11,7 +11,7 @@ use async_nats::jetstream::{self, stream::Config};
 use engine_servers::Nats;
 use futures_util::StreamExt;
 use measure::{report, rounds};
-use nodes::{IN_FLIGHT, KEY, KEYS, Page, Result, hops, rate, sends, text};
+use nodes::{IN_FLIGHT, KEY, KEYS, Page, Result, There, hops, rate, sends, text};
 use sse_tower_core::Emitters;
 
 const ROUNDS: usize = 7;
@@ -32,8 +32,8 @@ async fn main() -> Result<()> {
     for _ in 0..rounds {
         rates.push((sends(&url, SENDS).await?, bare_sends(&stream).await?));
         let hop = hops(&url, HOPS).await?;
-        stored.push((hop, bare_hops(&client, Some(&stream)).await?));
-        published.push((hop, bare_hops(&client, None).await?));
+        stored.push((hop, bare_hops(&url, &client, Some(&stream)).await?));
+        published.push((hop, bare_hops(&url, &client, None).await?));
     }
     report("sends/s, 64 in flight: backplane, JetStream publish with acknowledgement", &rates);
     report(
@@ -58,19 +58,29 @@ async fn bare_sends(stream: &jetstream::Context) -> Result<f64> {
 
 /// From the publish to the page of whoever subscribed, and sends what comes.
 async fn bare_hops(
+    url: &str,
     client: &async_nats::Client,
     stream: Option<&jetstream::Context>,
 ) -> Result<f64> {
-    let (emitters, subject) = (Emitters::new(), format!("bare.{KEY}"));
-    let mut heard = client.subscribe(subject.clone()).await?;
-    let to = emitters.clone();
-    let bridge = tokio::spawn(async move {
-        while let Some(message) = heard.next().await {
-            // Done by the call.
-            drop(to.send(&KEY, String::from_utf8_lossy(&message.payload).into_owned()));
-        }
-    });
-    let mut page = Page::open(&emitters).await?;
+    let (there, subject) = (There::new()?, format!("bare.{KEY}"));
+    let (url, heard) = (url.to_owned(), subject.clone());
+    let page = there
+        .run(async move {
+            let client = async_nats::connect(url).await?;
+            let mut heard = client.subscribe(heard).await?;
+            let emitters = Emitters::new();
+            let page = Page::open(&emitters).await?;
+            tokio::spawn(async move {
+                let _subscribed = client;
+                while let Some(message) = heard.next().await {
+                    let text = String::from_utf8_lossy(&message.payload).into_owned();
+                    // Done by the call.
+                    drop(emitters.send(&KEY, text));
+                }
+            });
+            Ok(page)
+        })
+        .await?;
     let send = async |number| {
         match stream {
             Some(stream) => {
@@ -80,7 +90,5 @@ async fn bare_hops(
         }
         Ok(())
     };
-    let took = page.hops(HOPS, send).await;
-    bridge.abort();
-    took
+    page.hops(HOPS, send).await
 }

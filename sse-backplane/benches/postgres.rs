@@ -12,7 +12,7 @@ use std::{future::poll_fn, sync::Arc, time::Instant};
 
 use engine_servers::Postgres as Server;
 use measure::{median, report, rounds};
-use nodes::{IN_FLIGHT, KEY, KEYS, Page, Result, hops, rate, sends, text};
+use nodes::{IN_FLIGHT, KEY, KEYS, Page, Result, There, hops, rate, sends, text};
 use sse_tower_core::Emitters;
 use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
 
@@ -102,19 +102,25 @@ async fn insert(client: &Client) -> Result<f64> {
 
 /// From the insert to the page of whoever listens, and sends what comes.
 async fn bare_hops(url: &str) -> Result<f64> {
-    let emitters = Emitters::new();
-    let (listening, mut connection) = tokio_postgres::connect(url, NoTls).await?;
-    let to = emitters.clone();
-    let bridge = tokio::spawn(async move {
-        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
-            if let AsyncMessage::Notification(heard) = message {
-                // Done by the call.
-                drop(to.send(&KEY, heard.payload().to_owned()));
-            }
-        }
-    });
-    listening.batch_execute("listen bare").await?;
-    let mut page = Page::open(&emitters).await?;
+    let (there, heard) = (There::new()?, url.to_owned());
+    let page = there
+        .run(async move {
+            let (listening, mut connection) = tokio_postgres::connect(&heard, NoTls).await?;
+            let emitters = Emitters::new();
+            let page = Page::open(&emitters).await?;
+            tokio::spawn(async move {
+                while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                    if let AsyncMessage::Notification(heard) = message {
+                        // Done by the call.
+                        drop(emitters.send(&KEY, heard.payload().to_owned()));
+                    }
+                }
+            });
+            listening.batch_execute("listen bare").await?;
+            // It listens as long as its client is there.
+            Ok((page, listening))
+        })
+        .await?;
     let client = connect(url).await?;
     let statement = client
         .prepare(
@@ -123,9 +129,7 @@ async fn bare_hops(url: &str) -> Result<f64> {
         )
         .await?;
     let send = async |number| notify(&client, &statement, number).await;
-    let took = page.hops(HOPS, send).await;
-    bridge.abort();
-    took
+    page.0.hops(HOPS, send).await
 }
 
 async fn notify(client: &Client, statement: &Statement, number: usize) -> Result<()> {

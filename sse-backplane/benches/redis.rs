@@ -11,7 +11,7 @@ mod nodes;
 use engine_servers::Redis;
 use futures_util::StreamExt;
 use measure::{report, rounds};
-use nodes::{IN_FLIGHT, KEY, KEYS, Page, Result, hops, rate, sends, text};
+use nodes::{IN_FLIGHT, KEY, KEYS, Page, Result, There, hops, rate, sends, text};
 use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
 use sse_tower_core::Emitters;
 
@@ -102,18 +102,24 @@ async fn bare_sends(client: &Client) -> Result<f64> {
 
 /// From the command to the page of whoever subscribed, and sends what comes.
 async fn bare_hops(client: &Client, stored: bool) -> Result<f64> {
-    let emitters = Emitters::new();
-    let (mut sink, mut stream) = client.get_async_pubsub().await?.split();
-    sink.subscribe(channel(KEY)).await?;
-    let to = emitters.clone();
-    let bridge = tokio::spawn(async move {
-        while let Some(message) = stream.next().await {
-            let text = String::from_utf8_lossy(message.get_payload_bytes()).into_owned();
-            // Done by the call.
-            drop(to.send(&KEY, text));
-        }
-    });
-    let mut page = Page::open(&emitters).await?;
+    let (there, heard) = (There::new()?, client.clone());
+    let page = there
+        .run(async move {
+            let (mut sink, mut stream) = heard.get_async_pubsub().await?.split();
+            sink.subscribe(channel(KEY)).await?;
+            let emitters = Emitters::new();
+            let page = Page::open(&emitters).await?;
+            tokio::spawn(async move {
+                let _subscribed = sink;
+                while let Some(message) = stream.next().await {
+                    let text = String::from_utf8_lossy(message.get_payload_bytes()).into_owned();
+                    // Done by the call.
+                    drop(emitters.send(&KEY, text));
+                }
+            });
+            Ok(page)
+        })
+        .await?;
     let bare = Bare::open(client).await?;
     let send = async |number| {
         let mut bare = bare.clone();
@@ -122,7 +128,5 @@ async fn bare_hops(client: &Client, stored: bool) -> Result<f64> {
             false => bare.publish(KEY, &text(number)).await,
         }
     };
-    let took = page.hops(HOPS, send).await;
-    bridge.abort();
-    took
+    page.hops(HOPS, send).await
 }

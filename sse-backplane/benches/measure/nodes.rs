@@ -1,6 +1,12 @@
 //! Whole nodes: emitters at a backplane, and a page of one of them over a real socket.
+//!
+//! Who sends and who serves the page have a runtime each, as two processes have: what is still to be done where something was sent
+//! does not hold up the page.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use axum::{Router, routing::get};
 use sse_tower_backplane::Backplane;
@@ -8,7 +14,7 @@ use sse_tower_core::{Emitters, LastEventId};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
+    runtime::{Builder, Runtime},
     time::timeout,
 };
 
@@ -81,23 +87,59 @@ where
 /// From the call of `send` on one node to the first byte at a page of another (p50, in microseconds).
 pub(crate) async fn hops(url: &str, count: usize) -> Result<f64> {
     let (a, from) = node(url).await?;
-    let (b, to) = node(url).await?;
-    let mut page = Page::open(&to).await?;
+    let there = There::new()?;
+    let other = url.to_owned();
+    let (b, page) = there
+        .run(async move {
+            let (b, to) = node(&other).await?;
+            Ok((b, Page::open(&to).await?))
+        })
+        .await?;
     let send = async |number| {
         from.send(&KEY, text(number)).await?;
         Ok(())
     };
     let took = page.hops(count, send).await;
-    drop(page);
     a.close().await;
-    b.close().await;
+    let closed = async move {
+        b.close().await;
+        Ok(())
+    };
+    there.run(closed).await?;
     took
+}
+
+/// Where the other node is.
+pub(crate) struct There(Option<Runtime>);
+
+impl There {
+    pub(crate) fn new() -> Result<Self> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Does this there. What it begins goes on there.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        act: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let runtime = self.0.as_ref().ok_or("it has ended")?;
+        runtime.spawn(act).await?
+    }
+}
+
+impl Drop for There {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Waits for nothing, and so may be done on any runtime.
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// A page at [`KEY`].
 pub(crate) struct Page {
-    stream: TcpStream,
-    server: JoinHandle<()>,
+    address: SocketAddr,
 }
 
 impl Page {
@@ -110,59 +152,51 @@ impl Page {
             async move { page }
         };
         let app = Router::new().route("/", get(connect));
-        let server = tokio::spawn(async move {
-            // Until the page is closed.
+        tokio::spawn(async move {
+            // Until the runtime ends.
             let _ = axum::serve(listener, app).await;
         });
-        let mut stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n").await?;
-        Ok(Self { stream, server })
+        Ok(Self { address })
     }
 
-    /// One after the other: from the call to the first byte here.
+    /// Opens it here, and then one after the other: from the call to the first byte here.
     pub(crate) async fn hops(
-        &mut self,
+        &self,
         count: usize,
         send: impl AsyncFn(usize) -> Result<()>,
     ) -> Result<f64> {
-        // Until it is known that the page is there.
+        let mut stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n").await?;
         loop {
             send(0).await?;
-            if timeout(AGAIN, self.came(0)).await.is_ok() {
+            if timeout(AGAIN, came(&mut stream, 0)).await.is_ok() {
                 break;
             }
         }
         let mut times = Vec::with_capacity(count);
         for number in 1..=count {
             let begun = Instant::now();
-            let (sent, came) = tokio::join!(send(number), self.came(number));
+            let (sent, came) = tokio::join!(send(number), came(&mut stream, number));
             sent?;
             times.push(came?.duration_since(begun).as_secs_f64() * 1e6);
         }
         Ok(median(times))
     }
-
-    /// When this event came.
-    async fn came(&mut self, number: usize) -> Result<Instant> {
-        let (mut read, begin) = (Vec::new(), format!("<{number:08}>"));
-        loop {
-            let from = read.len();
-            if self.stream.read_buf(&mut read).await? == 0 {
-                return Err("the stream ended".into());
-            }
-            let now = Instant::now();
-            // The beginning may have come in two pieces.
-            let from = from.saturating_sub(begin.len());
-            if read[from..].windows(begin.len()).any(|part| part == begin.as_bytes()) {
-                return Ok(now);
-            }
-        }
-    }
 }
 
-impl Drop for Page {
-    fn drop(&mut self) {
-        self.server.abort();
+/// When this event came.
+async fn came(stream: &mut TcpStream, number: usize) -> Result<Instant> {
+    let (mut read, begin) = (Vec::with_capacity(16 * TEXT), format!("<{number:08}>"));
+    loop {
+        // The beginning may have come in two pieces.
+        let from = read.len().saturating_sub(begin.len());
+        if stream.read_buf(&mut read).await? == 0 {
+            return Err("the stream ended".into());
+        }
+        let now = Instant::now();
+        if read[from..].windows(begin.len()).any(|part| part == begin.as_bytes()) {
+            return Ok(now);
+        }
     }
 }

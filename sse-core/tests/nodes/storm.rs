@@ -123,20 +123,23 @@ async fn who_was_answered_sends_along_with_those_who_waited_meanwhile() {
     let takes = Duration::from_millis(5);
     let engine = Counting { engine: MemoryStore::new().engine(), asked: asked.clone(), takes };
     let emitters = emitters(&Node::new(engine, NodeOptions::default()));
-    let senders = (0..SENDERS).map(|_| {
+    send(&emitters, 7, "the node has begun").await;
+    let sender = || {
         let emitters = emitters.clone();
         tokio::spawn(async move {
             for _ in 0..EACH {
                 emitters.send(&7, "paid").await.unwrap();
             }
         })
-    });
-    for sender in senders.collect::<Vec<_>>() {
+    };
+    let mut senders = vec![sender()];
+    settle().await;
+    senders.extend((1..SENDERS).map(|_| sender()));
+    for sender in senders {
         sender.await.unwrap();
     }
-    // The first goes alone, since nobody else is there yet; then all of them together.
+    // The first was alone; from then on they go all together, until it is done.
     let batches = &asked.lock().unwrap().batches;
-    assert_eq!(batches.iter().sum::<usize>(), SENDERS * EACH);
-    assert_eq!(batches[..2], [1, SENDERS], "{batches:?}");
-    assert_eq!(batches.len(), EACH + 1, "{batches:?}");
+    let expected = [&[1, 1][..], &[SENDERS; EACH - 1], &[SENDERS - 1]].concat();
+    assert_eq!(*batches, expected);
 }

@@ -22,8 +22,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         match shared.outgoing(|outgoing| outgoing.next(shared.id())) {
             Some(batch) => {
+                let some = batch.entries.len() > 1;
                 store(&shared, batch).await;
-                others(&shared).await;
+                // One that was alone, and is so still, has nobody to go along with.
+                if some || shared.outgoing(|outgoing| outgoing.len() > 0) {
+                    others(&shared).await;
+                }
             }
             None => shared.to_send.notified().await,
         }
