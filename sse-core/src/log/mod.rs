@@ -129,7 +129,7 @@ struct MissedBy {
 /// be older.
 #[derive(Debug, Default)]
 struct Ahead {
-    seen: Vec<(ReaderId, Position)>,
+    seen: HashMap<ReaderId, Position>,
 }
 
 /// Frames that were joined for one reader, and that others want too.
@@ -296,7 +296,7 @@ impl<T> Log<T> {
             missed.by.remove(&id);
         }
         if let Some(ahead) = &mut self.ahead {
-            ahead.seen.retain(|(reader, _)| *reader != id);
+            ahead.seen.remove(&id);
         }
     }
 

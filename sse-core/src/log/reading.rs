@@ -148,7 +148,7 @@ impl<T> Log<T> {
     /// have lost something, and get it late.
     pub(crate) fn has_seen(&mut self, id: ReaderId, position: Position) {
         if position > self.newest {
-            self.ahead.get_or_insert_default().seen.push((id, position));
+            self.ahead.get_or_insert_default().seen.insert(id, position);
         }
     }
 
@@ -157,7 +157,7 @@ impl<T> Log<T> {
     pub(super) fn pass_over(&mut self, position: Position) {
         let end = self.end();
         if let Some(ahead) = &mut self.ahead {
-            ahead.seen.retain(|(id, seen)| {
+            ahead.seen.retain(|id, seen| {
                 if position <= *seen {
                     self.readers.advance(*id, end);
                 }

@@ -233,6 +233,10 @@ impl Client {
             missing.clear();
         }
         if self.is_lossy {
+            // Some of it was told before, be it less than all.
+            let told = self.told.min(missing.len());
+            self.told -= told;
+            missing.drain(..told);
             self.owed.append(&mut missing);
         }
         missing
