@@ -267,11 +267,11 @@ fn who_wants_to_know_up_to_where_all_is_complete_waits_for_who_gives_a_position(
     std::thread::scope(|threads| {
         let asks = threads.spawn(|| {
             let complete = all.0.complete();
-            assert!(appended.load(std::sync::atomic::Ordering::SeqCst), "it did not wait");
+            assert!(appended.load(Ordering::SeqCst), "it did not wait");
             complete
         });
         std::thread::sleep(Duration::from_millis(50));
-        appended.store(true, std::sync::atomic::Ordering::SeqCst);
+        appended.store(true, Ordering::SeqCst);
         turn.stands_at(given);
         drop(shard);
         assert!(asks.join().is_ok_and(|complete| complete > given));
