@@ -43,9 +43,6 @@ pub(super) struct Reader {
     /// Something was left for the next poll.
     pub(super) more: bool,
     pub(super) at_end: bool,
-    /// Its client was told to come back for what it did not get, so there is nothing that it has to be told by an end
-    /// which is none.
-    pub(super) comes_back: bool,
     /// It reads nothing before it has got the state of its keys: then there is a [`Awaited`].
     pub(super) waits: bool,
     /// What `conn` has, to compare without a lock.
@@ -92,7 +89,6 @@ impl Reader {
             queued: false,
             more: false,
             at_end: false,
-            comes_back: false,
             waits: false,
             waker: None,
             timing: None,
@@ -113,10 +109,10 @@ impl Reader {
         self.at_end
     }
 
-    /// Whether the program ended the connection with an error.
+    /// Whether the program ended the connection with an error, or the state could not be had.
     #[cfg(feature = "http")]
     pub(super) fn has_failed(&self) -> bool {
-        !self.comes_back && self.conn.lifecycle().closed() == Some(CloseReason::Failed)
+        self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
 
     /// Is there nothing to do but wait? A server polls three times for each event: this is one

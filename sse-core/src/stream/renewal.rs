@@ -107,7 +107,7 @@ impl Reader {
                 Poll::Ready(None) => {
                     let retry = spread::jittered(COME_BACK.0, COME_BACK.1);
                     let farewell = bye(CloseReason::Failed, Some(retry));
-                    self.comes_back = self.conn.close(CloseReason::Failed, Some(farewell));
+                    self.conn.close(CloseReason::Failed, Some(farewell));
                     self.take_over();
                     self.end_here(out);
                     return false;

@@ -280,7 +280,9 @@ on_both! {
         site.is_asked().await;
         site.may_read.add_permits(1);
         for client in [&mut one, &mut other] {
-            let got = client.at_body_end().await;
+            client.at_end().await;
+            let got = &client.got;
+            assert!(!got.contains("\r\n0\r\n\r\n"), "not a whole body: {got}");
             assert!(got.contains("event:stream-bye\n"), "{got}");
             assert!(got.contains("data:{\"reason\":\"failed\"}\n\n"), "{got}");
             let retry = got.lines().find_map(|line| line.strip_prefix("retry:"));
