@@ -22,6 +22,12 @@ pub(crate) use std::sync::{
     atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
+/// Hashes of keys: random, so that nobody can choose keys that get in each other's way; in a model the same in each run.
+#[cfg(not(sse_loom))]
+pub(crate) use std::hash::RandomState;
+#[cfg(sse_loom)]
+pub(crate) type RandomState = std::hash::BuildHasherDefault<std::hash::DefaultHasher>;
+
 /// Every interleaving of the delivery paths.
 #[cfg(all(test, sse_loom))]
 #[path = "model.rs"]

@@ -180,7 +180,7 @@ mod payment {
     }
 
     #[test]
-    fn a_connect_costs_its_key_its_connection_and_its_cursor() {
+    fn a_connect_costs_its_key_its_log_its_connection_and_its_cursor() {
         let payments = warm();
         let mut open = Vec::with_capacity(100);
         let counts = (2000..2099).map(|key| {
@@ -235,7 +235,7 @@ mod payment {
         assert_eq!(usual(counts), END);
     }
 
-    const CONNECT: u64 = 3;
+    const CONNECT: u64 = 4;
     const CALLBACK: u64 = 4;
     const END: u64 = 0;
 }

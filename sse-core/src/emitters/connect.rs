@@ -71,7 +71,7 @@ impl<K: Key> Hub<K> {
 
     /// Does this connection follow the key already?
     pub(super) fn follows(conn: &Arc<Conn>, topic: &Topic<K>) -> bool {
-        let readers = lock(&topic.log).snapshot();
+        let readers = topic.log().snapshot();
         readers.iter().any(|reader| Arc::ptr_eq(reader, conn))
     }
 
@@ -119,7 +119,7 @@ impl<K: Key> Hub<K> {
         replaced: &mut Vec<Arc<Conn>>,
     ) -> bool {
         let Some(second) = self.config.one_per_key else { return true };
-        let holders = topics.into_iter().filter_map(|topic| lock(&topic.log).holder());
+        let holders = topics.into_iter().filter_map(|topic| topic.log().holder());
         replaced.extend(holders.filter(|conn| conn.is_open()));
         second == Second::Replaces || replaced.is_empty()
     }
@@ -140,8 +140,8 @@ impl<K: Key> Hub<K> {
         let all = topics.iter().map(|(topic, _)| &**topic);
         let (after, mut opening) = self.resume(all.clone(), last, has_state);
         // Of interest after a reset alone.
-        let complete = opening.reset.is_some()
-            && all.clone().all(|topic| lock(&topic.log).completed().is_some());
+        let complete =
+            opening.reset.is_some() && all.clone().all(|topic| topic.log().completed().is_some());
         let inserted = conn.has_followed();
         let (count, apart) = (topics.len(), apart(topics.len()));
         let after = after.of(complete, opening.reset.is_some());
@@ -156,7 +156,7 @@ impl<K: Key> Hub<K> {
             self.catch_up_one(&mut registry, &topic, now);
             registry.joined(&topic);
             let (id, start) = {
-                let mut log = lock(&topic.log);
+                let mut log = topic.log();
                 let end = log.end();
                 let id = log.join(Arc::clone(conn), end);
                 if self.config.one_per_key.is_some() {
@@ -189,11 +189,11 @@ impl<K: Key> Hub<K> {
     ) -> Opening {
         let topics = seats.iter().map(|seat| &*seat.topic);
         let (after, mut opening) = self.resume(topics, last, has_state);
-        let complete = seats.iter().all(|seat| lock(&seat.topic.log).completed().is_some());
+        let complete = seats.iter().all(|seat| seat.topic.log().completed().is_some());
         let after = after.of(complete, opening.reset.is_some());
         for (index, seat) in seats.iter().enumerate() {
             let since = since.get(index).copied();
-            let (mut log, apart) = (lock(&seat.topic.log), apart(seats.len()));
+            let (mut log, apart) = (seat.topic.log(), apart(seats.len()));
             self.begin(&mut opening, &mut log, seat.id, after, apart, since, now);
         }
         opening.complete = complete;
@@ -254,7 +254,7 @@ impl<K: Key> Hub<K> {
         let (after, reset) = self.seen(topics.clone(), last, &mut opening);
         let goes_on = match after {
             After::Position(position) => {
-                topics.all(|topic| lock(&topic.log).missed_after(position) == Missed::None)
+                topics.all(|topic| topic.log().missed_after(position) == Missed::None)
             }
             After::Nothing | After::Everything => false,
         };
@@ -288,7 +288,7 @@ impl<K: Key> Hub<K> {
                 Some(_) => (After::Nothing, Some("epoch")),
                 None => {
                     opening.has_own_id = true;
-                    let places = topics.into_iter().map(|topic| lock(&topic.log).find(id));
+                    let places = topics.into_iter().map(|topic| topic.log().find(id));
                     match places.fold(Place::Nowhere, Place::and) {
                         Place::At(position) if position <= watermark => {
                             (After::Position(position), None)

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     event::{EventId, GapReason},
     log::{Cursor, Lag, Offset, Overtaken, Position, Read, ReaderId, Record, Source, State, Until},
-    sync::{Arc, lock},
+    sync::Arc,
 };
 
 /// One connection's cursor in the log of one key. Dropped, it leaves the log.
@@ -31,7 +31,7 @@ pub(super) struct TopicCursor<K: Key> {
 
 impl<K: Key> Cursor for TopicCursor<K> {
     fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
-        let mut log = lock(&self.topic.log);
+        let mut log = self.topic.log();
         if !quiet() || log.is_overtaken(self.id) {
             return Read::Careful;
         }
@@ -39,19 +39,19 @@ impl<K: Key> Cursor for TopicCursor<K> {
     }
 
     fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {
-        lock(&self.topic.log).overtaken(self.id, apart)
+        self.topic.log().overtaken(self.id, apart)
     }
 
     fn peek(&mut self, until: Until, budget: usize) -> (Vec<Record>, bool) {
-        lock(&self.topic.log).peek(self.id, until, budget)
+        self.topic.log().peek(self.id, until, budget)
     }
 
     fn advance_past(&mut self, position: Position) {
-        lock(&self.topic.log).advance_past(self.id, position);
+        self.topic.log().advance_past(self.id, position);
     }
 
     fn newest_by_name(&mut self, until: Until) -> (Vec<Record>, u64) {
-        lock(&self.topic.log).newest_by_name(self.id, until)
+        self.topic.log().newest_by_name(self.id, until)
     }
 
     fn source(&self) -> Source {
@@ -75,7 +75,7 @@ impl<K: Key> Cursor for TopicCursor<K> {
     }
 
     fn next_position(&self) -> Option<Position> {
-        lock(&self.topic.log).next_position(self.id)
+        self.topic.log().next_position(self.id)
     }
 
     fn is_in_order(&self) -> bool {
@@ -83,7 +83,7 @@ impl<K: Key> Cursor for TopicCursor<K> {
     }
 
     fn id_at(&self, position: Position, got: bool) -> EventId {
-        let own = if got { lock(&self.topic.log).own_id_at(position).cloned() } else { None };
+        let own = if got { self.topic.log().own_id_at(position).cloned() } else { None };
         own.unwrap_or_else(|| self.hub.id_at(position))
     }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     log::Position,
-    sync::{Arc, Ordering, lock, lock_std},
+    sync::{Arc, Ordering, lock_std},
 };
 
 impl<K: Key> Hub<K> {
@@ -41,7 +41,7 @@ impl<K: Key> Hub<K> {
             return;
         }
         let end = {
-            let log = lock(&topic.log);
+            let log = topic.log();
             // Whoever is there got what is for him; and nothing comes after the end.
             (log.readers() == 0).then(|| log.completed().unwrap_or(Position::LAST))
         };
@@ -52,7 +52,7 @@ impl<K: Key> Hub<K> {
         topic.announced.store(announcements.newest.get(), Ordering::Release);
         let dropped = announcements.dropped;
         if known < dropped && dropped < end {
-            lock(&topic.log).lost_up_to(dropped);
+            topic.log().lost_up_to(dropped);
         }
         let missing = announcements.records.iter();
         for record in missing.filter(|record| known < record.position && record.position < end) {

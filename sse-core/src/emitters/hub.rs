@@ -3,10 +3,11 @@
 use std::{
     borrow::Borrow,
     collections::HashSet,
-    hash::{BuildHasher, Hash, RandomState},
+    hash::{BuildHasher, Hash},
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
@@ -27,7 +28,7 @@ use crate::{
     emitter::{Conn, ConnSettings, SHARED, SendError},
     event::{EventId, SseEvent},
     log::{Bounds, Epoch, Lag, Position, ReaderId, Record, Snapshot, Token, clock},
-    sync::{Arc, Mutex, StdMutex, Weak, lock, lock_std},
+    sync::{Arc, Mutex, RandomState, StdMutex, Weak, lock, lock_std},
     timer::{Tick, Timer},
 };
 
@@ -111,7 +112,7 @@ impl<K: Key> Hub<K> {
                 now,
             ),
             table,
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             admission: Mutex::new(()),
             to_all: Mutex::new(()),
             epoch: Epoch::random(),
@@ -177,7 +178,7 @@ impl<K: Key> Hub<K> {
                 continue;
             }
             registry.help(&topic, self.bounds());
-            if lock(&topic.log).completed().is_some() {
+            if topic.log().completed().is_some() {
                 return Err(SendError::Closed { event, reason: CloseReason::Completed });
             }
             let turn = registry.begin();
@@ -228,7 +229,7 @@ impl<K: Key> Hub<K> {
         }
         // Who came meanwhile did not get it, and may have been waiting for the watermark.
         self.for_connected_after(lasts, |topic| {
-            let readers = lock(&topic.log).snapshot();
+            let readers = topic.log().snapshot();
             readers.for_each(|conn| {
                 conn.notify(SHARED);
             });
@@ -322,6 +323,7 @@ impl<K: Key> Hub<K> {
                 (event.encode_with_id(id.as_str()), id)
             }
         };
+        let frame = self.counted(frame);
         (Record { offset, position, frame, name, own_id, at: now }, id)
     }
 
@@ -346,7 +348,7 @@ impl<K: Key> Hub<K> {
             let turn = registry.begin();
             let position = Position::from(clock::next());
             let readers = {
-                let mut log = lock(&topic.log);
+                let mut log = topic.log();
                 if log.completed().is_some() {
                     return;
                 }
@@ -371,7 +373,7 @@ impl<K: Key> Hub<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
     {
-        let readers = self.find(key).map(|topic| lock(&topic.log).snapshot());
+        let readers = self.find(key).map(|topic| topic.log().snapshot());
         for conn in readers.iter().flat_map(Snapshot::iter) {
             conn.close(reason, None);
         }
@@ -383,7 +385,7 @@ impl<K: Key> Hub<K> {
             self.unfollow_all(link);
         }
         self.for_connected(|topic| {
-            let readers = lock(&topic.log).end_all();
+            let readers = topic.log().end_all();
             for conn in readers.iter().flat_map(Snapshot::iter) {
                 conn.log_completed();
             }
@@ -404,7 +406,7 @@ impl<K: Key> Hub<K> {
         let mut registry = self.shard_of(&topic);
         self.catch_up_one(&mut registry, &topic, Instant::now());
         let reopened = {
-            let log = lock(&topic.log);
+            let log = topic.log();
             log.completed().map(|_| log.snapshot())
         };
         for conn in reopened.iter().flat_map(Snapshot::iter) {
@@ -425,7 +427,7 @@ impl<K: Key> Hub<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq,
     {
-        self.find(key).is_some_and(|topic| lock(&topic.log).readers() > 0)
+        self.find(key).is_some_and(|topic| topic.log().readers() > 0)
     }
 
     pub(super) fn keys(&self) -> Vec<K> {
@@ -478,6 +480,11 @@ impl<K: Key> Hub<K> {
         self.shards.relieve(self.bounds(), now)
     }
 
+    /// The frame of an event, counted for as long as anybody has it if it is large.
+    pub(super) fn counted(&self, frame: Bytes) -> Bytes {
+        self.shards.counted(frame)
+    }
+
     /// Something is kept for those who come later that is in no log.
     pub(super) fn lend(&self, bytes: usize) {
         self.shards.lend(bytes);
@@ -506,7 +513,7 @@ impl<K: Key> Hub<K> {
         let behind: Vec<_> =
             self.shards.each().flat_map(|mut registry| registry.take_behind(now)).collect();
         for Behind { topic, before, .. } in behind {
-            let readers = lock(&topic.log).readers_before(before);
+            let readers = topic.log().readers_before(before);
             readers.iter().for_each(|(id, conn)| self.end_behind(&topic, *id, conn, now));
         }
         for mut registry in self.shards.each() {

@@ -37,15 +37,6 @@ pub(super) enum Bucket<K> {
     Several(Vec<Arc<Topic<K>>>),
 }
 
-impl<K> Clone for Bucket<K> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::One(topic) => Self::One(Arc::clone(topic)),
-            Self::Several(topics) => Self::Several(topics.clone()),
-        }
-    }
-}
-
 impl<K> Bucket<K> {
     pub(super) fn topics(&self) -> &[Arc<Topic<K>>] {
         match self {
@@ -81,7 +72,46 @@ impl Hasher for AsIs {
     }
 }
 
-type Part<K> = HashMap<u64, Bucket<K>, BuildHasherDefault<AsIs>>;
+struct Part<K> {
+    topics: HashMap<u64, Arc<Topic<K>>, BuildHasherDefault<AsIs>>,
+    /// Those whose hash another one has that is above.
+    others: Vec<Arc<Topic<K>>>,
+}
+
+impl<K> Part<K> {
+    fn bucket(&self, hash: u64) -> Option<Bucket<K>> {
+        let first = self.topics.get(&hash)?;
+        let mut others = self.others.iter().filter(|other| other.hash == hash).peekable();
+        if others.peek().is_none() {
+            return Some(Bucket::One(Arc::clone(first)));
+        }
+        Some(Bucket::Several(std::iter::once(first).chain(others).map(Arc::clone).collect()))
+    }
+
+    /// Was it there?
+    fn remove(&mut self, topic: &Arc<Topic<K>>) -> bool {
+        let hash = topic.hash;
+        let same = |known: &Arc<Topic<K>>| Arc::ptr_eq(known, topic);
+        if let Some(index) = self.others.iter().position(same) {
+            self.others.swap_remove(index);
+            return true;
+        }
+        if !self.topics.get(&hash).is_some_and(same) {
+            return false;
+        }
+        match self.others.iter().position(|other| other.hash == hash) {
+            Some(index) => drop(self.topics.insert(hash, self.others.swap_remove(index))),
+            None => drop(self.topics.remove(&hash)),
+        }
+        true
+    }
+}
+
+impl<K> Default for Part<K> {
+    fn default() -> Self {
+        Self { topics: HashMap::default(), others: Vec::new() }
+    }
+}
 
 pub(super) struct Table<K> {
     parts: [Mutex<Part<K>>; PARTS],
@@ -99,14 +129,15 @@ impl<K> Table<K> {
     }
 
     pub(super) fn candidates(&self, hash: u64) -> Option<Bucket<K>> {
-        lock(self.part(hash)).get(&hash).cloned()
+        lock(self.part(hash)).bucket(hash)
     }
 
     /// All topics at this moment.
     pub(super) fn topics(&self) -> Vec<Arc<Topic<K>>> {
         let mut topics = Vec::with_capacity(self.len());
         for part in &self.parts {
-            topics.extend(lock(part).values().flat_map(Bucket::topics).map(Arc::clone));
+            let part = lock(part);
+            topics.extend(part.topics.values().chain(&part.others).map(Arc::clone));
         }
         topics
     }
@@ -114,7 +145,8 @@ impl<K> Table<K> {
     /// Adds a topic, if those with its hash are still these.
     pub(super) fn add(&self, known: Option<&Bucket<K>>, topic: &Arc<Topic<K>>) -> bool {
         let mut part = lock(self.part(topic.hash));
-        let same = match (part.get(&topic.hash), known) {
+        let now = part.bucket(topic.hash);
+        let same = match (&now, known) {
             (None, None) => true,
             (Some(now), Some(known)) => now.is(known),
             _ => false,
@@ -122,15 +154,10 @@ impl<K> Table<K> {
         if !same {
             return false;
         }
-        let bucket = match part.remove(&topic.hash) {
-            None => Bucket::One(Arc::clone(topic)),
-            Some(others) => {
-                let mut topics = others.topics().to_vec();
-                topics.push(Arc::clone(topic));
-                Bucket::Several(topics)
-            }
-        };
-        part.insert(topic.hash, bucket);
+        match now {
+            None => drop(part.topics.insert(topic.hash, Arc::clone(topic))),
+            Some(_) => part.others.push(Arc::clone(topic)),
+        }
         self.len.fetch_add(1, Ordering::Relaxed);
         true
     }
@@ -139,19 +166,12 @@ impl<K> Table<K> {
     /// that it is not dropped here.
     pub(super) fn remove(&self, topic: &Arc<Topic<K>>) -> bool {
         let mut part = lock(self.part(topic.hash));
-        let Some(bucket) = part.get_mut(&topic.hash) else { return false };
-        if !bucket.topics().iter().any(|known| Arc::ptr_eq(known, topic)) {
+        if !part.remove(topic) {
             return false;
         }
-        match bucket {
-            Bucket::Several(topics) if topics.len() > 1 => {
-                topics.retain(|known| !Arc::ptr_eq(known, topic));
-            }
-            _ => drop(part.remove(&topic.hash)),
-        }
-        if part.capacity() > 64 && part.len() < part.capacity() / 4 {
-            let room = 2 * part.len();
-            part.shrink_to(room);
+        let topics = &mut part.topics;
+        if topics.capacity() > 64 && topics.len() < topics.capacity() / 4 {
+            topics.shrink_to(2 * topics.len());
         }
         self.len.fetch_sub(1, Ordering::Relaxed);
         true

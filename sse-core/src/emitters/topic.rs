@@ -1,24 +1,26 @@
 //! One key, and its log.
 
+use std::ops::{Deref, DerefMut};
+
 use super::link::TopicLink;
 use crate::{
     emitter::Conn,
-    log::{Log, Position, ReceiverCount},
-    sync::{AtomicU64, AtomicUsize, Mutex, Ordering},
+    log::{Log, Position, ReceiverCount, Rest},
+    sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock},
 };
 
-/// One key and its log. The log's lock is taken with the registry's or alone, never the other way
+/// One key and its log. The log's lock is taken with the shard's or alone, never the other way
 /// round.
 pub(super) struct Topic<K> {
     pub(super) key: K,
     pub(super) hash: u64,
-    pub(super) log: Mutex<Log<Conn>>,
+    slot: Mutex<Slot>,
     /// How many readers take events. Changed under the lock of the connection concerned.
     open: AtomicUsize,
-    /// Its number among those with connections, or 0, or [`FORGOTTEN`]. Changed under the registry's
-    /// lock.
-    pub(super) place: AtomicU64,
-    /// The newest event to all keys that this one has, or lacks on purpose. Changed under the registry's lock.
+    /// Its number among those with connections, or 0, or [`IDLE`] and until when it is remembered, or [`FORGOTTEN`].
+    /// Changed under the shard's lock.
+    place: AtomicU64,
+    /// The newest event to all keys that this one has, or lacks on purpose. Changed under the shard's lock.
     pub(super) announced: AtomicU64,
     /// Of a key that is on a backplane.
     pub(super) link: Option<Box<TopicLink>>,
@@ -26,15 +28,78 @@ pub(super) struct Topic<K> {
 
 /// The place of a topic that its key has no more.
 const FORGOTTEN: u64 = u64::MAX;
+/// It only remembers where it ended; the other bits are until when.
+const IDLE: u64 = 1 << 63;
+
+/// A log, or what is left of it.
+#[derive(Default)]
+struct Slot {
+    log: Option<Box<Log<Conn>>>,
+    /// Without meaning while the log is there.
+    rest: Rest,
+}
+
+/// A log, locked.
+pub(super) struct LogGuard<'a> {
+    slot: MutexGuard<'a, Slot>,
+    /// It was at rest before, or is to be from now on.
+    may_rest: bool,
+}
+
+/// Of no key. No guard ever shows it, since its log was woken.
+static NOTHING: Log<Conn> = Log::new(Position::ZERO);
+
+impl LogGuard<'_> {
+    /// Nobody needs more of it than where it ended.
+    pub(super) fn rest(&mut self) {
+        self.may_rest = true;
+    }
+}
+
+impl Deref for LogGuard<'_> {
+    type Target = Log<Conn>;
+
+    fn deref(&self) -> &Log<Conn> {
+        self.slot.log.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for LogGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Log<Conn> {
+        let Slot { log, rest } = &mut *self.slot;
+        log.get_or_insert_with(|| Box::new(rest.wake()))
+    }
+}
+
+impl Drop for LogGuard<'_> {
+    fn drop(&mut self) {
+        if self.may_rest
+            && let Some(log) = self.slot.log.take_if(|log| log.may_rest())
+        {
+            let mut log = log;
+            self.slot.rest = log.rest();
+        }
+    }
+}
 
 impl<K> Topic<K> {
     pub(super) fn new(key: K, hash: u64, link: Option<Box<TopicLink>>) -> Self {
-        let log = Mutex::new(Log::new(Position::ZERO));
+        let slot = Mutex::new(Slot::default());
         let (open, place, announced) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        Self { key, hash, log, open, place, announced, link }
+        Self { key, hash, slot, open, place, announced, link }
     }
 
-    /// Is this the topic of its key, or was that forgotten meanwhile? Certain under the registry's lock.
+    /// Its log, locked. One that was at rest is so again afterwards, unless something has come.
+    pub(super) fn log(&self) -> LogGuard<'_> {
+        let mut log = LogGuard { slot: lock(&self.slot), may_rest: false };
+        log.may_rest = log.slot.log.is_none();
+        if log.may_rest {
+            let _woken = &mut *log;
+        }
+        log
+    }
+
+    /// Is this the topic of its key, or was that forgotten meanwhile? Certain under the shard's lock.
     pub(super) fn is_current(&self) -> bool {
         self.place.load(Ordering::Acquire) != FORGOTTEN
     }
@@ -42,6 +107,27 @@ impl<K> Topic<K> {
     /// Its key has it no more.
     pub(super) fn forgotten(&self) {
         self.place.store(FORGOTTEN, Ordering::Release);
+    }
+
+    /// Its number among those with connections, or 0.
+    pub(super) fn place(&self) -> u64 {
+        let place = self.place.load(Ordering::Acquire);
+        if place & IDLE == 0 { place } else { 0 }
+    }
+
+    /// It has connections, or none any more; its number was this.
+    pub(super) fn put_at(&self, place: u64) -> u64 {
+        self.place.swap(place, Ordering::AcqRel)
+    }
+
+    /// It only remembers where it ended.
+    pub(super) fn idles(&self, until: u64) {
+        self.place.store(IDLE | until, Ordering::Release);
+    }
+
+    /// Is it remembered until then, and nothing has come since that was said?
+    pub(super) fn idles_until(&self, until: u64) -> bool {
+        self.place.load(Ordering::Acquire) == IDLE | until
     }
 
     /// How many readers take events.

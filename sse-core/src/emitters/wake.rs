@@ -13,7 +13,7 @@ use crate::{
     backstop::{self, Watched},
     emitter::{Conn, SHARED},
     log::Snapshot,
-    sync::{Arc, lock},
+    sync::Arc,
 };
 
 /// How many readers whoever publishes wakes himself, and how many the task wakes before others have
@@ -35,7 +35,7 @@ pub(super) fn wake_readers<K: Send + Sync + 'static>(
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return wake_all(&readers);
     };
-    let begun = lock(&topic.log).begin_wake(readers);
+    let begun = topic.log().begin_wake(readers);
     if begun.to_watch {
         let topic: Arc<dyn Watched> = Arc::clone(topic) as _;
         backstop::watch(Arc::downgrade(&topic), PATIENCE);
@@ -53,7 +53,7 @@ fn wake_all(readers: &Snapshot<Conn>) {
 
 /// Wakes some. `false` if nobody is left.
 fn step<K>(topic: &Topic<K>) -> bool {
-    let Some((readers, blocks)) = lock(&topic.log).next_to_wake(BLOCKS) else { return false };
+    let Some((readers, blocks)) = topic.log().next_to_wake(BLOCKS) else { return false };
     for block in blocks {
         readers.for_block(block, |conn| {
             conn.notify(SHARED);
@@ -84,7 +84,7 @@ impl<K> Drop for Walk<K> {
 
 impl<K: Send + Sync + 'static> Watched for Topic<K> {
     fn look(&self) -> Option<Duration> {
-        let stands_still = lock(&self.log).look_at_walk()?;
+        let stands_still = self.log().look_at_walk()?;
         while stands_still && step(self) {}
         Some(PATIENCE)
     }

@@ -8,6 +8,20 @@ use super::{Missed, Position};
 pub(super) const DROPPED_POSITIONS: usize = 1024;
 /// The same, while nobody reads the log and it keeps nothing.
 pub(super) const RETIRED_POSITIONS: usize = 8;
+/// What is remembered of a log that rests.
+#[derive(Debug, Default)]
+pub(super) struct Few {
+    positions: Box<[Position]>,
+    beyond: Position,
+}
+
+impl Few {
+    /// What it takes on the heap, in bytes.
+    pub(super) fn cost(&self) -> usize {
+        size_of_val(&*self.positions)
+    }
+}
+
 /// Of how many events that a connection to several keys missed at one of them it is told in their place
 /// among those of the others; of older ones at the beginning.
 pub(crate) const GAPS_APART: usize = 32;
@@ -69,6 +83,28 @@ impl Dropped {
             self.beyond = beyond;
         }
         self.positions.shrink_to_fit();
+    }
+
+    /// How many positions are kept while the log rests, whose newest event stood at `newest`: that one is known.
+    pub(super) fn few(&self, newest: Position) -> usize {
+        let known = self.positions.back() == Some(&newest);
+        self.positions.len() - usize::from(known)
+    }
+
+    /// The same, as it is kept.
+    pub(super) fn rest(&mut self, newest: Position) -> Few {
+        self.positions.truncate(self.few(newest));
+        let positions = std::mem::take(&mut self.positions).into_iter().collect();
+        Few { positions, beyond: self.beyond }
+    }
+
+    /// As it was before it rested.
+    pub(super) fn wake(few: Few, newest: Position) -> Self {
+        let mut dropped = Self { positions: Vec::from(few.positions).into(), beyond: few.beyond };
+        if newest > dropped.newest() {
+            dropped.positions.push_back(newest);
+        }
+        dropped
     }
 
     /// The position of the newest dropped event.
@@ -143,6 +179,21 @@ mod tests {
         assert_eq!(dropped.after(Position::new(12)), Missed::Some(RETIRED_POSITIONS as u64));
         assert_eq!(dropped.after(Position::new(11)), Missed::Unknown);
         assert_eq!(dropped.newest(), Position::new(20));
+    }
+
+    #[test]
+    fn what_rests_is_as_it_was() {
+        for (positions, kept) in [(1..=0, 0), (7..=7, 0), (1..=8, 7)] {
+            let newest = Position::new(*positions.end());
+            let mut dropped = dropped(positions);
+            let (before, few) = (format!("{dropped:?}"), dropped.rest(newest));
+            assert_eq!(few.cost(), kept * size_of::<Position>());
+            assert_eq!(format!("{:?}", Dropped::wake(few, newest)), before);
+        }
+        // Of what is not known to have been dropped nothing is made up.
+        let mut dropped = Dropped::new(Position::new(9));
+        let few = dropped.rest(Position::new(7));
+        assert_eq!(Dropped::wake(few, Position::new(7)).after(Position::new(6)), Missed::Unknown);
     }
 
     #[test]

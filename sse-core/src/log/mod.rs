@@ -36,7 +36,7 @@
 //! remembers where that was. It may be trimmed, cleared and retired like any other.
 //!
 //! Bottom to top: `clock` and `position` (the two numbers), `record`, `dropped`, `history` (how
-//! much is kept), `own_ids` (whether an id of the program's says where its event stands), `readers`, then `retention` and `reading` as the two halves of [`Log`]; `cursor`
+//! much is kept), `own_ids` (whether an id of the program's says where its event stands), `readers`, then `retention` and `reading` as the two halves of [`Log`], and `rest`, what is left of one; `cursor`
 //! and `receivers` are how a connection sees a log without knowing the type of its key.
 
 use std::{
@@ -57,6 +57,7 @@ mod readers;
 mod reading;
 mod receivers;
 mod record;
+mod rest;
 mod retention;
 
 pub(crate) use clock::Offset;
@@ -77,7 +78,8 @@ pub(crate) use reading::READ_BYTES;
 pub(crate) use receivers::{ReceiverCount, ReceiverCounts};
 #[cfg(test)]
 pub(crate) use record::RECORD_COST;
-pub(crate) use record::{After, Change, Missed, Overtaken, Piece, Record, Seq, Until};
+pub(crate) use record::{After, Change, LARGE, Missed, Overtaken, Piece, Record, Seq, Until};
+pub(crate) use rest::Rest;
 
 use crate::sync::{Arc, Weak};
 
@@ -164,7 +166,7 @@ pub(crate) struct BegunWalk {
 
 impl<T> Log<T> {
     /// An empty log of a key that may have had events up to position `forgotten`.
-    pub(crate) fn new(forgotten: Position) -> Self {
+    pub(crate) const fn new(forgotten: Position) -> Self {
         Self {
             records: VecDeque::new(),
             first: Seq::ZERO,
@@ -236,8 +238,16 @@ impl<T> Log<T> {
 
     /// What this log takes beside its records: before, as it was last asked, and now.
     pub(crate) fn settle(&mut self) -> (usize, usize) {
-        let now = self.dropped.cost() + self.own_ids.as_ref().map_or(0, |known| known.cost());
+        let now = if self.could_rest() { self.cost_at_rest() } else { self.cost() };
         (std::mem::replace(&mut self.settled, now), now)
+    }
+
+    fn cost(&self) -> usize {
+        let own = self.own_ids.as_ref().map_or(0, |known| known.cost());
+        let vacant = (self.records.capacity() - self.records.len()) * size_of::<Record>();
+        // What a key takes that somebody is connected to has to be there.
+        let itself = if self.readers.len() == 0 { size_of::<Self>() } else { 0 };
+        self.dropped.cost() + own + vacant + itself
     }
 
     // Who reads.

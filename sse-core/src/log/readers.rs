@@ -109,12 +109,17 @@ impl<T> Clone for Snapshot<T> {
 }
 
 impl<T> Readers<T> {
-    pub(super) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { first: None, first_cursor: VACANT, others: None }
     }
 
     pub(super) fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, |others| others.len())
+    }
+
+    /// Has nobody a place here, also none that was put out?
+    pub(super) fn has_no_places(&self) -> bool {
+        self.first_cursor == VACANT && self.others.is_none()
     }
 
     /// A new reader, which reads `next` first.

@@ -7,7 +7,9 @@ use tokio::time::Instant;
 
 use super::{
     After, History, Joined, Log, Missed, Offset, Overtaken, Piece, Position, ReaderId, Record, Seq,
-    Until, record::Start, retention::is_older,
+    Until,
+    record::{LARGE, Start},
+    retention::is_older,
 };
 use crate::{
     event::{EventId, GapReason},
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// How many bytes a reader takes at once, unless one event alone is larger.
-pub(crate) const READ_BYTES: usize = 64 * 1024;
+pub(crate) const READ_BYTES: usize = LARGE;
 
 impl<T> Log<T> {
     /// Where a reader begins that was at `after`, and where at most `apart` of the newest stood that

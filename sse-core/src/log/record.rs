@@ -9,6 +9,10 @@ use crate::event::{EventId, EventName};
 /// What a record costs besides its bytes on the wire.
 pub(crate) const RECORD_COST: usize = size_of::<Record>();
 
+/// A frame of more bytes than this is counted as long as anybody has it, be that in no log any more. Of smaller ones a
+/// reader takes no more than that at once.
+pub(crate) const LARGE: usize = 64 * 1024;
+
 /// The number of a record in one log: consecutive, from zero on. Cursors count by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seq(u64);
@@ -53,6 +57,11 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn cost(&self) -> usize {
         self.frame.len() + RECORD_COST
+    }
+
+    /// The bytes of its frame, if that is [`LARGE`].
+    pub(crate) fn large(&self) -> usize {
+        if self.frame.len() > LARGE { self.frame.len() } else { 0 }
     }
 }
 
@@ -151,4 +160,18 @@ pub(crate) struct Change {
     pub(crate) added_bytes: usize,
     pub(crate) dropped_events: usize,
     pub(crate) dropped_bytes: usize,
+    /// How many bytes of that are those of large frames.
+    pub(crate) added_large: usize,
+    pub(crate) dropped_large: usize,
+}
+
+impl Change {
+    pub(super) fn added(record: &Record) -> Self {
+        Self {
+            added_events: 1,
+            added_bytes: record.cost(),
+            added_large: record.large(),
+            ..Self::default()
+        }
+    }
 }

@@ -24,9 +24,12 @@ impl<T> Log<T> {
             self.own_id_added(&record);
         }
         self.joined = None;
-        let mut change =
-            Change { added_events: 1, added_bytes: record.cost(), ..Change::default() };
+        let mut change = Change::added(&record);
         self.bytes += record.cost();
+        if self.records.capacity() == 0 {
+            // Most keys have one event, and there may be many of them.
+            self.records.reserve_exact(1);
+        }
         self.records.push_back(record);
         if self.ahead.is_some() {
             self.pass_over(self.newest);
@@ -50,8 +53,7 @@ impl<T> Log<T> {
         }
         self.own_id_inserted(&record, self.first.plus(index));
         self.joined = None;
-        let mut change =
-            Change { added_events: 1, added_bytes: record.cost(), ..Change::default() };
+        let mut change = Change::added(&record);
         let now = record.at;
         self.bytes += record.cost();
         self.records.insert(index, record);
@@ -185,6 +187,7 @@ impl<T> Log<T> {
             self.dropped.push(oldest.position, most);
             change.dropped_events += 1;
             change.dropped_bytes += oldest.cost();
+            change.dropped_large += oldest.large();
             if let Some(id) = oldest.own_id {
                 self.own_id_dropped(id);
             }

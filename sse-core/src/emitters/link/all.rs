@@ -16,7 +16,7 @@ use super::{
 use crate::{
     backplane::{self, After, Change, Found, Position, Sink, Wanted},
     log::{Record, clock},
-    sync::{Arc, Weak, lock, lock_std},
+    sync::{Arc, Weak, lock_std},
 };
 
 /// What a node gives to all keys.
@@ -88,7 +88,7 @@ impl<K: Key> Sink for AllSink<K> {
     fn wake(&self) {
         let Some(hub) = self.hub.upgrade() else { return };
         hub.for_connected(|topic| {
-            let readers = lock(&topic.log).snapshot();
+            let readers = topic.log().snapshot();
             wake_readers(topic, readers);
         });
     }
@@ -141,10 +141,10 @@ impl<K: Key> Hub<K> {
         };
         for topic in self.topics().into_iter().filter(live) {
             let mut registry = self.shard_of(&topic);
-            if lock(&topic.log).completed().is_some() {
+            if topic.log().completed().is_some() {
                 continue;
             }
-            if lock(&topic.log).newest() < record.position {
+            if topic.log().newest() < record.position {
                 registry.append_old(&topic, record.clone(), self.bounds());
                 self.plan_sweep(&mut registry, now);
                 continue;

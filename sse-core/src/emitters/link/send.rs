@@ -22,7 +22,7 @@ use crate::{
     event::{EventId, SseEvent},
     log::Snapshot,
     observe,
-    sync::{Arc, lock},
+    sync::Arc,
 };
 
 /// For whom an event is.
@@ -181,7 +181,7 @@ impl<K: Key> Hub<K> {
 
     fn all_receivers(&self) -> usize {
         let mut snapshots = Vec::new();
-        self.for_connected(|topic| snapshots.push(lock(&topic.log).snapshot()));
+        self.for_connected(|topic| snapshots.push(topic.log().snapshot()));
         let open = snapshots.iter().flat_map(Snapshot::iter).filter(|conn| conn.is_open());
         open.map(Arc::as_ptr).collect::<HashSet<_>>().len()
     }

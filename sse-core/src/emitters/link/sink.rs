@@ -20,7 +20,7 @@ use crate::{
     emitter::{Conn, STATE},
     event::reset,
     log::{Record, clock},
-    sync::{Arc, Weak, lock, lock_std},
+    sync::{Arc, Weak, lock_std},
 };
 
 /// What a node gives one key's changes to.
@@ -107,7 +107,7 @@ impl<K: Key> Sink for KeySink<K> {
     }
 
     fn wake(&self) {
-        let readers = lock(&self.topic.log).snapshot();
+        let readers = self.topic.log().snapshot();
         wake_readers(&self.topic, readers);
     }
 }
@@ -137,11 +137,11 @@ impl<K: Key> Filling<'_, K> {
             if dropped > announced {
                 self.skip_to(dropped);
             }
-            if head.completed.is_none() || head.completed != lock(&self.topic.log).completed() {
+            if head.completed.is_none() || head.completed != self.topic.log().completed() {
                 self.reopen();
             }
         } else {
-            lock(&self.topic.log).begin_at(floor.max(dropped));
+            self.topic.log().begin_at(floor.max(dropped));
         }
         let mut items = Vec::with_capacity(loaded.records.len() + aside.len());
         for record in loaded.records.into_iter().filter(|record| record.position > newest) {
@@ -179,7 +179,7 @@ impl<K: Key> Filling<'_, K> {
 
     /// The log was live before. Was it forgotten meanwhile, or is something missing that the store has dropped?
     fn catch_up(&mut self, newest: Position, floor: Position, forgotten: bool) {
-        if forgotten && lock(&self.topic.log).holds_position(newest) {
+        if forgotten && self.topic.log().holds_position(newest) {
             self.registry.clear(self.topic);
         }
         if floor > newest {
@@ -194,7 +194,7 @@ impl<K: Key> Filling<'_, K> {
     /// Whoever can have the state is to get it when they read next.
     fn miss(&self, anew: bool) {
         let planned = |conn: &Arc<Conn>| !self.link.is_waiting(conn) && conn.renews();
-        lock(&self.topic.log).miss(anew, planned);
+        self.topic.log().miss(anew, planned);
     }
 
     /// Something was queued for one that reads.
@@ -207,7 +207,7 @@ impl<K: Key> Filling<'_, K> {
 
     /// Everybody who reads, and has begun to.
     fn planned(&self) -> Vec<Arc<Conn>> {
-        let readers = lock(&self.topic.log).snapshot();
+        let readers = self.topic.log().snapshot();
         readers.iter().filter(|conn| !self.link.is_waiting(conn)).map(Arc::clone).collect()
     }
 
@@ -229,7 +229,7 @@ impl<K: Key> Filling<'_, K> {
 
     fn event(&mut self, position: Position, body: Bytes) {
         lock_std(&self.link.state).newest = position;
-        if lock(&self.topic.log).newest() >= position {
+        if self.topic.log().newest() >= position {
             // What went to all keys was here first, since this was missed. It cannot be put before it.
             return self.skip_to(position);
         }
@@ -242,7 +242,7 @@ impl<K: Key> Filling<'_, K> {
     /// Something that went to all keys.
     fn announce(&mut self, record: Record) {
         let (newest, completed) = {
-            let log = lock(&self.topic.log);
+            let log = self.topic.log();
             (log.newest(), log.completed().is_some())
         };
         if completed {
@@ -256,7 +256,7 @@ impl<K: Key> Filling<'_, K> {
 
     fn complete(&mut self, position: Position) {
         {
-            let mut log = lock(&self.topic.log);
+            let mut log = self.topic.log();
             if log.completed().is_some() {
                 return;
             }
@@ -268,7 +268,7 @@ impl<K: Key> Filling<'_, K> {
 
     fn reopen(&mut self) {
         {
-            let mut log = lock(&self.topic.log);
+            let mut log = self.topic.log();
             if log.completed().is_none() {
                 return;
             }
@@ -280,7 +280,7 @@ impl<K: Key> Filling<'_, K> {
 
     /// Ends whoever came before this.
     fn disconnect(&mut self, position: Position) {
-        let readers = lock(&self.topic.log).snapshot();
+        let readers = self.topic.log().snapshot();
         let mut state = lock_std(&self.link.state);
         if position <= state.disconnected {
             return;
@@ -325,7 +325,7 @@ pub(super) fn skip_to<K: Key>(
     after: &mut After,
 ) {
     let reads = |conn: &Arc<Conn>| !link.is_waiting(conn);
-    let told = lock(&topic.log).skip_to_and_tell(position, reads);
+    let told = topic.log().skip_to_and_tell(position, reads);
     after.then(move || {
         for conn in told {
             conn.notify(STATE);
@@ -345,7 +345,7 @@ impl<K: Key> Hub<K> {
         Some(Record {
             offset: clock::next(),
             position,
-            frame: body.frame(|| self.id_at(position)),
+            frame: self.counted(body.frame(|| self.id_at(position))),
             at: now.checked_sub(body.age()).unwrap_or(now),
             name: body.name,
             own_id: body.own_id,

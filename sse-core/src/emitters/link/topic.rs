@@ -52,6 +52,9 @@ impl LinkState {
     pub(super) fn disconnected(&mut self, position: Position) {
         self.disconnected = position;
         self.came_after.retain(|_, call| call.position() > position);
+        if self.came_after.is_empty() {
+            self.came_after = HashMap::new();
+        }
     }
 
     /// The store lost its past: nothing of it is known to be here.
@@ -78,7 +81,12 @@ impl TopicLink {
 
     /// Says what the connection is known to have come after, if it has waited.
     pub(super) fn stop_waiting(&self, conn: usize) -> Option<Position> {
-        lock_std(&self.state).waiting.remove(&conn)
+        let mut state = lock_std(&self.state);
+        let known = state.waiting.remove(&conn);
+        if state.waiting.is_empty() {
+            state.waiting = HashMap::new();
+        }
+        known
     }
 }
 

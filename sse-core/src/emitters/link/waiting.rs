@@ -37,7 +37,7 @@ use crate::{
     event::{EventId, GapReason},
     log::{Cursor, Lag, Offset, Overtaken, Read, Record, Source, State, Until},
     spread,
-    sync::{Arc, lock, lock_std},
+    sync::{Arc, lock_std},
 };
 
 /// When a client comes back whose logs could not be had: soon, and not all at once.
@@ -303,7 +303,7 @@ impl<K: Key> Hub<K> {
                 let sink = || Arc::new(KeySink::new(Arc::downgrade(self), Arc::clone(&topic))) as _;
                 waits |= joining.join(&name, link.owner, sink) == Joined::Waits;
                 let id = {
-                    let mut log = lock(&topic.log);
+                    let mut log = topic.log();
                     let end = log.end();
                     if self.config.one_per_key.is_some() {
                         log.hold(conn);

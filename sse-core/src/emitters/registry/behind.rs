@@ -9,12 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{super::topic::Topic, Behind, Registry};
-use crate::{
-    emitter::Conn,
-    log::Log,
-    sync::{Arc, lock},
-    timer::later,
-};
+use crate::{emitter::Conn, log::Log, sync::Arc, timer::later};
 
 /// How long a stream that was overtaken has to notice: far longer than one that is polled needs.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -36,7 +31,7 @@ impl<K> Registry<K> {
         let due = self.behind.iter().take_while(|behind| behind.until <= now).count();
         let due: Vec<_> = self.behind.drain(..due).collect();
         for behind in &due {
-            lock(&behind.topic.log).looked_at();
+            behind.topic.log().looked_at();
         }
         if self.behind.is_empty() {
             self.behind = Default::default();

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     emitter::Conn,
     log::{Bounds, Change, Log, Position, ReaderId, Record, Seq, Snapshot},
-    sync::{Arc, Ordering, lock},
+    sync::{Arc, Ordering},
 };
 
 use totals::Totals;
@@ -48,8 +48,10 @@ pub const MEMORY_KEYS: usize = 65_536;
 impl<K> Topic<K> {
     /// What a key takes without connections and history, beyond what it holds on the heap itself: it,
     /// its place in the table, and in the queue of those that are to be forgotten.
-    const COST: usize =
-        size_of::<Self>() + 2 * size_of::<(u64, Bucket<K>)>() + size_of::<Idle<K>>();
+    const COST: usize = size_of::<Self>()
+        + 2 * size_of::<usize>()
+        + 2 * (size_of::<(u64, Arc<Self>)>() + 1)
+        + size_of::<Idle<K>>();
 }
 
 /// What is decided for the keys of one shard in one order. Under one short lock: what happens inside
@@ -70,6 +72,9 @@ pub(super) struct Registry<K> {
     records: usize,
     /// How many keys there are in it.
     keys: usize,
+    born: Instant,
+    /// The last `until` that was given to an idle key.
+    last_until: u64,
     /// No event of a key that is not in `topics` has a later position.
     forgotten: Position,
     /// Keys that are not in `topics`, and once had events.
@@ -100,13 +105,14 @@ struct Kept<K> {
     topic: Arc<Topic<K>>,
     seq: Seq,
     at: Instant,
+    /// Its number by the clock that all shards share.
+    came: Position,
 }
 
 struct Idle<K> {
     topic: Arc<Topic<K>>,
-    until: Instant,
-    /// Where the log stood: if it moved on, this entry is out of date.
-    last: Position,
+    /// In nanoseconds since `born`, and no two are the same. If the topic says another, this is out of date.
+    until: u64,
 }
 
 /// A log that has overtaken readers.
@@ -118,7 +124,13 @@ pub(super) struct Behind<K> {
 }
 
 impl<K> Registry<K> {
-    fn new(table: Arc<Table<K>>, totals: Arc<Totals>, linked: bool, ends_slow: bool) -> Self {
+    fn new(
+        table: Arc<Table<K>>,
+        totals: Arc<Totals>,
+        linked: bool,
+        ends_slow: bool,
+        born: Instant,
+    ) -> Self {
         Self {
             table,
             totals,
@@ -129,6 +141,8 @@ impl<K> Registry<K> {
             idle: VecDeque::new(),
             records: 0,
             keys: 0,
+            born,
+            last_until: 0,
             forgotten: Position::ZERO,
             had_events: Filter::default(),
             had_own_ids: Filter::default(),
@@ -156,13 +170,12 @@ impl<K> Registry<K> {
         let is_new = self.table.add(known, topic);
         if is_new {
             self.keys += 1;
-            let mut log = lock(&topic.log);
             // Of a key that never was here nothing is missing.
             if self.had_events.may_have(|| topic.hash) {
-                log.begin_at(self.forgotten);
+                topic.log().begin_at(self.forgotten);
             }
             if self.had_own_ids.may_have(|| topic.hash) {
-                log.inherit_own_ids();
+                topic.log().inherit_own_ids();
             }
         }
         is_new
@@ -171,7 +184,7 @@ impl<K> Registry<K> {
     /// Takes a topic out again that was added in vain: nobody has used it.
     pub(super) fn discard_unused(&mut self, topic: &Arc<Topic<K>>) {
         let unused = {
-            let log = lock(&topic.log);
+            let log = topic.log();
             log.readers() == 0 && log.is_empty() && log.last_position() == Position::ZERO
         };
         if unused {
@@ -186,9 +199,9 @@ impl<K> Registry<K> {
         record: Record,
         bounds: &Bounds,
     ) -> Snapshot<Conn> {
-        let at = record.at;
+        let (at, came) = (record.at, record.offset.into());
         let (seq, change, readers, kept) = {
-            let mut log = lock(&topic.log);
+            let mut log = topic.log();
             let seq = log.end();
             let change = log.append(record, bounds);
             self.settle(&mut log);
@@ -198,7 +211,7 @@ impl<K> Registry<K> {
         self.count(change);
         if kept {
             self.is_earlier |= self.kept.is_empty();
-            self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at });
+            self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at, came });
         } else {
             self.retire_if_idle(topic, at);
         }
@@ -208,9 +221,9 @@ impl<K> Registry<K> {
 
     /// Appends what may have been sent some time ago.
     pub(super) fn append_old(&mut self, topic: &Arc<Topic<K>>, record: Record, bounds: &Bounds) {
-        let at = record.at;
+        let (at, came) = (record.at, record.offset.into());
         let (seq, change) = {
-            let mut log = lock(&topic.log);
+            let mut log = topic.log();
             let (seq, change) = (log.end(), log.append(record, bounds));
             self.settle(&mut log);
             (seq, change)
@@ -219,42 +232,42 @@ impl<K> Registry<K> {
         // By age: what is older than what is here already is swept before it.
         let place = self.kept.partition_point(|kept| kept.at <= at);
         self.is_earlier |= place == 0;
-        self.kept.insert(place, Kept { topic: Arc::clone(topic), seq, at });
+        self.kept.insert(place, Kept { topic: Arc::clone(topic), seq, at, came });
         self.sweep(bounds, at);
     }
 
     /// Puts something in its place that came before: into a log that nobody reads.
     pub(super) fn insert(&mut self, topic: &Arc<Topic<K>>, record: Record, bounds: &Bounds) {
-        let at = record.at;
+        let (at, came) = (record.at, record.offset.into());
         let (seq, change) = {
-            let mut log = lock(&topic.log);
+            let mut log = topic.log();
             let (seq, change) = (log.end(), log.insert(record, bounds));
             self.settle(&mut log);
             (seq, change)
         };
         self.count(change);
         self.is_earlier |= self.kept.is_empty();
-        self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at });
+        self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at, came });
     }
 
     /// Drops what is over the bounds of this log by now.
     pub(super) fn trim(&mut self, topic: &Arc<Topic<K>>, bounds: &Bounds, now: Instant) {
         let mut change = Change::default();
-        lock(&topic.log).trim(bounds, now, &mut change);
+        topic.log().trim(bounds, now, &mut change);
         self.count(change);
     }
 
     /// Drops what was said at a key; the key stays.
     pub(super) fn clear(&mut self, topic: &Arc<Topic<K>>) {
         let mut change = Change::default();
-        lock(&topic.log).clear(&mut change);
+        topic.log().clear(&mut change);
         self.count(change);
     }
 
     /// What was said at a key means nothing any more, and its positions begin anew.
     pub(super) fn reset(&mut self, topic: &Arc<Topic<K>>) {
         let mut change = Change::default();
-        lock(&topic.log).reset(&mut change);
+        topic.log().reset(&mut change);
         self.count(change);
     }
 
@@ -267,9 +280,9 @@ impl<K> Registry<K> {
     /// A connection has joined this log.
     pub(super) fn joined(&mut self, topic: &Arc<Topic<K>>) {
         self.totals.came();
-        if topic.place.load(Ordering::Acquire) == 0 {
+        if topic.place() == 0 {
             self.places += 1;
-            topic.place.store(self.places, Ordering::Release);
+            topic.put_at(self.places);
             self.connected.insert(self.places, Arc::clone(topic));
             self.totals.connected();
         }
@@ -283,7 +296,7 @@ impl<K> Registry<K> {
         bounds: &Bounds,
         now: Instant,
     ) -> bool {
-        let was_there = lock(&topic.log).leave(id);
+        let was_there = topic.log().leave(id);
         if was_there {
             self.one_less(topic, bounds, now);
         }
@@ -298,7 +311,7 @@ impl<K> Registry<K> {
         bounds: &Bounds,
         now: Instant,
     ) -> bool {
-        let was_there = lock(&topic.log).put_out(id, conn);
+        let was_there = topic.log().put_out(id, conn);
         if was_there {
             self.one_less(topic, bounds, now);
         }
@@ -310,7 +323,7 @@ impl<K> Registry<K> {
         self.totals.left();
         let mut change = Change::default();
         {
-            let mut log = lock(&topic.log);
+            let mut log = topic.log();
             if log.readers() == 0 {
                 log.trim(bounds, now, &mut change);
                 log.give_back();
@@ -318,9 +331,9 @@ impl<K> Registry<K> {
             self.settle(&mut log);
         }
         self.count(change);
-        if lock(&topic.log).readers() == 0 {
+        if topic.log().readers() == 0 {
             // Whoever leaves holds the topic too.
-            self.connected.remove(&topic.place.swap(0, Ordering::AcqRel));
+            self.connected.remove(&topic.put_at(0));
             self.totals.disconnected();
         }
         self.retire_if_idle(topic, now);
@@ -330,7 +343,7 @@ impl<K> Registry<K> {
     /// Forgets a key at once: history, completion and all. Connections stay.
     pub(super) fn forget(&mut self, topic: &Arc<Topic<K>>, now: Instant) {
         let last = {
-            let mut log = lock(&topic.log);
+            let mut log = topic.log();
             let mut change = Change::default();
             let last = log.last_position();
             log.clear(&mut change);
@@ -364,12 +377,13 @@ impl<K> Registry<K> {
     /// What is to be done with a key that has just lost a connection, a record, or has had neither.
     pub(super) fn retire_if_idle(&mut self, topic: &Arc<Topic<K>>, now: Instant) {
         let last = {
-            let mut log = lock(&topic.log);
+            let mut log = topic.log();
             if log.readers() > 0 || !log.is_empty() {
                 return;
             }
             log.shrink();
             self.settle(&mut log);
+            log.rest();
             log.last_position()
         };
         if self.linked {
@@ -377,12 +391,19 @@ impl<K> Registry<K> {
         }
         if last == Position::ZERO && topic.announced.load(Ordering::Acquire) == 0 {
             // Nothing was ever said there.
-            self.remove(topic, last);
-        } else {
-            self.is_earlier |= self.idle.is_empty();
-            self.totals.idle(1);
-            self.idle.push_back(Idle { topic: Arc::clone(topic), until: now + MEMORY_AGE, last });
+            return self.remove(topic, last);
         }
+        let age = now.saturating_duration_since(self.born).saturating_add(MEMORY_AGE);
+        let until = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX >> 1);
+        self.last_until = until.max(self.last_until + 1);
+        topic.idles(self.last_until);
+        self.is_earlier |= self.idle.is_empty();
+        self.totals.idle(1);
+        if self.idle.len() == self.idle.capacity() {
+            // Little more than there are: they are many, or few.
+            self.idle.reserve_exact(self.idle.len() / 4 + 4);
+        }
+        self.idle.push_back(Idle { topic: Arc::clone(topic), until: self.last_until });
     }
 
     fn remove(&mut self, topic: &Arc<Topic<K>>, last: Position) {
@@ -392,7 +413,7 @@ impl<K> Registry<K> {
         self.keys -= 1;
         topic.forgotten();
         {
-            let mut log = lock(&topic.log);
+            let mut log = topic.log();
             if log.has_own_ids() {
                 self.had_own_ids.insert(topic.hash);
             }

@@ -6,8 +6,7 @@
 //! one, since the id that its client holds says what it has of all of them. So whoever gives a position says so before
 //! he asks the clock, and is waited for by those who want to know up to where all logs are complete.
 
-use std::sync::atomic::AtomicU64 as Shown;
-
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
@@ -15,52 +14,14 @@ use super::{
         table::{SHARDS, Table, shard_of},
         topic::Topic,
     },
-    Locked, Registry,
-    totals::{Excess, Totals},
+    Kept, MEMORY_KEYS, Registry,
+    locked::{Locked, NONE, Shard},
+    totals::{Costs, Excess, Totals},
 };
 use crate::{
     log::{Bounds, Position, Record},
-    sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering},
+    sync::{Arc, AtomicU64, Ordering},
 };
-
-/// Nothing is that old.
-const NONE: u64 = u64::MAX;
-
-/// One of them, with what is known of it without its lock. On cache lines of its own.
-#[repr(align(128))]
-pub(super) struct Shard<K> {
-    pub(super) registry: Mutex<Registry<K>>,
-    /// Somebody holds the lock, and gives a position.
-    pub(super) gives: AtomicBool,
-    /// The newest position that was given here.
-    pub(super) newest: AtomicU64,
-    /// When the oldest record came, and when the oldest key that only remembers is forgotten, in nanoseconds since
-    /// `born`. Not seen by the model checker: whoever looks locks the shard and looks again.
-    oldest: [Shown; 2],
-    born: Instant,
-}
-
-impl<K> Shard<K> {
-    fn new(registry: Registry<K>, newest: Position, born: Instant) -> Self {
-        Self {
-            registry: Mutex::new(registry),
-            gives: AtomicBool::new(false),
-            newest: AtomicU64::new(newest.get()),
-            oldest: [NONE, NONE].map(Shown::new),
-            born,
-        }
-    }
-
-    pub(super) fn show_oldest(&self, registry: &Registry<K>) {
-        let nanos = |at: Option<Instant>| {
-            let age = at.map(|at| at.saturating_duration_since(self.born).as_nanos());
-            age.map_or(NONE, |age| u64::try_from(age).unwrap_or(NONE - 1))
-        };
-        for (shown, oldest) in self.oldest.iter().zip(registry.oldest()) {
-            shown.store(nanos(oldest), Ordering::Relaxed);
-        }
-    }
-}
 
 /// All of them.
 pub(in crate::emitters) struct Shards<K> {
@@ -72,6 +33,9 @@ pub(in crate::emitters) struct Shards<K> {
 }
 
 impl<K> Shards<K> {
+    const COSTS: Costs =
+        Costs { key: Topic::<K>::COST, record: size_of::<Kept<K>>(), most_idle: MEMORY_KEYS };
+
     pub(in crate::emitters) fn new(
         table: Arc<Table<K>>,
         linked: bool,
@@ -81,7 +45,7 @@ impl<K> Shards<K> {
         let (totals, born) = (Arc::<Totals>::default(), Instant::now());
         let shards = std::array::from_fn(|_| {
             let (table, totals) = (Arc::clone(&table), Arc::clone(&totals));
-            Shard::new(Registry::new(table, totals, linked, ends_slow), newest, born)
+            Shard::new(Registry::new(table, totals, linked, ends_slow, born), newest)
         });
         Self { shards, table, totals, to_all: AtomicU64::new(Position::LAST.get()) }
     }
@@ -155,7 +119,7 @@ impl<K> Shards<K> {
 
     #[cfg(test)]
     pub(in crate::emitters) fn used(&self) -> usize {
-        self.totals.used(self.table.len(), Topic::<K>::COST)
+        self.totals.used(self.table.len(), &Self::COSTS)
     }
 
     /// Drops the oldest, of whatever key, while there is more in all than may be. Returns keys that are not worth
@@ -175,12 +139,17 @@ impl<K> Shards<K> {
     }
 
     fn excess(&self, bounds: &Bounds) -> Option<Excess> {
-        self.totals.excess(bounds, self.table.len(), Topic::<K>::COST)
+        self.totals.excess(bounds, self.table.len(), &Self::COSTS)
     }
 
     fn with_oldest(&self, excess: Excess) -> Option<&Shard<K>> {
-        let oldest = |shard: &Shard<K>| shard.oldest[excess as usize].load(Ordering::Relaxed);
+        let oldest = |shard: &Shard<K>| shard.oldest(excess as usize);
         self.shards.iter().filter(|shard| oldest(shard) != NONE).min_by_key(|shard| oldest(shard))
+    }
+
+    /// The frame, counted for as long as anybody has it if it is large.
+    pub(in crate::emitters) fn counted(&self, frame: Bytes) -> Bytes {
+        self.totals.counted(frame)
     }
 
     /// Something is kept for those who come later that is in no log.

@@ -1,17 +1,15 @@
 //! What is dropped and forgotten in one shard: by age, and where all of them together have too much.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{super::topic::Topic, Idle, Kept, Registry};
+use super::{super::topic::Topic, Kept, Registry};
 use crate::{
     emitter::Conn,
     log::{Bounds, Change, Log},
-    sync::{Arc, lock},
+    sync::Arc,
+    timer::later,
 };
 
 /// How many records that slow connections still want one sweep looks at.
@@ -44,7 +42,8 @@ impl<K> Registry<K> {
                 self.release(oldest.topic);
             }
         }
-        while self.idle.front().is_some_and(|first| first.until <= now) {
+        let nanos = now.saturating_duration_since(self.born).as_nanos();
+        while self.idle.front().is_some_and(|first| u128::from(first.until) <= nanos) {
             self.forget_oldest();
         }
         self.compact();
@@ -54,7 +53,7 @@ impl<K> Registry<K> {
     pub(super) fn drop_oldest(&mut self, now: Instant) -> Option<Arc<Topic<K>>> {
         let oldest = self.kept.pop_front()?;
         self.look_at(&oldest, now, |log, change| log.drop_through(oldest.seq, change));
-        let evicted = self.linked && lock(&oldest.topic.log).readers() == 0;
+        let evicted = self.linked && oldest.topic.log().readers() == 0;
         let evicted = evicted.then(|| Arc::clone(&oldest.topic));
         self.release(oldest.topic);
         self.compact();
@@ -65,8 +64,9 @@ impl<K> Registry<K> {
     pub(super) fn forget_oldest(&mut self) {
         let Some(idle) = self.idle.pop_front() else { return };
         self.totals.not_idle(1);
-        if is_current(&idle) {
-            self.remove(&idle.topic, idle.last);
+        if idle.topic.idles_until(idle.until) {
+            let last = idle.topic.log().last_position();
+            self.remove(&idle.topic, last);
         }
         self.release(idle.topic);
         self.compact();
@@ -81,7 +81,7 @@ impl<K> Registry<K> {
     ) -> bool {
         let mut change = Change::default();
         let (emptied, still_there) = {
-            let mut log = lock(&kept.topic.log);
+            let mut log = kept.topic.log();
             act(&mut log, &mut change);
             self.settle(&mut log);
             self.note_behind(&kept.topic, &mut log, now);
@@ -94,9 +94,13 @@ impl<K> Registry<K> {
         still_there
     }
 
-    /// When the oldest record came, and when the oldest key that only remembers is forgotten.
-    pub(super) fn oldest(&self) -> [Option<Instant>; 2] {
-        [self.kept.front().map(|kept| kept.at), self.idle.front().map(|idle| idle.until)]
+    /// The number of the oldest record, and when the oldest key that only remembers is forgotten.
+    pub(super) fn oldest(&self) -> [Option<u64>; 2] {
+        [self.kept.front().map(|kept| kept.came.get()), self.idle.front().map(|idle| idle.until)]
+    }
+
+    fn at(&self, nanos: u64) -> Instant {
+        later(self.born, Duration::from_nanos(nanos))
     }
 
     /// Entries that are out of date must not pile up behind one that is not.
@@ -104,7 +108,7 @@ impl<K> Registry<K> {
         if self.kept.len() > 2 * self.records + SLACK {
             let mut gone = Vec::new();
             self.kept.retain(|kept| {
-                let holds = lock(&kept.topic.log).holds(kept.seq);
+                let holds = kept.topic.log().holds(kept.seq);
                 if !holds {
                     gone.push(Arc::clone(&kept.topic));
                 }
@@ -114,17 +118,10 @@ impl<K> Registry<K> {
             self.kept.shrink_to_fit();
         }
         if self.idle.len() > 2 * self.keys + SLACK {
-            let mut newest_entry = HashMap::new();
-            for (index, idle) in self.idle.iter().enumerate() {
-                newest_entry.insert(Arc::as_ptr(&idle.topic), index);
-            }
-            let mut index = 0;
             let mut gone = Vec::new();
             let before = self.idle.len();
             self.idle.retain(|idle| {
-                let keep =
-                    newest_entry.get(&Arc::as_ptr(&idle.topic)) == Some(&index) && is_current(idle);
-                index += 1;
+                let keep = idle.topic.idles_until(idle.until);
                 if !keep {
                     gone.push(Arc::clone(&idle.topic));
                 }
@@ -144,12 +141,7 @@ impl<K> Registry<K> {
     pub(in crate::emitters) fn next_sweep(&self, bounds: &Bounds, now: Instant) -> Option<Instant> {
         let record = self.kept.front().and_then(|kept| kept.at.checked_add(bounds.history.age));
         let record = record.map(|at| at.max(now + PAUSE));
-        let memory = self.idle.front().map(|idle| idle.until);
+        let memory = self.idle.front().map(|idle| self.at(idle.until));
         [record, memory, self.next_behind()].into_iter().flatten().min()
     }
-}
-
-fn is_current<K>(idle: &Idle<K>) -> bool {
-    let log = lock(&idle.topic.log);
-    log.readers() == 0 && log.is_empty() && log.last_position() == idle.last
 }

@@ -9,7 +9,7 @@ use super::{super::topic::Topic, Registry, ToAll};
 use crate::{
     emitter::Conn,
     log::{Bounds, Record, Snapshot},
-    sync::{Arc, Ordering, lock},
+    sync::{Arc, Ordering},
 };
 
 impl<K> Registry<K> {
@@ -30,7 +30,7 @@ impl<K> Registry<K> {
             return Err(self.places);
         };
         let (mut topics, last) = self.connected_after(place, count);
-        topics.retain(|topic| topic.place.load(Ordering::Acquire) <= end);
+        topics.retain(|topic| topic.place() <= end);
         if topics.is_empty() {
             self.to_all = None;
             return Err(end);
@@ -38,7 +38,7 @@ impl<K> Registry<K> {
         let mut readers = Vec::with_capacity(topics.len());
         for topic in &topics {
             self.help(topic, bounds);
-            let log = lock(&topic.log);
+            let log = topic.log();
             if log.completed().is_none() {
                 readers.push(log.snapshot());
             }
@@ -53,9 +53,9 @@ impl<K> Registry<K> {
     /// woken by whoever sends to all.
     pub(in crate::emitters) fn help(&mut self, topic: &Arc<Topic<K>>, bounds: &Bounds) {
         let Some(ToAll { record, last, .. }) = &self.to_all else { return };
-        let place = topic.place.load(Ordering::Acquire);
+        let place = topic.place();
         let is_to_have_it = place != 0 && place <= *last && {
-            let log = lock(&topic.log);
+            let log = topic.log();
             log.newest() < record.position && log.completed().is_none()
         };
         if is_to_have_it {

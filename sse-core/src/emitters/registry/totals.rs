@@ -1,9 +1,24 @@
 //! What is counted of all shards together, without a lock.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
-use super::MEMORY_KEYS;
-use crate::log::{Bounds, Change};
+use bytes::Bytes;
+
+use crate::log::{Bounds, Change, LARGE};
+
+/// What one of something costs that is counted by how many there are.
+#[derive(Debug)]
+pub(super) struct Costs {
+    /// A key that nobody is connected to.
+    pub(super) key: usize,
+    /// A record, beside its log: its place in the queue by which the oldest of all is found.
+    pub(super) record: usize,
+    /// How many keys are remembered at most that are nothing else.
+    pub(super) most_idle: usize,
+}
 
 /// By how many keys more are remembered before the oldest are forgotten.
 const SLACK: usize = 64;
@@ -22,6 +37,32 @@ pub(super) struct Totals {
     connected: AtomicUsize,
     /// Entries for keys that only remember where they ended.
     idle: AtomicUsize,
+    /// Large frames that anybody has.
+    large: AtomicUsize,
+    /// Large frames in logs; one that is in several as often.
+    large_in_logs: AtomicUsize,
+}
+
+/// What share of the bytes in all is counted at most for large frames that only readers have: a half. Clients that do
+/// not read cost others their history, then, but never what is live.
+const SHARE: usize = 2;
+
+/// A large frame, counted until the last who has it lets go.
+struct Large {
+    frame: Bytes,
+    totals: Arc<Totals>,
+}
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.frame
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        self.totals.large.fetch_sub(self.frame.len(), Relaxed);
+    }
 }
 
 /// What there is too much of.
@@ -40,12 +81,26 @@ impl Totals {
         self.connections.load(Relaxed)
     }
 
-    /// What all that is kept for nobody in particular takes: events, and the keys that nobody is connected to, of which
-    /// one costs `each`.
-    pub(super) fn used(&self, keys: usize, each: usize) -> usize {
+    /// The frame, counted from now on if it is large.
+    pub(super) fn counted(self: &Arc<Self>, frame: Bytes) -> Bytes {
+        if frame.len() <= LARGE {
+            return frame;
+        }
+        self.large.fetch_add(frame.len(), Relaxed);
+        Bytes::from_owner(Large { frame, totals: Arc::clone(self) })
+    }
+
+    /// The large frames that are in no log any more, and that readers have yet to write.
+    pub(super) fn held_by_readers(&self) -> usize {
+        self.large.load(Relaxed).saturating_sub(self.large_in_logs.load(Relaxed))
+    }
+
+    /// What all that is kept for nobody in particular takes: events, and the keys that nobody is connected to.
+    pub(super) fn used(&self, keys: usize, costs: &Costs) -> usize {
         let quiet = keys.saturating_sub(self.connected.load(Relaxed));
         let bytes = self.bytes.load(Relaxed).saturating_add(self.beside.load(Relaxed));
-        bytes.saturating_add(quiet.saturating_mul(each))
+        let kept = self.events().saturating_mul(costs.record);
+        bytes.saturating_add(kept).saturating_add(quiet.saturating_mul(costs.key))
     }
 
     #[cfg(test)]
@@ -53,20 +108,26 @@ impl Totals {
         self.bytes.load(Relaxed)
     }
 
+    #[cfg(test)]
+    pub(super) fn used_beside(&self) -> usize {
+        self.beside.load(Relaxed)
+    }
+
     /// Is there too much, and of what?
-    pub(super) fn excess(&self, bounds: &Bounds, keys: usize, each: usize) -> Option<Excess> {
+    pub(super) fn excess(&self, bounds: &Bounds, keys: usize, costs: &Costs) -> Option<Excess> {
         let idle = self.idle.load(Relaxed);
-        if idle > MEMORY_KEYS + SLACK {
+        if idle > costs.most_idle + SLACK {
             return Some(Excess::Keys);
         }
         if self.events() > bounds.total_events {
             return Some(Excess::Events);
         }
-        if self.used(keys, each) <= bounds.total_bytes {
+        let held = self.held_by_readers().min(bounds.total_bytes / SHARE);
+        if self.used(keys, costs).saturating_add(held) <= bounds.total_bytes {
             return None;
         }
         // Do keys that only remember where they ended take more than events?
-        let remembers_too_much = idle.saturating_mul(each) > self.bytes.load(Relaxed);
+        let remembers_too_much = idle.saturating_mul(costs.key) > self.bytes.load(Relaxed);
         Some(if remembers_too_much { Excess::Keys } else { Excess::Events })
     }
 
@@ -79,6 +140,10 @@ impl Totals {
         let bytes = change.added_bytes.wrapping_sub(change.dropped_bytes);
         if bytes != 0 {
             self.bytes.fetch_add(bytes, Relaxed);
+        }
+        if change.added_large != change.dropped_large {
+            let large = change.added_large.wrapping_sub(change.dropped_large);
+            self.large_in_logs.fetch_add(large, Relaxed);
         }
     }
 

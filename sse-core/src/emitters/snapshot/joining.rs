@@ -17,7 +17,7 @@ use crate::{
         topic::Topic,
     },
     log::{After, Missed, ReaderId, State},
-    sync::{Arc, lock, lock_std},
+    sync::{Arc, lock_std},
 };
 
 /// What share of all that is kept for those who come later snapshots may take: a half. They push out the oldest events.
@@ -71,7 +71,7 @@ impl<K: Key> Renewing<K> {
                 hub.snapshots.forget(topic, &run);
                 continue;
             };
-            let mut log = lock(&topic.log);
+            let mut log = topic.log();
             let after = After::Position(run.place);
             // If something after the place is gone already, it is told so behind the state, and asks again.
             let start = log.start(after, &hub.bounds().history, Instant::now(), 1);
@@ -136,7 +136,7 @@ fn begin<K: Key>(hub: &Hub<K>, topic: &Arc<Topic<K>>, of: &Of<K>) -> Arc<Run> {
 fn share<K: Key>(hub: &Hub<K>, topic: &Arc<Topic<K>>, of: &Of<K>) -> Arc<Run> {
     let epoch = hub.epoch();
     let age = |run: &Run| Instant::now().saturating_duration_since(run.begun);
-    let has_all_after = |run: &Run| lock(&topic.log).missed_after(run.place) == Missed::None;
+    let has_all_after = |run: &Run| topic.log().missed_after(run.place) == Missed::None;
     let is_good = |run: &Arc<Run>| {
         run.epoch == epoch
             && (run.is_running() || age(run) < hub.snapshots.age && has_all_after(run))

@@ -46,7 +46,8 @@ impl Table {
             last: Position::ZERO,
             joining: Some(Box::default()),
         };
-        self.entries.entry(topic.clone()).or_default().push(entry);
+        // Nearly always one, and there may be many topics.
+        self.entries.entry(topic.clone()).or_insert_with(|| Vec::with_capacity(1)).push(entry);
         self.to_follow.push_back((topic.clone(), owner));
         news.work = true;
         false
