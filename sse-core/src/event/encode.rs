@@ -1,6 +1,6 @@
 //! Fields to bytes. The one place that knows LF, CR and CRLF, and writes what goes to the wire.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::EventId;
 
@@ -23,8 +23,8 @@ pub(crate) fn frame_with_id(frame: &Bytes, id: &EventId) -> Bytes {
     let Some(fields) = frame.strip_suffix(b"\n").filter(|fields| fields.ends_with(b"\n")) else {
         return frame.clone();
     };
-    let mut buffer = BytesMut::with_capacity(frame.len() + id.as_str().len() + TAIL);
-    buffer.put_slice(fields);
+    let mut buffer = Vec::with_capacity(frame.len() + id.as_str().len() + TAIL);
+    buffer.extend_from_slice(fields);
     let mut encoder = Encoder { buffer, ends_blank: true };
     encoder.line("id", id.as_str());
     encoder.finish()
@@ -33,15 +33,15 @@ pub(crate) fn frame_with_id(frame: &Bytes, id: &EventId) -> Bytes {
 /// An event of these fields with this id alone, before everything else; and the same without an id.
 pub(crate) fn encode_behind_id(fields: &[u8], id: &EventId) -> (Bytes, Bytes) {
     let line = id_line(id);
-    let mut buffer = BytesMut::with_capacity(line.len() + fields.len() + 1);
-    buffer.put_slice(&line);
+    let mut buffer = Vec::with_capacity(line.len() + fields.len() + 1);
+    buffer.extend_from_slice(&line);
     for field in fields.split_inclusive(|byte| *byte == b'\n') {
         if !field.starts_with(b"id:") {
-            buffer.put_slice(field);
+            buffer.extend_from_slice(field);
         }
     }
-    buffer.put_u8(b'\n');
-    let all = buffer.freeze();
+    buffer.push(b'\n');
+    let all = Bytes::from(buffer);
     let without = all.slice(line.len()..);
     (all, without)
 }
@@ -50,7 +50,7 @@ pub(crate) fn encode_behind_id(fields: &[u8], id: &EventId) -> (Bytes, Bytes) {
 pub(crate) fn id_line(id: &EventId) -> Bytes {
     let mut encoder = Encoder::default();
     encoder.line("id", id.as_str());
-    encoder.buffer.freeze()
+    encoder.buffer.into()
 }
 
 /// Room for what a keyed log adds: `id:`, a token, its line end and the blank line.
@@ -59,7 +59,7 @@ const TAIL: usize = 48;
 /// Fields already written, without the blank line that ends the event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Encoder {
-    buffer: BytesMut,
+    buffer: Vec<u8>,
     /// There is a field that takes effect at the blank line. Comments and `retry` do so at their
     /// line's end, and a blank line after nothing else would be an empty event to some clients.
     ends_blank: bool,
@@ -79,14 +79,14 @@ impl Encoder {
         if self.buffer.capacity() - self.buffer.len() < line {
             self.buffer.reserve(line + TAIL);
         }
-        self.buffer.put_slice(field.as_bytes());
-        self.buffer.put_u8(b':');
+        self.buffer.extend_from_slice(field.as_bytes());
+        self.buffer.push(b':');
         // A client strips one space after the colon: give it one to strip.
         if value.starts_with(' ') && !field.is_empty() {
-            self.buffer.put_u8(b' ');
+            self.buffer.push(b' ');
         }
-        self.buffer.put_slice(value.as_bytes());
-        self.buffer.put_u8(b'\n');
+        self.buffer.extend_from_slice(value.as_bytes());
+        self.buffer.push(b'\n');
     }
 
     /// Writes one field for each line of `text`, at least one. LF, CR and CRLF each end one line.
@@ -110,7 +110,7 @@ impl Encoder {
     pub(crate) fn from_bytes(fields: &[u8]) -> Self {
         let takes_effect = |line: &[u8]| !line.starts_with(b":") && !line.starts_with(b"retry:");
         let mut lines = fields.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        Self { buffer: BytesMut::from(fields), ends_blank: lines.any(takes_effect) }
+        Self { buffer: fields.to_vec(), ends_blank: lines.any(takes_effect) }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -124,9 +124,9 @@ impl Encoder {
     /// Ends the event.
     pub(crate) fn finish(mut self) -> Bytes {
         if self.ends_blank {
-            self.buffer.put_u8(b'\n');
+            self.buffer.push(b'\n');
         }
-        self.buffer.freeze()
+        self.buffer.into()
     }
 }
 

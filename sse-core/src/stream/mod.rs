@@ -164,12 +164,14 @@ impl EventStream {
 
     pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let State::Open(reader) = &mut self.state else { return Poll::Ready(None) };
-        if reader.is_idle(cx) {
-            return Poll::Pending;
-        }
-        if let Some(bytes) = reader.poll_shared(cx) {
-            observe::bytes_written(bytes.len());
-            return Poll::Ready(Some(bytes));
+        if reader.is_registered(cx) {
+            if reader.is_idle() {
+                return Poll::Pending;
+            }
+            if let Some(bytes) = reader.poll_shared() {
+                observe::bytes_written(bytes.len());
+                return Poll::Ready(Some(bytes));
+            }
         }
         let poll = reader.poll(cx);
         // Noticed together with the last item, so that a server writes it and the end at once.

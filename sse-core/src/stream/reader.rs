@@ -43,6 +43,8 @@ pub(super) struct Reader {
     /// Something was left for the next poll.
     pub(super) more: bool,
     pub(super) at_end: bool,
+    /// The state of one of its keys can be asked for.
+    has_state: bool,
     /// It reads nothing before it has got the state of its keys: then there is a [`Awaited`].
     pub(super) waits: bool,
     /// What `conn` has, to compare without a lock.
@@ -89,6 +91,7 @@ impl Reader {
             queued: false,
             more: false,
             at_end: false,
+            has_state: false,
             waits: false,
             waker: None,
             timing: None,
@@ -115,22 +118,23 @@ impl Reader {
         self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
 
-    /// Is there nothing to do but wait? A server polls three times for each event: this is one
-    /// atomic load.
+    /// Is there nothing to do but wait, for the task that is registered? A server polls three times for each event: this
+    /// is one atomic load.
     #[inline]
-    pub(super) fn is_idle(&self, cx: &Context<'_>) -> bool {
-        !self.more && self.conn.is_quiet() && self.is_registered(cx)
+    pub(super) fn is_idle(&self) -> bool {
+        !self.more && self.conn.is_quiet()
     }
 
+    /// Is this the task that is woken?
     #[inline]
-    fn is_registered(&self, cx: &Context<'_>) -> bool {
+    pub(super) fn is_registered(&self, cx: &Context<'_>) -> bool {
         self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
     }
 
-    /// What nearly every poll finds: one log has something new, and nothing else is to be looked at.
-    /// `None` if it is not that, and nothing was done.
+    /// What nearly every poll of the registered task finds: one log has something new, and nothing else is to be looked
+    /// at. `None` if it is not that, and nothing was done.
     #[inline]
-    pub(super) fn poll_shared(&mut self, cx: &Context<'_>) -> Option<Bytes> {
+    pub(super) fn poll_shared(&mut self) -> Option<Bytes> {
         let Self {
             conn,
             cursors,
@@ -146,9 +150,7 @@ impl Reader {
         };
         let ([cursor], true) = (&mut **cursors, local.is_empty()) else { return None };
         let timing = self.timing.as_mut()?;
-        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
-            || !conn.take_shared()
-        {
+        if !conn.take_shared() {
             return None;
         }
         match cursor.read(Offset::LAST, &|| !conn.has(STATE)) {
@@ -240,7 +242,9 @@ impl Reader {
     fn collect(&mut self, bits: u32, out: &mut Output) {
         if bits & STATE != 0 {
             self.take_over();
-            self.begin_anew();
+            if self.has_state {
+                self.begin_anew();
+            }
             if self.is_ending() && self.conn.was_given_up() {
                 return self.end_as_given_up(out);
             }
@@ -286,6 +290,7 @@ impl Reader {
     pub(super) fn take_over(&mut self) -> Option<Offset> {
         let update = self.conn.take_queue(&mut self.local);
         let has_new = !update.cursors.is_empty();
+        self.has_state |= update.cursors.iter().any(|cursor| cursor.has_state());
         if self.position == self.began {
             // One that waited for its logs learns later where it begins.
             let cursors = self.cursors.iter().chain(&update.cursors);
@@ -298,7 +303,7 @@ impl Reader {
         } else {
             self.cursors.extend(update.cursors);
         }
-        if has_new {
+        if has_new && self.has_state {
             self.begin_anew();
         }
         self.until = update.until.unwrap_or(NOT_ENDING);
@@ -497,10 +502,11 @@ mod tests {
         /// The data of all events that one poll gives out, as any body's poll does.
         fn poll(&mut self) -> Option<String> {
             let mut cx = Context::from_waker(Waker::noop());
-            if self.reader.is_idle(&cx) {
+            let is_registered = self.reader.is_registered(&cx);
+            if is_registered && self.reader.is_idle() {
                 return None;
             }
-            let bytes = match self.reader.poll_shared(&cx) {
+            let bytes = match is_registered.then(|| self.reader.poll_shared()).flatten() {
                 Some(bytes) => bytes,
                 None => match self.reader.poll(&mut cx) {
                     Poll::Ready(bytes) => bytes?,

@@ -9,6 +9,8 @@ use std::sync::{
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     in_flight: AtomicUsize,
+    /// All that ever were.
+    taken: AtomicUsize,
     streams: AtomicUsize,
     uploads: AtomicUsize,
 }
@@ -17,6 +19,11 @@ impl Activity {
     /// Whether no request is in flight.
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.load(Ordering::Acquire) == 0
+    }
+
+    /// How many requests were taken since the beginning.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Acquire)
     }
 
     /// Whether an event stream goes out.
@@ -42,6 +49,7 @@ impl InFlight {
     /// A request, which has a body or has none.
     pub(super) fn new(activity: &Arc<Activity>, uploads: bool) -> Self {
         activity.in_flight.fetch_add(1, Ordering::AcqRel);
+        activity.taken.fetch_add(1, Ordering::AcqRel);
         activity.uploads.fetch_add(usize::from(uploads), Ordering::AcqRel);
         Self { activity: Arc::clone(activity), streams: false, uploads }
     }

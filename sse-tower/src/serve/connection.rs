@@ -24,6 +24,7 @@ use tower_service::Service;
 use super::{
     connected::{Connected, ReturnSender},
     direct::{DetachSlot, Detached, FlushWatch, Workers},
+    head_timeout::HeadTimeout,
     peer::{Host, WithPeer},
     protocol,
     settings::ServeSettings,
@@ -196,12 +197,14 @@ where
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
-        let protocol = protocol::http1(&self.settings, shutdown.is_graceful());
+        let last = shutdown.is_graceful();
+        let protocol = protocol::http1(&self.settings, last);
         let (io, watch) = Watched::new(io);
         let activity = service.activity();
         // WebSockets of the same application are none of our business, and work.
         let mut connection = protocol.serve_connection(TokioIo::new(io), service).with_upgrades();
         let mut grace = pin!(None::<Sleep>);
+        let mut head = pin!(HeadTimeout::new(protocol::header_timeout(&self.settings, last)));
         let mut told = pin!(shutdown.clone().told());
         let taken = loop {
             let polled = poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
@@ -214,6 +217,12 @@ where
                     // hyper does not look for the end of a client that has said something more.
                     None if activity.streams() && watch.poll_gone(activity.uploads(), cx) => {
                         Poll::Ready(Err(()))
+                    }
+                    None if activity.is_idle() => {
+                        head.as_mut().poll_late(activity.taken(), cx).map(|()| {
+                            note_late();
+                            Err(())
+                        })
                     }
                     None => Poll::Pending,
                 },
@@ -252,6 +261,12 @@ where
         // is there, and no buffer is kept for it.
         Some((io, [&parts.read_buf[..], &unread].concat(), taken))
     }
+}
+
+/// The same of one that says nothing, or half of something.
+fn note_late() {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: "sse_tower", "a connection ended: no request's head came in time");
 }
 
 /// Clients leave in all sorts of ways; only who looks for it wants to know.

@@ -20,6 +20,8 @@ mod connected;
 mod connection;
 mod deadline;
 mod direct;
+mod head;
+mod head_timeout;
 mod listener;
 mod peer;
 mod protocol;

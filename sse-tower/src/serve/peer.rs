@@ -22,6 +22,7 @@ use tower_service::Service;
 use super::{
     activity::{Activity, InFlight},
     direct::{DetachSlot, DetachableBody, request_fits},
+    head::Head,
 };
 use crate::{
     admission::{self, Refusal},
@@ -83,16 +84,20 @@ where
     type Future = PeerFuture<<Inner<S> as hyper::service::Service<Request<Incoming>>>::Future, B>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        if request.version() < Version::HTTP_2 && size_of_head(&request) > self.host.most_head {
+        let head = Head::of(request.headers());
+        if request.version() < Version::HTTP_2
+            && size_of_line(&request) + head.size > self.host.most_head
+        {
             return PeerFuture::TooLarge;
         }
         let asked = Asked {
             context: self.host.context.clone(),
-            event_source: admission::is_from_event_source(request.method(), request.headers()),
-            last: request.headers().get("last-event-id").cloned(),
-            origin: admission::origin(request.headers()),
+            event_source: request.method() == Method::GET && head.wants_events,
+            last: head.last.cloned(),
+            origin: head.origin.cloned(),
         };
-        let slot = self.slot.clone().filter(|_| request_fits(&request));
+        let fits = head.keeps_connection && request_fits(&request);
+        let slot = self.slot.as_ref().filter(|_| fits).map(Arc::clone);
         let uploads = !request.body().is_end_stream() || request.method() == Method::CONNECT;
         let in_flight = Some(InFlight::new(&self.activity, uploads));
         #[cfg(feature = "axum")]
@@ -103,16 +108,14 @@ where
     }
 }
 
-/// The bytes that a request's head took on the wire, or nearly.
-fn size_of_head<B>(request: &Request<B>) -> usize {
+/// The bytes that a request's first line took on the wire, or nearly.
+fn size_of_line<B>(request: &Request<B>) -> usize {
     let uri = request.uri();
     let target = uri.scheme_str().map_or(0, |scheme| scheme.len() + 3)
         + uri.authority().map_or(0, |authority| authority.as_str().len())
         + uri.path_and_query().map_or(0, |target| target.as_str().len());
-    // ` HTTP/1.1` and the line ends; `: ` and the line end of each header.
-    let line = request.method().as_str().len() + target + 14;
-    let headers = request.headers().iter();
-    headers.fold(line, |sum, (name, value)| sum + name.as_str().len() + value.len() + 4)
+    // ` HTTP/1.1` and the line ends.
+    request.method().as_str().len() + target + 14
 }
 
 /// What is kept of a request until its response is there.

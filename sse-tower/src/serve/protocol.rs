@@ -19,16 +19,18 @@ const MAX_HEADER_BYTES: u32 = 16 * 1024;
 /// How long a client that comes while the server leaves may take for its head.
 const LAST_HEADER_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a client may take for the head of a request.
+pub(super) fn header_timeout(settings: &ServeSettings, last: bool) -> Duration {
+    let most = if last { LAST_HEADER_TIMEOUT } else { Duration::MAX };
+    settings.header_timeout.min(most)
+}
+
 /// HTTP/1.1. `last` for a connection that comes while the server leaves: one request, then the end.
 pub(super) fn http1(settings: &ServeSettings, last: bool) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(if last {
-            settings.header_timeout.min(LAST_HEADER_TIMEOUT)
-        } else {
-            settings.header_timeout
-        })
+        // See `HeadTimeout`.
+        .header_read_timeout(None)
         .max_buf_size(settings.buffer_bytes)
         // Events are small: one copied piece costs less than three that are gathered.
         .writev(false)

@@ -1,7 +1,7 @@
 //! `request_fits`, `response_fits`: which streams may take the direct path.
 
 use http::{
-    HeaderMap, Method, Request, Response, StatusCode, Version,
+    Method, Request, Response, StatusCode, Version,
     header::{
         CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, TRAILER, TRANSFER_ENCODING,
         UPGRADE,
@@ -16,21 +16,13 @@ use crate::headers;
 const UNFIT: [HeaderName; 6] =
     [CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
-/// A response to this can be chunked, nothing of the request is left to be read, and the connection
-/// outlives it as HTTP/1.1 has it.
+/// A response to this can be chunked, and nothing of the request is left to be read. That the connection outlives it
+/// say its headers.
 pub(in crate::serve) fn request_fits<B: Body>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11
         && request.method() != Method::HEAD
         && request.method() != Method::CONNECT
         && request.body().is_end_stream()
-        && !request.headers().contains_key(UPGRADE)
-        && says_keep_alive(request.headers())
-}
-
-/// HTTP/1.1 connections are kept unless something else is said; browsers say it all the same.
-fn says_keep_alive(headers: &HeaderMap) -> bool {
-    let mut said = headers.get_all(CONNECTION).iter();
-    said.all(|value| value.as_bytes().eq_ignore_ascii_case(b"keep-alive"))
 }
 
 /// What hyper writes as a chunked body without trailers, and is an event stream of ours: of those it
