@@ -63,8 +63,9 @@ impl Planned {
     }
 
     fn nanos(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.born).as_nanos();
-        u64::try_from(since).unwrap_or(u64::MAX)
+        let since = at.saturating_duration_since(self.born);
+        // Asked with each send: not by `as_nanos`, which counts in 128 bits.
+        since.as_secs().saturating_mul(1_000_000_000).saturating_add(since.subsec_nanos().into())
     }
 }
 

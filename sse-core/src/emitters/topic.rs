@@ -50,6 +50,20 @@ pub(super) struct LogGuard<'a> {
 static NOTHING: Log<Conn> = Log::new(Position::ZERO);
 
 impl LogGuard<'_> {
+    #[cold]
+    fn wake(&mut self) {
+        let Slot { log, rest } = &mut *self.slot;
+        *log = Some(Box::new(rest.wake()));
+        self.may_rest = true;
+    }
+
+    #[cold]
+    fn put_to_rest(&mut self) {
+        if let Some(mut log) = self.slot.log.take_if(|log| log.may_rest()) {
+            self.slot.rest = log.rest();
+        }
+    }
+
     /// Nobody needs more of it than where it ended.
     pub(super) fn rest(&mut self) {
         self.may_rest = true;
@@ -59,12 +73,14 @@ impl LogGuard<'_> {
 impl Deref for LogGuard<'_> {
     type Target = Log<Conn>;
 
+    #[inline]
     fn deref(&self) -> &Log<Conn> {
         self.slot.log.as_deref().unwrap_or(&NOTHING)
     }
 }
 
 impl DerefMut for LogGuard<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut Log<Conn> {
         let Slot { log, rest } = &mut *self.slot;
         log.get_or_insert_with(|| Box::new(rest.wake()))
@@ -72,12 +88,10 @@ impl DerefMut for LogGuard<'_> {
 }
 
 impl Drop for LogGuard<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if self.may_rest
-            && let Some(log) = self.slot.log.take_if(|log| log.may_rest())
-        {
-            let mut log = log;
-            self.slot.rest = log.rest();
+        if self.may_rest {
+            self.put_to_rest();
         }
     }
 }
@@ -90,11 +104,11 @@ impl<K> Topic<K> {
     }
 
     /// Its log, locked. One that was at rest is so again afterwards, unless something has come.
+    #[inline]
     pub(super) fn log(&self) -> LogGuard<'_> {
         let mut log = LogGuard { slot: lock(&self.slot), may_rest: false };
-        log.may_rest = log.slot.log.is_none();
-        if log.may_rest {
-            let _woken = &mut *log;
+        if log.slot.log.is_none() {
+            log.wake();
         }
         log
     }

@@ -1,6 +1,5 @@
 //! What is forgotten, and when.
 
-
 use sse_tower_core::{Emitters, History};
 
 use crate::{

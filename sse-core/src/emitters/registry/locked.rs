@@ -41,6 +41,7 @@ impl<K> Shard<K> {
         self.oldest[of].load(Ordering::Relaxed)
     }
 
+    #[inline]
     fn show_oldest(&self, registry: &Registry<K>) {
         for (shown, oldest) in self.oldest.iter().zip(registry.oldest()) {
             shown.store(oldest.unwrap_or(NONE), Ordering::Relaxed);
@@ -101,6 +102,7 @@ impl<K> DerefMut for Locked<'_, K> {
 }
 
 impl<K> Drop for Locked<'_, K> {
+    #[inline]
     fn drop(&mut self) {
         self.shard.show_oldest(&self.registry);
         // The fields are dropped after this, the lock first.
