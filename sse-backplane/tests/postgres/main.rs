@@ -4,6 +4,7 @@
 
 mod contract;
 mod faults;
+mod holders;
 mod log;
 #[path = "../oracle/mod.rs"]
 mod oracle;

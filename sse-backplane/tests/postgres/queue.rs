@@ -10,20 +10,20 @@ use tokio_postgres::IsolationLevel;
 
 use crate::support::{KEEP, Node, client, server, topic};
 
-fn enqueue(id: u128) -> Entry {
+pub(crate) fn enqueue(id: u128) -> Entry {
     let kind = EventKind { name: "paid".into(), version: 1 };
     let event = QueuedEvent { kind, id, head: "{}".into(), body: "body".into() };
     Entry { topic: topic("unused"), change: Change::Enqueue(event), keep: KEEP }
 }
 
-async fn register(node: &Node) {
+pub(crate) async fn register(node: &Node) {
     let hears = vec!["paid".into()];
     let one = Registration { listener: "mail".into(), hears, since: Since::Now };
     node.engine.queue().unwrap().register(vec![one]).await.unwrap();
 }
 
 /// Claims and finishes; how many, and how long that took.
-async fn cycle(node: &Node, worker: NodeId, count: usize) -> (usize, Duration) {
+pub(crate) async fn cycle(node: &Node, worker: NodeId, count: usize) -> (usize, Duration) {
     let queue = node.engine.queue().unwrap();
     let kinds = vec![EventKind { name: "paid".into(), version: 1 }];
     let claim = Claim { listener: "mail".into(), kinds, count, ordered: false };

@@ -71,30 +71,29 @@ impl Assembly {
         for listener in find_listeners(self.linked, self.listeners, &components) {
             bindings.bind(&listener, &components, &mut faults);
         }
-        let Bindings { mut fixed, durable, mut nodes, events, mut schedules } = bindings;
         // The same on every run, whatever the linker did.
-        nodes.sort_by_key(|it| {
+        bindings.nodes.sort_by_key(|it| {
             (it.profile.module, it.profile.declared_at.line(), it.profile.declared_at.column())
         });
 
-        let refs = find_events(self.linked, events);
+        let refs = find_events(self.linked, bindings.events);
         let events: Vec<_> = refs.iter().map(|it| it.key).collect();
-        checks::ids(&nodes, &mut faults);
-        checks::once(&nodes, backplane.as_ref(), &mut faults);
-        checks::targets(&nodes, self.linked, &mut faults);
+        checks::ids(&bindings.nodes, &mut faults);
+        checks::once(&bindings.nodes, backplane.as_ref(), &mut faults);
+        checks::targets(&bindings.nodes, self.linked, &mut faults);
         checks::event_names(&events, &mut faults);
         checks::travelling(&events, &mut faults);
         if self.linked {
             checks::silent_crates(&mut faults);
         }
         #[cfg(feature = "json")]
-        let mut setup = durable_setup(backplane, durable, &refs, self.trace_hook);
+        let mut setup = durable_setup(backplane, bindings.durable, &refs, self.trace_hook);
         #[cfg(feature = "json")]
         {
-            fixed.carried = setup.is_wanted();
+            bindings.fixed.carried = setup.is_wanted();
             checks::queue(&setup, &mut faults);
             if setup.node.is_some() {
-                schedules.retain(|(profile, table, _)| {
+                bindings.schedules.retain(|(profile, table, _)| {
                     let Some(name) = table.once else { return true };
                     let streams = &rest.streams;
                     setup.turns.push(schedule::turn(name, streams, Arc::clone(profile), *table));
@@ -103,7 +102,8 @@ impl Assembly {
             }
         }
         #[cfg(not(feature = "json"))]
-        drop((backplane, durable));
+        drop((backplane, bindings.durable));
+        let Bindings { fixed, nodes, schedules, .. } = bindings;
         let mut plans: TypeMap<Arc<dyn AnyPlan>> = TypeMap::default();
         for event in &refs {
             if let Some(plan) = event.plan(&fixed) {

@@ -191,7 +191,7 @@ impl ContextBuilder {
         self
     }
 
-    /// Binds and checks everything, publishes [`ContextStarted`], and is done.
+    /// Binds and checks everything, publishes [`ContextStarted`](crate::ContextStarted), and is done.
     ///
     /// Built inside a tokio runtime, the context remembers it: what nobody waits for runs there, unless its publisher is
     /// on a runtime with several threads. Built outside of any, it remembers the one that `sse_tower::serve` runs on.
