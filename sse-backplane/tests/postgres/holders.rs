@@ -4,7 +4,8 @@
 //! matter how busy the machine is.
 //!
 //! `SSE_HOLDER_EVENTS=200000 cargo test -p sse-tower-backplane --all-features --test postgres holders -- --nocapture`
-//! is the full size, which takes minutes and says figures; without it a small one shows that nothing grows.
+//! is the full size, which takes minutes and fails if something is twice as slow; without it a small one shows that
+//! nothing waits.
 
 use std::time::{Duration, Instant};
 
@@ -87,8 +88,6 @@ impl Site {
             self.through().await;
             new.through().await;
         }
-        // Of few calls on a busy machine the worst says little.
-        let (percent, most) = if full { (99, 2) } else { (50, 3) };
         let at = |times: &[Duration], percent: usize| {
             let mut times = times.to_vec();
             times.sort();
@@ -104,11 +103,9 @@ impl Site {
                  {late_new:?})",
                 self.stored
             );
-            let (old, new) = (at(old, percent), at(new, percent));
-            assert!(
-                old <= new * most,
-                "{what} beside a {beside}: {old:?}, where it is new {new:?}"
-            );
+            // Of few calls on a busy machine times say little.
+            let slower = full && late > late_new * 2;
+            assert!(!slower, "{what} beside a {beside}: {late:?}, where it is new {late_new:?}");
         }
     }
 }
