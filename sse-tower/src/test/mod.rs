@@ -71,6 +71,7 @@
 //! or a timeout of an hour takes no time, and what never comes fails at once. A paused clock is not
 //! for tests with sockets: it runs ahead of them.
 
+mod came;
 mod client;
 mod event;
 mod parser;
@@ -84,6 +85,7 @@ mod stream;
 mod unmet;
 mod wait;
 
+pub use came::SHOWN_EVENTS;
 pub use client::{TestClient, TestRequest};
 pub use event::ReceivedEvent;
 pub use publish::{Published, publish, settle_durable};
@@ -91,6 +93,6 @@ pub use recorder::{MAX_RECORDED_EVENTS, Recorder};
 pub use refusals::SHOWN_REFUSALS;
 pub use session::MAX_COOKIES;
 pub use standstill::MAX_STANDSTILL;
-pub use stream::{MAX_COMMENTS, SHOWN_EVENTS, Stalled, TestStream};
+pub use stream::{MAX_COMMENTS, Stalled, TestStream};
 pub use unmet::{Cause, MAX_UNREAD, Unmet};
 pub use wait::{DEFAULT_DEADLINE, Wait};

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use sse_tower_core::{CloseReason, STREAM_BYE, StreamControl, StreamFailed};
 
 use super::{
+    came::Came,
     event::ReceivedEvent,
     parser::{Item, Parser},
     refusals::Refusals,
@@ -26,9 +27,6 @@ use crate::lock::lock;
 /// How many comments a stream keeps for [`next_comment`](TestStream::next_comment): 1 024, the
 /// oldest dropped first.
 pub const MAX_COMMENTS: usize = 1024;
-
-/// How many of the events that came before a failure are shown: the last 16.
-pub const SHOWN_EVENTS: usize = 16;
 
 /// Why no event comes at all, most often.
 const UNHEARD: &str = "if a listener was to send it, see that `#[event_listener]` is on it, and that the event is \
@@ -79,14 +77,6 @@ pub struct TestStream {
     refusals: Refusals,
 }
 
-/// The last events of a stream, for those who read why a test failed.
-#[derive(Debug, Default)]
-struct Came {
-    events: VecDeque<ReceivedEvent>,
-    count: usize,
-    ended: bool,
-}
-
 impl TestStream {
     pub(super) fn new(
         request: Parts,
@@ -127,7 +117,7 @@ impl TestStream {
         self.headers = head.headers;
         self.body = Some(body);
         self.parser = Parser::after(self.last_event_id.clone());
-        lock(&self.came).ended = false;
+        lock(&self.came).has_ended(false);
     }
 
     /// The next event. Comments, and positions without an event, are passed over as in a browser.
@@ -450,7 +440,7 @@ impl TestStream {
         let (deadline, came, refusals) = (self.deadline, self.came.clone(), self.refusals.clone());
         let report = move || {
             let came = lock(&came);
-            let silent = silent.filter(|_| came.count == 0 && !came.ended);
+            let silent = silent.filter(|_| came.is_nothing());
             let lines =
                 [came.to_string(), refusals.report(), silent.unwrap_or_default().to_owned()];
             lines.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join("\n")
@@ -527,7 +517,7 @@ impl TestStream {
 
     fn cut(&mut self) {
         self.body = None;
-        lock(&self.came).ended = true;
+        lock(&self.came).has_ended(true);
     }
 }
 
@@ -557,37 +547,6 @@ pub(super) fn as_event_source(request: &mut Parts) {
     let cache = HeaderValue::from_static("no-cache");
     request.headers.entry(header::ACCEPT).or_insert(accept);
     request.headers.entry(header::CACHE_CONTROL).or_insert(cache);
-}
-
-impl Came {
-    fn note(&mut self, event: &ReceivedEvent) {
-        self.count += 1;
-        if self.events.len() == SHOWN_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event.clone());
-    }
-}
-
-impl fmt::Display for Came {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.count {
-            0 => f.write_str("no event had come")?,
-            1 => f.write_str("1 event had come:")?,
-            count => write!(f, "{count} events had come:")?,
-        }
-        let first = self.count - self.events.len();
-        if first > 0 {
-            write!(f, "\n  …")?;
-        }
-        for (event, number) in self.events.iter().zip(first + 1..) {
-            write!(f, "\n  {number}. {event}")?;
-        }
-        if self.ended {
-            write!(f, "\n  and the connection was over")?;
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Debug for TestStream {
