@@ -42,6 +42,8 @@ pub(crate) const TICK: u32 = 4;
 /// No event that comes now is for this connection any more. Once set it stays, and is nothing to
 /// look at.
 const CLOSED: u32 = 8;
+/// Is it polled at all?
+pub(crate) const ASKED: u32 = 16;
 
 /// One connection. Publishers touch `bits` and `waker` alone: in this order, so that both are in
 /// the cache line that the reference counts are in.

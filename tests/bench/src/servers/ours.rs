@@ -34,8 +34,10 @@ fn context() -> io::Result<ApplicationContext> {
     ApplicationContext::bare().build().map_err(Error::other)
 }
 
-pub(super) async fn serve_with_axum(listener: TcpListener) -> io::Result<()> {
-    SocketOptions::new().prepare(&listener)?;
+pub(super) async fn serve_with_axum(listener: TcpListener, prepared: bool) -> io::Result<()> {
+    if prepared {
+        SocketOptions::new().prepare(&listener)?;
+    }
     axum::serve(listener, router(&context()?).into_make_service()).await
 }
 
