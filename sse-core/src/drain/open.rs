@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use super::handle::StreamHandle;
-use crate::{close_reason::CloseReason, observe, sync::lock_std as lock};
+use crate::{close_reason::CloseReason, observe, panics, sync::lock_std as lock};
 
 /// How many streams one context keeps open. The next one is refused, as by a limit.
 pub const MAX_OPEN_STREAMS: usize = 1 << 20;
@@ -195,7 +195,10 @@ impl OpenStreams {
             }
             state.phase = phase;
         }
-        self.inner.phase.send_replace(phase);
+        // Whoever waits for it is the program's.
+        panics::contain(|| {
+            self.inner.phase.send_replace(phase);
+        });
         self.inner.left.send_replace(self.len());
         true
     }

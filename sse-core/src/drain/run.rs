@@ -16,7 +16,9 @@ use super::{
     open::{OpenStreams, StreamOrder},
     plan::Drain,
 };
-use crate::{boxed::BoxFuture, close_reason::CloseReason, event::bye, observe, timer::later};
+use crate::{
+    boxed::BoxFuture, close_reason::CloseReason, event::bye, observe, panics, timer::later,
+};
 
 impl OpenStreams {
     /// Ends every open stream: each is told goodbye (`stream-bye` with a jittered `retry`) in its
@@ -57,7 +59,7 @@ impl OpenStreams {
             for number in &slice {
                 if let Some(handle) = streams.handle(*number) {
                     let farewell = bye(CloseReason::Drained, Some(drain.jittered_retry()));
-                    handle.end(CloseReason::Drained, Some(farewell));
+                    panics::contain(|| handle.end(CloseReason::Drained, Some(farewell)));
                 }
             }
             observe::drain_slice(slice.len(), streams.len());

@@ -80,6 +80,19 @@ struct State {
     signals: Option<Arc<Signals>>,
 }
 
+/// Whoever waits is the program's, and so is its waker.
+impl Signals {
+    /// Nothing more is accepted, and so there will be no room.
+    pub(super) fn tell_closed(&self) {
+        panics::contain(|| self.closed.cancel());
+        self.tell_room();
+    }
+
+    pub(super) fn tell_room(&self) {
+        panics::contain(|| self.room.notify_waiters());
+    }
+}
+
 /// The cursors of one connection: most follow one log, and there are many of them.
 pub(crate) type Cursors = SmallVec<[Box<dyn Cursor>; 1]>;
 
@@ -231,7 +244,7 @@ impl Conn {
             (Update { cursors, until, queued }, state.signals.clone())
         };
         if let Some(signals) = signals {
-            signals.room.notify_waiters();
+            signals.tell_room();
         }
         update
     }
