@@ -128,6 +128,23 @@ impl Server {
         }
     }
 
+    /// How many descriptors it holds, its connections among them.
+    pub(crate) fn descriptors(&self) -> io::Result<usize> {
+        Ok(fs::read_dir(self.folder().join("fd"))?.count())
+    }
+
+    /// Waits until it holds at most so many.
+    pub(crate) fn until_descriptors(&self, most: usize) -> io::Result<()> {
+        let deadline = Instant::now() + START;
+        while self.descriptors()? > most {
+            if Instant::now() > deadline {
+                return Err(Error::other("a server did not close its connections"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// User time and system time in clock ticks.
     pub(crate) fn ticks(&self) -> io::Result<(u64, u64)> {
         let text = fs::read_to_string(self.folder().join("stat"))?;

@@ -16,6 +16,8 @@ const CLIENTS: usize = 250;
 /// Two lengths: what is the same in both, starting and connecting, falls out of the difference.
 const EVENTS: (usize, usize) = (10, 60);
 const FLOWS: (usize, usize) = (40, 240);
+/// The connection of the publisher, which may not be accepted yet.
+const PUBLISHER: usize = 1;
 
 pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let mut outcome = Outcome::default();
@@ -66,7 +68,11 @@ fn count(kind: Kind, size: usize, work: Work) -> io::Result<(Cost, Tally)> {
     let output = std::env::temp_dir().join(name);
     let server = Server::start_under_callgrind(kind, &output)?;
     let mut fleet = Fleet::new(server.address)?;
+    let before = server.descriptors()?;
     work(&mut fleet, size)?;
+    fleet.hang_up();
+    // The ends of connections belong to the work, whatever each server does when it is ended.
+    server.until_descriptors(before + PUBLISHER)?;
     server.stop()?;
     let text = fs::read_to_string(&output)?;
     fs::remove_file(&output)?;
