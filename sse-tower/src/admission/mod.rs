@@ -25,9 +25,9 @@ pub use ticket::DrainLast;
 
 #[cfg(feature = "serve")]
 pub(crate) use adopt::adopt;
+pub(crate) use cors::allow;
 #[cfg(feature = "serve")]
 pub(crate) use cors::carry;
-pub(crate) use cors::{allow, origin};
 pub(crate) use permit::Permit;
 pub(crate) use refusal::Why;
 pub(crate) use refusal::is_from_event_source;
