@@ -22,10 +22,10 @@ use tower_service::Service;
 use super::{
     activity::{Activity, InFlight},
     direct::{DetachSlot, DetachableBody, request_fits},
-    head::Head,
 };
 use crate::{
     admission::{self, Refusal},
+    head::Head,
     headers,
 };
 
@@ -173,10 +173,11 @@ where
         if let Some(refusal) = asked.refuse(&mut response) {
             return Poll::Ready(Ok(refusal.map(DetachableBody::whole)));
         }
-        if headers::is_event_stream(response.headers()) {
-            in_flight.streams();
+        if !headers::is_event_stream(response.headers()) {
+            return Poll::Ready(Ok(response.map(|body| DetachableBody::kept(body, in_flight))));
         }
-        Poll::Ready(Ok(DetachableBody::of(response, slot.as_ref(), in_flight)))
+        in_flight.streams();
+        Poll::Ready(Ok(DetachableBody::of_stream(response, slot.as_ref(), in_flight)))
     }
 }
 

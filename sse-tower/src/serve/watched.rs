@@ -1,24 +1,29 @@
 //! `Watched` and `Watch`: one socket with two ends, hyper's and ours.
 //!
 //! hyper stops to read where something was read that it cannot use yet, and does not say what it has not written
-//! yet. Both is asked for here: whether the client has left, and whether everything is written.
+//! yet. Both is asked for here: whether the client has left, and whether everything is written. And since hyper's first
+//! read is the connection's, it is heard here which protocol that speaks.
 
 use std::{
     io,
     pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::read_ahead::{MAX_READ_AHEAD, poll_gone};
+use super::{
+    read_ahead::{MAX_READ_AHEAD, poll_gone},
+    sniff::Sniff,
+};
 use crate::lock::lock;
 
 struct Socket<I> {
     io: I,
     /// What was read beside hyper, which gets it with its next read.
     read_ahead: Vec<u8>,
+    sniff: Sniff,
     /// There may be something that the socket did not take.
     unflushed: bool,
 }
@@ -30,14 +35,21 @@ pub(super) struct Watched<I>(Arc<Mutex<Socket<I>>>);
 pub(super) struct Watch<I>(Arc<Mutex<Socket<I>>>);
 
 impl<I> Watched<I> {
-    pub(super) fn new(io: I) -> (Self, Watch<I>) {
-        let socket = Socket { io, read_ahead: Vec::new(), unflushed: false };
+    /// A socket of which so much was read already. Where it is to be [sniffed](Sniff::BEGIN), hyper gets nothing of
+    /// a client that speaks HTTP/2.
+    pub(super) fn new(io: I, read_ahead: Vec<u8>, sniff: Sniff) -> (Self, Watch<I>) {
+        let socket = Socket { io, read_ahead, sniff, unflushed: false };
         let socket = Arc::new(Mutex::new(socket));
         (Self(Arc::clone(&socket)), Watch(socket))
     }
 }
 
 impl<I> Watch<I> {
+    /// Whether the client has said that it speaks HTTP/2: hyper waits for ever then.
+    pub(super) fn is_http2(&self) -> bool {
+        lock(&self.0).sniff == Sniff::Http2
+    }
+
     /// Whether everything that hyper has said is written.
     pub(super) fn is_flushed(&self) -> bool {
         !lock(&self.0).unflushed
@@ -77,6 +89,16 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let socket = &mut *lock(&self.0);
+        match socket.sniff {
+            Sniff::Http1 => {}
+            Sniff::Http2 => return Poll::Pending,
+            Sniff::Listening(_) => {
+                ready!(socket.poll_first(cx, buffer))?;
+                if socket.read_ahead.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
         if socket.read_ahead.is_empty() {
             return Pin::new(&mut socket.io).poll_read(cx, buffer);
         }
@@ -86,8 +108,40 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         if socket.read_ahead.is_empty() {
             // Most connections never need it again.
             socket.read_ahead = Vec::new();
+            if buffer.remaining() > 0 {
+                // What has arrived since goes into the same read: hyper would grow its buffer for a second one. An
+                // error or the end comes again with the next read.
+                let _ = Pin::new(&mut socket.io).poll_read(cx, buffer);
+            }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncRead + Unpin> Socket<I> {
+    /// Reads until it is clear which protocol the client speaks: one read for nearly everybody, whose bytes are where
+    /// they are to be.
+    fn poll_first(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let filled = buffer.filled().len();
+            ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+            let said = &buffer.filled()[filled..];
+            let before = self.sniff.hear(said);
+            match self.sniff {
+                Sniff::Http1 if before.is_empty() => return Poll::Ready(Ok(())),
+                Sniff::Listening(_) => buffer.set_filled(filled),
+                Sniff::Http1 | Sniff::Http2 => {
+                    self.read_ahead = [before, said].concat();
+                    buffer.set_filled(filled);
+                    let is_http1 = self.sniff == Sniff::Http1;
+                    return if is_http1 { Poll::Ready(Ok(())) } else { Poll::Pending };
+                }
+            }
+        }
     }
 }
 
