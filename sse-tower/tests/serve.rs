@@ -70,6 +70,21 @@ async fn pain_1_a_stream_over_http2_by_prior_knowledge_opens_and_is_complete_aft
 }
 
 #[tokio::test]
+async fn http2_is_spoken_with_a_client_whose_first_words_come_in_pieces() {
+    let context = common::context();
+    let server = common::serve(app(&context), context).await;
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    client.set_nodelay(true).unwrap();
+    for piece in ["P", "RI * HTTP/2.0\r\n", "\r\nSM\r\n\r\n", "\0\0\0\x04\0\0\0\0\0"] {
+        client.write_all(piece.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await; // so that they are read one by one
+    }
+    let mut head = [0; 9];
+    timeout(PATIENCE, client.read_exact(&mut head)).await.unwrap().unwrap();
+    assert_eq!((head[3], &head[5..]), (4, &[0; 4][..]), "SETTINGS of the connection");
+}
+
+#[tokio::test]
 async fn http2_can_be_switched_off() {
     let context = common::context();
     let server = common::serve_with(app(&context), context, |serve| serve.http2(false)).await;

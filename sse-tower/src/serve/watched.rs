@@ -184,3 +184,60 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         Pin::new(&mut lock(&self.0).io).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio_test::{io::Builder, task};
+
+    use super::*;
+
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+    fn said(pieces: &[&[u8]]) -> tokio_test::io::Mock {
+        let mut mock = Builder::new();
+        for piece in pieces {
+            mock.read(piece);
+        }
+        mock.build()
+    }
+
+    #[tokio::test]
+    async fn a_client_that_speaks_http1_is_read_whole_whatever_it_resembled_at_first() {
+        for pieces in
+            [&[&b"GET / HTTP/1.1"[..]][..], &[b"P", b"RI", b"VATE / HTTP/1.1"], &[b"PRI"], &[]]
+        {
+            let (mut io, watch) = Watched::new(said(pieces), Vec::new(), Sniff::BEGIN);
+            let mut all = Vec::new();
+            io.read_to_end(&mut all).await.unwrap();
+            assert_eq!(all, pieces.concat());
+            assert!(!watch.is_http2());
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_client_that_speaks_http2_hyper_gets_nothing_and_nothing_is_lost() {
+        for split in 1..PREFACE.len() {
+            let (head, tail) = PREFACE.split_at(split);
+            let tail = [tail, b"rest"].concat();
+            let (io, watch) = Watched::new(said(&[head, &tail]), Vec::new(), Sniff::BEGIN);
+            let mut read = task::spawn(async move {
+                let mut io = io;
+                io.read(&mut [0; 64]).await
+            });
+            assert!(read.poll().is_pending() && watch.is_http2());
+            drop(read);
+            let (_, all) = watch.into_inner().unwrap();
+            assert_eq!(all, [PREFACE, b"rest"].concat());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_came_back_with_a_connection_is_read_first_and_not_sniffed() {
+        let (mut io, watch) = Watched::new(said(&[b"RI"]), b"P".to_vec(), Sniff::Http1);
+        let mut buffer = [0; 64];
+        assert_eq!(io.read(&mut buffer).await.unwrap(), 3, "both in one read");
+        assert_eq!(&buffer[..3], b"PRI");
+        assert!(!watch.is_http2());
+    }
+}
