@@ -25,7 +25,7 @@ use super::{
     connected::{Connected, ReturnSender},
     direct::{DetachSlot, Detached, FlushWatch, Workers},
     head_timeout::HeadTimeout,
-    peer::{Host, WithPeer},
+    peer::WithPeer,
     protocol,
     settings::ServeSettings,
     shutdown::{ShutdownKind, ShutdownSignal},
@@ -43,7 +43,6 @@ const HANDSHAKE_GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Connections<I, B, P> {
     pub(super) settings: Arc<ServeSettings>,
     pub(super) shutdown: ShutdownSignal,
-    pub(super) host: Host,
     /// Where streams go that need no HTTP connection any more, if they may.
     pub(super) direct: Option<Workers<I, B, P>>,
     /// And from where connections come back.
@@ -69,7 +68,7 @@ where
         let mut shutdown = self.shutdown.clone();
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.settings.tls {
-            let service = WithPeer::new(service, peer, &self.host, None);
+            let service = WithPeer::new(service, peer, self.settings.buffer_bytes, None);
             // Large, and not on every server's way.
             return Box::pin(self.serve_tls(tls.accept(io), &mut shutdown, service)).await;
         }
@@ -77,7 +76,7 @@ where
         let unheard = self.settings.http2 && read_ahead.is_empty();
         let sniff = if unheard { Sniff::BEGIN } else { Sniff::Http1 };
         let Some(workers) = &self.direct else {
-            let service = WithPeer::new(service, peer, &self.host, None);
+            let service = WithPeer::new(service, peer, self.settings.buffer_bytes, None);
             let (io, watch) = Watched::new(io, read_ahead, sniff);
             let left = self.http1(io, watch, &mut shutdown, service, || None::<()>).await;
             if let Some(Left::Http2(io, read_ahead, service)) = left {
@@ -88,7 +87,12 @@ where
         let slot = DetachSlot::new();
         let (io, watch) =
             Watched::new(FlushWatch::new(io, Arc::clone(&slot) as _), read_ahead, sniff);
-        let service = WithPeer::new(service, peer.clone(), &self.host, Some(Arc::clone(&slot)));
+        let service = WithPeer::new(
+            service,
+            peer.clone(),
+            self.settings.buffer_bytes,
+            Some(Arc::clone(&slot)),
+        );
         match self.http1(io, watch, &mut shutdown, service, || slot.take()).await {
             Some(Left::Taken(io, read_ahead, body)) => {
                 let connected = Connected { io: io.into_inner(), read_ahead, peer, permit };
