@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 use super::handle::StreamHandle;
 use crate::{
     close_reason::CloseReason,
-    observe,
+    observe, panics,
     rooms::{Place, Rooms},
     sync::lock_std as lock,
 };
@@ -194,7 +194,10 @@ impl OpenStreams {
             }
             state.phase = phase;
         }
-        self.inner.phase.send_replace(phase);
+        // Whoever waits for it is the program's.
+        panics::contain(|| {
+            self.inner.phase.send_replace(phase);
+        });
         self.inner.left.send_replace(self.len());
         true
     }

@@ -17,7 +17,8 @@ use super::{
     plan::Drain,
 };
 use crate::{
-    boxed::BoxFuture, close_reason::CloseReason, event::bye, observe, rooms::Place, timer::later,
+    boxed::BoxFuture, close_reason::CloseReason, event::bye, observe, panics, rooms::Place,
+    timer::later,
 };
 
 impl OpenStreams {
@@ -59,7 +60,7 @@ impl OpenStreams {
             for place in slice.iter().copied() {
                 if let Some(handle) = streams.handle(place) {
                     let farewell = bye(CloseReason::Drained, Some(drain.jittered_retry()));
-                    handle.end(CloseReason::Drained, Some(farewell));
+                    panics::contain(|| handle.end(CloseReason::Drained, Some(farewell)));
                 }
             }
             observe::drain_slice(slice.len(), streams.len());

@@ -169,6 +169,11 @@ impl Server {
         Ok(line.and_then(first_number).unwrap_or(0) * 1024)
     }
 
+    /// How many files it has open, sockets among them.
+    pub(crate) fn files(&self) -> io::Result<usize> {
+        Ok(fs::read_dir(self.folder().join("fd"))?.count())
+    }
+
     /// Ends it and waits until it has written what it has to write.
     pub(crate) fn stop(mut self) -> io::Result<()> {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {

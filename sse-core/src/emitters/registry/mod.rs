@@ -35,6 +35,8 @@ use crate::{
 
 use totals::Totals;
 
+pub use behind::MAX_STALL;
+pub(super) use behind::patience;
 pub(super) use locked::Locked;
 pub(super) use shards::{AllLocked, Shards};
 
@@ -85,9 +87,9 @@ pub(super) struct Registry<K> {
     linked: bool,
     /// An event to all keys that is on its way.
     to_all: Option<ToAll>,
-    /// Logs that have overtaken readers, by when it is looked who still is behind; only where those are ended.
+    /// Logs that have overtaken readers, by when it is looked who still is behind.
     behind: VecDeque<Behind<K>>,
-    ends_slow: bool,
+    patience: Duration,
     /// Nothing is to be swept before this.
     quiet_until: Instant,
     /// Something may have to be swept earlier than before.
@@ -122,6 +124,8 @@ pub(super) struct Behind<K> {
     pub(super) topic: Arc<Topic<K>>,
     /// Whoever has yet to read something before this was overtaken.
     pub(super) before: Seq,
+    /// They were asked for a sign of life.
+    pub(super) asked: bool,
     until: Instant,
 }
 
@@ -130,7 +134,7 @@ impl<K> Registry<K> {
         table: Arc<Table<K>>,
         totals: Arc<Totals>,
         linked: bool,
-        ends_slow: bool,
+        patience: Duration,
         born: Instant,
     ) -> Self {
         Self {
@@ -151,7 +155,7 @@ impl<K> Registry<K> {
             linked,
             to_all: None,
             behind: VecDeque::new(),
-            ends_slow,
+            patience,
             quiet_until: born,
             is_earlier: false,
         }
@@ -225,12 +229,19 @@ impl<K> Registry<K> {
     }
 
     /// Appends what may have been sent some time ago.
-    pub(super) fn append_old(&mut self, topic: &Arc<Topic<K>>, record: Record, bounds: &Bounds) {
+    pub(super) fn append_old(
+        &mut self,
+        topic: &Arc<Topic<K>>,
+        record: Record,
+        bounds: &Bounds,
+        now: Instant,
+    ) {
         let (at, came) = (record.at, record.offset.into());
         let (seq, change) = {
             let mut log = topic.log();
             let (seq, change) = (log.end(), log.append(record, bounds));
             self.settle(&mut log);
+            self.note_behind(topic, &mut log, now);
             (seq, change)
         };
         self.count(change);
@@ -262,7 +273,11 @@ impl<K> Registry<K> {
     /// Drops what is over the bounds of this log by now.
     pub(super) fn trim(&mut self, topic: &Arc<Topic<K>>, bounds: &Bounds, now: Instant) {
         let mut change = Change::default();
-        topic.log().trim(bounds, now, &mut change);
+        {
+            let mut log = topic.log();
+            log.trim(bounds, now, &mut change);
+            self.note_behind(topic, &mut log, now);
+        }
         self.count(change);
     }
 

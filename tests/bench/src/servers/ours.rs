@@ -33,8 +33,10 @@ fn context() -> io::Result<ApplicationContext> {
     ApplicationContext::bare().build().map_err(Error::other)
 }
 
-pub(super) async fn serve_with_axum(listener: TcpListener) -> io::Result<()> {
-    SocketOptions::new().prepare(&listener)?;
+pub(super) async fn serve_with_axum(listener: TcpListener, prepared: bool) -> io::Result<()> {
+    if prepared {
+        SocketOptions::new().prepare(&listener)?;
+    }
     let router = router().layer(SseLayer::new(context()?));
     axum::serve(listener, router.into_make_service()).await
 }
