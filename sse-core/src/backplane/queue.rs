@@ -59,7 +59,8 @@ pub enum Claimed {
 pub struct Deliveries {
     /// In order of their due times and then of the log.
     pub now: Vec<Delivery>,
-    /// The earliest other attempt of the claimed listeners is due in this time.
+    /// The earliest other attempt of the claimed listeners is due in this time: of an ordered one, that of the first in the log. Zero if it
+    /// is due, and something else has to end before it is given.
     pub next: Option<Duration>,
 }
 

@@ -109,7 +109,8 @@ pub(crate) fn start(bus: &Bus, setup: Setup) {
             shared.has_left();
         } else {
             renew_leases(&shared);
-            tokio::spawn(claimer::run(Arc::clone(&shared), workers));
+            let said = shared.said().clone().drop_guard();
+            tokio::spawn(claimer::run(Arc::clone(&shared), workers, said));
         }
     });
     if !private {
