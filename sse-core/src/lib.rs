@@ -66,6 +66,7 @@ mod http;
 mod log;
 pub mod observe;
 mod panics;
+mod rooms;
 mod schedule;
 mod spread;
 mod stream;

@@ -179,6 +179,7 @@ mod foreign;
 mod future;
 #[cfg(doc)]
 pub mod guide;
+mod head;
 mod headers;
 mod layer;
 mod lease;

@@ -8,6 +8,7 @@
 
 use std::{cell::RefCell, mem, time::Duration};
 
+use smallvec::SmallVec;
 use tokio::{runtime::Handle, time::sleep};
 
 use super::Conn;
@@ -24,7 +25,8 @@ thread_local! {
 
 #[derive(Debug, Default)]
 struct Opened {
-    conns: Vec<Weak<Conn>>,
+    /// Mostly one.
+    conns: SmallVec<[Weak<Conn>; 1]>,
     /// Something of it was dropped by a panic.
     panicked: bool,
 }

@@ -90,6 +90,8 @@ pub(super) struct Registry<K> {
     /// Logs that have overtaken readers, by when it is looked who still is behind.
     behind: VecDeque<Behind<K>>,
     patience: Duration,
+    /// Nothing is to be swept before this.
+    quiet_until: Instant,
     /// Something may have to be swept earlier than before.
     pub(super) is_earlier: bool,
 }
@@ -154,6 +156,7 @@ impl<K> Registry<K> {
             to_all: None,
             behind: VecDeque::new(),
             patience,
+            quiet_until: born,
             is_earlier: false,
         }
     }
@@ -214,7 +217,9 @@ impl<K> Registry<K> {
         };
         self.count(change);
         if kept {
-            self.is_earlier |= self.kept.is_empty();
+            if self.kept.is_empty() {
+                self.begins_earlier();
+            }
             self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at, came });
         } else {
             self.retire_if_idle(topic, at);
@@ -242,7 +247,9 @@ impl<K> Registry<K> {
         self.count(change);
         // By age: what is older than what is here already is swept before it.
         let place = self.kept.partition_point(|kept| kept.at <= at);
-        self.is_earlier |= place == 0;
+        if place == 0 {
+            self.begins_earlier();
+        }
         self.kept.insert(place, Kept { topic: Arc::clone(topic), seq, at, came });
         self.sweep(bounds, at);
     }
@@ -257,7 +264,9 @@ impl<K> Registry<K> {
             (seq, change)
         };
         self.count(change);
-        self.is_earlier |= self.kept.is_empty();
+        if self.kept.is_empty() {
+            self.begins_earlier();
+        }
         self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at, came });
     }
 
@@ -412,7 +421,9 @@ impl<K> Registry<K> {
         let until = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX >> 1);
         self.last_until = until.max(self.last_until + 1);
         topic.idles(self.last_until);
-        self.is_earlier |= self.idle.is_empty();
+        if self.idle.is_empty() {
+            self.begins_earlier();
+        }
         self.totals.idle(1);
         if self.idle.len() == self.idle.capacity() {
             // Little more than there are: they are many, or few.
