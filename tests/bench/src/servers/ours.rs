@@ -35,7 +35,7 @@ fn context() -> io::Result<ApplicationContext> {
 }
 
 pub(super) async fn serve_with_axum(listener: TcpListener) -> io::Result<()> {
-    SocketOptions::new().prepare(&listener)?;
+    let listener = SocketOptions::new().listen(listener)?;
     axum::serve(listener, router(&context()?).into_make_service()).await
 }
 
