@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     event::{EventId, GapReason},
-    log::{Cursor, Lag, Offset, Overtaken, Position, Read, ReaderId, Record, Source, State, Until},
+    log::{
+        Cursor, Lag, Offset, Overtaken, Piece, Position, Read, ReaderId, Record, Source, State,
+        Until,
+    },
     sync::Arc,
 };
 
@@ -32,7 +35,14 @@ pub(super) struct TopicCursor<K: Key> {
 impl<K: Key> Cursor for TopicCursor<K> {
     fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
         let mut log = self.topic.log();
-        if !quiet() || log.is_overtaken(self.id) {
+        let log = &mut *log;
+        if !quiet() {
+            return Read::Careful;
+        }
+        if let Some(newest) = log.read_newest(self.id, until) {
+            return Read::Piece(Piece::of(newest));
+        }
+        if log.is_overtaken(self.id) {
             return Read::Careful;
         }
         log.read(self.id, until).map_or(Read::Nothing, Read::Piece)

@@ -83,8 +83,16 @@ impl DerefMut for LogGuard<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut Log<Conn> {
         let Slot { log, rest } = &mut *self.slot;
-        log.get_or_insert_with(|| Box::new(rest.wake()))
+        match log {
+            Some(log) => log,
+            none => anew(none, rest),
+        }
     }
+}
+
+#[cold]
+fn anew<'a>(log: &'a mut Option<Box<Log<Conn>>>, rest: &mut Rest) -> &'a mut Log<Conn> {
+    log.insert(Box::new(rest.wake()))
 }
 
 impl Drop for LogGuard<'_> {

@@ -128,6 +128,7 @@ impl<T> Log<T> {
     }
 
     /// Was this reader overtaken, or has to be told of something else that is missing?
+    #[inline]
     pub(crate) fn is_overtaken(&self, id: ReaderId) -> bool {
         self.readers.cursor(id) < self.first || self.missed.is_some() && self.has_missed(id)
     }
@@ -206,20 +207,23 @@ impl<T> Log<T> {
         })
     }
 
+    /// The common case of [`read`](Self::read): the newest event, if it alone waits for this reader, and it is told of
+    /// nothing.
+    #[inline]
+    pub(crate) fn read_newest(&mut self, id: ReaderId, until: Offset) -> Option<&Record> {
+        let end = self.end();
+        let cursor = self.readers.cursor_mut(id)?;
+        let newest = self.records.back()?;
+        if cursor.plus(1) != end || newest.offset > until || self.missed.is_some() {
+            return None;
+        }
+        *cursor = end;
+        Some(newest)
+    }
+
     /// Everything that waits for this reader and came up to `until`, up to the size of one read, as
     /// one piece. `None` if nothing waits.
     pub(crate) fn read(&mut self, id: ReaderId, until: Offset) -> Option<Piece> {
-        let end = self.end();
-        if let Some(cursor) = self.readers.cursor_mut(id)
-            && cursor.plus(1) == end
-            && *cursor >= self.first
-        {
-            // The common case: the newest alone.
-            let newest = self.records.back().filter(|record| record.offset <= until)?;
-            *cursor = end;
-            let (bytes, position) = (newest.frame.clone(), newest.position);
-            return Some(Piece { bytes, position, at: newest.at, more: false });
-        }
         let (from, start) = self.next(id);
         let until = Until { offset: until, position: Position::LAST };
         let (count, all) = self.measure(start, until, READ_BYTES);
