@@ -140,7 +140,8 @@ struct Joined {
     from: Seq,
     to: Seq,
     bytes: Bytes,
-    readers_left: usize,
+    /// One that begins where they do.
+    next: ReaderId,
 }
 
 /// Readers that are being woken, by whoever comes.
