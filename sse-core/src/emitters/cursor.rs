@@ -13,8 +13,8 @@ use super::{
 use crate::{
     event::{EventId, GapReason},
     log::{
-        Cursor, Lag, Offset, Overtaken, Piece, Position, Read, ReaderId, Record, Source, State,
-        Until,
+        Cursor, Lag, Offset, Overtaken, Piece, Position, Read, ReaderId, Record, Sign, Source,
+        State, Until,
     },
     sync::Arc,
 };
@@ -33,10 +33,11 @@ pub(super) struct TopicCursor<K: Key> {
 }
 
 impl<K: Key> Cursor for TopicCursor<K> {
-    fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
-        let mut log = self.topic.log();
-        let log = &mut *log;
-        if !quiet() {
+    fn read(&mut self, until: Offset, sign: Sign<'_>) -> Read {
+        let mut log = self.topic.lock();
+        // Where somebody reads the log is not at rest.
+        let Some(log) = log.awake() else { return Read::Careful };
+        if sign.is_given() {
             return Read::Careful;
         }
         if let Some(newest) = log.read_newest(self.id, until) {

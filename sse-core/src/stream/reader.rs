@@ -146,7 +146,7 @@ impl Reader {
         if !conn.take_shared() {
             return None;
         }
-        match cursor.read(Offset::LAST, &|| !conn.has(STATE)) {
+        match cursor.read(Offset::LAST, conn.sign(STATE)) {
             Read::Piece(piece) => {
                 timing.wrote_at(piece.at);
                 (self.position, self.got) = (piece.position, true);
@@ -266,7 +266,7 @@ impl Reader {
             return false;
         }
         let conn = &self.conn;
-        match cursor.read(self.until, &|| !conn.has(STATE)) {
+        match cursor.read(self.until, conn.sign(STATE)) {
             Read::Careful => return false,
             Read::Nothing => {}
             Read::Piece(piece) => {
@@ -387,8 +387,8 @@ mod tests {
         emitter::{ConnSettings, SHARED},
         event::{EventId, GapReason},
         log::{
-            Bounds, Cursor, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until,
-            clock,
+            Bounds, Cursor, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Sign, Source,
+            Until, clock,
         },
     };
 
@@ -405,8 +405,8 @@ mod tests {
     }
 
     impl Cursor for OneLog {
-        fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
-            if !quiet() || self.log().is_overtaken(self.id) {
+        fn read(&mut self, until: Offset, sign: Sign<'_>) -> Read {
+            if sign.is_given() || self.log().is_overtaken(self.id) {
                 return Read::Careful;
             }
             self.log().read(self.id, until).map_or(Read::Nothing, Read::Piece)

@@ -27,7 +27,7 @@ use super::{
     settings::ConnSettings,
 };
 use crate::{
-    log::{Cursor, Offset, ReceiverCounts},
+    log::{Cursor, Offset, ReceiverCounts, Sign},
     panics,
     sync::{Arc, AtomicU32, AtomicUsize, Mutex, Ordering, lock},
     timer::Tick,
@@ -245,8 +245,9 @@ impl Conn {
         self.bits.load(Ordering::Acquire) & !CLOSED == 0
     }
 
-    pub(crate) fn has(&self, bit: u32) -> bool {
-        self.bits.load(Ordering::Acquire) & bit != 0
+    /// That this bit is set.
+    pub(crate) fn sign(&self, bit: u32) -> Sign<'_> {
+        Sign { bits: &self.bits, bit }
     }
 
     /// Was it a followed log, and nothing else, since the last time? If so this is it now.

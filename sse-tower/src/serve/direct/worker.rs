@@ -172,6 +172,8 @@ where
         self.arrived.shrink_to(ROOM);
     }
 
+    #[allow(clippy::inline_always, reason = "once for each event and connection")]
+    #[inline(always)]
     fn poll(&mut self, number: usize) {
         // One that has ended may still be queued, and its number may have gone to another.
         let connections = self.connections.len();
