@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use sse_tower::backplane::{Backplane, MemoryStore};
 use sse_tower::{
     ApplicationContext, ApplicationEvent, Listener, ListenerError, MAX_TRANSACTION_EVENTS, Phase,
     PublishError,
@@ -175,4 +176,42 @@ fn an_event_that_nobody_hears_is_warned_of_once() {
         "WARN event has no listener; a bare context hears what is added by `.listener(..)` \
          event=Paid published_at=published.rs:…"
     );
+}
+
+/// Two events of stores, which are told apart by their names.
+#[derive(serde::Serialize, serde::Deserialize, ApplicationEvent)]
+#[event(name = "order.shipped")]
+struct Shipped;
+
+#[derive(serde::Serialize, serde::Deserialize, ApplicationEvent)]
+#[event(name = "order.returned")]
+struct Returned;
+
+#[tokio::test(start_paused = true)]
+async fn a_durable_listener_that_another_program_declares_otherwise_is_warned_of_once() {
+    let store = MemoryStore::new();
+    let program = |listener: Listener| {
+        let backplane = Backplane::new(store.engine());
+        ApplicationContext::bare().backplane(&backplane).listener(listener).build().unwrap()
+    };
+    let shipped = program(Listener::on(|_: &Shipped| ()).durable().id("mail").into());
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    listen();
+    let returned = program(Listener::on(|_: &Returned| ()).durable().id("mail").into());
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let warning = |event: &str| {
+        format!(
+            "WARN another program or release declares this durable listener for events for which this one does not; two \
+             listeners need two ids; if no program has it for them any more, they wait for nobody until it is retired \
+             listener=mail events=[\"{event}\"]"
+        )
+    };
+    // By each of them, what it lacks.
+    let logged_now = logged();
+    let mut lines: Vec<_> = logged_now.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [warning("order.returned"), warning("order.shipped")]);
+    tokio::time::sleep(Duration::from_secs(3 * 60 * 60)).await;
+    assert_eq!(logged(), "", "once");
+    drop((shipped, returned));
 }

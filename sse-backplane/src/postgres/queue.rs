@@ -306,6 +306,7 @@ fn standing(row: &Row) -> Result<ListenerStats, Error> {
             _ => ListenerState::Retired,
         },
         hears: row.try_get::<_, Vec<&str>>("hears")?.into_iter().map(Arc::from).collect(),
+        only_elsewhere: Vec::new(),
         backlog: size(row, "backlog")?,
         waiting: size(row, "waiting")?,
         running: size(row, "running")?,

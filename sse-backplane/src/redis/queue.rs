@@ -415,6 +415,7 @@ fn stats_of(value: Value) -> Option<ListenerStats> {
             age => Some(Duration::from_micros(age.parse().ok()?)),
         },
         hears: names(parts.next()?)?,
+        only_elsewhere: Vec::new(),
     })
 }
 

@@ -9,6 +9,7 @@ mod log;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod outbox;
+mod plans;
 mod queue;
 mod refusals;
 mod support;

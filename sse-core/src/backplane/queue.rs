@@ -59,7 +59,8 @@ pub enum Claimed {
 pub struct Deliveries {
     /// In order of their due times and then of the log.
     pub now: Vec<Delivery>,
-    /// The earliest other attempt of the claimed listeners is due in this time.
+    /// The earliest other attempt of the claimed listeners is due in this time: of an ordered one, that of the first in the log. Zero if it
+    /// is due, and something else has to end before it is given.
     pub next: Option<Duration>,
 }
 
@@ -203,8 +204,12 @@ pub struct ListenerStats {
     pub listener: Arc<str>,
     /// Whether it is served.
     pub state: ListenerState,
-    /// The names of the events that it hears.
+    /// The names of the events that it hears: of all that any process declared, until it is retired.
     pub hears: Vec<Arc<str>>,
+    /// Those of them that this process does not declare for a listener that it has. Another program, or another release, declares
+    /// something else under this id; if none has it any more, its events wait for nobody. An engine leaves this empty:
+    /// [`ApplicationContext::listeners`](crate::ApplicationContext::listeners) fills it.
+    pub only_elsewhere: Vec<Arc<str>>,
     /// How many events wait for their first attempt: exact up to 10,000.
     pub backlog: usize,
     /// How many wait for another attempt.

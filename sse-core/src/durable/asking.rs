@@ -1,6 +1,6 @@
 //! Asking the store what is heard, telling it that paused listeners are still there, and people what nobody takes.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -46,12 +46,31 @@ async fn warn_of_unserved(shared: &Shared) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Asks the store once.
-pub(super) async fn ask(shared: &Shared) -> Result<(), EngineError> {
-    if let Some(queue) = shared.engine().queue() {
-        shared.heard().set(queue.heard().await?);
+/// What was said of listeners that are declared otherwise elsewhere.
+type Said = HashMap<Arc<str>, Vec<Arc<str>>>;
+
+/// Says in the log, once, that a listener of this program hears something else in another, or in another release. It is no mistake while
+/// one release follows another; but two programs that mean two things by one id take each other's events.
+async fn warn_of_others(shared: &Shared, said: &mut Said) -> Result<(), EngineError> {
+    let Some(queue) = shared.engine().queue() else { return Ok(()) };
+    for it in queue.stats().await? {
+        let events = shared.heard().only_elsewhere(&it);
+        if events.is_empty() {
+            said.remove(&it.listener);
+        } else if said.get(&it.listener) != Some(&events) {
+            observe::durable_declared_otherwise(&it.listener, &events);
+            said.insert(it.listener, events);
+        }
     }
     Ok(())
+}
+
+/// Asks the store once. Whether anything is heard that was not, or the other way round.
+pub(super) async fn ask(shared: &Shared) -> Result<bool, EngineError> {
+    match shared.engine().queue() {
+        Some(queue) => Ok(shared.heard().set(queue.heard().await?)),
+        None => Ok(false),
+    }
 }
 
 /// Asks the store again and again, and tells it from time to time that paused listeners are still there: what is active
@@ -59,7 +78,14 @@ pub(super) async fn ask(shared: &Shared) -> Result<(), EngineError> {
 pub(super) async fn keep_asking(shared: Arc<Shared>, own: Vec<Registration>) {
     let mut told = Instant::now();
     let mut warned = Instant::now();
+    let (mut said, mut changed) = (Said::new(), !own.is_empty());
     loop {
+        if changed {
+            match warn_of_others(&shared, &mut said).await {
+                Ok(()) => changed = false,
+                Err(error) => observe::backplane_trouble("stats", &error),
+            }
+        }
         if warned.elapsed() >= DAY {
             warned = Instant::now();
             if let Err(error) = warn_of_unserved(&shared).await {
@@ -68,6 +94,8 @@ pub(super) async fn keep_asking(shared: Arc<Shared>, own: Vec<Registration>) {
         }
         if told.elapsed() >= TELL {
             told = Instant::now();
+            // A name that others hear too came without a change.
+            changed = !own.is_empty();
             if let Err(error) = tell_paused(&shared, &own).await {
                 observe::backplane_trouble("register", &error);
             }
@@ -75,8 +103,9 @@ pub(super) async fn keep_asking(shared: Arc<Shared>, own: Vec<Registration>) {
         tokio::time::sleep(SOONEST).await;
         // Whether it rang or is simply time is all the same.
         let _ = tokio::time::timeout(REFRESH - SOONEST, shared.heard_bell().rung()).await;
-        if let Err(error) = ask(&shared).await {
-            observe::backplane_trouble("heard", &error);
+        match ask(&shared).await {
+            Ok(anew) => changed |= anew && !own.is_empty(),
+            Err(error) => observe::backplane_trouble("heard", &error),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use tokio::time::Instant;
+use tokio_util::sync::DropGuard;
 
 use super::{
     attempt::{Outcome, attempt},
@@ -32,11 +33,20 @@ use crate::{
 /// An idle process asks at least so often whether there is something: a bell may be lost.
 const ASK: Duration = Duration::from_secs(2);
 
+/// How soon it asks again at most for what is due; twice as long each time that nothing is given, up to about [`ASK`].
+const SOONEST: Duration = Duration::from_millis(1);
+const MAX_VAIN: u32 = 11;
+
 /// After a call that failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// So many verdicts go in one call.
 const MAX_VERDICTS: usize = 256;
+
+/// A few things that are done wait for so long for more: nobody waits for that to be said, and a claim that comes meanwhile does not
+/// wait for the disk behind it. Many are said at once, so that what is held stays what runs and what is taken ahead.
+const LINGER: Duration = Duration::from_millis(2);
+const FEW: usize = 4;
 
 /// A drain waits for verdicts to be stored for so long after its deadline.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -56,12 +66,16 @@ struct Claimer {
     over: Arc<Mutex<Vec<Over>>>,
     verdicts: Vec<(Held, Verdict)>,
     settle_at: Instant,
+    /// Until then what is done waits for more.
+    linger_until: Instant,
     ask_at: Instant,
+    /// So often in a row nothing was given although something is due.
+    vain: u32,
     released: bool,
 }
 
-/// Works until the context ends or is drained.
-pub(super) async fn run(shared: Arc<Shared>, workers: Vec<Worker>) {
+/// Works until the context ends or is drained. Dropping `said` says that nothing more is said, also where this never began.
+pub(super) async fn run(shared: Arc<Shared>, workers: Vec<Worker>, said: DropGuard) {
     let ended = shared.ended().clone();
     let engine = Arc::clone(shared.engine());
     let now = Instant::now();
@@ -71,12 +85,17 @@ pub(super) async fn run(shared: Arc<Shared>, workers: Vec<Worker>) {
         over: Arc::default(),
         verdicts: Vec::new(),
         settle_at: now,
+        linger_until: now,
         ask_at: now,
+        vain: 0,
         released: false,
     };
     if let Some(queue) = engine.queue() {
-        ended.run_until_cancelled(claimer.rounds(queue)).await;
+        if ended.run_until_cancelled(claimer.rounds(queue)).await.is_none() {
+            claimer.last_words(queue).await;
+        }
     }
+    drop(said);
     // Leases are given back, and with them what was taken and has not begun.
     ended.cancel();
 }
@@ -117,8 +136,7 @@ impl Claimer {
 
     fn next(&self) -> Instant {
         let now = Instant::now();
-        let settle = (!self.verdicts.is_empty())
-            .then_some(self.settle_at.max(now + Duration::from_millis(1)));
+        let settle = self.settles().map(|at| at.max(now + Duration::from_millis(1)));
         let draining =
             self.shared.draining().map(|until| if now < until { until } else { now + PAUSE / 10 });
         // One that is due and was not taken is asked for with the others.
@@ -132,9 +150,15 @@ impl Claimer {
     fn take_over(&mut self) {
         let over = std::mem::take(&mut *lock(&self.over));
         let (now, draining) = (Instant::now(), self.shared.draining().is_some());
+        if self.verdicts.is_empty() && !over.is_empty() && !draining {
+            self.linger_until = now + LINGER;
+        }
         for Over { worker, number, held, outcome } in over {
             let Some(worker) = self.workers.get_mut(worker) else { continue };
             let (verdict, back) = worker.over(&held, number, outcome, now, draining);
+            if !matches!(verdict, Some(Verdict::Finished)) || !worker.may_linger(&held) {
+                self.linger_until = now;
+            }
             // Without a word it goes back with its life.
             self.verdicts.extend(verdict.map(|verdict| (held, verdict)));
             self.verdicts.extend(back.into_iter().map(|held| (held, Verdict::Released)));
@@ -144,6 +168,7 @@ impl Claimer {
 
     /// Nothing more begins; at the deadline what runs is cut.
     fn drain(&mut self, until: Instant) {
+        self.linger_until = Instant::now();
         for worker in &mut self.workers {
             let back = worker.unbegun().into_iter().map(|held| (held, Verdict::Released));
             self.verdicts.extend(back);
@@ -153,8 +178,23 @@ impl Claimer {
         }
     }
 
+    /// The context ends without a drain: what is done is said before the leases go back, or it would run again.
+    async fn last_words(&mut self, queue: &dyn Queue) {
+        self.take_over();
+        self.linger_until = Instant::now();
+        // What is not said in time is left to the lease.
+        let _ = tokio::time::timeout(LAST_WORDS, self.settle(queue)).await;
+    }
+
+    /// When verdicts are to be stored, if there are any.
+    fn settles(&self) -> Option<Instant> {
+        let few = self.verdicts.len() < FEW;
+        let at = if few { self.settle_at.max(self.linger_until) } else { self.settle_at };
+        (!self.verdicts.is_empty()).then_some(at)
+    }
+
     async fn settle(&mut self, queue: &dyn Queue) {
-        while !self.verdicts.is_empty() && Instant::now() >= self.settle_at {
+        while self.settles().is_some_and(|at| Instant::now() >= at) {
             let count = self.verdicts.len().min(MAX_VERDICTS);
             if let Err(error) = self.stop(queue, count).await {
                 self.not_settled(&error, count);
@@ -256,7 +296,10 @@ impl Claimer {
         match queue.claim(life.id, claims).await {
             Ok(Claimed::Deliveries(deliveries)) => {
                 if let Some(next) = deliveries.next {
-                    let next = Instant::now().checked_add(next.max(Duration::from_millis(1)));
+                    // What is due and not given waits for somebody else, for however long.
+                    let in_vain = next.is_zero() && deliveries.now.is_empty();
+                    self.vain = if in_vain { (self.vain + 1).min(MAX_VAIN) } else { 0 };
+                    let next = Instant::now().checked_add(next.max(SOONEST * (1 << self.vain)));
                     self.ask_at = next.map_or(self.ask_at, |next| next.min(self.ask_at));
                 }
                 self.took(&life, &asked, deliveries.now)
@@ -286,6 +329,10 @@ impl Claimer {
             let came = deliveries.iter().filter(|it| it.listener == worker.id);
             let (came, suspect) = came.fold((0, false), |(n, s), it| (n + 1, s || it.losses > 0));
             worker.more = came >= *asked || suspect;
+            if suspect {
+                // It may take the process along, and with it whatever was not said.
+                self.linger_until = Instant::now();
+            }
             if came == 0 {
                 worker.nothing_came(self.ask_at);
             }

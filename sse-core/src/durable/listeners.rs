@@ -13,8 +13,8 @@ use crate::backplane::{ListenerStats, Queue, Steer};
 /// All durable listeners that are known where events are stored, those of other programs among them. Made by
 /// [`ApplicationContext::listeners`](crate::ApplicationContext::listeners).
 ///
-/// Awaited, it says how they stand: backlog, what waits for another attempt, what runs, dead letters, and how old the
-/// oldest event is.
+/// Awaited, it says how they stand: backlog, what waits for another attempt, what runs, dead letters, how old the
+/// oldest event is, and what else than here is declared under the same id.
 ///
 /// ```
 /// # use sse_tower_core::{ApplicationContext, DurableError};
@@ -69,7 +69,14 @@ impl IntoFuture for Listeners {
     type Output = Result<Vec<ListenerStats>, DurableError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { Ok(queue(has(&self.0)?)?.stats().await?) })
+        Box::pin(async move {
+            let shared = has(&self.0)?;
+            let mut all = queue(shared)?.stats().await?;
+            for stats in &mut all {
+                stats.only_elsewhere = shared.heard().only_elsewhere(stats);
+            }
+            Ok(all)
+        })
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) async fn keep(shared: Arc<Shared>) {
     let Some(queue) = engine.queue() else { return };
     let lives = shared.lives();
     shared.ended().run_until_cancelled(renew(&shared, queue)).await;
+    // Said within a time of its own.
+    shared.said().cancelled().await;
     for life in lives.all().iter().filter(|life| !life.is_reaped()) {
         if let Err(error) = queue.leave(life.id).await {
             observe::backplane_trouble("leave", &error);

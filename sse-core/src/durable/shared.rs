@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     draining: Mutex<Option<Instant>>,
     /// All tasks end.
     ended: CancellationToken,
+    /// Nothing more is said of what runs.
+    said: CancellationToken,
     /// The leases were given back.
     left: CancellationToken,
 }
@@ -67,6 +69,7 @@ impl Shared {
             ready: watch::Sender::new(false),
             draining: Mutex::default(),
             ended: CancellationToken::new(),
+            said: CancellationToken::new(),
             left: CancellationToken::new(),
             node,
         });
@@ -145,6 +148,10 @@ impl Shared {
 
     pub(super) fn draining(&self) -> Option<Instant> {
         *lock(&self.draining)
+    }
+
+    pub(super) fn said(&self) -> &CancellationToken {
+        &self.said
     }
 
     pub(super) fn has_left(&self) {

@@ -79,10 +79,9 @@ pub(crate) fn start(bus: &Bus, setup: Setup) {
         .filter_map(registration)
         .chain(names.iter().map(turn::registration))
         .collect();
-    let own = registrations.iter().flat_map(|it| it.hears.iter().cloned()).collect();
     let namespace = node.shared().shared_engine().namespace().into();
-    let shared =
-        Shared::new(bus.downgrade(), node, namespace, private, Heard::new(own), trace_hook);
+    let heard = Heard::new(&registrations);
+    let shared = Shared::new(bus.downgrade(), node, namespace, private, heard, trace_hook);
     bus.set_carrier(Box::new(Courier(Arc::clone(&shared))));
     let listeners = listeners.into_iter().filter_map(|it| worker(it, shared.namespace()));
     let workers: Vec<_> = listeners.chain(turns.into_iter().map(Turn::worker)).collect();
@@ -109,7 +108,8 @@ pub(crate) fn start(bus: &Bus, setup: Setup) {
             shared.has_left();
         } else {
             renew_leases(&shared);
-            tokio::spawn(claimer::run(Arc::clone(&shared), workers));
+            let said = shared.said().clone().drop_guard();
+            tokio::spawn(claimer::run(Arc::clone(&shared), workers, said));
         }
     });
     if !private {
@@ -161,7 +161,7 @@ async fn register(shared: &Shared, registrations: &[Registration]) -> Result<(),
     {
         queue.register(registrations.to_vec()).await?;
     }
-    asking::ask(shared).await
+    asking::ask(shared).await.map(drop)
 }
 
 /// On a thread with a runtime of its own: a listener that blocks the program's runtime must not look like a death.

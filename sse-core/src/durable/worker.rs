@@ -197,6 +197,12 @@ impl Worker {
         None
     }
 
+    /// Whether it may be said a little later that this is done: not if the next begins only then, as in order, or because the next may
+    /// take the process along.
+    pub(super) fn may_linger(&self, held: &Held) -> bool {
+        !self.options.ordered && !held.is_suspect()
+    }
+
     /// Whether its dead letters pause it.
     pub(super) fn stops(&self) -> bool {
         self.options.stop

@@ -276,6 +276,17 @@ pub(crate) fn durable_unserved(listener: &std::sync::Arc<str>, backlog: usize, o
     tracing::warn!(target: "sse_tower", %listener, backlog, ?oldest, "events wait for a durable listener for longer than a day; if no program has it any more, retire it");
 }
 
+/// A listener of this program is declared otherwise by another, or by another release.
+#[cfg(feature = "json")]
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+pub(crate) fn durable_declared_otherwise(
+    listener: &std::sync::Arc<str>,
+    events: &[std::sync::Arc<str>],
+) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", %listener, ?events, "another program or release declares this durable listener for events for which this one does not; two listeners need two ids; if no program has it for them any more, they wait for nobody until it is retired");
+}
+
 /// This process could not renew its lease, or lost it.
 pub(crate) fn durable_fenced() {
     #[cfg(feature = "metrics")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sse_tower_core::{Drain, backplane::MemoryStore};
 use tokio::time::Instant;
 
-use super::site::{Handled, Process, eventually, notes, seconds};
+use super::site::{HOUR, Handled, Process, eventually, notes, seconds};
 
 #[tokio::test(start_paused = true)]
 async fn what_runs_ends_what_has_not_begun_goes_back_and_nothing_is_counted() {
@@ -51,4 +51,21 @@ async fn a_context_that_is_dropped_leaves_at_once() {
     there.publish(0..20).await;
     there.done("mail", seconds(5)).await;
     assert_eq!(handled.count(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_is_not_done_again_where_its_context_goes_right_after() {
+    let (store, handled) = (MemoryStore::new(), Handled::default());
+    let there = Process::start(&store, vec![]);
+    let here = Process::start(&store, vec![notes(&handled, Duration::from_millis(5)).into()]);
+    here.publish([1]).await;
+    while handled.count() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // It waits for company, which does not come.
+    assert_eq!(there.stats("mail").await.running, 1);
+    drop(here);
+    let again = Process::start(&store, vec![notes(&handled, Duration::ZERO).into()]);
+    tokio::time::sleep(HOUR).await;
+    assert_eq!((handled.lock()[&1], again.stats("mail").await.running), (1, 0));
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sse_tower_core::{
-    ApplicationContext, ApplicationEvent, DeadReason, Listener, ListenerState, Phase, WiringFault,
-    backplane::MemoryStore,
+    ApplicationContext, ApplicationEvent, DeadReason, EventType, Listener, ListenerState, Phase,
+    WiringFault, backplane::MemoryStore,
 };
 
 use super::site::{HOUR, Handled, Paid, Process, notes, seconds};
@@ -117,4 +117,38 @@ fn a_durable_listener_without_an_id_a_name_or_a_form_is_refused() {
     let context = ApplicationContext::bare().build().unwrap();
     let late = context.subscribe(Listener::on(|_: &Paid| ()).durable().id("late"));
     assert!(late.unwrap_err().to_string().contains("`.listener(..)`"));
+}
+
+/// Something else than [`Paid`].
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Shipped;
+
+impl ApplicationEvent for Shipped {
+    fn event_type() -> EventType<Self> {
+        EventType::new().name("order.shipped").json()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_declared_otherwise_elsewhere_is_shown_where_it_is_so() {
+    let (store, handled) = (MemoryStore::new(), Handled::default());
+    let one = Process::start(&store, vec![notes(&handled, Duration::ZERO).into()]);
+    let same = Process::start(&store, vec![notes(&handled, Duration::ZERO).into()]);
+    let other = Listener::on(|_: &Shipped| ()).durable().id("mail");
+    let other = Process::start(&store, vec![other.into()]);
+    let neither = Process::start(&store, vec![]);
+    let elsewhere = async |process: &Process| process.stats("mail").await.only_elsewhere;
+    for process in [&one, &same] {
+        assert_eq!(elsewhere(process).await, ["order.shipped".into()]);
+    }
+    assert_eq!(elsewhere(&other).await, ["order.paid".into()]);
+    assert!(elsewhere(&neither).await.is_empty(), "it declares nothing that could differ");
+    // Each takes its own.
+    neither.publish([1]).await;
+    neither.context.publish_event(Shipped).await.unwrap();
+    neither.done("mail", seconds(60)).await;
+    assert_eq!((handled.orders(), neither.stats("mail").await.dead), (vec![1], 0));
+    neither.context.listeners().retire("mail").await.unwrap();
+    let again = Process::start(&store, vec![notes(&handled, Duration::ZERO).into()]);
+    assert!(elsewhere(&again).await.is_empty());
 }

@@ -132,3 +132,46 @@ async fn who_has_no_room_or_has_to_wait_does_not_look_all_the_time() {
     let (full, probing) = (sleeps(false).await, sleeps(true).await);
     assert!(full < 6_000 && probing < 12_000, "{full} {probing}");
 }
+
+/// How often the runtime slept, which on paused time it does for each moment at which somebody wants something.
+fn slept() -> u64 {
+    tokio::runtime::Handle::current().metrics().worker_park_count(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_something_else_is_not_asked_for_all_the_time() {
+    const SECS: u64 = 600;
+    let store = MemoryStore::new();
+    let listener = || {
+        let listener =
+            Listener::on_async_with_meta(|paid: Arc<Paid>, meta: EventMeta| async move {
+                match (paid.order, meta.attempt()) {
+                    (0, _) => return Err(ListenerError::give_up()),
+                    (1, 1) => return Err(ListenerError::retry_after(seconds(2 * SECS))),
+                    (1, _) => tokio::time::sleep(seconds(2 * SECS)).await,
+                    _ => {}
+                }
+                Ok(())
+            });
+        vec![listener.durable().id("mail").ordered().timeout(HOUR).into()]
+    };
+    // Known before, so that all of them are taken at once.
+    drop(Process::start(&store, listener()));
+    let publisher = Process::start(&store, vec![]);
+    publisher.publish(0..=5).await;
+    let processes = [(); 2].map(|()| Process::start(&store, listener()));
+    tokio::time::sleep(seconds(60)).await;
+    // First it is due later than those that wait for it; then a process has them all, and what is to be done before waits.
+    for held in [(5, 0), (1, 5)] {
+        let stats = publisher.stats("mail").await;
+        assert_eq!((stats.waiting, stats.running), held, "{stats:?}");
+        let before = slept();
+        tokio::time::sleep(seconds(SECS)).await;
+        let times = slept() - before;
+        assert!(times < 30 * SECS, "{times} times in {SECS} s");
+        tokio::time::sleep(seconds(SECS)).await;
+        publisher.context.dead_letters("mail").retry_all().await.unwrap();
+    }
+    publisher.done("mail", HOUR).await;
+    drop(processes);
+}

@@ -15,7 +15,7 @@ use sse_tower_core::backplane::Mutant;
 use tokio::runtime;
 
 /// How many seeds each test run tries.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 2_000;
 /// How many of them a test of the test tries at most.
 const MUTANT_SEEDS: u64 = 400;
 

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::witness::{ATTEMPTS, Witness};
 
-const STEPS: usize = 24;
+const STEPS: usize = 16;
 const FAULTS: usize = 10;
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -125,11 +125,12 @@ impl World {
             let fate = paid.fate >> (meta.attempt() * 8);
             async move {
                 let takes = match fate % 16 {
-                    0..9 => 0,
+                    0..9 | 15 => 0,
                     9..12 => 40,
                     12 => 700,
                     13 => 3_000,
-                    _ => 25_000,
+                    // Longer than a lease.
+                    _ => 13_000,
                 };
                 sleep(Duration::from_millis(takes)).await;
                 match fate / 16 % 16 {

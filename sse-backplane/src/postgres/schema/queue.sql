@@ -57,9 +57,11 @@ create table if not exists sse.held (
     body bytea,
     primary key (pos, listener)
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
-create index if not exists held_due on sse.held (listener, due) where due is not null;
--- By an expression, so that the planner takes it where it is named and nowhere else: whatever comes by `pos` must not walk
--- the dead entries of its listener.
+-- By an expression, so that the planner takes these two where they are named and nowhere else, and nothing else there. It plans
+-- while the table is empty, and then one index looks as good as another: yet whatever comes by `pos` must not walk the dead entries
+-- of its listener, and whatever comes by the listener not those of the key. For the same reason what is looked up by the key is
+-- looked up for one position after the other, in a lateral that is not merged.
+create index if not exists held_due on sse.held ((listener || ''), due) where due is not null;
 create index if not exists held_running on sse.held ((listener || '')) where owner is not null;
 
 create table if not exists sse.dead (
@@ -175,7 +177,9 @@ begin
             from (
                 select h.pos, h.losses, bool_and(h.due <= v_now and h.kind = any (v_kinds))
                                         over (order by h.pos) as ready
-                from sse.held h where h.listener = v_claim.id and h.due is not null
+                from (
+                    select h.* from sse.held h where h.listener || '' = v_claim.id and h.due is not null offset 0
+                ) h
                 order by h.pos limit v_claim.count + 1
             ) w;
             if cardinality(v_due) > v_claim.count then
@@ -186,7 +190,7 @@ begin
             select array_agg(w.pos order by w.due, w.pos) into v_due
             from (
                 select h.pos, h.due from sse.held h
-                where h.listener = v_claim.id and h.due <= v_now and h.kind = any (v_kinds)
+                where h.listener || '' = v_claim.id and h.due <= v_now and h.kind = any (v_kinds)
                 order by h.due, h.pos limit v_claim.count for update skip locked
             ) w;
         end if;
@@ -201,7 +205,8 @@ begin
                 from (
                     select u.pos, u.nth, h.losses
                     from unnest(v_due) with ordinality u (pos, nth)
-                    join sse.held h on h.pos = u.pos and h.listener = v_claim.id
+                    cross join lateral (
+                        select h.losses from sse.held h where h.pos = u.pos and h.listener = v_claim.id offset 0) h
                 ) x
             ) w;
             update sse.held h set owner = p_node, due = null
@@ -236,9 +241,10 @@ begin
         select h.listener, h.pos, k.name, k.version, coalesce(h.event_id, b.event_id), coalesce(h.head, b.head),
                coalesce(h.body, b.body), h.failures, h.losses, null::bigint
         from unnest(v_due || v_new) with ordinality u (pos, nth)
-        join sse.held h on h.pos = u.pos and h.listener = v_claim.id
-        join sse.kind k on k.id = h.kind
-        left join sse.bus b on b.pos = h.pos
+        cross join lateral (
+            select h.* from sse.held h where h.pos = u.pos and h.listener = v_claim.id offset 0) h
+        cross join lateral (select k.name, k.version from sse.kind k where k.id = h.kind offset 0) k
+        left join lateral (select b.event_id, b.head, b.body from sse.bus b where b.pos = h.pos offset 0) b on true
         order by u.nth;
     end loop;
 
@@ -246,15 +252,25 @@ begin
     select null::text, null::bigint, null::text, null::bigint, null::uuid, null::bytea, null::bytea, null::int, null::int,
            case when min(h.due) is not null
                 then greatest(0, (extract(epoch from min(h.due) - clock_timestamp()) * 1000000)::bigint) end
-    from unnest(p_listeners) with ordinality u (id, ord)
+    from unnest(p_listeners, p_ordered) with ordinality u (id, ordered, ord)
     join sse.listener l on l.id = u.id and not l.paused and l.retired_at is null
     cross join lateral (
-        select h.due from sse.held h
-        where h.listener = l.id and h.due is not null
-          and h.kind = any (array(
-              select k.id from unnest(p_of, p_names, p_versions) x (of, name, version)
-              join sse.kind k on k.name = x.name and k.version = x.version where x.of = u.ord))
-        order by h.due limit 1
+        select array(select k.id from unnest(p_of, p_names, p_versions) x (of, name, version)
+                     join sse.kind k on k.name = x.name and k.version = x.version where x.of = u.ord) as kinds
+    ) r
+    cross join lateral (
+        (select h.due from sse.held h
+         where not u.ordered and h.listener || '' = l.id and h.due is not null and h.kind = any (r.kinds)
+         order by h.due limit 1)
+        union all
+        -- The first of the log comes before all others, whenever those are due.
+        select w.due from (
+            select h.due, h.kind from (
+                select h.* from sse.held h
+                where u.ordered and h.listener || '' = l.id and h.due is not null offset 0
+            ) h
+            order by h.pos limit 1
+        ) w where w.kind = any (r.kinds)
     ) h;
 end $$;
 
@@ -274,9 +290,14 @@ begin
         from unnest(p_listeners, p_pos, p_owners, p_failures, p_losses, p_what, p_errors, p_again, p_reasons)
             with ordinality u (listener, pos, owner, failures, losses, what, error, again, reason, ord)
         order by u.listener, u.pos, u.owner, u.failures, u.losses, u.ord
+    ), hit as materialized (
+        select v.*, h.ctid as at
+        from v cross join lateral (
+            select h.ctid from sse.held h where h.pos = v.pos and h.listener = v.listener offset 0) h
+    -- The fence here, where whatever changed meanwhile is looked at once more; its owner in words that lead to no index.
     ), done as (
-        delete from sse.held h using v
-        where h.pos = v.pos and h.listener = v.listener and h.owner = v.owner
+        delete from sse.held h using hit v
+        where h.ctid = v.at and h.owner is not distinct from v.owner
           and h.failures = v.failures and h.losses = v.losses and v.what in (0, 2)
         returning h.*, v.ord, v.what, v.error, v.reason
     ), again as (
@@ -284,8 +305,8 @@ begin
         set owner = null, due = now() + v.again * interval '1 microsecond',
             failures = h.failures + (v.what = 1)::int,
             errors = case when v.what = 1 then (h.errors || v.error)[cardinality(h.errors) - 3:] else h.errors end
-        from v
-        where h.pos = v.pos and h.listener = v.listener and h.owner = v.owner
+        from hit v
+        where h.ctid = v.at and h.owner is not distinct from v.owner
           and h.failures = v.failures and h.losses = v.losses and v.what in (1, 3)
         returning v.ord
     ), buried as (

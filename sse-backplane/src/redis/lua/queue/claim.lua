@@ -123,6 +123,19 @@ local function serve(listener, left, ordered, kinds)
     end
   end
 
+  if ordered then
+    -- The first of the log comes before all others, whenever those are due.
+    for _, position in ipairs(call('ZRANGE', ns .. 'q:order:' .. listener, 0, -1)) do
+      local held = held_at(listener, position)
+      if held and held.owner == '' then
+        if reads[held.kind] then
+          soonest = math.min(soonest or math.huge, math.max(held.due - now, 0))
+        end
+        return
+      end
+    end
+    return
+  end
   for kind in pairs(reads) do
     local first = call('ZRANGE', due_key(listener, kind), 0, 0, 'WITHSCORES')
     if first[2] then

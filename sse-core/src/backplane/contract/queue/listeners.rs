@@ -132,3 +132,23 @@ pub async fn stats_tell_how_a_listener_stands<H: Harness>(harness: H) {
     assert_eq!(hears, ["paid", "sent"].map(Arc::from));
     assert!(stats.oldest.is_some_and(|age| age < HOUR), "{:?}", stats.oldest);
 }
+
+/// A listener that two programs declare for different events hears them all: each takes those that it reads, and stats tell both
+/// what the other declared.
+pub async fn two_declarations_of_a_listener_add_up<H: Harness>(harness: H) {
+    let (one, two) = (Worker::join(&harness).await, Worker::join(&harness).await);
+    one.register("mail", &["paid", "both"], Since::Now).await;
+    two.register("mail", &["sent", "both"], Since::Now).await;
+    one.register("mail", &["paid", "both"], Since::Now).await;
+    one.register("post", &["paid"], Since::Now).await;
+    for worker in [&one, &two] {
+        let mut hears = worker.stats("mail").await.hears;
+        hears.sort();
+        assert_eq!(hears, ["both", "paid", "sent"].map(Arc::from));
+        assert_eq!(worker.stats("post").await.hears, [Arc::from("paid")]);
+    }
+    one.publish("sent", [1]).await;
+    one.publish("paid", [2]).await;
+    assert_eq!(ids(&one.claim("mail", "paid", 9).await), [2]);
+    assert_eq!(ids(&two.claim("mail", "sent", 9).await), [1]);
+}

@@ -26,6 +26,7 @@ pub use {
         a_listener_begins_where_it_says, a_retired_listener_begins_anew,
         a_version_waits_for_a_node_that_reads_it, each_listener_has_its_own_lane,
         nobody_takes_from_a_paused_listener, stats_tell_how_a_listener_stands,
+        two_declarations_of_a_listener_add_up,
     },
 };
 
@@ -41,6 +42,7 @@ macro_rules! queue_contract {
             nobody_takes_from_a_paused_listener
             a_retired_listener_begins_anew
             stats_tell_how_a_listener_stands
+            two_declarations_of_a_listener_add_up
             first_attempts_come_in_the_order_of_the_log
             two_claimers_never_get_the_same
             a_stale_verdict_does_nothing

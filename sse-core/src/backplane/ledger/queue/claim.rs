@@ -205,6 +205,9 @@ impl<R: Rows> RowQueue<'_, R> {
 
     /// When the next attempt of the listener is due that this node can read.
     fn next_due(&self, claim: &Claim) -> Result<Option<u64>, EngineError> {
+        if claim.ordered {
+            return self.next_in_order(claim);
+        }
         let mut next = None::<u64>;
         for kind in &claim.kinds {
             let first = self.prefixed(keys::due_of(&claim.listener, kind), 1)?;
@@ -212,6 +215,17 @@ impl<R: Rows> RowQueue<'_, R> {
             next = [next, due].into_iter().flatten().min();
         }
         Ok(next)
+    }
+
+    /// The same where the first of the log has to come before all others, whenever those are due.
+    fn next_in_order(&self, claim: &Claim) -> Result<Option<u64>, EngineError> {
+        for (_, row) in self.prefixed(keys::held_of(&claim.listener), usize::MAX)? {
+            let held = Held::read(row)?;
+            if held.owner.is_none() {
+                return Ok(claim.kinds.contains(&held.kind).then_some(held.due));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn held(

@@ -159,6 +159,7 @@ impl<R: Rows> RowQueue<'_, R> {
             listener,
             state: row.state,
             hears,
+            only_elsewhere: Vec::new(),
             backlog,
             waiting: row.waiting as usize,
             running: row.running as usize,
