@@ -89,7 +89,7 @@ pub use event::{
 pub use boxed::BoxError;
 pub use close_reason::CloseReason;
 pub use emitter::{
-    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, MAX_HEAD_WAIT,
+    DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE, MAX_ASIDE, MAX_HEAD_WAIT,
     MIN_KEEP_ALIVE, SendError, SseEmitter, SseEmitterBuilder, StreamControl, TrySendError,
 };
 pub use stream::EventStream;

@@ -200,8 +200,8 @@ pub use sse_tower_core::{
 // One connection.
 pub use sse_tower_core::{
     BoxError, CloseReason, DEFAULT_CAPACITY_BYTES, DEFAULT_CAPACITY_EVENTS, DEFAULT_KEEP_ALIVE,
-    EventStream, MIN_KEEP_ALIVE, SendError, SseEmitter, SseEmitterBuilder, StreamControl,
-    StreamFailed, StreamHandle, TrySendError,
+    EventStream, MAX_ASIDE, MIN_KEEP_ALIVE, SendError, SseEmitter, SseEmitterBuilder,
+    StreamControl, StreamFailed, StreamHandle, TrySendError,
 };
 
 // Many connections.

@@ -45,7 +45,7 @@ pub use control::{MAX_HEAD_WAIT, StreamControl};
 pub use endpoint::{Configure, Ending, EndpointOptions, IntoStreamError, beside, decided};
 pub use error::{SendError, TrySendError};
 pub(crate) use queue::{Kind, Queued};
-pub use request::Request;
+pub use request::{MAX_ASIDE, Request};
 pub use sender::SseEmitter;
 pub(crate) use settings::ConnSettings;
 pub use settings::{

@@ -3,21 +3,40 @@
 //! A connection that never becomes a response is over when its last handle is dropped. A program may
 //! hold one elsewhere: in a callback of the connection itself, or in a map that the callback takes it out
 //! of. Then the connection would wait for ever for a response that nobody makes, and count as a reader
-//! all the time. So whoever runs a handler says when the handler is dropped before it has answered.
+//! all the time. So whoever runs a handler says when the handler is dropped before it has answered. One that answers
+//! something else may have put its connection aside for another request; or it has panicked, and a layer answers for it.
 
-use std::{cell::RefCell, mem};
+use std::{cell::RefCell, mem, time::Duration};
 
 use smallvec::SmallVec;
+use tokio::{runtime::Handle, time::sleep};
 
 use super::Conn;
 use crate::sync::{Arc, Weak};
 
-/// Mostly one.
-type Opened = SmallVec<[Weak<Conn>; 1]>;
+/// For how long an emitter may be put aside that is no response: ten minutes after the handler that made it has
+/// answered something else, `SseLayer` ends it.
+pub const MAX_ASIDE: Duration = Duration::from_secs(10 * 60);
 
 thread_local! {
     /// What was opened by the handler that runs on this thread at this moment.
     static OPENED: RefCell<Option<Opened>> = const { RefCell::new(None) };
+}
+
+#[derive(Debug, Default)]
+struct Opened {
+    /// Mostly one.
+    conns: SmallVec<[Weak<Conn>; 1]>,
+    /// Something of it was dropped by a panic.
+    panicked: bool,
+}
+
+impl Opened {
+    /// Those that are still there, and no response.
+    fn unanswered(&mut self) -> Vec<Arc<Conn>> {
+        let conns = self.conns.drain(..).filter_map(|conn| conn.upgrade());
+        conns.filter(|conn| conn.is_unanswered()).collect()
+    }
 }
 
 /// One request, while its handler runs. Dropped before it was [answered](Self::answered), it ends the
@@ -49,17 +68,25 @@ impl Request {
         result
     }
 
-    /// There is a response: whatever else was opened is the program's affair.
+    /// There is a response. What else was opened is the program's affair for [`MAX_ASIDE`]; of a handler that panicked
+    /// it is nobody's.
     pub fn answered(&mut self) {
-        self.opened.clear();
+        let aside = self.opened.unanswered();
+        if self.opened.panicked {
+            aside.iter().for_each(|conn| conn.abandoned());
+        } else if let (false, Ok(runtime)) = (aside.is_empty(), Handle::try_current()) {
+            let aside: Vec<_> = aside.iter().map(Arc::downgrade).collect();
+            runtime.spawn(async move {
+                sleep(MAX_ASIDE).await;
+                aside.iter().filter_map(Weak::upgrade).for_each(|conn| conn.abandoned());
+            });
+        }
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        for conn in self.opened.drain(..).filter_map(|conn| conn.upgrade()) {
-            conn.abandoned();
-        }
+        self.opened.unanswered().iter().for_each(|conn| conn.abandoned());
     }
 }
 
@@ -80,10 +107,21 @@ impl Drop for Scope<'_> {
 pub(super) fn opened(conn: &Arc<Conn>) {
     let _ = OPENED.try_with(|opened| {
         if let Some(opened) = &mut *opened.borrow_mut() {
-            if opened.len() == opened.capacity() {
-                opened.retain(|conn| conn.strong_count() > 0);
+            let conns = &mut opened.conns;
+            if conns.len() == conns.capacity() {
+                conns.retain(|conn| conn.strong_count() > 0);
             }
-            opened.push(Arc::downgrade(conn));
+            conns.push(Arc::downgrade(conn));
+        }
+    });
+}
+
+/// A handle is dropped by a panic.
+#[cold]
+pub(super) fn panicked() {
+    let _ = OPENED.try_with(|opened| {
+        if let Some(opened) = &mut *opened.borrow_mut() {
+            opened.panicked = true;
         }
     });
 }

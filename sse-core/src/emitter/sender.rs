@@ -46,6 +46,9 @@ impl Clone for SseEmitter {
 
 impl Drop for SseEmitter {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            request::panicked();
+        }
         self.conn.drop_handle();
     }
 }
@@ -191,7 +194,8 @@ impl SseEmitter {
     ///
     /// An emitter that never becomes a response is over when its last clone is dropped. Where `f`, or a
     /// map that `f` takes it out of, holds a clone itself, `SseLayer` sees to it: a client that leaves
-    /// before its handler has answered ends what was opened for it.
+    /// before its handler has answered, and a handler that panics, end what was opened; and what a handler has opened
+    /// that answers something else is over after [`MAX_ASIDE`](crate::MAX_ASIDE), unless it is a response by then.
     ///
     /// ```
     /// # use sse_tower_core::{CloseReason, SseEmitter};

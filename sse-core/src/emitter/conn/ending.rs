@@ -124,10 +124,14 @@ impl Conn {
         self.close_with(CloseReason::Failed, Some(last), Some(error));
     }
 
+    /// Is it no response yet?
+    pub(crate) fn is_unanswered(&self) -> bool {
+        lock(&self.state).response != IntoResponseState::Taken
+    }
+
     /// Whoever was to make a response of it does not.
     pub(crate) fn abandoned(&self) {
-        let taken = lock(&self.state).response == IntoResponseState::Taken;
-        if !taken {
+        if self.is_unanswered() {
             self.finish(false);
         }
     }
