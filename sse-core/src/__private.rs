@@ -23,6 +23,7 @@ pub use crate::emitter::{
 /// What `sse-tower` does as this crate does it.
 pub use crate::{
     event::{KEEP_ALIVE_COMMENT, encode_with_id},
+    panics::{contain, discard},
     spread::{A_DAY, at_most, jittered},
     timer::later,
 };

@@ -29,7 +29,8 @@ pub enum CloseReason {
     Replaced,
     /// There was no room: a limit, a drain, or one per key is allowed and the first one stays.
     Refused,
-    /// The client read more slowly than its lag policy allows.
+    /// The client read more slowly than its lag policy allows, or took nothing for
+    /// [`MAX_STALL`](crate::MAX_STALL) after it had missed something.
     Lagged,
     /// The lease ended: a token expired or a right was taken away.
     Expired,

@@ -66,6 +66,7 @@ mod http;
 mod log;
 pub mod observe;
 mod panics;
+mod rooms;
 mod schedule;
 mod spread;
 mod stream;
@@ -98,7 +99,7 @@ pub use stream::StreamFailed;
 // Many connections.
 pub use emitters::{
     DEFAULT_SNAPSHOT_AGE, DEFAULT_SNAPSHOT_TIMEOUT, Emitters, EmittersBuilder, Key, LastEventId,
-    MAX_KEYS_PER_CONNECTION, MEMORY_AGE, MEMORY_KEYS, Receipt, Second, Sent,
+    MAX_KEYS_PER_CONNECTION, MAX_STALL, MEMORY_AGE, MEMORY_KEYS, Receipt, Second, Sent,
 };
 pub use log::{
     DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS,

@@ -6,14 +6,14 @@ use std::{
 };
 
 /// Runs `f`, and goes on whether it panics or not.
-pub(crate) fn contain(f: impl FnOnce()) {
+pub fn contain(f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
         discard(payload);
     }
 }
 
 /// Drops what a panic left, whose drop is not ours either.
-pub(crate) fn discard(payload: Box<dyn Any + Send>) {
+pub fn discard(payload: Box<dyn Any + Send>) {
     if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         // It panicked while it was dropped: what that left may do the same for ever.
         std::mem::forget(another);

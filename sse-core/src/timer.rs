@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::sync::lock_std as lock;
+use crate::{panics, sync::lock_std as lock};
 
 /// How many targets are called before other tasks get their turn.
 const SLICE: usize = 256;
@@ -180,7 +180,8 @@ async fn run(entry: Entry, earlier: Arc<Notify>) {
             Next::Call(targets) => {
                 let now = Instant::now();
                 for target in targets.iter().filter_map(Weak::upgrade) {
-                    target.tick(now);
+                    // The others of this runtime are not to stop for it.
+                    panics::contain(|| target.tick(now));
                 }
                 tokio::task::yield_now().await;
             }

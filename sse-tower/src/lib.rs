@@ -179,6 +179,7 @@ mod foreign;
 mod future;
 #[cfg(doc)]
 pub mod guide;
+mod head;
 mod headers;
 mod layer;
 mod lease;
@@ -207,7 +208,8 @@ pub use sse_tower_core::{
 pub use sse_tower_core::{
     DEFAULT_BACKLOG_BYTES, DEFAULT_BACKLOG_EVENTS, DEFAULT_SNAPSHOT_AGE, DEFAULT_SNAPSHOT_TIMEOUT,
     DEFAULT_TOTAL_BYTES, DEFAULT_TOTAL_EVENTS, Emitters, EmittersBuilder, History, Key, Lag,
-    LastEventId, MAX_KEYS_PER_CONNECTION, MEMORY_AGE, MEMORY_KEYS, Receipt, Second, Sent,
+    LastEventId, MAX_KEYS_PER_CONNECTION, MAX_STALL, MEMORY_AGE, MEMORY_KEYS, Receipt, Second,
+    Sent,
 };
 
 // Application events.

@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::{
-    admission::{Ticket, allow, is_from_event_source, origin},
+    admission::{Ticket, allow, is_from_event_source},
     body::ResponseBody,
     future::ResponseFuture,
+    head::Head,
     lease::Lease,
     settings::LayerSettings,
 };
@@ -103,21 +104,21 @@ where
             request = Request::from_parts(parts, body);
         }
         let Asked { keys, event_source, lease } = asked;
-        let event_source = event_source
-            .unwrap_or_else(|| is_from_event_source(request.method(), request.headers()));
-        let (last, origin) = (request.headers().get("last-event-id"), origin(request.headers()));
+        let head = Head::of(request.headers());
+        let event_source =
+            event_source.unwrap_or_else(|| request.method() == Method::GET && head.wants_events);
         if event_source && let Some(why) = settings.closed_to(&keys) {
             // Nothing else than a stream can come of this request, so its handler need not run.
-            let mut answer = settings.refusal.answer(true, last, why);
-            allow(origin.as_ref(), answer.headers_mut());
+            let mut answer = settings.refusal.answer(true, head.last, why);
+            allow(head.origin, answer.headers_mut());
             return ResponseFuture::refused(answer);
         }
         let ticket = Ticket {
             settings: settings.clone(),
             keys,
             event_source,
-            last: last.cloned(),
-            origin,
+            last: head.last.cloned(),
+            origin: head.origin.cloned(),
             lease,
             since: cfg!(feature = "metrics").then(Instant::now),
         };

@@ -12,7 +12,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    http::{HeaderValue, header::CONTENT_TYPE},
+    response::Response,
+    routing::get,
+};
 use common::{PATIENCE, curl, read_until};
 use sse_tower::{SseEmitter, SseLayer};
 use tokio::{
@@ -89,6 +94,12 @@ fn get_through(socket: &Path, path: &str) -> Child {
     ])
 }
 
+async fn held() -> Response {
+    let mut response = common::hello().await;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
 #[tokio::test]
 async fn pain_6_events_pass_at_once_through_a_proxy_that_buffers() {
     let context = common::context();
@@ -103,8 +114,8 @@ async fn pain_6_events_pass_at_once_through_a_proxy_that_buffers() {
         .route("/ours", get(ours))
         .route("/foreign", get(common::hello))
         .layer(SseLayer::new(context.clone()))
-        // For comparison: the same stream without the layer.
-        .route("/held", get(common::hello));
+        // For comparison: the same bytes, and nothing says that they are a stream.
+        .route("/held", get(held));
     let mut server = common::serve(app, context.clone()).await;
     let nginx = Nginx::before(server.address, "buffers").await;
 

@@ -17,7 +17,9 @@ use std::{
 use axum::{Router, body::Body, extract::ConnectInfo, response::Response, routing::get};
 use bytes::Bytes;
 use common::{PATIENCE, Wire, curl, read_until};
-use sse_tower::{ApplicationContext, Drain, SocketOptions, SseEmitter, SseLayer};
+use sse_tower::{
+    ApplicationContext, Drain, Emitters, LastEventId, Limits, SocketOptions, SseEmitter, SseLayer,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -70,6 +72,21 @@ async fn pain_1_a_stream_over_http2_by_prior_knowledge_opens_and_is_complete_aft
 }
 
 #[tokio::test]
+async fn http2_is_spoken_with_a_client_whose_first_words_come_in_pieces() {
+    let context = common::context();
+    let server = common::serve(app(&context), context).await;
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    client.set_nodelay(true).unwrap();
+    for piece in ["P", "RI * HTTP/2.0\r\n", "\r\nSM\r\n\r\n", "\0\0\0\x04\0\0\0\0\0"] {
+        client.write_all(piece.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await; // so that they are read one by one
+    }
+    let mut head = [0; 9];
+    timeout(PATIENCE, client.read_exact(&mut head)).await.unwrap().unwrap();
+    assert_eq!((head[3], &head[5..]), (4, &[0; 4][..]), "SETTINGS of the connection");
+}
+
+#[tokio::test]
 async fn http2_can_be_switched_off() {
     let context = common::context();
     let server = common::serve_with(app(&context), context, |serve| serve.http2(false)).await;
@@ -77,6 +94,45 @@ async fn http2_can_be_switched_off() {
     assert!(!curl(&["--http2-prior-knowledge", &url]).wait().await.unwrap().success());
     let mut curl = curl(&["--http1.1", &url]);
     read_until(&mut curl, "plain").await;
+}
+
+#[tokio::test]
+async fn what_no_layer_of_the_program_has_taken_on_is_taken_on_by_the_server() {
+    let context = common::context();
+    let app = Router::new()
+        .route("/foreign", get(common::hello))
+        .route("/context", get(async |_: ApplicationContext| "known"));
+    let mut server = common::serve(app, context.clone()).await;
+    let mut known = Wire::get(server.address, "/context", "").await;
+    known.until("known").await;
+    let mut foreign = Wire::event_source(server.address, "/foreign").await;
+    let head = foreign.until("data:hello\n\n").await;
+    assert!(head.contains("x-accel-buffering: no\r\n"), "{head}");
+    common::open(&context, 1).await;
+    server.leave();
+    foreign.until("event:stream-bye\n").await;
+    server.over().await;
+}
+
+#[tokio::test]
+async fn a_stream_under_the_programs_own_layer_is_counted_once() {
+    let context = common::context();
+    let layer = SseLayer::new(context.clone()).limit(Limits::new().total(1));
+    let pages = Emitters::<u8>::new();
+    pages.send(&1, "hello").await.unwrap();
+    let ours = async move || pages.connect(1, LastEventId::default());
+    let app = Router::new().route("/ours", get(ours)).route("/foreign", get(common::hello));
+    let app = app.layer(layer);
+    let server = common::serve(app, context.clone()).await;
+    for path in ["/ours", "/foreign"] {
+        let mut stream = Wire::event_source(server.address, path).await;
+        stream.until("data:hello\n").await;
+        common::open(&context, 1).await;
+        let mut second = Wire::event_source(server.address, path).await;
+        second.until("event:stream-bye\ndata:{\"reason\":\"refused\"}\n\n").await;
+        drop((stream, second));
+        common::open(&context, 0).await;
+    }
 }
 
 #[tokio::test]
@@ -548,13 +604,10 @@ async fn any_duration_is_one_that_a_server_can_be_run_with() {
 #[tokio::test]
 async fn under_axums_server_a_client_that_never_reads_is_gone_after_the_user_timeout() {
     let context = common::context();
-    let emitters = sse_tower::Emitters::<u8>::new();
+    let emitters = Emitters::<u8>::new();
     let all = emitters.clone();
     let app = Router::new()
-        .route(
-            "/push",
-            get(move |last: sse_tower::LastEventId| async move { all.connect(1, last) }),
-        )
+        .route("/push", get(move |last: LastEventId| async move { all.connect(1, last) }))
         .layer(SseLayer::new(context.clone()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     SocketOptions::new().user_timeout(Duration::from_secs(1)).prepare(&listener).unwrap();

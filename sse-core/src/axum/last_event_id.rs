@@ -3,9 +3,11 @@
 use std::convert::Infallible;
 
 use axum_core::extract::FromRequestParts;
-use http::{Method, request::Parts};
+use http::{HeaderName, Method, request::Parts};
 
 use crate::emitters::LastEventId;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The query parameter by which a page says where its state stands, or a client that cannot set
 /// headers where it was.
@@ -20,7 +22,7 @@ impl<S: Sync> FromRequestParts<S> for LastEventId {
         if parts.method == Method::HEAD {
             return Ok(Self::of_head_request());
         }
-        if let Some(header) = parts.headers.get("last-event-id").filter(|value| !value.is_empty()) {
+        if let Some(header) = parts.headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty()) {
             return Ok(Self::read(header.as_bytes()));
         }
         let query = parts.uri.query().unwrap_or_default();

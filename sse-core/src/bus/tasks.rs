@@ -25,6 +25,7 @@ use tokio::{
 use crate::{
     backstop::{self, Watched},
     boxed::BoxFuture,
+    panics,
     sync::lock_std as lock,
 };
 
@@ -167,7 +168,7 @@ impl Tasks {
 
     fn end(&self) {
         if self.running.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.idle.notify_waiters();
+            panics::contain(|| self.idle.notify_waiters());
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::event::EventDescription;
+use crate::panics;
 
 /// An event that nobody heard.
 #[derive(Clone, Debug)]
@@ -70,7 +71,8 @@ impl UnheardEvents {
             );
         }
         for hook in &self.hooks {
-            hook(&unheard);
+            // The event was published all the same.
+            panics::contain(|| hook(&unheard));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Which streams are open.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
 };
@@ -9,7 +8,12 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use super::handle::StreamHandle;
-use crate::{close_reason::CloseReason, observe, sync::lock_std as lock};
+use crate::{
+    close_reason::CloseReason,
+    observe, panics,
+    rooms::{Place, Rooms},
+    sync::lock_std as lock,
+};
 
 /// How many streams one context keeps open. The next one is refused, as by a limit.
 pub const MAX_OPEN_STREAMS: usize = 1 << 20;
@@ -101,9 +105,7 @@ pub(super) struct Inner {
 #[derive(Default)]
 struct State {
     phase: DrainPhase,
-    next: u64,
-    /// By number, so oldest first.
-    streams: BTreeMap<u64, Entry>,
+    streams: Rooms<Entry>,
 }
 
 struct Entry {
@@ -122,7 +124,7 @@ impl OpenStreams {
         handle: Arc<dyn StreamHandle>,
         order: StreamOrder,
     ) -> Result<OpenStream, RegisterError> {
-        let number = {
+        let place = {
             let mut state = lock(&self.inner.state);
             if state.phase != DrainPhase::Running {
                 return Err(RegisterError::Draining);
@@ -130,15 +132,12 @@ impl OpenStreams {
             if state.streams.len() >= MAX_OPEN_STREAMS {
                 return Err(RegisterError::Full);
             }
-            let number = state.next;
-            state.next += 1;
-            state.streams.insert(number, Entry { handle, order });
-            number
+            state.streams.insert(Entry { handle, order })
         };
         observe::stream_opened();
         Ok(OpenStream {
             streams: Some(self.clone()),
-            number,
+            place,
             since: Instant::now(),
             span: observe::stream_span(),
         })
@@ -195,26 +194,35 @@ impl OpenStreams {
             }
             state.phase = phase;
         }
-        self.inner.phase.send_replace(phase);
+        // Whoever waits for it is the program's.
+        panics::contain(|| {
+            self.inner.phase.send_replace(phase);
+        });
         self.inner.left.send_replace(self.len());
         true
     }
 
-    /// The numbers of the open streams of this order, oldest first.
-    pub(super) fn numbers(&self, order: StreamOrder) -> Vec<u64> {
-        let state = lock(&self.inner.state);
-        state.streams.iter().filter(|(_, e)| e.order == order).map(|(n, _)| *n).collect()
+    /// The open streams of this order, oldest first.
+    pub(super) fn places(&self, order: StreamOrder) -> Vec<Place> {
+        let mut places: Vec<_> = {
+            let state = lock(&self.inner.state);
+            let of_order = state.streams.iter().filter(|(_, entry)| entry.order == order);
+            of_order.map(|(place, _)| place).collect()
+        };
+        places.sort_unstable();
+        places
     }
 
-    pub(super) fn handle(&self, number: u64) -> Option<Arc<dyn StreamHandle>> {
-        lock(&self.inner.state).streams.get(&number).map(|entry| entry.handle.clone())
+    /// `None` if it is over.
+    pub(super) fn handle(&self, place: Place) -> Option<Arc<dyn StreamHandle>> {
+        lock(&self.inner.state).streams.get(place).map(|entry| Arc::clone(&entry.handle))
     }
 
-    fn remove(&self, number: u64) {
+    fn remove(&self, place: Place) {
         // The handle is dropped after the lock is released: its drop may be user code.
         let (entry, left, draining) = {
             let mut state = lock(&self.inner.state);
-            let entry = state.streams.remove(&number);
+            let entry = state.streams.remove(place);
             (entry, state.streams.len(), state.phase != DrainPhase::Running)
         };
         drop(entry);
@@ -239,7 +247,7 @@ impl fmt::Debug for OpenStreams {
 #[must_use = "dropping the guard says that the stream is over"]
 pub struct OpenStream {
     streams: Option<OpenStreams>,
-    number: u64,
+    place: Place,
     since: Instant,
     span: observe::Span,
 }
@@ -252,7 +260,7 @@ impl OpenStream {
 
     fn finish(&mut self, reason: CloseReason) {
         if let Some(streams) = self.streams.take() {
-            streams.remove(self.number);
+            streams.remove(self.place);
             self.span.closed(reason);
             observe::stream_closed(reason, self.since.elapsed());
         }

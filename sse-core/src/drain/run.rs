@@ -16,7 +16,10 @@ use super::{
     open::{OpenStreams, StreamOrder},
     plan::Drain,
 };
-use crate::{boxed::BoxFuture, close_reason::CloseReason, event::bye, observe, timer::later};
+use crate::{
+    boxed::BoxFuture, close_reason::CloseReason, event::bye, observe, panics, rooms::Place,
+    timer::later,
+};
 
 impl OpenStreams {
     /// Ends every open stream: each is told goodbye (`stream-bye` with a jittered `retry`) in its
@@ -27,7 +30,7 @@ impl OpenStreams {
         let quarter = drain.time() / 4;
 
         self.slices(drain, StreamOrder::InTurn, deadline - quarter).await;
-        let last = self.numbers(StreamOrder::Last);
+        let last = self.places(StreamOrder::Last);
         if !last.is_empty() {
             // Those who asked to be last may finish by themselves as long as there is time.
             let _ = timeout_at(deadline - quarter, self.all_gone()).await;
@@ -38,11 +41,11 @@ impl OpenStreams {
     }
 
     async fn slices(&self, drain: &Drain, order: StreamOrder, until: Instant) {
-        let numbers = self.numbers(order);
+        let places = self.places(order);
         let now = Instant::now();
-        let (in_a_slice, pause) = drain.slice(numbers.len(), until.saturating_duration_since(now));
+        let (in_a_slice, pause) = drain.slice(places.len(), until.saturating_duration_since(now));
         let mut at = now;
-        for slice in numbers.chunks(in_a_slice) {
+        for slice in places.chunks(in_a_slice) {
             sleep_until(at).await;
             self.end_slice(drain.clone(), slice.to_vec());
             at = later(at, pause);
@@ -51,13 +54,13 @@ impl OpenStreams {
 
     /// Ends these streams where code may block: a callback of the program that does so holds up those behind it in
     /// its slice, and not the drain.
-    fn end_slice(&self, drain: Drain, slice: Vec<u64>) {
+    fn end_slice(&self, drain: Drain, slice: Vec<Place>) {
         let streams = self.clone();
         spawn_blocking(move || {
-            for number in &slice {
-                if let Some(handle) = streams.handle(*number) {
+            for place in slice.iter().copied() {
+                if let Some(handle) = streams.handle(place) {
                     let farewell = bye(CloseReason::Drained, Some(drain.jittered_retry()));
-                    handle.end(CloseReason::Drained, Some(farewell));
+                    panics::contain(|| handle.end(CloseReason::Drained, Some(farewell)));
                 }
             }
             observe::drain_slice(slice.len(), streams.len());

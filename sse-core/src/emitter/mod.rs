@@ -40,7 +40,7 @@ mod sender;
 mod settings;
 
 pub use builder::SseEmitterBuilder;
-pub(crate) use conn::{Conn, Cursors, IntoResponseState, SHARED, STATE, TICK, never};
+pub(crate) use conn::{ASKED, Conn, Cursors, IntoResponseState, SHARED, STATE, TICK, never};
 pub use control::{MAX_HEAD_WAIT, StreamControl};
 pub use endpoint::{Configure, Ending, EndpointOptions, IntoStreamError, beside, decided};
 pub use error::{SendError, TrySendError};

@@ -7,12 +7,17 @@
 
 use std::{cell::RefCell, mem};
 
+use smallvec::SmallVec;
+
 use super::Conn;
 use crate::sync::{Arc, Weak};
 
+/// Mostly one.
+type Opened = SmallVec<[Weak<Conn>; 1]>;
+
 thread_local! {
     /// What was opened by the handler that runs on this thread at this moment.
-    static OPENED: RefCell<Option<Vec<Weak<Conn>>>> = const { RefCell::new(None) };
+    static OPENED: RefCell<Option<Opened>> = const { RefCell::new(None) };
 }
 
 /// One request, while its handler runs. Dropped before it was [answered](Self::answered), it ends the
@@ -31,7 +36,7 @@ thread_local! {
 /// ```
 #[derive(Debug, Default)]
 pub struct Request {
-    opened: Vec<Weak<Conn>>,
+    opened: Opened,
 }
 
 impl Request {
@@ -61,7 +66,7 @@ impl Drop for Request {
 /// Puts everything back, also after a panic.
 struct Scope<'a> {
     request: &'a mut Request,
-    outer: Option<Option<Vec<Weak<Conn>>>>,
+    outer: Option<Option<Opened>>,
 }
 
 impl Drop for Scope<'_> {

@@ -14,7 +14,7 @@ use super::{
     announcements::Announcements,
     link::{Link, LinkTo, TopicLink},
     one_per_key::Second,
-    registry::{AllLocked, Behind, Locked, Registry, Shards},
+    registry::{AllLocked, Behind, Locked, Registry, Shards, patience},
     sent::Receipt,
     snapshot::Snapshots,
     sweeper::{Looked, Planned, Sweeper},
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     backstop::Watched,
     close_reason::CloseReason,
-    emitter::{Conn, ConnSettings, SHARED, SendError},
+    emitter::{ASKED, Conn, ConnSettings, SHARED, SendError},
     event::{EventId, SseEvent},
     log::{Bounds, Epoch, Lag, Position, ReaderId, Record, Snapshot, Token, clock},
     sync::{Arc, Mutex, RandomState, StdMutex, Weak, lock, lock_std},
@@ -105,12 +105,7 @@ impl<K: Key> Hub<K> {
         let table = Arc::new(Table::new());
         let now = Position::from(clock::next());
         let hub = Arc::new_cyclic(|hub: &Weak<Self>| Self {
-            shards: Shards::new(
-                Arc::clone(&table),
-                link.is_some(),
-                matches!(config.lag, Some(Lag::Close)),
-                now,
-            ),
+            shards: Shards::new(Arc::clone(&table), link.is_some(), patience(config.lag), now),
             table,
             hasher: RandomState::default(),
             admission: Mutex::new(()),
@@ -510,11 +505,23 @@ impl<K: Key> Hub<K> {
     fn sweep(&self, now: Instant) {
         // First: whoever adds something in a shard that was looked at already plans for himself.
         lock_std(&self.sweeper).done(&self.planned);
-        let behind: Vec<_> =
-            self.shards.each().flat_map(|mut registry| registry.take_behind(now)).collect();
-        for Behind { topic, before, .. } in behind {
-            let readers = topic.log().readers_before(before);
-            readers.iter().for_each(|(id, conn)| self.end_behind(&topic, *id, conn, now));
+        for shard in 0..SHARDS {
+            loop {
+                let behind = self.shards.at(shard).take_behind(now, SLICE);
+                if behind.is_empty() {
+                    break;
+                }
+                for Behind { topic, before, asked, .. } in behind {
+                    let readers = topic.log().readers_before(before);
+                    for (id, conn) in &readers {
+                        if !asked {
+                            conn.notify(ASKED);
+                        } else if conn.has(ASKED) {
+                            self.end_behind(&topic, *id, conn, now);
+                        }
+                    }
+                }
+            }
         }
         for mut registry in self.shards.each() {
             registry.sweep(self.bounds(), now);

@@ -20,7 +20,8 @@
 //! # Lagging
 //!
 //! A connection may be behind by the backlog or by the history, whichever is more. Beyond that its
-//! [`Lag`](crate::Lag) policy decides ([stream/lag.rs](crate::stream)); nobody else notices.
+//! [`Lag`](crate::Lag) policy decides ([stream/lag.rs](crate::stream)); nobody else notices. One whose stream nobody
+//! polls any more is over after [`MAX_STALL`](crate::MAX_STALL).
 //!
 //! # Closing
 //!
@@ -70,6 +71,6 @@ pub use handle::Emitters;
 pub use hub::Key;
 pub use last_event_id::LastEventId;
 pub use one_per_key::Second;
-pub use registry::{MEMORY_AGE, MEMORY_KEYS};
+pub use registry::{MAX_STALL, MEMORY_AGE, MEMORY_KEYS};
 pub use sent::{Receipt, Sent};
 pub use snapshot::{DEFAULT_SNAPSHOT_AGE, DEFAULT_SNAPSHOT_TIMEOUT};

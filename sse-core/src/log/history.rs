@@ -73,6 +73,11 @@ impl Default for History {
 /// more. Beyond that the oldest events are dropped, and this decides what the client sees. Nobody
 /// else notices.
 ///
+/// A stream that nobody polls, since its server has enough for a client that takes nothing, notices nothing either. Its
+/// connection is over [`MAX_STALL`](crate::MAX_STALL) after it was overtaken, whatever the policy, with
+/// [`CloseReason::Lagged`](crate::CloseReason::Lagged); should it be polled after all, the client is told `stream-bye`,
+/// and comes back from where it was.
+///
 /// ```
 /// # use {futures_util::StreamExt, std::pin::pin};
 /// # use sse_tower_core::{Emitters, History, Lag, LastEventId, SseEvent};
@@ -102,7 +107,7 @@ pub enum Lag {
     #[default]
     Gap,
     /// Its stream ends; it comes back with its position and gets what the history still has. That is so a second
-    /// later also where its server does not ask for more, as one that has too much for its client already.
+    /// later also where nobody polls it, or two.
     Close,
     /// It is told with `stream-gap`, and gets only the newest event of each name.
     Latest,

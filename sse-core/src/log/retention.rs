@@ -98,6 +98,8 @@ impl<T> Log<T> {
     /// Makes room by the record `seq` and those before it, if it is still here.
     pub(crate) fn drop_through(&mut self, seq: Seq, change: &mut Change) {
         while self.holds(seq) {
+            // Or else one who has read it counts as overtaken.
+            self.is_wanted();
             self.drop_oldest(change);
         }
     }

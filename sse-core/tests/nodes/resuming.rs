@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_tower_core::{History, Lag, backplane::MemoryStore};
+use sse_tower_core::{CloseReason, History, Lag, MAX_STALL, backplane::MemoryStore};
 use tokio::time::sleep;
 
 use crate::{
@@ -125,6 +125,25 @@ async fn slow_readers_are_told_as_without_a_backplane() {
     settle().await;
     assert_eq!(data(&read_now(&mut told)), [r#"{"reason":"lagged","missed":3}"#, "3", "4"]);
     assert_eq!(data(&read_all(ended).await), [r#"{"reason":"lagged"}"#]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_nobody_polls_is_over_as_without_a_backplane() {
+    for (lag, patience) in [(Lag::Close, Duration::from_secs(2)), (Lag::Gap, MAX_STALL)] {
+        let emitters = builder(&node(&MemoryStore::new()));
+        let emitters = emitters.history(History::events(1)).backlog(2, 1 << 20).lag(lag).build();
+        let stalled = emitters.connect(7, none());
+        let mut stream = stalled.clone().into_stream();
+        settle().await;
+        read_now(&mut stream);
+        for n in 0..5 {
+            send(&emitters, 7, &n.to_string()).await;
+        }
+        sleep(patience + Duration::from_millis(10)).await;
+        assert_eq!(emitters.len(), 0, "{lag:?}");
+        assert_eq!(stalled.closed().await, CloseReason::Lagged);
+        assert_eq!(data(&read_all(stream).await), [r#"{"reason":"lagged"}"#]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sse_tower_core::{
     ApplicationContext, ApplicationEvent, Emitters, SendError, SseEvent,
-    backplane::{Health, MAX_RECORD_BYTES, MemoryStore},
+    backplane::{Health, MAX_RECORD_BYTES, MemoryStore, Node, NodeOptions},
 };
 use tokio::time::{Instant, sleep};
 
@@ -211,4 +211,21 @@ async fn a_publication_waits_for_a_listener_that_ends_with_a_send() {
     faults.away();
     let failed = context.publish_event(Paid(8)).await.unwrap_err();
     assert!(failed.failures()[0].source.downcast_ref::<SendError>().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_may_wait_for_any_time() {
+    for deadline in [Duration::ZERO, Duration::MAX] {
+        let mut options = NodeOptions::default();
+        options.deadline = deadline;
+        let node = Node::new(MemoryStore::new().engine(), options);
+        let emitters = emitters(&node);
+        let sent = emitters.send(&7, "waits").await;
+        assert!(sent.is_ok() || deadline.is_zero());
+        // With nobody who waits for it.
+        emitters.complete(&7);
+        sleep(Duration::from_secs(1)).await;
+        assert!(emitters.send(&7, "late").await.is_err());
+        node.flush().await;
+    }
 }

@@ -9,14 +9,9 @@ use http::{
     HeaderMap, HeaderValue,
     header::{
         ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        ACCESS_CONTROL_EXPOSE_HEADERS, ORIGIN, VARY,
+        ACCESS_CONTROL_EXPOSE_HEADERS, VARY,
     },
 };
-
-/// The page that asks, if it is of another origin.
-pub(crate) fn origin(request: &HeaderMap) -> Option<HeaderValue> {
-    request.get(ORIGIN).cloned()
-}
 
 /// Lets the page that asked read the refusal. Any page may: a refusal has nothing of the program or its users,
 /// and a page that may not read the stream finds that out when it is admitted.

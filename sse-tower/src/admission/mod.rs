@@ -10,8 +10,6 @@
 //! never exceeded, since places are taken under one lock; no code of the program runs under that lock. What may
 //! not: that a request which was not refused before its handler gets a place after it.
 
-#[cfg(feature = "serve")]
-mod adopt;
 mod cors;
 mod limits;
 mod permit;
@@ -23,11 +21,7 @@ pub use limits::{AtLimit, Limits};
 pub use refusal::{Refusal, is_event_source};
 pub use ticket::DrainLast;
 
-#[cfg(feature = "serve")]
-pub(crate) use adopt::adopt;
-#[cfg(feature = "serve")]
-pub(crate) use cors::carry;
-pub(crate) use cors::{allow, origin};
+pub(crate) use cors::allow;
 pub(crate) use permit::Permit;
 pub(crate) use refusal::Why;
 pub(crate) use refusal::is_from_event_source;

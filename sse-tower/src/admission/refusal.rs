@@ -5,7 +5,7 @@ use std::{fmt, ops::RangeInclusive, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use sse_tower_core::{
     __private::{encode_with_id, jittered},
@@ -13,7 +13,7 @@ use sse_tower_core::{
 };
 
 use super::limits::Scope;
-use crate::headers;
+use crate::{head::Head, headers};
 
 /// How a stream is refused when a limit is reached or the server is leaving.
 ///
@@ -204,16 +204,13 @@ pub fn is_event_source(request: &Request<()>) -> bool {
 
 /// [`is_event_source`], of what is looked at.
 pub(crate) fn is_from_event_source(method: &Method, headers: &HeaderMap) -> bool {
-    let mut accepted = headers.get_all(ACCEPT).iter();
-    method == Method::GET
-        && accepted.next().is_some_and(|value| {
-            headers::is_essence(value.as_bytes()) && !value.as_bytes().contains(&b',')
-        })
-        && accepted.next().is_none()
+    method == Method::GET && Head::of(headers).wants_events
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::ACCEPT;
+
     use super::*;
 
     fn head(method: Method, accept: &[&str]) -> Request<()> {

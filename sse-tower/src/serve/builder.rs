@@ -32,6 +32,10 @@ use crate::boxed::BoxFuture;
 /// feature `axum`, handlers can take `ConnectInfo<SocketAddr>` (for Unix sockets
 /// `ConnectInfo<tokio::net::unix::SocketAddr>`).
 ///
+/// Around the service is an [`SseLayer`](crate::SseLayer) with its defaults: handlers have the context, streams are kept
+/// alive and drained, and nothing on the way buffers them. One of the program's own, with limits or leases, goes onto the
+/// router as under any server; what that has taken on is left alone.
+///
 /// HTTP/1.1 and HTTP/2 are both spoken, without TLS by prior knowledge. What is set for streams is
 /// on [`SocketOptions`] and [`Serve`].
 ///
@@ -41,10 +45,6 @@ use crate::boxed::BoxFuture;
 /// streams are refused politely; each connection closes when its response is complete. Then nobody
 /// is accepted any more, what is in flight is finished, and `serve` returns, at the drain's deadline
 /// at the latest. A second signal makes it return at once.
-///
-/// A stream of an [`SseEmitter`](crate::SseEmitter) is drained also if its route came after the
-/// [`SseLayer`](crate::SseLayer), or if there is none. An event stream that others made is known to the context by the
-/// layer alone: without it, it is cut at the deadline.
 ///
 /// Code of the program that blocks its thread (a listener of `ContextDraining`, an `on_completion`) delays what is
 /// behind it, and not the deadline.
@@ -58,14 +58,12 @@ use crate::boxed::BoxFuture;
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
-/// use sse_tower::{ApplicationContext, SseLayer};
+/// use sse_tower::ApplicationContext;
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let context = ApplicationContext::builder().build()?;
-/// let app = Router::new()
-///     .route("/", get(|| async { "hello" }))
-///     .layer(SseLayer::new(context.clone()));
+/// let app = Router::new().route("/", get(|| async { "hello" }));
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 /// sse_tower::serve(listener, app, context).await?;
 /// # Ok(())
@@ -121,8 +119,12 @@ pub trait Servable: Sized {
 #[diagnostic::do_not_recommend]
 impl<S, B> Servable for S
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error: Into<BoxError>, Future: Send>
-        + Clone
+    S: Service<
+            Request<Incoming>,
+            Response = Response<B>,
+            Error: Into<BoxError> + Send,
+            Future: Send,
+        > + Clone
         + Send
         + 'static,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,

@@ -17,7 +17,7 @@ use sse_tower_core::BoxError;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     select,
-    time::{Sleep, sleep, timeout},
+    time::{Sleep, sleep},
 };
 use tower_service::Service;
 
@@ -25,12 +25,12 @@ use super::{
     connected::{Connected, ReturnSender},
     direct::{DetachSlot, Detached, FlushWatch, Workers},
     head_timeout::HeadTimeout,
-    peer::{Host, WithPeer},
+    peer::WithPeer,
     protocol,
     settings::ServeSettings,
     shutdown::{ShutdownKind, ShutdownSignal},
-    sniff::Sniffed,
-    watched::Watched,
+    sniff::Sniff,
+    watched::{Watch, Watched},
 };
 
 /// How long a client that has begun a request, or said nothing yet, is waited for when the server leaves.
@@ -43,7 +43,6 @@ const HANDSHAKE_GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Connections<I, B, P> {
     pub(super) settings: Arc<ServeSettings>,
     pub(super) shutdown: ShutdownSignal,
-    pub(super) host: Host,
     /// Where streams go that need no HTTP connection any more, if they may.
     pub(super) direct: Option<Workers<I, B, P>>,
     /// And from where connections come back.
@@ -69,32 +68,41 @@ where
         let mut shutdown = self.shutdown.clone();
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.settings.tls {
-            let service = WithPeer::new(service, peer, &self.host, None);
+            let service = WithPeer::new(service, peer, self.settings.buffer_bytes, None);
             // Large, and not on every server's way.
             return Box::pin(self.serve_tls(tls.accept(io), &mut shutdown, service)).await;
         }
-        let mut io = Sniffed::after(io, read_ahead);
-        if self.settings.http2 {
-            let Some(http2) = self.sniff(&mut io, &mut shutdown).await else { return };
-            if http2 {
-                let service = WithPeer::new(service, peer, &self.host, None);
-                return Box::pin(self.http2(io, &mut shutdown, service)).await;
-            }
-        }
+        // One that comes back has spoken HTTP/1.1, and brings what it said.
+        let unheard = self.settings.http2 && read_ahead.is_empty();
+        let sniff = if unheard { Sniff::BEGIN } else { Sniff::Http1 };
         let Some(workers) = &self.direct else {
-            let service = WithPeer::new(service, peer, &self.host, None);
-            let served = self.http1(io, &mut shutdown, service, || None::<()>);
-            return drop(served.await);
+            let service = WithPeer::new(service, peer, self.settings.buffer_bytes, None);
+            let (io, watch) = Watched::new(io, read_ahead, sniff);
+            let left = self.http1(io, watch, &mut shutdown, service, || None::<()>).await;
+            if let Some(Left::Http2(io, read_ahead, service)) = left {
+                Box::pin(self.http2(io, read_ahead, &mut shutdown, service)).await;
+            }
+            return;
         };
         let slot = DetachSlot::new();
-        let io = FlushWatch::new(io, Arc::clone(&slot) as _);
-        let service = WithPeer::new(service, peer.clone(), &self.host, Some(Arc::clone(&slot)));
-        let served = self.http1(io, &mut shutdown, service, || slot.take());
-        if let Some((io, read, body)) = served.await {
-            let (io, unread) = io.into_inner().into_inner();
-            let read_ahead = [read, unread].concat();
-            let connected = Connected { io, read_ahead, peer, permit };
-            workers.take(Detached::new(connected, body, self.return_sender.clone()));
+        let (io, watch) =
+            Watched::new(FlushWatch::new(io, Arc::clone(&slot) as _), read_ahead, sniff);
+        let service = WithPeer::new(
+            service,
+            peer.clone(),
+            self.settings.buffer_bytes,
+            Some(Arc::clone(&slot)),
+        );
+        match self.http1(io, watch, &mut shutdown, service, || slot.take()).await {
+            Some(Left::Taken(io, read_ahead, body)) => {
+                let connected = Connected { io: io.into_inner(), read_ahead, peer, permit };
+                workers.take(Detached::new(connected, body, self.return_sender.clone()));
+            }
+            Some(Left::Http2(io, read_ahead, service)) => {
+                let io = io.into_inner();
+                Box::pin(self.http2(io, read_ahead, &mut shutdown, service)).await;
+            }
+            None => {}
         }
     }
 
@@ -109,52 +117,55 @@ where
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
-        let Some(accepted) = self.first(accept, HANDSHAKE_GRACE, shutdown).await else { return };
+        let Some(accepted) = self.in_time(accept, shutdown).await else { return };
         #[cfg(feature = "tracing")]
         if let Err(error) = &accepted {
             tracing::debug!(target: "sse_tower", %error, "a TLS handshake did not succeed; is it plain HTTP?");
         }
         let Ok(stream) = accepted else { return };
         if self.settings.http2 && super::tls::chose_http2(&stream) {
-            self.http2(stream, shutdown, service).await;
+            self.http2(stream, Vec::new(), shutdown, service).await;
         } else {
-            drop(self.http1(stream, shutdown, service, || None::<()>).await);
+            let (io, watch) = Watched::new(stream, Vec::new(), Sniff::Http1);
+            drop(self.http1(io, watch, shutdown, service, || None::<()>).await);
         }
     }
 
-    /// Whether the client speaks HTTP/2, if it says anything.
-    async fn sniff(&self, io: &mut Sniffed<I>, shutdown: &mut ShutdownSignal) -> Option<bool> {
-        self.first(io.is_http2(), GRACE, shutdown).await?.ok()
-    }
-
-    /// The first words of a client, if they come in time: before its head is due, and when the server leaves
-    /// within `grace`, since a request may be under way.
-    async fn first<T>(
+    /// What a client says for the handshake, if it says that in time: before its head would be due, and soon when the
+    /// server leaves, since a request may be under way.
+    #[cfg(feature = "tls")]
+    async fn in_time<T>(
         &self,
-        words: impl Future<Output = T>,
-        grace: Duration,
+        handshake: impl Future<Output = T>,
         shutdown: &mut ShutdownSignal,
     ) -> Option<T> {
-        let mut words = pin!(timeout(self.settings.header_timeout, words));
+        let mut handshake = pin!(tokio::time::timeout(self.settings.header_timeout, handshake));
         select! {
             biased;
-            words = &mut words => words.ok(),
+            done = &mut handshake => done.ok(),
             kind = shutdown.next() => match kind {
-                ShutdownKind::Graceful => timeout(grace, words).await.ok()?.ok(),
+                ShutdownKind::Graceful => {
+                    tokio::time::timeout(HANDSHAKE_GRACE, handshake).await.ok()?.ok()
+                }
                 ShutdownKind::Abort => None,
             }
         }
     }
 
-    async fn http2<J, S>(&self, io: J, shutdown: &mut ShutdownSignal, service: WithPeer<S, P, B>)
-    where
+    async fn http2<J, S>(
+        &self,
+        io: J,
+        read_ahead: Vec<u8>,
+        shutdown: &mut ShutdownSignal,
+        service: WithPeer<S, P, B>,
+    ) where
         J: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
         S::Future: Send,
     {
         let protocol = protocol::http2(&self.settings);
-        let (io, watch) = Watched::new(io);
+        let (io, watch) = Watched::new(io, read_ahead, Sniff::Http1);
         let activity = service.activity();
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(io), service));
         let mut leaving = shutdown.is_graceful();
@@ -182,15 +193,16 @@ where
         }
     }
 
-    /// Serves requests until the connection is over, or until `taken` says that something was taken
-    /// out of it: then gives what is left of it, with what was read of it too much.
+    /// Serves requests until the connection is over, or is to be [left](Left): where `taken` says that something was taken
+    /// out of it, and where it speaks HTTP/2.
     async fn http1<J, S, T>(
         &self,
-        io: J,
+        io: Watched<J>,
+        watch: Watch<J>,
         shutdown: &mut ShutdownSignal,
         service: WithPeer<S, P, B>,
         taken: impl Fn() -> Option<T>,
-    ) -> Option<(J, Vec<u8>, T)>
+    ) -> Option<Left<J, WithPeer<S, P, B>, T>>
     where
         J: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -199,7 +211,6 @@ where
     {
         let last = shutdown.is_graceful();
         let protocol = protocol::http1(&self.settings, last);
-        let (io, watch) = Watched::new(io);
         let activity = service.activity();
         // WebSockets of the same application are none of our business, and work.
         let mut connection = protocol.serve_connection(TokioIo::new(io), service).with_upgrades();
@@ -213,7 +224,8 @@ where
                     Poll::Ready(Err(()))
                 }
                 Poll::Pending => match taken() {
-                    Some(taken) => Poll::Ready(Ok(taken)),
+                    Some(taken) => Poll::Ready(Ok(Some(taken))),
+                    None if watch.is_http2() => Poll::Ready(Ok(None)),
                     // hyper does not look for the end of a client that has said something more.
                     None if activity.streams() && watch.poll_gone(activity.uploads(), cx) => {
                         Poll::Ready(Err(()))
@@ -259,8 +271,19 @@ where
         let (io, unread) = watch.into_inner()?;
         // What hyper has read too much came before what it has not read at all. Mostly neither
         // is there, and no buffer is kept for it.
-        Some((io, [&parts.read_buf[..], &unread].concat(), taken))
+        let read_ahead = [&parts.read_buf[..], &unread].concat();
+        Some(match taken {
+            Some(taken) => Left::Taken(io, read_ahead, taken),
+            None => Left::Http2(io, read_ahead, parts.service),
+        })
     }
+}
+
+/// What is left of a connection that hyper has spoken HTTP/1.1 with, and what was read of it too much.
+enum Left<J, S, T> {
+    Taken(J, Vec<u8>, T),
+    /// Its client was heard to speak HTTP/2, and got no answer yet.
+    Http2(J, Vec<u8>, S),
 }
 
 /// The same of one that says nothing, or half of something.

@@ -20,7 +20,6 @@ mod connected;
 mod connection;
 mod deadline;
 mod direct;
-mod head;
 mod head_timeout;
 mod listener;
 mod peer;

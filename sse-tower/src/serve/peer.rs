@@ -1,7 +1,7 @@
 //! `WithPeer`: the service as hyper calls it for one connection.
 //!
-//! It puts who is at the other end into each request's extensions, refuses a head that is too large, takes event
-//! streams on that no layer knows of, and lets streams leave hyper.
+//! It puts who is at the other end into each request's extensions, refuses a head that is too large, and lets streams
+//! leave hyper.
 
 use std::{
     future::Future,
@@ -16,41 +16,34 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
 use pin_project_lite::pin_project;
-use sse_tower_core::ApplicationContext;
 use tower_service::Service;
 
 use super::{
     activity::{Activity, InFlight},
     direct::{DetachSlot, DetachableBody, request_fits},
-    head::Head,
 };
-use crate::{
-    admission::{self, Refusal},
-    headers,
-};
-
-/// What every connection of a server knows of it.
-#[derive(Clone)]
-pub(super) struct Host {
-    pub(super) context: ApplicationContext,
-    /// The most that the head of an HTTP/1 request may have, in bytes.
-    pub(super) most_head: usize,
-}
+use crate::{head::Head, headers};
 
 /// A tower service as hyper calls it, for one connection.
 pub(super) struct WithPeer<S, P, B> {
     service: TowerToHyperService<S>,
     peer: P,
-    host: Host,
+    /// The most that the head of an HTTP/1 request may have, in bytes.
+    most_head: usize,
     activity: Arc<Activity>,
     /// Where streams go that take the direct path, if this connection has one.
     slot: Option<Arc<DetachSlot<B>>>,
 }
 
 impl<S, P, B> WithPeer<S, P, B> {
-    pub(super) fn new(service: S, peer: P, host: &Host, slot: Option<Arc<DetachSlot<B>>>) -> Self {
+    pub(super) fn new(
+        service: S,
+        peer: P,
+        most_head: usize,
+        slot: Option<Arc<DetachSlot<B>>>,
+    ) -> Self {
         let (service, activity) = (TowerToHyperService::new(service), Arc::default());
-        Self { service, peer, host: host.clone(), activity, slot }
+        Self { service, peer, most_head, activity, slot }
     }
 
     /// What this connection is busy with.
@@ -64,7 +57,7 @@ impl<S: Clone, P: Clone, B> Clone for WithPeer<S, P, B> {
         Self {
             service: self.service.clone(),
             peer: self.peer.clone(),
-            host: self.host.clone(),
+            most_head: self.most_head,
             activity: Arc::clone(&self.activity),
             slot: self.slot.clone(),
         }
@@ -86,16 +79,10 @@ where
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let head = Head::of(request.headers());
         if request.version() < Version::HTTP_2
-            && size_of_line(&request) + head.size > self.host.most_head
+            && size_of_line(&request) + head.size > self.most_head
         {
             return PeerFuture::TooLarge;
         }
-        let asked = Asked {
-            context: self.host.context.clone(),
-            event_source: request.method() == Method::GET && head.wants_events,
-            last: head.last.cloned(),
-            origin: head.origin.cloned(),
-        };
         let fits = head.keeps_connection && request_fits(&request);
         let slot = self.slot.as_ref().filter(|_| fits).map(Arc::clone);
         let uploads = !request.body().is_end_stream() || request.method() == Method::CONNECT;
@@ -104,7 +91,7 @@ where
         request.extensions_mut().insert(axum::extract::ConnectInfo(self.peer.clone()));
         #[cfg(not(feature = "axum"))]
         request.extensions_mut().insert(self.peer.clone());
-        PeerFuture::Asked { response: self.service.call(request), asked, slot, in_flight }
+        PeerFuture::Asked { response: self.service.call(request), slot, in_flight }
     }
 }
 
@@ -118,26 +105,6 @@ fn size_of_line<B>(request: &Request<B>) -> usize {
     request.method().as_str().len() + target + 14
 }
 
-/// What is kept of a request until its response is there.
-pub(super) struct Asked {
-    context: ApplicationContext,
-    event_source: bool,
-    /// The id that its client holds.
-    last: Option<HeaderValue>,
-    origin: Option<HeaderValue>,
-}
-
-impl Asked {
-    /// Takes on a stream of ours that no layer has taken on, so that the drain ends it. The answer in its place, if it
-    /// cannot be.
-    fn refuse<B>(&self, response: &mut Response<B>) -> Option<Response<Bytes>> {
-        let why = admission::adopt(&self.context, response).err()?;
-        let mut refusal = Refusal::new().answer(self.event_source, self.last.as_ref(), why);
-        admission::carry(response.headers(), self.origin.as_ref(), refusal.headers_mut());
-        Some(refusal)
-    }
-}
-
 pin_project! {
     /// The future of [`WithPeer`].
     #[project = PeerFutureProj]
@@ -146,7 +113,6 @@ pin_project! {
         Asked {
             #[pin]
             response: F,
-            asked: Asked,
             slot: Option<Arc<DetachSlot<B>>>,
             in_flight: Option<InFlight>,
         },
@@ -161,22 +127,18 @@ where
     type Output = Result<Response<DetachableBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (response, asked, slot, in_flight) = match self.project() {
+        let (response, slot, in_flight) = match self.project() {
             PeerFutureProj::TooLarge => return Poll::Ready(Ok(too_large())),
-            PeerFutureProj::Asked { response, asked, slot, in_flight } => {
-                (response, asked, slot, in_flight)
-            }
+            PeerFutureProj::Asked { response, slot, in_flight } => (response, slot, in_flight),
         };
-        let mut response = ready!(response.poll(cx))?;
+        let response = ready!(response.poll(cx))?;
         // `poll` after completion, which a future may answer as it likes.
         let Some(mut in_flight) = in_flight.take() else { return Poll::Pending };
-        if let Some(refusal) = asked.refuse(&mut response) {
-            return Poll::Ready(Ok(refusal.map(DetachableBody::whole)));
+        if !headers::is_event_stream(response.headers()) {
+            return Poll::Ready(Ok(response.map(|body| DetachableBody::kept(body, in_flight))));
         }
-        if headers::is_event_stream(response.headers()) {
-            in_flight.streams();
-        }
-        Poll::Ready(Ok(DetachableBody::of(response, slot.as_ref(), in_flight)))
+        in_flight.streams();
+        Poll::Ready(Ok(DetachableBody::of_stream(response, slot.as_ref(), in_flight)))
     }
 }
 

@@ -11,14 +11,14 @@ use tokio::{
     sync::{Semaphore, mpsc},
     time::sleep,
 };
+use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
     connected::Connected, connection::Connections, deadline::Deadline, direct::Workers,
-    listener::SocketListener, peer::Host, settings::ServeSettings, shutdown::Shutdown,
-    signal::Signals,
+    listener::SocketListener, settings::ServeSettings, shutdown::Shutdown, signal::Signals,
 };
-use crate::boxed::BoxFuture;
+use crate::{boxed::BoxFuture, layer::SseLayer};
 
 /// How long the server rests when it may open no more files, as others do.
 const REST: Duration = Duration::from_millis(100);
@@ -33,7 +33,7 @@ pub(super) async fn run<L, S, B>(
 where
     L: SocketListener,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
+    S::Error: Into<BoxError> + Send,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -45,6 +45,8 @@ where
     }
     // A context that was built outside of any runtime lives here.
     context.know_this_runtime();
+    // What no layer of the program takes on is taken on here.
+    let service = SseLayer::new(context.clone()).layer(service);
     let settings = Arc::new(settings);
     // Dropped with this future, which cuts every connection.
     let (shutdown, shutdown_signal) = Shutdown::new();
@@ -54,7 +56,6 @@ where
     let connections = Arc::new(Connections {
         settings: settings.clone(),
         shutdown: shutdown_signal,
-        host: Host { context: context.clone(), most_head: settings.buffer_bytes },
         direct,
         return_sender,
     });

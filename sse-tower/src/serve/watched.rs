@@ -1,24 +1,29 @@
 //! `Watched` and `Watch`: one socket with two ends, hyper's and ours.
 //!
 //! hyper stops to read where something was read that it cannot use yet, and does not say what it has not written
-//! yet. Both is asked for here: whether the client has left, and whether everything is written.
+//! yet. Both is asked for here: whether the client has left, and whether everything is written. And since hyper's first
+//! read is the connection's, it is heard here which protocol that speaks.
 
 use std::{
     io,
     pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::read_ahead::{MAX_READ_AHEAD, poll_gone};
+use super::{
+    read_ahead::{MAX_READ_AHEAD, poll_gone},
+    sniff::Sniff,
+};
 use crate::lock::lock;
 
 struct Socket<I> {
     io: I,
     /// What was read beside hyper, which gets it with its next read.
     read_ahead: Vec<u8>,
+    sniff: Sniff,
     /// There may be something that the socket did not take.
     unflushed: bool,
 }
@@ -30,14 +35,21 @@ pub(super) struct Watched<I>(Arc<Mutex<Socket<I>>>);
 pub(super) struct Watch<I>(Arc<Mutex<Socket<I>>>);
 
 impl<I> Watched<I> {
-    pub(super) fn new(io: I) -> (Self, Watch<I>) {
-        let socket = Socket { io, read_ahead: Vec::new(), unflushed: false };
+    /// A socket of which so much was read already. Where it is to be [sniffed](Sniff::BEGIN), hyper gets nothing of
+    /// a client that speaks HTTP/2.
+    pub(super) fn new(io: I, read_ahead: Vec<u8>, sniff: Sniff) -> (Self, Watch<I>) {
+        let socket = Socket { io, read_ahead, sniff, unflushed: false };
         let socket = Arc::new(Mutex::new(socket));
         (Self(Arc::clone(&socket)), Watch(socket))
     }
 }
 
 impl<I> Watch<I> {
+    /// Whether the client has said that it speaks HTTP/2: hyper waits for ever then.
+    pub(super) fn is_http2(&self) -> bool {
+        lock(&self.0).sniff == Sniff::Http2
+    }
+
     /// Whether everything that hyper has said is written.
     pub(super) fn is_flushed(&self) -> bool {
         !lock(&self.0).unflushed
@@ -77,6 +89,16 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let socket = &mut *lock(&self.0);
+        match socket.sniff {
+            Sniff::Http1 => {}
+            Sniff::Http2 => return Poll::Pending,
+            Sniff::Listening(_) => {
+                ready!(socket.poll_first(cx, buffer))?;
+                if socket.read_ahead.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
         if socket.read_ahead.is_empty() {
             return Pin::new(&mut socket.io).poll_read(cx, buffer);
         }
@@ -86,8 +108,40 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         if socket.read_ahead.is_empty() {
             // Most connections never need it again.
             socket.read_ahead = Vec::new();
+            if buffer.remaining() > 0 {
+                // What has arrived since goes into the same read: hyper would grow its buffer for a second one. An
+                // error or the end comes again with the next read.
+                let _ = Pin::new(&mut socket.io).poll_read(cx, buffer);
+            }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncRead + Unpin> Socket<I> {
+    /// Reads until it is clear which protocol the client speaks: one read for nearly everybody, whose bytes are where
+    /// they are to be.
+    fn poll_first(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let filled = buffer.filled().len();
+            ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
+            let said = &buffer.filled()[filled..];
+            let before = self.sniff.hear(said);
+            match self.sniff {
+                Sniff::Http1 if before.is_empty() => return Poll::Ready(Ok(())),
+                Sniff::Listening(_) => buffer.set_filled(filled),
+                Sniff::Http1 | Sniff::Http2 => {
+                    self.read_ahead = [before, said].concat();
+                    buffer.set_filled(filled);
+                    let is_http1 = self.sniff == Sniff::Http1;
+                    return if is_http1 { Poll::Ready(Ok(())) } else { Poll::Pending };
+                }
+            }
+        }
     }
 }
 
@@ -128,5 +182,62 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut lock(&self.0).io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio_test::{io::Builder, task};
+
+    use super::*;
+
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+    fn said(pieces: &[&[u8]]) -> tokio_test::io::Mock {
+        let mut mock = Builder::new();
+        for piece in pieces {
+            mock.read(piece);
+        }
+        mock.build()
+    }
+
+    #[tokio::test]
+    async fn a_client_that_speaks_http1_is_read_whole_whatever_it_resembled_at_first() {
+        for pieces in
+            [&[&b"GET / HTTP/1.1"[..]][..], &[b"P", b"RI", b"VATE / HTTP/1.1"], &[b"PRI"], &[]]
+        {
+            let (mut io, watch) = Watched::new(said(pieces), Vec::new(), Sniff::BEGIN);
+            let mut all = Vec::new();
+            io.read_to_end(&mut all).await.unwrap();
+            assert_eq!(all, pieces.concat());
+            assert!(!watch.is_http2());
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_client_that_speaks_http2_hyper_gets_nothing_and_nothing_is_lost() {
+        for split in 1..PREFACE.len() {
+            let (head, tail) = PREFACE.split_at(split);
+            let tail = [tail, b"rest"].concat();
+            let (io, watch) = Watched::new(said(&[head, &tail]), Vec::new(), Sniff::BEGIN);
+            let mut read = task::spawn(async move {
+                let mut io = io;
+                io.read(&mut [0; 64]).await
+            });
+            assert!(read.poll().is_pending() && watch.is_http2());
+            drop(read);
+            let (_, all) = watch.into_inner().unwrap();
+            assert_eq!(all, [PREFACE, b"rest"].concat());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_came_back_with_a_connection_is_read_first_and_not_sniffed() {
+        let (mut io, watch) = Watched::new(said(&[b"RI"]), b"P".to_vec(), Sniff::Http1);
+        let mut buffer = [0; 64];
+        assert_eq!(io.read(&mut buffer).await.unwrap(), 3, "both in one read");
+        assert_eq!(&buffer[..3], b"PRI");
+        assert!(!watch.is_http2());
     }
 }

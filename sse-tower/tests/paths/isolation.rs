@@ -1,6 +1,7 @@
 //! One stream does nothing to another.
 
 use std::{
+    panic::panic_any,
     pin::Pin,
     sync::{
         Arc,
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use sse_tower::{Emitters, History};
 
-use crate::{on_both, until};
+use crate::{Path, on_both, until};
 
 /// What a layer might put around a body: sees frames and the end, and does not like some words.
 struct Watched {
@@ -36,6 +37,9 @@ impl http_body::Body for Watched {
             self.frames.fetch_add(1, Ordering::Relaxed);
             let data = frame.data_ref().unwrap();
             assert!(!data.starts_with(b"data:panic"), "on purpose");
+            if data.starts_with(b"data:bomb") {
+                panic_any(Bomb);
+            }
             if data.starts_with(b"data:fail") {
                 return Poll::Ready(Some(Err(axum::Error::new(std::io::Error::other(
                     "on purpose",
@@ -43,6 +47,15 @@ impl http_body::Body for Watched {
             }
         }
         poll
+    }
+}
+
+/// Panics again when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic_any(Self);
     }
 }
 
@@ -81,7 +94,11 @@ on_both! {
         until(|| ended.load(Ordering::Relaxed) == 1).await;
 
         // One whose body panics, or fails, is cut; the others go on.
-        for word in ["panic", "fail"] {
+        for word in ["panic", "fail", "bomb"] {
+            if word == "bomb" && path != Path::Direct {
+                // There it is a task of tokio's.
+                continue;
+            }
             crate::common::open(&app.context, 0).await;
             let (mut bad, mut good) = (app.open(2).await, app.open(3).await);
             app.send(2, word).await;

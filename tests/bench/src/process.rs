@@ -26,6 +26,9 @@ pub(crate) const GENERATOR_CORE: usize = 1;
 /// The variable of a server that runs beside the generator, because it is another that is measured.
 const BESIDE: &str = "SSE_BENCH_BESIDE";
 
+/// Bytes, ways and bytes of a line: of instructions, of data, and behind both.
+const CACHES: [&str; 3] = ["--I1=32768,8,64", "--D1=32768,8,64", "--LL=8388608,16,64"];
+
 const START: Duration = Duration::from_secs(60);
 
 /// A running server. Ended when dropped.
@@ -75,12 +78,16 @@ impl Server {
         Ok(server)
     }
 
-    /// Counts its instructions, and writes them to `output` when it ends.
+    /// Counts its instructions, and what it misses in first-level caches as most processors have them, and writes that to
+    /// `output` when it ends.
     pub(crate) fn start_under_callgrind(kind: Kind, output: &Path) -> io::Result<Self> {
         let mut file = std::ffi::OsString::from("--callgrind-out-file=");
         file.push(output);
         let mut command = Command::new("valgrind");
-        command.args(["--tool=callgrind", "-q"]).arg(file);
+        command
+            .args(["--tool=callgrind", "-q", "--log-file=/dev/null", "--cache-sim=yes"])
+            .args(CACHES)
+            .arg(file);
         Self::spawn(kind, command.arg(std::env::current_exe()?).args(["serve", kind.name()]))
     }
 
@@ -128,6 +135,23 @@ impl Server {
         }
     }
 
+    /// How many descriptors it holds, its connections among them.
+    pub(crate) fn descriptors(&self) -> io::Result<usize> {
+        Ok(fs::read_dir(self.folder().join("fd"))?.count())
+    }
+
+    /// Waits until it holds at most so many.
+    pub(crate) fn until_descriptors(&self, most: usize) -> io::Result<()> {
+        let deadline = Instant::now() + START;
+        while self.descriptors()? > most {
+            if Instant::now() > deadline {
+                return Err(Error::other("a server did not close its connections"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// User time and system time in clock ticks.
     pub(crate) fn ticks(&self) -> io::Result<(u64, u64)> {
         let text = fs::read_to_string(self.folder().join("stat"))?;
@@ -143,6 +167,11 @@ impl Server {
         let text = fs::read_to_string(self.folder().join("smaps_rollup"))?;
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
         Ok(line.and_then(first_number).unwrap_or(0) * 1024)
+    }
+
+    /// How many files it has open, sockets among them.
+    pub(crate) fn files(&self) -> io::Result<usize> {
+        Ok(fs::read_dir(self.folder().join("fd"))?.count())
     }
 
     /// Ends it and waits until it has written what it has to write.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     backplane::{Answer, Batch, EngineError, EngineErrorKind, Position},
     observe,
+    timer::later,
 };
 
 /// So often others have their turn at most before the next batch begins.
@@ -92,7 +93,7 @@ async fn attempt(shared: &Arc<Shared>, batch: Batch) -> Result<Vec<Answer>, Engi
     let answers = loop {
         let next = shared.outgoing(|outgoing| outgoing.next_deadline());
         // Something may expire much later than the call ends: then this is not woken for it.
-        let until = next.unwrap_or_else(|| Instant::now() + shared.options().deadline);
+        let until = next.unwrap_or_else(|| later(Instant::now(), shared.options().deadline));
         if let Some(answers) = expire_until(shared, observed.run(&mut call), until, None).await {
             break answers?;
         }

@@ -9,11 +9,16 @@ use std::{
 };
 
 use super::error::ListenerPanicked;
+use crate::panics;
 
 /// Runs the program's code; its panic is a value.
 #[inline]
 pub(crate) fn guarded<R>(f: impl FnOnce() -> R) -> Result<R, ListenerPanicked> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| ListenerPanicked::new(&*panic))
+    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| {
+        let panicked = ListenerPanicked::new(&*panic);
+        panics::discard(panic);
+        panicked
+    })
 }
 
 /// Polls the program's code; its panic is a value. A future that panicked must be dropped, and not

@@ -36,6 +36,10 @@ use crate::bus::{
 /// * [`detach`](Self::detach), or drop it: the rest runs in a task of its own. Failures are logged
 ///   (feature `tracing`).
 ///
+/// # Errors
+/// [`PublishError`], which is what `?` converts. A task or a closure has no signature that says so, and ends with
+/// `Ok::<(), PublishError>(())`, or with [`BoxError`](crate::BoxError) in its place.
+///
 /// # Cancel safety
 /// Dropping it while it is awaited, as axum does with a handler's future when the client leaves,
 /// stops no listener: the one that is running and all that follow are handed to a task, which

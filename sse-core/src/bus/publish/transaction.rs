@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::{Future, ready},
     panic::Location,
+    pin::pin,
     sync::Arc,
 };
 
@@ -16,7 +17,7 @@ use crate::{
     bus::{
         carrier::Parcel,
         event::{ApplicationEvent, EventUid},
-        listener::Call,
+        listener::{Call, caught},
         state::Bus,
     },
 };
@@ -130,7 +131,7 @@ impl Transaction {
     /// Runs listeners before the commit, then `commit`, and then as [`commit`](Self::commit) does.
     ///
     /// # Errors
-    /// As [`commit`](Self::commit); an error of `commit` itself rolls back, and is the `source` of the cause.
+    /// As [`commit`](Self::commit); an error of `commit` itself, or its panic, rolls back, and is the `source` of the cause.
     ///
     /// # Cancel safety
     /// Dropping the future stops nothing, `commit` included: the rest runs in a task.
@@ -157,7 +158,12 @@ impl Transaction {
         F: Future<Output = Result<(), Er>> + Send + 'static,
         Er: Into<BoxError>,
     {
-        let commit: BoxFuture<_> = Box::pin(async move { commit.await.map_err(Into::into) });
+        let commit: BoxFuture<_> = Box::pin(async move {
+            match caught(pin!(commit)).await {
+                Ok(committed) => committed.map_err(Into::into),
+                Err(panicked) => Err(format!("commit panicked: {}", panicked.message).into()),
+            }
+        });
         let open = self.open.take();
         if self.is_part {
             Commit::of_part(open, commit, Location::caller())

@@ -25,7 +25,7 @@ impl Conn {
             state.signals.clone().filter(|_| state.waiting == 0)
         };
         if let Some(signals) = signals {
-            signals.room.notify_waiters();
+            signals.tell_room();
         }
     }
 

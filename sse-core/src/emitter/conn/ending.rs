@@ -5,11 +5,12 @@ use crate::{
     boxed::BoxError,
     close_reason::CloseReason,
     emitter::{
-        callbacks::{Callback, OnCompletion, OnError, OnTimeout},
+        callbacks::{Callback, OnCompletion, OnError, OnTimeout, OtherHooks},
         queue::{Queue, Queued},
     },
     event::{SseEvent, bye},
     log::clock,
+    panics,
     sync::{Arc, Ordering, lock},
 };
 
@@ -45,10 +46,14 @@ impl Conn {
         };
         let waker = lock(&self.waker).take();
         // Dropped here because they are the program's: their drop may do anything.
-        drop((left, others, waker));
+        drop((left, waker));
+        if let Some(others) = others {
+            let OtherHooks { timeout, error } = *others;
+            timeout.into_iter().for_each(|hook| panics::contain(|| drop(hook)));
+            error.into_iter().for_each(|hook| panics::contain(|| drop(hook)));
+        }
         if let Some(signals) = &signals {
-            signals.closed.cancel();
-            signals.room.notify_waiters();
+            signals.tell_closed();
             self.callbacks.add([Callback::Over(signals.over.clone())]);
         }
         drop(turn);
@@ -89,8 +94,7 @@ impl Conn {
         drop(counts);
         self.callbacks.run();
         if let Some(signals) = signals {
-            signals.closed.cancel();
-            signals.room.notify_waiters();
+            signals.tell_closed();
         }
         self.notify(STATE);
         true
@@ -149,7 +153,7 @@ impl Conn {
         let lifecycle = state.lifecycle;
         drop(state);
         if lifecycle.closed().is_some() {
-            signals.closed.cancel();
+            signals.tell_closed();
         }
         if lifecycle.over().is_some() {
             // Behind the callbacks that may still run.

@@ -42,6 +42,8 @@ pub(crate) const TICK: u32 = 4;
 /// No event that comes now is for this connection any more. Once set it stays, and is nothing to
 /// look at.
 const CLOSED: u32 = 8;
+/// Is it polled at all?
+pub(crate) const ASKED: u32 = 16;
 
 /// One connection. Publishers touch `bits` and `waker` alone: in this order, so that both are in
 /// the cache line that the reference counts are in.
@@ -76,6 +78,19 @@ struct State {
     waiting: u16,
     hooks: Hooks,
     signals: Option<Arc<Signals>>,
+}
+
+/// Whoever waits is the program's, and so is its waker.
+impl Signals {
+    /// Nothing more is accepted, and so there will be no room.
+    pub(super) fn tell_closed(&self) {
+        panics::contain(|| self.closed.cancel());
+        self.tell_room();
+    }
+
+    pub(super) fn tell_room(&self) {
+        panics::contain(|| self.room.notify_waiters());
+    }
 }
 
 /// The cursors of one connection: most follow one log, and there are many of them.
@@ -229,7 +244,7 @@ impl Conn {
             (Update { cursors, until, queued }, state.signals.clone())
         };
         if let Some(signals) = signals {
-            signals.room.notify_waiters();
+            signals.tell_room();
         }
         update
     }

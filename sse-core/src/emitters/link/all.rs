@@ -145,7 +145,7 @@ impl<K: Key> Hub<K> {
                 continue;
             }
             if topic.log().newest() < record.position {
-                registry.append_old(&topic, record.clone(), self.bounds());
+                registry.append_old(&topic, record.clone(), self.bounds(), now);
                 self.plan_sweep(&mut registry, now);
                 continue;
             }

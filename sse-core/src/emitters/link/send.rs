@@ -21,7 +21,7 @@ use crate::{
     emitter::SendError,
     event::{EventId, SseEvent},
     log::Snapshot,
-    observe,
+    observe, panics,
     sync::Arc,
 };
 
@@ -61,8 +61,8 @@ impl<K: Key> Unanswered<K> {
         };
         let result = result.inspect(|receipt| observe::event_sent(receipt.receivers));
         let result = result.inspect_err(|error| observe::not_sent(error, self.sent_at));
-        // Nobody has to wait for it.
-        let _ = answer.send(result);
+        // Nobody has to wait for it, and whoever does is the program's.
+        panics::contain(|| drop(answer.send(result)));
     }
 
     fn event(&self) -> SseEvent {

@@ -234,7 +234,9 @@ impl<K: Key> Filling<'_, K> {
             return self.skip_to(position);
         }
         match self.hub.record_of(position, body, self.now) {
-            Some(record) => self.registry.append_old(self.topic, record, self.hub.bounds()),
+            Some(record) => {
+                self.registry.append_old(self.topic, record, self.hub.bounds(), self.now);
+            }
             None => self.skip_to(position),
         }
     }
@@ -251,7 +253,7 @@ impl<K: Key> Filling<'_, K> {
         if newest >= record.position {
             return self.skip_to(record.position);
         }
-        self.registry.append_old(self.topic, record, self.hub.bounds());
+        self.registry.append_old(self.topic, record, self.hub.bounds(), self.now);
     }
 
     fn complete(&mut self, position: Position) {

@@ -35,6 +35,8 @@ use crate::{
 
 use totals::Totals;
 
+pub use behind::MAX_STALL;
+pub(super) use behind::patience;
 pub(super) use locked::Locked;
 pub(super) use shards::{AllLocked, Shards};
 
@@ -85,9 +87,11 @@ pub(super) struct Registry<K> {
     linked: bool,
     /// An event to all keys that is on its way.
     to_all: Option<ToAll>,
-    /// Logs that have overtaken readers, by when it is looked who still is behind; only where those are ended.
+    /// Logs that have overtaken readers, by when it is looked who still is behind.
     behind: VecDeque<Behind<K>>,
-    ends_slow: bool,
+    patience: Duration,
+    /// Nothing is to be swept before this.
+    quiet_until: Instant,
     /// Something may have to be swept earlier than before.
     pub(super) is_earlier: bool,
 }
@@ -120,6 +124,8 @@ pub(super) struct Behind<K> {
     pub(super) topic: Arc<Topic<K>>,
     /// Whoever has yet to read something before this was overtaken.
     pub(super) before: Seq,
+    /// They were asked for a sign of life.
+    pub(super) asked: bool,
     until: Instant,
 }
 
@@ -128,7 +134,7 @@ impl<K> Registry<K> {
         table: Arc<Table<K>>,
         totals: Arc<Totals>,
         linked: bool,
-        ends_slow: bool,
+        patience: Duration,
         born: Instant,
     ) -> Self {
         Self {
@@ -149,7 +155,8 @@ impl<K> Registry<K> {
             linked,
             to_all: None,
             behind: VecDeque::new(),
-            ends_slow,
+            patience,
+            quiet_until: born,
             is_earlier: false,
         }
     }
@@ -210,7 +217,9 @@ impl<K> Registry<K> {
         };
         self.count(change);
         if kept {
-            self.is_earlier |= self.kept.is_empty();
+            if self.kept.is_empty() {
+                self.begins_earlier();
+            }
             self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at, came });
         } else {
             self.retire_if_idle(topic, at);
@@ -220,18 +229,27 @@ impl<K> Registry<K> {
     }
 
     /// Appends what may have been sent some time ago.
-    pub(super) fn append_old(&mut self, topic: &Arc<Topic<K>>, record: Record, bounds: &Bounds) {
+    pub(super) fn append_old(
+        &mut self,
+        topic: &Arc<Topic<K>>,
+        record: Record,
+        bounds: &Bounds,
+        now: Instant,
+    ) {
         let (at, came) = (record.at, record.offset.into());
         let (seq, change) = {
             let mut log = topic.log();
             let (seq, change) = (log.end(), log.append(record, bounds));
             self.settle(&mut log);
+            self.note_behind(topic, &mut log, now);
             (seq, change)
         };
         self.count(change);
         // By age: what is older than what is here already is swept before it.
         let place = self.kept.partition_point(|kept| kept.at <= at);
-        self.is_earlier |= place == 0;
+        if place == 0 {
+            self.begins_earlier();
+        }
         self.kept.insert(place, Kept { topic: Arc::clone(topic), seq, at, came });
         self.sweep(bounds, at);
     }
@@ -246,14 +264,20 @@ impl<K> Registry<K> {
             (seq, change)
         };
         self.count(change);
-        self.is_earlier |= self.kept.is_empty();
+        if self.kept.is_empty() {
+            self.begins_earlier();
+        }
         self.kept.push_back(Kept { topic: Arc::clone(topic), seq, at, came });
     }
 
     /// Drops what is over the bounds of this log by now.
     pub(super) fn trim(&mut self, topic: &Arc<Topic<K>>, bounds: &Bounds, now: Instant) {
         let mut change = Change::default();
-        topic.log().trim(bounds, now, &mut change);
+        {
+            let mut log = topic.log();
+            log.trim(bounds, now, &mut change);
+            self.note_behind(topic, &mut log, now);
+        }
         self.count(change);
     }
 
@@ -397,7 +421,9 @@ impl<K> Registry<K> {
         let until = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX >> 1);
         self.last_until = until.max(self.last_until + 1);
         topic.idles(self.last_until);
-        self.is_earlier |= self.idle.is_empty();
+        if self.idle.is_empty() {
+            self.begins_earlier();
+        }
         self.totals.idle(1);
         if self.idle.len() == self.idle.capacity() {
             // Little more than there are: they are many, or few.

@@ -6,6 +6,8 @@
 //! one, since the id that its client holds says what it has of all of them. So whoever gives a position says so before
 //! he asks the clock, and is waited for by those who want to know up to where all logs are complete.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -39,13 +41,13 @@ impl<K> Shards<K> {
     pub(in crate::emitters) fn new(
         table: Arc<Table<K>>,
         linked: bool,
-        ends_slow: bool,
+        patience: Duration,
         newest: Position,
     ) -> Self {
         let (totals, born) = (Arc::<Totals>::default(), Instant::now());
         let shards = std::array::from_fn(|_| {
             let (table, totals) = (Arc::clone(&table), Arc::clone(&totals));
-            Shard::new(Registry::new(table, totals, linked, ends_slow, born), newest)
+            Shard::new(Registry::new(table, totals, linked, patience, born), newest)
         });
         Self { shards, table, totals, to_all: AtomicU64::new(Position::LAST.get()) }
     }

@@ -9,7 +9,7 @@ use crate::{
     emitter::Conn,
     log::{Bounds, Change, Log},
     sync::Arc,
-    timer::later,
+    timer::{FAR, later},
 };
 
 /// How many records that slow connections still want one sweep looks at.
@@ -25,6 +25,23 @@ impl<K> Registry<K> {
     /// Drops what is too old, and forgets keys whose time has come. Each record and each retired key is looked at once,
     /// so this costs no more than what caused it.
     pub(in crate::emitters) fn sweep(&mut self, bounds: &Bounds, now: Instant) {
+        if now >= self.quiet_until {
+            self.sweep_due(bounds, now);
+            let record = self.kept.front().map(|kept| later(kept.at, bounds.history.age));
+            let memory = self.idle.front().map(|idle| self.at(idle.until));
+            let next = [record, memory].into_iter().flatten().min();
+            self.quiet_until = next.unwrap_or_else(|| later(now, FAR));
+        }
+        self.compact();
+    }
+
+    /// Something came to the front of a queue: nobody knows any more until when nothing is due.
+    pub(super) fn begins_earlier(&mut self) {
+        self.is_earlier = true;
+        self.quiet_until = self.born;
+    }
+
+    fn sweep_due(&mut self, bounds: &Bounds, now: Instant) {
         let mut put_off = 0;
         while put_off < PUT_OFF
             && let Some(oldest) = self.kept.front()
@@ -46,12 +63,13 @@ impl<K> Registry<K> {
         while self.idle.front().is_some_and(|first| u128::from(first.until) <= nanos) {
             self.forget_oldest();
         }
-        self.compact();
     }
 
     /// Makes room by the oldest record, whoever still wants it. Returns its key if that is not worth following any more.
     pub(super) fn drop_oldest(&mut self, now: Instant) -> Option<Arc<Topic<K>>> {
         let oldest = self.kept.pop_front()?;
+        // What was put off stands behind what is younger.
+        self.quiet_until = self.born;
         self.look_at(&oldest, now, |log, change| log.drop_through(oldest.seq, change));
         let evicted = self.linked && oldest.topic.log().readers() == 0;
         let evicted = evicted.then(|| Arc::clone(&oldest.topic));

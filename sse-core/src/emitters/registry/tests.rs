@@ -24,7 +24,7 @@ fn record(at: Instant) -> Record {
 struct All(Shards<u8>);
 
 fn registry() -> All {
-    All(Shards::new(Arc::new(Table::new()), false, false, clock::next().into()))
+    All(Shards::new(Arc::new(Table::new()), false, patience(None), clock::next().into()))
 }
 
 impl All {

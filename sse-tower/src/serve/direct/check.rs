@@ -10,8 +10,6 @@ use http::{
 use http_body::Body;
 use sse_tower_core::StreamControl;
 
-use crate::headers;
-
 /// With one of these in its head a response is not just chunks, or not events.
 const UNFIT: [HeaderName; 6] =
     [CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE];
@@ -25,13 +23,12 @@ pub(in crate::serve) fn request_fits<B: Body>(request: &Request<B>) -> bool {
         && request.body().is_end_stream()
 }
 
-/// What hyper writes as a chunked body without trailers, and is an event stream of ours: of those it
-/// is known that they are polled quickly.
+/// Of an event stream: whether hyper writes it as a chunked body without trailers, and it is one of ours. Of those it is
+/// known that they are polled quickly.
 pub(super) fn response_fits<B: Body>(response: &Response<B>) -> bool {
     response.status() == StatusCode::OK
         && response.version() == Version::HTTP_11
         && response.extensions().get::<StreamControl>().is_some()
-        && headers::is_event_stream(response.headers())
         && response.headers().keys().all(|name| !UNFIT.contains(name))
         && !response.body().is_end_stream()
         && response.body().size_hint().exact().is_none()

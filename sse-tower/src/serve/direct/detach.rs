@@ -84,8 +84,13 @@ impl<B> DetachableBody<B> {
 }
 
 impl<B: Body> DetachableBody<B> {
-    /// The body of this response leaves if it may, and where there is somewhere to go.
-    pub(in crate::serve) fn of(
+    /// It stays with hyper.
+    pub(in crate::serve) fn kept(body: B, in_flight: InFlight) -> Self {
+        Self::Kept { body, in_flight }
+    }
+
+    /// The body of this event stream leaves if it may, and where there is somewhere to go.
+    pub(in crate::serve) fn of_stream(
         response: Response<B>,
         slot: Option<&Arc<DetachSlot<B>>>,
         in_flight: InFlight,
@@ -96,7 +101,7 @@ impl<B: Body> DetachableBody<B> {
                 slot: Arc::clone(slot),
                 in_flight,
             }),
-            None => response.map(|body| Self::Kept { body, in_flight }),
+            None => response.map(|body| Self::kept(body, in_flight)),
         }
     }
 }

@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use http_body::Body;
 use slab::Slab;
+use sse_tower_core::__private::{contain, discard};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     pin,
@@ -188,10 +189,14 @@ where
             Ok(Progress::HasMore) => entry.wakers.stream.wake_by_ref(),
             over => {
                 let entry = self.connections.remove(number);
-                let _ = catch_unwind(AssertUnwindSafe(|| match over {
+                contain(|| match over {
                     Ok(Progress::NextRequest) => entry.connection.give_back(),
-                    _ => drop(entry),
-                }));
+                    Ok(_) => drop(entry),
+                    Err(payload) => {
+                        discard(payload);
+                        drop(entry);
+                    }
+                });
             }
         }
     }

@@ -114,7 +114,7 @@ const fn label(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Floor => ("floor", "bare send"),
         Kind::Axum | Kind::AxumMakeService | Kind::AxumProgram => ("axum", "axum Sse"),
-        Kind::Body | Kind::BodyProgram => ("body", "under axum::serve"),
+        Kind::Body | Kind::BodyAlone | Kind::BodyProgram => ("body", "under axum::serve"),
         Kind::Direct | Kind::DirectProgram | Kind::DirectTls => ("direct", "sse_tower::serve"),
         Kind::History => ("floor", "history"),
         Kind::Snapshot => ("direct", "shared snapshot"),

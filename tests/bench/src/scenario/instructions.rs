@@ -1,4 +1,6 @@
-//! Instructions in user space, and how often memory is allocated, which repeat where times do not.
+//! Instructions in user space, cache lines, and how often memory is allocated, which repeat where times do not.
+//!
+//! Lines are those that a first-level cache of 32 KB did not have: much of what a processor waits for.
 
 use std::{collections::HashMap, fs, io, io::Error};
 
@@ -16,11 +18,16 @@ const CLIENTS: usize = 250;
 /// Two lengths: what is the same in both, starting and connecting, falls out of the difference.
 const EVENTS: (usize, usize) = (10, 60);
 const FLOWS: (usize, usize) = (40, 240);
+/// The connection of the publisher, which may not be accepted yet.
+const PUBLISHER: usize = 1;
 
 pub(super) fn run(args: &Args) -> io::Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut event = Measure::new("user-space instructions per delivered event", "");
+    let mut event_lines = Measure::new("cache lines of data fetched per delivered event", "");
     let mut flow = Measure::new("user-space instructions per keyed flow", "");
+    let mut code = Measure::new("cache lines of code fetched per keyed flow", "");
+    let mut data = Measure::new("cache lines of data fetched per keyed flow", "");
     let mut blocks = Measure::new("allocations per keyed flow", "");
     for kind in
         args.servers(&[Kind::Floor, Kind::Axum, Kind::AxumMakeService, Kind::Body, Kind::Direct])
@@ -33,15 +40,21 @@ pub(super) fn run(args: &Args) -> io::Result<Outcome> {
             let times = ((lengths.1 - lengths.0) * each) as f64;
             Ok(Cost {
                 instructions: (long.instructions - short.instructions) / times,
+                code: (long.code - short.code) / times,
+                data: (long.data - short.data) / times,
                 allocations: (long.allocations - short.allocations) / times,
             })
         };
-        event.push(kind, cost(EVENTS, CLIENTS, fan_out)?.instructions);
+        let fan_out = cost(EVENTS, CLIENTS, fan_out)?;
+        event.push(kind, fan_out.instructions);
+        event_lines.push(kind, fan_out.data);
         let keyed = cost(FLOWS, 1, |fleet, flows| keyed::flows(fleet, 0, flows))?;
         flow.push(kind, keyed.instructions);
+        code.push(kind, keyed.code);
+        data.push(kind, keyed.data);
         blocks.push(kind, keyed.allocations);
     }
-    outcome.measures.extend([event, flow, blocks]);
+    outcome.measures.extend([event, event_lines, flow, code, data, blocks]);
     Ok(outcome)
 }
 
@@ -58,6 +71,9 @@ fn fan_out(fleet: &mut Fleet, events: usize) -> io::Result<()> {
 /// What a server did during its life.
 struct Cost {
     instructions: f64,
+    /// Lines of the two caches that were not there.
+    code: f64,
+    data: f64,
     allocations: f64,
 }
 
@@ -66,19 +82,29 @@ fn count(kind: Kind, size: usize, work: Work) -> io::Result<(Cost, Tally)> {
     let output = std::env::temp_dir().join(name);
     let server = Server::start_under_callgrind(kind, &output)?;
     let mut fleet = Fleet::new(server.address)?;
+    let before = server.descriptors()?;
     work(&mut fleet, size)?;
+    fleet.hang_up();
+    // The ends of connections belong to the work, whatever each server does when it is ended.
+    server.until_descriptors(before + PUBLISHER)?;
     server.stop()?;
     let text = fs::read_to_string(&output)?;
     fs::remove_file(&output)?;
-    let mut lines = text.lines();
-    let total = lines.find_map(|line| line.strip_prefix("totals: "));
-    match total.and_then(|total| total.trim().parse().ok()) {
-        Some(instructions) => {
-            let allocations = allocations(&text) as f64;
-            Ok((Cost { instructions, allocations }, fleet.tally()))
-        }
-        None => Err(Error::other("callgrind wrote no total")),
-    }
+    let cost = Cost {
+        instructions: total(&text, "Ir")?,
+        code: total(&text, "I1mr")?,
+        data: total(&text, "D1mr")? + total(&text, "D1mw")?,
+        allocations: allocations(&text) as f64,
+    };
+    Ok((cost, fleet.tally()))
+}
+
+/// How often this happened.
+fn total(callgrind: &str, event: &str) -> io::Result<f64> {
+    let line = |name| callgrind.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("");
+    let mut both = line("events: ").split_whitespace().zip(line("totals: ").split_whitespace());
+    let count = both.find(|(name, _)| *name == event).and_then(|(_, count)| count.parse().ok());
+    count.ok_or_else(|| Error::other(format!("callgrind wrote no total of {event}")))
 }
 
 /// How often the allocator was called. callgrind writes a function's name once, and its number from
@@ -107,6 +133,13 @@ fn allocations(callgrind: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_total_is_found_by_the_name_of_its_event() {
+        let text = "events: Ir Dr I1mr\nfn=(1) main\n16 3\ntotals: 100 20 3\n";
+        assert_eq!(total(text, "I1mr").unwrap(), 3.0);
+        assert!(total(text, "D1mr").is_err());
+    }
 
     #[test]
     fn calls_of_the_allocator_are_counted_wherever_they_come_from() {

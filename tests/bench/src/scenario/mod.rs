@@ -11,6 +11,7 @@ mod keyed;
 mod moved;
 mod nchan;
 mod nodes;
+mod silent;
 mod snapshot;
 mod stalled;
 mod stores;
@@ -37,7 +38,7 @@ const fn usual(
     Scenario { name, run, about, usual: true }
 }
 
-pub(crate) const ALL: [Scenario; 16] = [
+pub(crate) const ALL: [Scenario; 17] = [
     usual("fan-out", fan_out::steady, "one event to 1,000 streams"),
     usual("burst", fan_out::burst, "50 events at once to 500 streams"),
     usual(
@@ -57,6 +58,12 @@ pub(crate) const ALL: [Scenario; 16] = [
     usual("moved", moved::run, "2,000 clients of 1,000 keys move to a fresh node"),
     usual("http2", carried::http2, "10,000 streams over 100 connections of HTTP/2"),
     usual("tls", carried::tls, "1,000 connections with TLS"),
+    Scenario {
+        name: "silent",
+        run: silent::run,
+        about: "2,000 clients that never read, and when they are gone",
+        usual: false,
+    },
     Scenario {
         name: "build",
         run: build::run,

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     AxumMakeService,
     /// Ours under `axum::serve`: the stream is the response's body.
     Body,
+    /// The same, with sockets as they are without `SocketOptions`.
+    BodyAlone,
     /// Ours under `sse_tower::serve`.
     Direct,
     /// Plain axum as a program has it: a dozen routes, extractors, state of several parts.
@@ -40,11 +42,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Floor,
         Self::Axum,
         Self::AxumMakeService,
         Self::Body,
+        Self::BodyAlone,
         Self::Direct,
         Self::AxumProgram,
         Self::BodyProgram,
@@ -65,6 +68,7 @@ impl Kind {
             Self::Axum => "axum",
             Self::AxumMakeService => "axum-make-service",
             Self::Body => "body",
+            Self::BodyAlone => "body-alone",
             Self::Direct => "direct",
             Self::AxumProgram => "axum-program",
             Self::BodyProgram => "body-program",

@@ -20,33 +20,34 @@ struct App {
     payments: Emitters<u64>,
 }
 
-fn router(context: &ApplicationContext) -> Router {
+fn router() -> Router {
     Router::new()
         .route("/events", get(events))
         .route("/publish", post(publish))
         .route("/push", get(push))
         .route("/pay-callback", get(pay_callback))
         .with_state(App { events: Emitters::new(), payments: Emitters::new() })
-        .layer(SseLayer::new(context.clone()))
 }
 
 fn context() -> io::Result<ApplicationContext> {
     ApplicationContext::bare().build().map_err(Error::other)
 }
 
-pub(super) async fn serve_with_axum(listener: TcpListener) -> io::Result<()> {
-    SocketOptions::new().prepare(&listener)?;
-    axum::serve(listener, router(&context()?).into_make_service()).await
+pub(super) async fn serve_with_axum(listener: TcpListener, prepared: bool) -> io::Result<()> {
+    if prepared {
+        SocketOptions::new().prepare(&listener)?;
+    }
+    let router = router().layer(SseLayer::new(context()?));
+    axum::serve(listener, router.into_make_service()).await
 }
 
 pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
-    let context = context()?;
-    sse_tower::serve(listener, router(&context), context).await
+    sse_tower::serve(listener, router(), context()?).await
 }
 
 pub(super) async fn serve_with_tls(listener: TcpListener) -> io::Result<()> {
     let (context, tls) = (context()?, Certificate::from_environment()?.server()?);
-    sse_tower::serve(listener, router(&context), context).tls(tls).await
+    sse_tower::serve(listener, router(), context).tls(tls).await
 }
 
 async fn events(State(app): State<App>, last: LastEventId) -> SseEmitter {
