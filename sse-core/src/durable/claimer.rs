@@ -90,10 +90,10 @@ pub(super) async fn run(shared: Arc<Shared>, workers: Vec<Worker>, said: DropGua
         vain: 0,
         released: false,
     };
-    if let Some(queue) = engine.queue() {
-        if ended.run_until_cancelled(claimer.rounds(queue)).await.is_none() {
-            claimer.last_words(queue).await;
-        }
+    if let Some(queue) = engine.queue()
+        && ended.run_until_cancelled(claimer.rounds(queue)).await.is_none()
+    {
+        claimer.last_words(queue).await;
     }
     drop(said);
     // Leases are given back, and with them what was taken and has not begun.
