@@ -65,9 +65,9 @@ async fn a_client_that_leaves_is_gone_without_a_write() {
     for reset in [false, true] {
         let client = listening(&server).await;
         if reset {
-            client.reset()
+            client.reset();
         } else {
-            drop(client)
+            drop(client);
         }
         common::open(&server.context, 0).await;
     }
