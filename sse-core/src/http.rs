@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
 
 /// What every event stream says of itself. No character set: it is UTF-8 by definition.
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+/// How many a response of ours has, and one more.
+const HEADERS: usize = 3;
 /// And keeps proxies from holding events back to compress them.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 
@@ -43,6 +45,8 @@ impl SseEmitter {
         let mut response = Response::new(stream);
         match state {
             IntoResponseState::Stream => {
+                // A server keeps the map as long as the connection, and by itself it has room for six.
+                *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
                 let headers = response.headers_mut();
                 headers.insert(header::CONTENT_TYPE, EVENT_STREAM);
                 headers.insert(header::CACHE_CONTROL, NO_CACHE);
@@ -72,6 +76,23 @@ fn warn_once() {
     });
 }
 
+impl EventStream {
+    #[inline(never)]
+    fn poll_frame_by_the_rules(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamFailed>>> {
+        #[cfg(feature = "tracing")]
+        if self.begins_unknown() {
+            warn_once();
+        }
+        match ready!(self.poll_by_the_rules(cx)) {
+            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            None => self.poll_failure(cx).map(|failed| failed.map(Err)),
+        }
+    }
+}
+
 impl Body for EventStream {
     type Data = Bytes;
     type Error = StreamFailed;
@@ -80,13 +101,9 @@ impl Body for EventStream {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StreamFailed>>> {
-        #[cfg(feature = "tracing")]
-        if self.begins_unknown() {
-            warn_once();
-        }
-        match ready!(self.poll_bytes(cx)) {
-            Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            None => self.poll_failure(cx).map(|failed| failed.map(Err)),
+        match self.poll_usual(cx) {
+            Some(poll) => poll.map(|bytes| Some(Ok(Frame::data(bytes)))),
+            None => self.poll_frame_by_the_rules(cx),
         }
     }
 

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    SseEmitter,
-    settings::{ConnSettings, KeepAlive},
-};
+use super::{SseEmitter, settings::ConnSettings};
 
 /// Sets up an [`SseEmitter`].
 ///
@@ -59,7 +56,7 @@ impl SseEmitterBuilder {
     /// # }
     /// ```
     pub const fn keep_alive(mut self, interval: Duration) -> Self {
-        self.settings.keep_alive = KeepAlive::Every(interval);
+        self.settings.set_keep_alive(Some(interval));
         self
     }
 
@@ -76,7 +73,7 @@ impl SseEmitterBuilder {
     /// # }
     /// ```
     pub const fn without_keep_alive(mut self) -> Self {
-        self.settings.keep_alive = KeepAlive::Never;
+        self.settings.set_keep_alive(None);
         self
     }
 

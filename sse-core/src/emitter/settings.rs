@@ -13,29 +13,14 @@ pub const DEFAULT_CAPACITY_EVENTS: usize = 256;
 /// How many bytes wait in an emitter's own queue by default: 1 MiB.
 pub const DEFAULT_CAPACITY_BYTES: usize = 1024 * 1024;
 
-/// When keep-alive comments are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeepAlive {
-    /// As whoever carries the stream says.
-    Default(Duration),
-    /// As the program says.
-    Every(Duration),
-    Never,
-}
-
-impl KeepAlive {
-    pub(crate) fn interval(self) -> Option<Duration> {
-        match self {
-            Self::Default(interval) | Self::Every(interval) => Some(interval.max(MIN_KEEP_ALIVE)),
-            Self::Never => None,
-        }
-    }
-}
-
+/// No bit more than needed: each connection has its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnSettings {
     pub(crate) timeout: Option<Duration>,
-    pub(crate) keep_alive: KeepAlive,
+    /// How long the wire may be silent before a comment is written, if one is.
+    keep_alive: Option<Duration>,
+    /// The program has not said, so whoever carries the stream may.
+    default_keep_alive: bool,
     pub(crate) retry: Option<Duration>,
     pub(crate) capacity_events: usize,
     pub(crate) capacity_bytes: usize,
@@ -49,12 +34,32 @@ impl Default for ConnSettings {
     fn default() -> Self {
         Self {
             timeout: None,
-            keep_alive: KeepAlive::Default(DEFAULT_KEEP_ALIVE),
+            keep_alive: Some(DEFAULT_KEEP_ALIVE),
+            default_keep_alive: true,
             retry: None,
             capacity_events: DEFAULT_CAPACITY_EVENTS,
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
             carried: false,
             admitted: false,
         }
+    }
+}
+
+impl ConnSettings {
+    /// When comments are written, if they are, as the program says.
+    pub(crate) const fn set_keep_alive(&mut self, interval: Option<Duration>) {
+        self.keep_alive = interval;
+        self.default_keep_alive = false;
+    }
+
+    /// As whoever carries the stream says, unless the program has.
+    pub(crate) fn set_default_keep_alive(&mut self, interval: Duration) {
+        if self.default_keep_alive {
+            self.keep_alive = Some(interval);
+        }
+    }
+
+    pub(crate) fn keep_alive(&self) -> Option<Duration> {
+        self.keep_alive.map(|interval| interval.max(MIN_KEEP_ALIVE))
     }
 }

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     event::{EventId, GapReason},
-    log::{Cursor, Lag, Offset, Overtaken, Position, Read, ReaderId, Record, Source, State, Until},
+    log::{
+        Cursor, Lag, Offset, Overtaken, Piece, Position, Read, ReaderId, Record, Sign, Source,
+        State, Until,
+    },
     sync::Arc,
 };
 
@@ -30,9 +33,17 @@ pub(super) struct TopicCursor<K: Key> {
 }
 
 impl<K: Key> Cursor for TopicCursor<K> {
-    fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
-        let mut log = self.topic.log();
-        if !quiet() || log.is_overtaken(self.id) {
+    fn read(&mut self, until: Offset, sign: Sign<'_>) -> Read {
+        let mut log = self.topic.lock();
+        // Where somebody reads the log is not at rest.
+        let Some(log) = log.awake() else { return Read::Careful };
+        if sign.is_given() {
+            return Read::Careful;
+        }
+        if let Some(newest) = log.read_newest(self.id, until) {
+            return Read::Piece(Piece::of(newest));
+        }
+        if log.is_overtaken(self.id) {
             return Read::Careful;
         }
         log.read(self.id, until).map_or(Read::Nothing, Read::Piece)

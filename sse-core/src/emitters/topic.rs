@@ -33,10 +33,18 @@ const IDLE: u64 = 1 << 63;
 
 /// A log, or what is left of it.
 #[derive(Default)]
-struct Slot {
+pub(super) struct Slot {
     log: Option<Box<Log<Conn>>>,
     /// Without meaning while the log is there.
     rest: Rest,
+}
+
+impl Slot {
+    /// The log, unless that is at rest.
+    #[inline]
+    pub(super) fn awake(&mut self) -> Option<&mut Log<Conn>> {
+        self.log.as_deref_mut()
+    }
 }
 
 /// A log, locked.
@@ -83,8 +91,16 @@ impl DerefMut for LogGuard<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut Log<Conn> {
         let Slot { log, rest } = &mut *self.slot;
-        log.get_or_insert_with(|| Box::new(rest.wake()))
+        match log {
+            Some(log) => log,
+            none => anew(none, rest),
+        }
     }
+}
+
+#[cold]
+fn anew<'a>(log: &'a mut Option<Box<Log<Conn>>>, rest: &mut Rest) -> &'a mut Log<Conn> {
+    log.insert(Box::new(rest.wake()))
 }
 
 impl Drop for LogGuard<'_> {
@@ -111,6 +127,12 @@ impl<K> Topic<K> {
             log.wake();
         }
         log
+    }
+
+    /// The same for whoever neither wakes it nor lets it rest.
+    #[inline]
+    pub(super) fn lock(&self) -> MutexGuard<'_, Slot> {
+        lock(&self.slot)
     }
 
     /// Is this the topic of its key, or was that forgotten meanwhile? Certain under the shard's lock.

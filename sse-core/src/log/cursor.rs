@@ -6,13 +6,16 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Lag, Offset, Overtaken, Piece, Position, Record, Until};
-use crate::event::{EventId, GapReason};
+use crate::{
+    event::{EventId, GapReason},
+    sync::{AtomicU32, Ordering},
+};
 
 /// How one connection reads one log. Dropping it leaves the log.
 pub(crate) trait Cursor: Send {
-    /// Everything that waits up to `until` by arrival, as one piece, unless `quiet` turns out false
-    /// or this reader was overtaken. `quiet` is asked while nobody can append.
-    fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read;
+    /// Everything that waits up to `until` by arrival, as one piece, unless `sign` was given
+    /// or this reader was overtaken. The sign is looked at while nobody can append.
+    fn read(&mut self, until: Offset, sign: Sign<'_>) -> Read;
 
     /// What was dropped before this reader came to it, once; with the positions of at most the newest
     /// `apart` of them.
@@ -81,6 +84,21 @@ pub(crate) trait Cursor: Send {
     fn poll_state(&mut self, waker: &Waker) -> Poll<Option<State>> {
         let _ = waker;
         Poll::Ready(None)
+    }
+}
+
+/// That there is more to consider than a log, which somebody else may say at any time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sign<'a> {
+    pub(crate) bits: &'a AtomicU32,
+    /// Which of them.
+    pub(crate) bit: u32,
+}
+
+impl Sign<'_> {
+    #[inline]
+    pub(crate) fn is_given(self) -> bool {
+        self.bits.load(Ordering::Acquire) & self.bit != 0
     }
 }
 

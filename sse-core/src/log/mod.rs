@@ -61,7 +61,7 @@ mod rest;
 mod retention;
 
 pub(crate) use clock::Offset;
-pub(crate) use cursor::{Cursor, Read, Source, State};
+pub(crate) use cursor::{Cursor, Read, Sign, Source, State};
 use dropped::Dropped;
 pub(crate) use dropped::GAPS_APART;
 pub(crate) use history::Bounds;
@@ -140,7 +140,8 @@ struct Joined {
     from: Seq,
     to: Seq,
     bytes: Bytes,
-    readers_left: usize,
+    /// One that begins where they do.
+    next: ReaderId,
 }
 
 /// Readers that are being woken, by whoever comes.

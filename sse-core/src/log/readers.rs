@@ -207,13 +207,24 @@ impl<T> Readers<T> {
         }
     }
 
-    /// How many readers read this next.
-    pub(super) fn reading_at(&self, next: Seq) -> usize {
-        let others = self
-            .others
-            .as_ref()
-            .map_or(0, |others| others.cursors.iter().filter(|cursor| **cursor == next).count());
-        usize::from(self.first_cursor == next) + others
+    /// A reader that reads this next, of so many that come after this one; after the last comes the first.
+    pub(super) fn next_at(
+        &self,
+        next: Seq,
+        ReaderId(after): ReaderId,
+        most: usize,
+    ) -> Option<ReaderId> {
+        let others = self.others.as_ref().map_or(&[][..], |others| &others.cursors);
+        let (before, behind) = others.split_at_checked(after).unwrap_or((others, &[]));
+        let at = |cursor: &Seq| *cursor == next;
+        if let Some(index) = behind.iter().take(most).position(at) {
+            return Some(ReaderId(after + 1 + index));
+        }
+        let most = most.checked_sub(behind.len() + 1)?;
+        if self.first_cursor == next {
+            return Some(ReaderId(0));
+        }
+        before.iter().take(most).position(at).map(|index| ReaderId(1 + index))
     }
 
     /// The record that the slowest reader reads next; one that never comes, without readers.
@@ -321,6 +332,20 @@ mod tests {
         assert_eq!((names(&readers), readers.len()), (vec!["d", "e", "f"], 3));
         assert!(new.into_iter().all(|id| readers.leave(id)));
         assert!(readers.others.is_none());
+    }
+
+    #[test]
+    fn the_next_at_a_place_is_looked_for_in_a_ring_and_not_too_far() {
+        let mut readers = Readers::new();
+        let (here, there) = (Seq::ZERO.plus(1), Seq::ZERO.plus(2));
+        let ids = [here, there, here, there].map(|next| readers.join(Arc::new(""), next));
+        assert_eq!(readers.next_at(here, ids[0], 9), Some(ids[2]));
+        assert_eq!(readers.next_at(here, ids[0], 1), None);
+        assert_eq!(readers.next_at(here, ids[2], 9), Some(ids[0]));
+        assert_eq!(readers.next_at(here, ids[2], 1), None);
+        assert_eq!(readers.next_at(there, ids[3], 9), Some(ids[1]));
+        assert_eq!(readers.next_at(there, ids[3], 1), None);
+        assert_eq!(readers.next_at(there.plus(1), ids[0], 9), None);
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::{
 /// How many bytes a reader takes at once, unless one event alone is larger.
 pub(crate) const READ_BYTES: usize = LARGE;
 
+/// At how many readers it is looked at least.
+const LOOKED_AT: usize = 64;
+
 impl<T> Log<T> {
     /// Where a reader begins that was at `after`, and where at most `apart` of the newest stood that
     /// it missed.
@@ -128,6 +131,7 @@ impl<T> Log<T> {
     }
 
     /// Was this reader overtaken, or has to be told of something else that is missing?
+    #[inline]
     pub(crate) fn is_overtaken(&self, id: ReaderId) -> bool {
         self.readers.cursor(id) < self.first || self.missed.is_some() && self.has_missed(id)
     }
@@ -206,43 +210,61 @@ impl<T> Log<T> {
         })
     }
 
+    /// The common case of [`read`](Self::read): the newest event, if it alone waits for this reader, and it is told of
+    /// nothing.
+    #[inline]
+    pub(crate) fn read_newest(&mut self, id: ReaderId, until: Offset) -> Option<&Record> {
+        let end = self.end();
+        let cursor = self.readers.cursor_mut(id)?;
+        let newest = self.records.back()?;
+        if cursor.plus(1) != end || newest.offset > until || self.missed.is_some() {
+            return None;
+        }
+        *cursor = end;
+        Some(newest)
+    }
+
     /// Everything that waits for this reader and came up to `until`, up to the size of one read, as
     /// one piece. `None` if nothing waits.
     pub(crate) fn read(&mut self, id: ReaderId, until: Offset) -> Option<Piece> {
-        let end = self.end();
-        if let Some(cursor) = self.readers.cursor_mut(id)
-            && cursor.plus(1) == end
-            && *cursor >= self.first
-        {
-            // The common case: the newest alone.
-            let newest = self.records.back().filter(|record| record.offset <= until)?;
-            *cursor = end;
-            let (bytes, position) = (newest.frame.clone(), newest.position);
-            return Some(Piece { bytes, position, at: newest.at, more: false });
-        }
         let (from, start) = self.next(id);
-        let until = Until { offset: until, position: Position::LAST };
-        let (count, all) = self.measure(start, until, READ_BYTES);
+        let (count, all) = self.measure_joined(from, until).unwrap_or_else(|| {
+            let until = Until { offset: until, position: Position::LAST };
+            self.measure(start, until, READ_BYTES)
+        });
         if count == 0 {
             return None;
         }
         let to = from.plus(count);
         self.readers.advance(id, to);
-        let bytes =
-            if count == 1 { self.records[start].frame.clone() } else { self.join_frames(from, to) };
+        let bytes = if count == 1 {
+            self.records[start].frame.clone()
+        } else {
+            self.join_frames(id, from, to)
+        };
         let last = &self.records[start + count - 1];
         Some(Piece { bytes, position: last.position, at: last.at, more: !all })
     }
 
-    /// Joined once for all readers that catch up over the same stretch.
-    fn join_frames(&mut self, from: Seq, to: Seq) -> Bytes {
+    /// The same as [`measure`](Self::measure) where all that waits from here on was joined for somebody else.
+    fn measure_joined(&self, from: Seq, until: Offset) -> Option<(usize, bool)> {
+        let (joined, newest) = (self.joined.as_ref()?, self.records.back()?);
+        let is_all = joined.from == from && joined.to == self.end() && newest.offset <= until;
+        is_all.then(|| (joined.to.since(from) as usize, true))
+    }
+
+    /// Joined once for all readers that catch up over the same stretch: for this one, which has moved on already, and
+    /// others as long as one of them is found. Looking for one costs no more than to join once more.
+    fn join_frames(&mut self, id: ReaderId, from: Seq, to: Seq) -> Bytes {
         if let Some(joined) = &mut self.joined
             && (joined.from, joined.to) == (from, to)
         {
             let bytes = joined.bytes.clone();
-            joined.readers_left -= 1;
-            if joined.readers_left == 0 {
-                self.joined = None;
+            if joined.next == id {
+                match self.readers.next_at(from, id, most_looked_at(&bytes)) {
+                    Some(next) => joined.next = next,
+                    None => self.joined = None,
+                }
             }
             return bytes;
         }
@@ -253,10 +275,8 @@ impl<T> Log<T> {
             joined.extend_from_slice(&record.frame);
         }
         let bytes = joined.freeze();
-        let readers_left = self.readers.reading_at(from);
-        if readers_left > 0 {
-            let joined = Joined { from, to, bytes: bytes.clone(), readers_left };
-            self.joined = Some(Box::new(joined));
+        if let Some(next) = self.readers.next_at(from, id, most_looked_at(&bytes)) {
+            self.joined = Some(Box::new(Joined { from, to, bytes: bytes.clone(), next }));
         }
         bytes
     }
@@ -306,6 +326,11 @@ impl<T> Log<T> {
         let passed = (end - start - newest.len()) as u64;
         (newest, passed)
     }
+}
+
+/// At how many readers it is looked for one more that wants these bytes: as many as are as large, and always some.
+fn most_looked_at(bytes: &Bytes) -> usize {
+    LOOKED_AT + bytes.len() / size_of::<Seq>()
 }
 
 #[cfg(test)]
@@ -410,6 +435,25 @@ pub(super) mod tests {
         let pieces = ids.map(|id| log.read(id, Offset::LAST).unwrap().bytes);
         assert_eq!(pieces[0].as_ptr(), pieces[1].as_ptr());
         assert!(log.joined.is_none(), "nothing is held for readers that are through");
+    }
+
+    #[test]
+    fn whoever_reads_alone_holds_nothing_and_whoever_is_far_away_reads_the_same() {
+        let mut log = log(1..=2);
+        let ids: Vec<_> = (0..1_000).map(|_| log.join(Arc::new(()), Seq::ZERO)).collect();
+        let all = log.read(ids[999], Offset::LAST).unwrap().bytes;
+        assert!(log.joined.is_some(), "those from the first on are found behind the last");
+        ids[..500].iter().for_each(|id| log.advance_past(*id, Position::new(9)));
+        for id in ids[500..999].iter().rev() {
+            assert_eq!(log.read(*id, Offset::LAST).unwrap().bytes, all);
+        }
+        append(&mut log, 3, &Bounds::default());
+        let piece = log.read(ids[500], Offset::LAST).unwrap();
+        assert_eq!(piece.bytes, "data:0003\n\n");
+        append(&mut log, 4, &Bounds::default());
+        append(&mut log, 5, &Bounds::default());
+        assert_eq!(log.read(ids[500], Offset::LAST).unwrap().bytes, "data:0004\n\ndata:0005\n\n");
+        assert!(log.joined.is_none(), "nobody else begins there");
     }
 
     #[test]

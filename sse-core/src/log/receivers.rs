@@ -14,7 +14,8 @@ pub(crate) trait ReceiverCount: Send + Sync {
 #[derive(Default)]
 pub(crate) struct ReceiverCounts {
     first: Option<Arc<dyn ReceiverCount>>,
-    others: Vec<Arc<dyn ReceiverCount>>,
+    #[expect(clippy::box_collection, reason = "few have any, and a list is three words")]
+    others: Option<Box<Vec<Arc<dyn ReceiverCount>>>>,
 }
 
 impl ReceiverCounts {
@@ -22,7 +23,7 @@ impl ReceiverCounts {
         count.opened();
         match &self.first {
             None => self.first = Some(count),
-            Some(_) => self.others.push(count),
+            Some(_) => self.others.get_or_insert_default().push(count),
         }
     }
 
@@ -30,7 +31,8 @@ impl ReceiverCounts {
     /// later.
     pub(crate) fn close(&mut self) -> Self {
         let closed = std::mem::take(self);
-        closed.first.iter().chain(&closed.others).for_each(|count| count.closed());
+        let others = closed.others.iter().flat_map(|others| others.iter());
+        closed.first.iter().chain(others).for_each(|count| count.closed());
         closed
     }
 }

@@ -90,6 +90,14 @@ pub(crate) struct Piece {
     pub(crate) more: bool,
 }
 
+impl Piece {
+    /// One event, and no more waits.
+    #[inline]
+    pub(crate) fn of(record: &Record) -> Self {
+        Self { bytes: record.frame.clone(), position: record.position, at: record.at, more: false }
+    }
+}
+
 /// What a reader wants to begin after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {

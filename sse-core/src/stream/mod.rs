@@ -163,16 +163,33 @@ impl EventStream {
     }
 
     pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let State::Open(reader) = &mut self.state else { return Poll::Ready(None) };
-        if reader.is_registered(cx) {
-            if reader.is_idle() {
-                return Poll::Pending;
-            }
-            if let Some(bytes) = reader.poll_shared() {
-                observe::bytes_written(bytes.len());
-                return Poll::Ready(Some(bytes));
-            }
+        match self.poll_usual(cx) {
+            Some(poll) => poll.map(Some),
+            None => self.poll_by_the_rules(cx),
         }
+    }
+
+    /// What nearly every poll finds, where it is asked, since there are many: nothing, or that one log has something
+    /// new. `None` if it is neither, and nothing was done.
+    #[allow(clippy::inline_always, reason = "asked three times for each event")]
+    #[inline(always)]
+    pub(crate) fn poll_usual(&mut self, cx: &Context<'_>) -> Option<Poll<Bytes>> {
+        let State::Open(reader) = &mut self.state else { return None };
+        if !reader.is_registered(cx) {
+            return None;
+        }
+        if reader.is_idle() {
+            return Some(Poll::Pending);
+        }
+        let bytes = reader.poll_shared()?;
+        observe::bytes_written(bytes.len());
+        Some(Poll::Ready(bytes))
+    }
+
+    /// What [`poll_usual`](Self::poll_usual) leaves.
+    #[inline(never)]
+    pub(crate) fn poll_by_the_rules(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let State::Open(reader) = &mut self.state else { return Poll::Ready(None) };
         let poll = reader.poll(cx);
         // Noticed together with the last item, so that a server writes it and the end at once.
         if reader.is_at_end() {

@@ -47,6 +47,8 @@ pub(super) struct Reader {
     has_state: bool,
     /// It reads nothing before it has got the state of its keys: then there is a [`Awaited`].
     pub(super) waits: bool,
+    /// It follows one log, and there is nothing else to be looked at: said at the end of each poll by the rules.
+    usual: bool,
     /// What `conn` has, to compare without a lock.
     waker: Option<Waker>,
     pub(super) timing: Option<Timing>,
@@ -93,6 +95,7 @@ impl Reader {
             at_end: false,
             has_state: false,
             waits: false,
+            usual: false,
             waker: None,
             timing: None,
         }
@@ -135,34 +138,24 @@ impl Reader {
     /// at. `None` if it is not that, and nothing was done.
     #[inline]
     pub(super) fn poll_shared(&mut self) -> Option<Bytes> {
-        let Self {
-            conn,
-            cursors,
-            local,
-            until: NOT_ENDING,
-            queued: false,
-            more: false,
-            waits: false,
-            ..
-        } = self
-        else {
+        if !self.usual {
             return None;
-        };
-        let ([cursor], true) = (&mut **cursors, local.is_empty()) else { return None };
-        let timing = self.timing.as_mut()?;
+        }
+        let Self { conn, cursors, timing: Some(timing), .. } = self else { return None };
+        let [cursor] = &mut **cursors else { return None };
         if !conn.take_shared() {
             return None;
         }
-        match cursor.read(Offset::LAST, &|| !conn.has(STATE)) {
+        match cursor.read(Offset::LAST, conn.sign(STATE)) {
             Read::Piece(piece) => {
+                timing.wrote_at(piece.at);
                 (self.position, self.got) = (piece.position, true);
-                self.more = piece.more;
-                timing.wrote(Some(piece.at));
+                (self.more, self.usual) = (piece.more, !piece.more);
                 Some(piece.bytes)
             }
             // Looked at by the rules.
             Read::Careful => {
-                self.more = true;
+                (self.more, self.usual) = (true, false);
                 None
             }
             Read::Nothing => None,
@@ -200,6 +193,7 @@ impl Reader {
         } else if (silent || opening) && out.is_empty() {
             out.push(KEEP_ALIVE_COMMENT);
         }
+        self.usual = self.is_usual();
         let at = out.at;
         match out.finish() {
             Some(bytes) => {
@@ -211,6 +205,12 @@ impl Reader {
             None if self.at_end => Poll::Ready(None),
             None => Poll::Pending,
         }
+    }
+
+    /// Does it follow one log, with nothing else to be looked at?
+    fn is_usual(&self) -> bool {
+        let alone = self.cursors.len() == 1 && self.local.is_empty() && !self.queued;
+        alone && !self.is_ending() && !self.more && !self.waits
     }
 
     /// The response begins: clocks start.
@@ -266,7 +266,7 @@ impl Reader {
             return false;
         }
         let conn = &self.conn;
-        match cursor.read(self.until, &|| !conn.has(STATE)) {
+        match cursor.read(self.until, conn.sign(STATE)) {
             Read::Careful => return false,
             Read::Nothing => {}
             Read::Piece(piece) => {
@@ -387,8 +387,8 @@ mod tests {
         emitter::{ConnSettings, SHARED},
         event::{EventId, GapReason},
         log::{
-            Bounds, Cursor, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Source, Until,
-            clock,
+            Bounds, Cursor, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Sign, Source,
+            Until, clock,
         },
     };
 
@@ -405,8 +405,8 @@ mod tests {
     }
 
     impl Cursor for OneLog {
-        fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
-            if !quiet() || self.log().is_overtaken(self.id) {
+        fn read(&mut self, until: Offset, sign: Sign<'_>) -> Read {
+            if sign.is_given() || self.log().is_overtaken(self.id) {
                 return Read::Careful;
             }
             self.log().read(self.id, until).map_or(Read::Nothing, Read::Piece)

@@ -21,6 +21,13 @@ pub(super) struct Timing {
     /// How long the wire may be silent: the interval or somewhat less, drawn once, so that
     /// connections which all got the same event are not silent for the same time after it.
     silence: Option<Duration>,
+    /// Few connections have any: most of the time all others have.
+    moments: Option<Box<Moments>>,
+}
+
+/// When something is to be done, however much was written.
+#[derive(Default)]
+struct Moments {
     /// When the timeout ends the connection.
     deadline: Option<Instant>,
     /// When to look at what the stream waits for, whether somebody said that it is there or not.
@@ -37,13 +44,13 @@ impl Timing {
     pub(super) fn start(conn: &Arc<Conn>, settings: &ConnSettings) -> Self {
         let now = Instant::now();
         let conn: Arc<dyn Tick> = Arc::clone(conn) as _;
-        let silence = settings.keep_alive.interval();
+        let silence = settings.keep_alive();
+        let deadline = settings.timeout.and_then(|timeout| now.checked_add(timeout));
         let mut timing = Self {
             timer: Timer::new(Arc::downgrade(&conn)),
             last_write: now,
             silence: silence.map(|interval| spread::at_most(interval, SPREAD)),
-            deadline: settings.timeout.and_then(|timeout| now.checked_add(timeout)),
-            look: None,
+            moments: deadline.map(|at| Box::new(Moments { deadline: Some(at), look: None })),
         };
         timing.arm();
         timing
@@ -58,8 +65,8 @@ impl Timing {
 
     /// Ticks at this instant too, or no more than it must.
     pub(super) fn look_at(&mut self, look: Option<Instant>) {
-        if self.look != look {
-            self.look = look;
+        if self.moments.as_ref().and_then(|moments| moments.look) != look {
+            self.moments.get_or_insert_default().look = look;
             self.arm();
         }
     }
@@ -70,17 +77,23 @@ impl Timing {
     /// from when it was published, so the next comment may come that much sooner, never later.
     pub(super) fn wrote(&mut self, at: Option<Instant>) {
         if self.silence.is_some() {
-            self.last_write = self.last_write.max(at.unwrap_or_else(Instant::now));
+            self.wrote_at(at.unwrap_or_else(Instant::now));
+        }
+    }
+
+    /// The same where it is known when.
+    #[inline]
+    pub(super) fn wrote_at(&mut self, at: Instant) {
+        if self.last_write < at {
+            self.last_write = at;
         }
     }
 
     /// The timer fired: what is due? Sets the timer anew.
     pub(super) fn due(&mut self) -> Due {
         let now = Instant::now();
-        let timeout = self.deadline.is_some_and(|deadline| deadline <= now);
-        if timeout {
-            self.deadline = None;
-        }
+        let deadline = self.moments.as_mut().map(|moments| &mut moments.deadline);
+        let timeout = deadline.and_then(|deadline| deadline.take_if(|at| *at <= now)).is_some();
         let keep_alive = self
             .silence
             .is_some_and(|silence| now.saturating_duration_since(self.last_write) >= silence);
@@ -94,7 +107,10 @@ impl Timing {
     /// Events move `last_write` without touching the timer: it fires, finds that, and is set anew.
     fn arm(&mut self) {
         let silent = self.silence.and_then(|silence| self.last_write.checked_add(silence));
-        let next = [silent, self.deadline, self.look].into_iter().flatten().min();
+        let moments = self.moments.as_ref();
+        let moments =
+            moments.and_then(|moments| moments.deadline.into_iter().chain(moments.look).min());
+        let next = silent.into_iter().chain(moments).min();
         if let Some(next) = next {
             self.timer.set(next);
         }

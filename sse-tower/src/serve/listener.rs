@@ -69,6 +69,16 @@ pub trait SocketListener: Send + 'static {
         let _ = (connection, options);
         Ok(())
     }
+
+    /// Writes as much as the socket takes at once, and says how much that is. Spares the direct path to ask for each
+    /// event what only has to be asked of a socket that is full. Takes nothing unless implemented, and is then polled.
+    ///
+    /// # Errors
+    /// `WouldBlock` if the socket takes nothing now, which is polled from then on; any other ends the connection.
+    fn try_write(connection: &mut Self::Io, bytes: &[u8]) -> io::Result<usize> {
+        let _ = (connection, bytes);
+        Err(io::ErrorKind::WouldBlock.into())
+    }
 }
 
 impl SocketListener for TcpListener {
@@ -88,6 +98,10 @@ impl SocketListener for TcpListener {
         // One that came before the listener was prepared has nothing from it.
         if options.is_inherited(&socket) { Ok(()) } else { options.apply(&socket) }
     }
+
+    fn try_write(connection: &mut Self::Io, bytes: &[u8]) -> io::Result<usize> {
+        connection.try_write(bytes)
+    }
 }
 
 #[cfg(unix)]
@@ -97,5 +111,9 @@ impl SocketListener for tokio::net::UnixListener {
 
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Self::Peer)>> + Send {
         Self::accept(self)
+    }
+
+    fn try_write(connection: &mut Self::Io, bytes: &[u8]) -> io::Result<usize> {
+        connection.try_write(bytes)
     }
 }

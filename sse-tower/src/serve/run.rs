@@ -52,7 +52,7 @@ where
     let (shutdown, shutdown_signal) = Shutdown::new();
     // Holds no more than the connections there may be.
     let (return_sender, mut returned) = mpsc::unbounded_channel();
-    let direct = settings.direct.then(|| Workers::start(&settings, &shutdown_signal));
+    let direct = settings.direct.then(|| Workers::start(&settings, &shutdown_signal, L::try_write));
     let connections = Arc::new(Connections {
         settings: settings.clone(),
         shutdown: shutdown_signal,

@@ -44,7 +44,7 @@ impl Conn {
             let left = (std::mem::take(&mut state.cursors), counts);
             (left, hooks.others, state.signals.clone(), turn)
         };
-        let waker = lock(&self.waker).take();
+        let waker = self.replace_carrier(None);
         // Dropped here because they are the program's: their drop may do anything.
         drop((left, waker));
         if let Some(others) = others {

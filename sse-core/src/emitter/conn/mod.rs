@@ -24,10 +24,10 @@ use super::{
     callbacks::{CallbackQueue, Hooks},
     lifecycle::Lifecycle,
     queue::{Queue, Queued},
-    settings::{ConnSettings, KeepAlive},
+    settings::ConnSettings,
 };
 use crate::{
-    log::{Cursor, Offset, ReceiverCounts},
+    log::{Cursor, Offset, ReceiverCounts, Sign},
     panics,
     sync::{Arc, AtomicU32, AtomicUsize, Mutex, Ordering, lock},
     timer::Tick,
@@ -45,16 +45,29 @@ const CLOSED: u32 = 8;
 /// Is it polled at all?
 pub(crate) const ASKED: u32 = 16;
 
-/// One connection. Publishers touch `bits` and `waker` alone: in this order, so that both are in
+/// One connection. Publishers touch `bits` and `carrier` alone: in this order, so that both are in
 /// the cache line that the reference counts are in.
 #[repr(C)]
 pub(crate) struct Conn {
     bits: AtomicU32,
-    waker: Mutex<Option<Waker>>,
+    carrier: Mutex<Carrier>,
     state: Mutex<State>,
     callbacks: CallbackQueue,
     /// How many handles there are on the sending side.
     handles: AtomicUsize,
+}
+
+/// Who carries the stream, and is to be woken.
+#[derive(Default)]
+struct Carrier {
+    /// Taken out while it is woken.
+    waker: Option<Waker>,
+    /// How many there were.
+    registered: u32,
+    /// Somebody wakes this one at this moment.
+    waking: bool,
+    /// And somebody else wanted to meanwhile.
+    again: bool,
 }
 
 struct State {
@@ -140,7 +153,7 @@ impl Conn {
     pub(crate) fn new(settings: ConnSettings) -> Self {
         Self {
             bits: AtomicU32::new(STATE),
-            waker: Mutex::new(None),
+            carrier: Mutex::default(),
             state: Mutex::new(State {
                 lifecycle: Lifecycle::Open,
                 until: Offset::FIRST,
@@ -180,28 +193,52 @@ impl Conn {
 
     /// Marks that there is something to look at, and wakes the stream unless somebody has already.
     /// Says whether the connection still takes events.
+    #[inline]
     pub(crate) fn notify(&self, bit: u32) -> bool {
         let before = self.bits.fetch_or(bit, Ordering::AcqRel);
         if before & !CLOSED == 0 {
-            // Of whoever carries the stream: the next one's must not notice.
-            panics::contain(|| self.wake());
+            self.wake_carrier();
         }
         before & CLOSED == 0
     }
 
-    /// Wakes the stream. The waker is taken out meanwhile, since it is not ours: what it does, its
-    /// cloning included, happens under no lock. Somebody else who finds none meanwhile has set his bit
-    /// before, and the wake-up that follows is for him too.
-    fn wake(&self) {
-        let Some(waker) = lock(&self.waker).take() else { return };
-        let to_wake = waker.clone();
-        let replaced = {
-            let mut place = lock(&self.waker);
-            // Another one may have been registered.
-            if place.is_none() { place.replace(waker) } else { Some(waker) }
+    /// Wakes the stream. The waker is taken out meanwhile, since it is not ours: what it does happens under no lock.
+    /// Somebody else who finds none meanwhile leaves word, and it is woken once more for him.
+    #[inline(never)]
+    fn wake_carrier(&self) {
+        while let Some((waker, registered)) = self.take_waker() {
+            // Of whoever carries the stream: the next one's must not notice.
+            panics::contain(|| waker.wake_by_ref());
+            if !self.put_back(waker, registered) {
+                return;
+            }
+        }
+    }
+
+    fn take_waker(&self) -> Option<(Waker, u32)> {
+        let mut carrier = lock(&self.carrier);
+        let Some(waker) = carrier.waker.take() else {
+            // Without anybody who wakes it there is nobody to be woken.
+            carrier.again = carrier.waking;
+            return None;
         };
-        to_wake.wake();
-        drop(replaced);
+        carrier.waking = true;
+        Some((waker, carrier.registered))
+    }
+
+    /// Is it to be woken once more?
+    fn put_back(&self, waker: Waker, registered: u32) -> bool {
+        {
+            let mut carrier = lock(&self.carrier);
+            if carrier.registered == registered {
+                carrier.waking = false;
+                carrier.waker = Some(waker);
+                return std::mem::take(&mut carrier.again);
+            }
+        }
+        // Another one was registered meanwhile, or the stream is over: who does that looks at all that there is.
+        panics::contain(|| drop(waker));
+        false
     }
 
     // What the stream does.
@@ -209,8 +246,14 @@ impl Conn {
     pub(crate) fn register(&self, waker: &Waker) {
         let waker = Some(waker.clone());
         // Dropped under no lock: it is not ours.
-        let before = std::mem::replace(&mut *lock(&self.waker), waker);
-        drop(before);
+        drop(self.replace_carrier(waker));
+    }
+
+    fn replace_carrier(&self, waker: Option<Waker>) -> Option<Waker> {
+        let mut carrier = lock(&self.carrier);
+        let registered = carrier.registered.wrapping_add(1);
+        let new = Carrier { waker, registered, ..Carrier::default() };
+        std::mem::replace(&mut *carrier, new).waker
     }
 
     pub(crate) fn is_quiet(&self) -> bool {
@@ -218,7 +261,12 @@ impl Conn {
     }
 
     pub(crate) fn has(&self, bit: u32) -> bool {
-        self.bits.load(Ordering::Acquire) & bit != 0
+        self.sign(bit).is_given()
+    }
+
+    /// That this bit is set.
+    pub(crate) fn sign(&self, bit: u32) -> Sign<'_> {
+        Sign { bits: &self.bits, bit }
     }
 
     /// Was it a followed log, and nothing else, since the last time? If so this is it now.
@@ -274,16 +322,14 @@ impl Conn {
         settings.timeout = timeout.or(settings.timeout);
         settings.retry = retry.or(settings.retry);
         if let Some(interval) = keep_alive {
-            settings.keep_alive = KeepAlive::Every(interval);
+            settings.set_keep_alive(Some(interval));
         }
     }
 
     pub(crate) fn default_keep_alive(&self, interval: Duration) {
         let mut state = lock(&self.state);
         state.settings.carried = true;
-        if matches!(state.settings.keep_alive, KeepAlive::Default(_)) {
-            state.settings.keep_alive = KeepAlive::Default(interval);
-        }
+        state.settings.set_default_keep_alive(interval);
     }
 
     pub(crate) fn admit(&self) {
@@ -359,6 +405,80 @@ mod tests {
         assert_eq!(conn.take_bits(), SHARED | STATE);
         conn.notify(SHARED);
         assert_eq!(wakes.0.load(StdOrdering::Relaxed), 2);
+    }
+
+    /// Hands the stream on when it is woken, as a task does that another one takes over from.
+    struct HandsOn {
+        conn: Arc<Conn>,
+        to: Arc<Wakes>,
+    }
+
+    impl Wake for HandsOn {
+        fn wake(self: Arc<Self>) {
+            self.conn.register(&Arc::clone(&self.to).into());
+            self.conn.take_bits();
+            self.conn.notify(SHARED);
+        }
+    }
+
+    #[test]
+    fn a_waker_that_was_registered_while_another_was_woken_is_the_one_that_stays() {
+        let (conn, wakes) = (Arc::new(conn()), Arc::new(Wakes::default()));
+        let first = HandsOn { conn: Arc::clone(&conn), to: Arc::clone(&wakes) };
+        conn.register(&Arc::new(first).into());
+        conn.take_bits();
+        for count in 1..3 {
+            conn.notify(SHARED);
+            assert_eq!(wakes.0.load(StdOrdering::Relaxed), count);
+            conn.take_bits();
+        }
+    }
+
+    /// Somebody else wakes the stream while it is woken, once.
+    struct Meanwhile {
+        conn: Arc<Conn>,
+        wakes: Wakes,
+    }
+
+    impl Wake for Meanwhile {
+        fn wake(self: Arc<Self>) {
+            if self.wakes.0.fetch_add(1, StdOrdering::Relaxed) == 0 {
+                self.conn.take_bits();
+                self.conn.notify(SHARED);
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_comes_while_the_stream_is_woken_has_it_woken_again() {
+        let conn = Arc::new(conn());
+        let waker = Meanwhile { conn: Arc::clone(&conn), wakes: Wakes::default() };
+        let waker = Arc::new(waker);
+        conn.register(&Arc::clone(&waker).into());
+        conn.take_bits();
+        conn.notify(SHARED);
+        assert_eq!(waker.wakes.0.load(StdOrdering::Relaxed), 2);
+        conn.replace_carrier(None);
+    }
+
+    #[test]
+    fn a_waker_that_panics_is_woken_the_next_time_too() {
+        struct Bomb(Wakes);
+
+        impl Wake for Bomb {
+            fn wake(self: Arc<Self>) {
+                self.0.0.fetch_add(1, StdOrdering::Relaxed);
+                std::panic::panic_any("of the program's");
+            }
+        }
+
+        let (conn, bomb) = (conn(), Arc::new(Bomb(Wakes::default())));
+        conn.register(&Arc::clone(&bomb).into());
+        for count in 1..3 {
+            conn.take_bits();
+            conn.notify(SHARED);
+            assert_eq!(bomb.0.0.load(StdOrdering::Relaxed), count);
+        }
     }
 
     #[test]

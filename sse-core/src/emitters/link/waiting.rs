@@ -35,7 +35,7 @@ use crate::{
     backplane::{self, After, Epoch, Joined, Position, Waiter},
     emitter::Conn,
     event::{EventId, GapReason},
-    log::{Cursor, Lag, Offset, Overtaken, Read, Record, Source, State, Until},
+    log::{Cursor, Lag, Offset, Overtaken, Read, Record, Sign, Source, State, Until},
     spread,
     sync::{Arc, lock_std},
 };
@@ -100,8 +100,8 @@ impl<K: Key> GatedCursor<K> {
 }
 
 impl<K: Key> Cursor for GatedCursor<K> {
-    fn read(&mut self, until: Offset, quiet: &dyn Fn() -> bool) -> Read {
-        if self.may_read() { self.cursor.read(until, quiet) } else { Read::Nothing }
+    fn read(&mut self, until: Offset, sign: Sign<'_>) -> Read {
+        if self.may_read() { self.cursor.read(until, sign) } else { Read::Nothing }
     }
 
     fn overtaken(&mut self, apart: usize) -> Option<(GapReason, Overtaken)> {

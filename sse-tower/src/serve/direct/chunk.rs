@@ -22,20 +22,27 @@ const END: &[u8] = b"0\r\n\r\n";
 
 /// Writes frames as chunks. Remembers the last one: an event goes to many connections, and is put
 /// together once for all of them.
-#[derive(Debug, Default)]
-pub(super) struct Chunker {
+pub(super) struct Chunker<I> {
+    try_write: TryWrite<I>,
     /// Held, so that no other frame can be where this one is.
     frame: Bytes,
     was_last: bool,
     chunk: Vec<u8>,
 }
 
-impl Chunker {
+/// Writes what a socket takes at once: see [`SocketListener::try_write`](crate::SocketListener::try_write).
+pub(in crate::serve) type TryWrite<I> = fn(&mut I, &[u8]) -> io::Result<usize>;
+
+impl<I: AsyncWrite + Unpin> Chunker<I> {
+    pub(super) fn new(try_write: TryWrite<I>) -> Self {
+        Self { try_write, frame: Bytes::new(), was_last: false, chunk: Vec::new() }
+    }
+
     /// Writes a frame; with it the end of the body, if it is the last. Gives back what was not
     /// taken; whoever has it is woken when there is room.
     ///
     /// Not for an empty frame, which would be an end.
-    pub(super) fn write<I: AsyncWrite + Unpin>(
+    pub(super) fn write(
         &mut self,
         frame: Bytes,
         is_last: bool,
@@ -51,11 +58,12 @@ impl Chunker {
         if !is_same {
             self.put_together(&frame, is_last);
         }
-        let written = match Pin::new(&mut *io).poll_write(cx, &self.chunk) {
-            Poll::Ready(Ok(written)) if written == self.chunk.len() => return Ok(None),
-            Poll::Ready(Ok(written)) => written,
-            Poll::Ready(Err(error)) => return Err(error),
-            Poll::Pending => return Ok(Some(Box::new(Unsent::new(frame, is_last, 0)))),
+        let written = match (self.try_write)(io, &self.chunk) {
+            Ok(written) if written == self.chunk.len() => return Ok(None),
+            Ok(written) => written,
+            // It is not known when there will be room.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error),
         };
         Box::new(Unsent::new(frame, is_last, written)).write(io, cx)
     }
@@ -159,6 +167,16 @@ mod tests {
         full: bool,
     }
 
+    impl Narrow {
+        fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            match Pin::new(self).poll_write(&mut cx, bytes) {
+                Poll::Ready(written) => written,
+                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        }
+    }
+
     impl AsyncWrite for Narrow {
         fn poll_write(
             mut self: Pin<&mut Self>,
@@ -196,7 +214,7 @@ mod tests {
     fn written(frames: &[(&[u8], bool)], at_once: usize) -> Narrow {
         let mut io = Narrow { taken: Vec::new(), at_once, vectored: false, full: false };
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        let mut chunker = Chunker::default();
+        let mut chunker = Chunker::new(Narrow::try_write);
         for (frame, is_last) in frames {
             let frame = Bytes::copy_from_slice(frame);
             let mut unsent = match &frame[..] {
@@ -224,7 +242,7 @@ mod tests {
     fn the_same_frame_with_the_end_is_another_chunk() {
         let mut io = Narrow { taken: Vec::new(), at_once: 99, vectored: false, full: true };
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        let mut chunker = Chunker::default();
+        let mut chunker = Chunker::new(Narrow::try_write);
         let frame = Bytes::from_static(b":\n");
         for is_last in [false, false, true] {
             io.full = true;

@@ -78,7 +78,7 @@ where
         &mut self,
         readiness: Readiness,
         wakers: &Wakers,
-        chunker: &mut Chunker,
+        chunker: &mut Chunker<I>,
     ) -> Progress {
         let Self { connected: Connected { io, read_ahead, .. }, state, .. } = self;
         let mut reading = Context::from_waker(&wakers.reading);
@@ -123,7 +123,7 @@ fn stream<I, B>(
     mut body: Pin<&mut B>,
     unsent: &mut Option<Box<Unsent>>,
     cx: &mut Context<'_>,
-    chunker: &mut Chunker,
+    chunker: &mut Chunker<I>,
 ) -> Progress
 where
     I: AsyncWrite + Unpin,
@@ -165,6 +165,7 @@ where
 }
 
 /// What a write means, unless that the stream may go on.
+#[inline]
 fn after(
     is_last: bool,
     written: io::Result<Option<Box<Unsent>>>,

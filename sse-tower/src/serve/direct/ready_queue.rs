@@ -8,7 +8,7 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     task::{Wake, Waker},
 };
@@ -17,12 +17,10 @@ use tokio::sync::Notify;
 
 use crate::lock::lock;
 
-/// In the queue already.
-const QUEUED: u8 = 1;
 /// The socket has something to read, or its end.
-const READABLE: u8 = 2;
+const READABLE: u8 = 1;
 /// Its time is over.
-const LATE: u8 = 4;
+const LATE: u8 = 2;
 
 /// Connections that want to be polled, by number. Each is in here at most once, so it is no longer than
 /// there are connections.
@@ -40,8 +38,9 @@ impl ReadyQueue {
     fn push(&self, connection: usize) {
         let first = {
             let mut ready = self.lock();
+            let first = ready.is_empty();
             ready.push(connection);
-            ready.len() == 1
+            first
         };
         if first {
             self.changed.notify_one();
@@ -79,27 +78,41 @@ pub(super) struct Readiness {
 pub(super) struct ConnWaker {
     queue: Arc<ReadyQueue>,
     connection: usize,
-    state: AtomicU8,
+    /// It is in the queue.
+    queued: AtomicBool,
+    /// Why, besides that its stream may go on. Said before it is queued, and looked at after it was taken out.
+    why: AtomicU8,
 }
 
 impl ConnWaker {
     pub(super) fn new(queue: Arc<ReadyQueue>, connection: usize) -> Arc<Self> {
-        Arc::new(Self { queue, connection, state: AtomicU8::new(0) })
+        Arc::new(Self { queue, connection, queued: AtomicBool::new(false), why: AtomicU8::new(0) })
     }
 
     /// Why it was queued. Whatever wakes it from here on queues it again.
     pub(super) fn take_readiness(&self) -> Readiness {
-        let state = self.state.swap(0, Ordering::AcqRel);
-        Readiness { readable: state & READABLE != 0, late: state & LATE != 0 }
+        // What comes from here on queues it again.
+        self.queued.swap(false, Ordering::AcqRel);
+        let why = if self.why.load(Ordering::Acquire) == 0 {
+            0
+        } else {
+            self.why.swap(0, Ordering::AcqRel)
+        };
+        Readiness { readable: why & READABLE != 0, late: why & LATE != 0 }
     }
 
     /// It took too long for its next request.
     pub(super) fn late(&self) {
-        self.queue(LATE);
+        self.queue_because(LATE);
     }
 
-    fn queue(&self, why: u8) {
-        if self.state.fetch_or(why | QUEUED, Ordering::AcqRel) & QUEUED == 0 {
+    fn queue_because(&self, why: u8) {
+        self.why.fetch_or(why, Ordering::AcqRel);
+        self.queue();
+    }
+
+    fn queue(&self) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
             self.queue.push(self.connection);
         }
     }
@@ -107,11 +120,11 @@ impl ConnWaker {
 
 impl Wake for ConnWaker {
     fn wake(self: Arc<Self>) {
-        self.queue(0);
+        self.queue();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.queue(0);
+        self.queue();
     }
 }
 
@@ -120,11 +133,11 @@ struct ReadWaker(Arc<ConnWaker>);
 
 impl Wake for ReadWaker {
     fn wake(self: Arc<Self>) {
-        self.0.queue(READABLE);
+        self.0.queue_because(READABLE);
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.queue(READABLE);
+        self.0.queue_because(READABLE);
     }
 }
 

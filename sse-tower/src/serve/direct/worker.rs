@@ -28,7 +28,7 @@ use super::{
         settings::ServeSettings,
         shutdown::{ShutdownKind, ShutdownSignal},
     },
-    chunk::Chunker,
+    chunk::{Chunker, TryWrite},
     detached::{Detached, Progress},
     idle_queue::IdleQueue,
     ready_queue::{ConnWaker, ReadyQueue, Wakers},
@@ -66,7 +66,11 @@ where
     P: Send + 'static,
 {
     /// Starts them. Each ends with the server, and its connections with it.
-    pub(in crate::serve) fn start(settings: &ServeSettings, shutdown: &ShutdownSignal) -> Self {
+    pub(in crate::serve) fn start(
+        settings: &ServeSettings,
+        shutdown: &ShutdownSignal,
+        try_write: TryWrite<I>,
+    ) -> Self {
         let workers = Handle::current().metrics().num_workers().max(1);
         let inbox = || Arc::new(Inbox { arrived: Mutex::new(Vec::new()), queue: Arc::default() });
         let inboxes: Vec<_> = (0..workers).map(|_| inbox()).collect();
@@ -77,7 +81,7 @@ where
                 finishing: false,
                 idle: IdleQueue::new(settings.header_timeout),
                 arrived: Vec::new(),
-                chunker: Chunker::default(),
+                chunker: Chunker::new(try_write),
             };
             // What a worker may do at once is bounded here, by slices; not by operations.
             tokio::spawn(unconstrained(worker.run(shutdown.clone())));
@@ -100,7 +104,7 @@ struct Worker<I, B, P> {
     idle: IdleQueue,
     /// What came last, emptied: its room is used again.
     arrived: Vec<Detached<I, B, P>>,
-    chunker: Chunker,
+    chunker: Chunker<I>,
 }
 
 struct Entry<I, B, P> {
@@ -169,6 +173,8 @@ where
         self.arrived.shrink_to(ROOM);
     }
 
+    #[allow(clippy::inline_always, reason = "once for each event and connection")]
+    #[inline(always)]
     fn poll(&mut self, number: usize) {
         // One that has ended may still be queued, and its number may have gone to another.
         let connections = self.connections.len();

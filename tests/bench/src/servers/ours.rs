@@ -34,11 +34,12 @@ fn context() -> io::Result<ApplicationContext> {
 }
 
 pub(super) async fn serve_with_axum(listener: TcpListener, prepared: bool) -> io::Result<()> {
+    let router = router().layer(SseLayer::new(context()?)).into_make_service();
     if prepared {
-        SocketOptions::new().prepare(&listener)?;
+        axum::serve(SocketOptions::new().listen(listener)?, router).await
+    } else {
+        axum::serve(listener, router).await
     }
-    let router = router().layer(SseLayer::new(context()?));
-    axum::serve(listener, router.into_make_service()).await
 }
 
 pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
