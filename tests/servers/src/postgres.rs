@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
+    sync::{Arc, Mutex, Weak},
     time::{Duration, Instant},
 };
 
@@ -44,6 +45,8 @@ pub struct Postgres {
     port: u16,
     options: Vec<String>,
     child: Option<Child>,
+    /// What it began with, there as long as any server: nothing that is static is ever dropped.
+    _template: Arc<TempDir>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,9 +74,11 @@ impl Postgres {
         let user = if getuid().is_root() { Some(User::found()?) } else { None };
         let folder = TempDir::with_prefix("postgres-")?;
         give(folder.path(), user.as_ref())?;
-        copy(&template(&initdb, user.as_ref())?, &folder.path().join("data"), user.as_ref())?;
+        let template = template(&initdb, user.as_ref())?;
+        copy(&template.path().join(DATA), &folder.path().join(DATA), user.as_ref())?;
         let options = options.iter().map(ToString::to_string).collect();
-        let mut postgres = Self { program, folder, user, port: 0, options, child: None };
+        let mut postgres =
+            Self { program, folder, user, port: 0, options, child: None, _template: template };
         let mut tries = 1;
         loop {
             postgres.port = free_port()?;
@@ -168,7 +173,7 @@ impl Postgres {
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.path().join(DATA)
     }
 
     /// Adds a line to a file of its data, as whom it runs as: `pg_hba.conf`, `postgresql.conf`. Read at the next start.
@@ -244,7 +249,7 @@ impl Postgres {
         self.child = None;
         let folder = TempDir::with_prefix("postgres-backup-")?;
         give(folder.path(), self.user.as_ref())?;
-        copy(&self.data(), &folder.path().join("data"), self.user.as_ref())?;
+        copy(&self.data(), &folder.path().join(DATA), self.user.as_ref())?;
         Ok(Backup(folder))
     }
 
@@ -255,7 +260,7 @@ impl Postgres {
     pub fn restore(&mut self, backup: &Backup) -> Result<(), Error> {
         self.kill();
         fs::remove_dir_all(self.data())?;
-        copy(&backup.0.path().join("data"), &self.data(), self.user.as_ref())
+        copy(&backup.0.path().join(DATA), &self.data(), self.user.as_ref())
     }
 
     /// What it wrote to its log.
@@ -334,23 +339,22 @@ fn done(command: &mut Command) -> Result<(), Error> {
     Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
-/// Data of a server that was never used. Made once for each process; every server begins with a copy.
-fn template(initdb: &Path, user: Option<&User>) -> Result<PathBuf, Error> {
-    static MADE: std::sync::Mutex<Option<TempDir>> = std::sync::Mutex::new(None);
+/// Where in its folder the data of a server are.
+const DATA: &str = "data";
+
+/// Data of a server that was never used. Made for the first of a process; every server begins with a copy.
+fn template(initdb: &Path, user: Option<&User>) -> Result<Arc<TempDir>, Error> {
+    static MADE: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
     let mut made = MADE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let folder = match &*made {
-        Some(folder) => folder.path().to_owned(),
-        None => {
-            let folder = TempDir::with_prefix("postgres-template-")?;
-            give(folder.path(), user)?;
-            let data = folder.path().join("data");
-            let mut command = as_user(initdb, user);
-            command
-                .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "-D"])
-                .arg(data);
-            done(&mut command)?;
-            made.insert(folder).path().to_owned()
-        }
-    };
-    Ok(folder.join("data"))
+    if let Some(template) = made.upgrade() {
+        return Ok(template);
+    }
+    let folder = TempDir::with_prefix("postgres-template-")?;
+    give(folder.path(), user)?;
+    let mut command = as_user(initdb, user);
+    command.args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "-D"]);
+    done(command.arg(folder.path().join(DATA)))?;
+    let template = Arc::new(folder);
+    *made = Arc::downgrade(&template);
+    Ok(template)
 }
