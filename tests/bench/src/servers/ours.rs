@@ -36,10 +36,9 @@ fn context() -> io::Result<ApplicationContext> {
 pub(super) async fn serve_with_axum(listener: TcpListener, prepared: bool) -> io::Result<()> {
     let router = router().layer(SseLayer::new(context()?)).into_make_service();
     if prepared {
-        axum::serve(SocketOptions::new().listen(listener)?, router).await
-    } else {
-        axum::serve(listener, router).await
+        SocketOptions::new().prepare(&listener)?;
     }
+    axum::serve(listener, router).await
 }
 
 pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
