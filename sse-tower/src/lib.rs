@@ -260,6 +260,8 @@ pub use layer::SseLayer;
 pub use lease::Lease;
 #[cfg(feature = "serve")]
 pub use serve::{Serve, SocketListener, SocketOptions, serve, shutdown_signal};
+#[cfg(all(feature = "axum", feature = "serve"))]
+pub use serve::{StreamListener, StreamSocket};
 pub use service::SseService;
 
 // The attributes, and what they generate.

@@ -31,6 +31,8 @@ mod shutdown;
 mod signal;
 mod sniff;
 mod socket;
+#[cfg(feature = "axum")]
+mod stream_listener;
 #[cfg(feature = "tls")]
 mod tls;
 mod watched;
@@ -39,3 +41,5 @@ pub use builder::{Servable, Serve, serve};
 pub use listener::SocketListener;
 pub use signal::shutdown_signal;
 pub use socket::SocketOptions;
+#[cfg(feature = "axum")]
+pub use stream_listener::{StreamListener, StreamSocket};

@@ -96,6 +96,28 @@ impl SocketOptions {
         Ok(())
     }
 
+    /// A listener for `axum::serve` whose connections have these options, and on which an event costs less:
+    /// see [`StreamListener`](super::StreamListener).
+    ///
+    /// A handler's `ConnectInfo` is then of a type of the program's own, which implements axum's `Connected` for
+    /// `IncomingStream<StreamListener>`.
+    ///
+    /// # Errors
+    /// If the platform refuses, as [`prepare`](Self::prepare).
+    ///
+    /// ```
+    /// # use sse_tower::SocketOptions;
+    /// # async fn run(app: axum::Router) -> std::io::Result<()> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// axum::serve(SocketOptions::new().listen(listener)?, app.into_make_service()).await
+    /// # }
+    /// ```
+    #[cfg(feature = "axum")]
+    pub fn listen(&self, listener: TcpListener) -> io::Result<super::StreamListener> {
+        self.prepare(&listener)?;
+        Ok(super::StreamListener::new(listener))
+    }
+
     /// Does this socket have the options already, from its listener? One of them tells for all: none
     /// has this one of itself.
     pub(super) fn is_inherited(&self, socket: &SockRef<'_>) -> bool {

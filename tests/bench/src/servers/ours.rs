@@ -34,11 +34,14 @@ fn context() -> io::Result<ApplicationContext> {
 }
 
 pub(super) async fn serve_with_axum(listener: TcpListener, prepared: bool) -> io::Result<()> {
-    let router = router().layer(SseLayer::new(context()?)).into_make_service();
+    let router = |context| router().layer(SseLayer::new(context)).into_make_service();
     if prepared {
-        SocketOptions::new().prepare(&listener)?;
+        // Before all else: a client that has come already has nothing of what is set later.
+        let listener = SocketOptions::new().listen(listener)?;
+        axum::serve(listener, router(context()?)).await
+    } else {
+        axum::serve(listener, router(context()?)).await
     }
-    axum::serve(listener, router).await
 }
 
 pub(super) async fn serve(listener: TcpListener) -> io::Result<()> {
