@@ -25,6 +25,7 @@ pub use crate::{
     event::{KEEP_ALIVE_COMMENT, encode_with_id},
     panics::{contain, discard},
     spread::{A_DAY, at_most, jittered},
+    stream::{Blocked, Window},
     timer::later,
 };
 

@@ -25,13 +25,18 @@
 //! connection at up to half of it sooner; and a timeout ends the stream. Both are one entry in the
 //! runtime's queue of timers. Dropping the stream is the client leaving, and leaves every log.
 //!
+//! # A client that does not read
+//!
+//! What was given out waits in the server's buffers. A server that bounds them stops polling; where it cannot be told to, a
+//! `window` does the same.
+//!
 //! # Where the client stands
 //!
 //! What the library itself says carries the id that the client has: of the last event that was given
 //! out, or that with which it came, or where it began. So an event of the library's costs nobody his
 //! position. `stream-gap` moves it behind what is missing.
 //!
-//! Bottom to top: `output` (what one poll gives out), `timing`, `lag`, `awaited` (the state of keys that a reader waits
+//! Bottom to top: `output` (what one poll gives out), `timing`, `window` (how much is given before the socket has taken it), `lag`, `awaited` (the state of keys that a reader waits
 //! for), then `reader` (what it holds, and the short ways), `renewal` (the wait), `lost` (what the client is told of) and
 //! `merge` (the long way) as four parts of one.
 
@@ -45,6 +50,7 @@ mod output;
 mod reader;
 mod renewal;
 mod timing;
+mod window;
 
 use std::{
     fmt,
@@ -62,6 +68,7 @@ use tokio::time::Sleep;
 #[cfg(feature = "http")]
 pub use self::failed::StreamFailed;
 use self::reader::Reader;
+pub use self::window::{Blocked, Window};
 use crate::{
     emitter::{Conn, IntoResponseState, SseEmitter},
     observe,

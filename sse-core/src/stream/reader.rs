@@ -2,12 +2,12 @@
 
 use std::{
     collections::VecDeque,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
 
-use super::{awaited::Awaited, output::Output, timing::Timing};
+use super::{awaited::Awaited, output::Output, timing::Timing, window::Window};
 #[cfg(any(feature = "http", test))]
 use crate::close_reason::CloseReason;
 use crate::{
@@ -52,6 +52,7 @@ pub(super) struct Reader {
     /// What `conn` has, to compare without a lock.
     waker: Option<Waker>,
     pub(super) timing: Option<Timing>,
+    window: Window,
 }
 
 /// Events that the client does not get.
@@ -98,6 +99,7 @@ impl Reader {
             usual: false,
             waker: None,
             timing: None,
+            window: Window::default(),
         }
     }
 
@@ -141,7 +143,7 @@ impl Reader {
         if !self.usual {
             return None;
         }
-        let Self { conn, cursors, timing: Some(timing), .. } = self else { return None };
+        let Self { conn, cursors, timing: Some(timing), window, .. } = self else { return None };
         let [cursor] = &mut **cursors else { return None };
         if !conn.take_shared() {
             return None;
@@ -151,6 +153,9 @@ impl Reader {
                 timing.wrote_at(piece.at);
                 (self.position, self.got) = (piece.position, true);
                 (self.more, self.usual) = (piece.more, !piece.more);
+                if window.give(piece.bytes.len()) {
+                    self.usual = false;
+                }
                 Some(piece.bytes)
             }
             // Looked at by the rules.
@@ -171,6 +176,7 @@ impl Reader {
                 timing.moved();
             }
         }
+        ready!(self.window.poll_room(cx, self.more));
         let mut out = Output::default();
         // Firefox opens a stream with its first bytes, and some proxies pass on its head with them.
         let opening = self.timing.is_none();
@@ -200,6 +206,7 @@ impl Reader {
                 if let Some(timing) = &mut self.timing {
                     timing.wrote(at);
                 }
+                self.usual &= !self.window.give(bytes.len());
                 Poll::Ready(Some(bytes))
             }
             None if self.at_end => Poll::Ready(None),

@@ -4,7 +4,7 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use sse_tower_core::{
-    __private::{KEEP_ALIVE_COMMENT, at_most, encode_with_id, later},
+    __private::{KEEP_ALIVE_COMMENT, Window, at_most, encode_with_id, later},
     CloseReason, EventId, observe,
 };
 use tokio::{
@@ -56,6 +56,7 @@ struct State {
     /// How many frames were written since the stream was told to end.
     last_frames: usize,
     over: bool,
+    window: Window,
     /// What is written after the stream is over, then nothing.
     farewell: Option<Bytes>,
 }
@@ -91,6 +92,7 @@ impl<B> Foreign<B> {
             timer: Box::pin(sleep_until(later(now, interval))),
             last_frames: 0,
             over: false,
+            window: Window::default(),
             farewell: None,
         };
         Self { inner, state: Box::new(state) }
@@ -111,6 +113,8 @@ impl<B: Body<Data = Bytes>> Foreign<B> {
         if state.over {
             return Poll::Ready(state.farewell.take().map(|bytes| Ok(Frame::data(bytes))));
         }
+        // Whether it has more is not known before it is asked.
+        ready!(state.window.poll_room(cx, true));
         let end = state.control.poll_end(cx);
         let polled = match &end {
             None => this.inner.poll_frame(cx),
@@ -163,6 +167,7 @@ impl State {
     fn pass(&mut self, mut bytes: Bytes, end: Option<End>) -> Bytes {
         self.last_write = Instant::now();
         observe::bytes_written(bytes.len());
+        self.window.give(bytes.len());
         bytes = self.without_mark(bytes);
         let whole = if self.control.is_encoded() { None } else { self.boundary.feed(&bytes) };
         if let Some(end) = end {

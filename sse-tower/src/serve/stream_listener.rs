@@ -12,6 +12,7 @@ use std::{
 };
 
 use axum::serve::Listener;
+use sse_tower_core::__private::Blocked;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -22,8 +23,12 @@ use tokio::{
 ///
 /// Beside the options, an event costs less: nobody asks the runtime with each whether there is something to read, and hyper
 /// copies what it writes into the one buffer that a connection has anyway, and gives it to the kernel as one piece, in place
-/// of a list of three. That buffer grows to the largest piece that was
-/// written at once, 64 KiB of events unless one event alone is larger, and is kept as long as the connection.
+/// of a list of three.
+///
+/// What a client does not read waits in the log, as with [`serve`](crate::serve): over HTTP/1.1 an event stream, ours or one
+/// by others under an [`SseLayer`](crate::SseLayer), is not asked for more while 64 KiB of it are not sent, so that buffer holds
+/// 128 KiB at most, or one event that is larger. It is kept as long as the connection. Other bodies fill it up to
+/// hyper's own bound, 400 KiB.
 #[derive(Debug)]
 pub struct StreamListener(TcpListener);
 
@@ -39,7 +44,7 @@ impl Listener for StreamListener {
 
     async fn accept(&mut self) -> (StreamSocket, SocketAddr) {
         let (io, peer) = Listener::accept(&mut self.0).await;
-        (StreamSocket { io, read_waker: None, silent: 0 }, peer)
+        (StreamSocket { io, read_waker: None, silent: 0, blocked: None }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -59,6 +64,8 @@ pub struct StreamSocket {
     read_waker: Option<Arc<ReadWaker>>,
     /// How often it was asked since it last had something.
     silent: u8,
+    /// The body that waits until all is sent.
+    blocked: Option<Blocked>,
 }
 
 /// Wakes whoever reads, and remembers that. hyper asks with each event whether there is something to read: until this
@@ -110,6 +117,28 @@ impl StreamSocket {
     }
 }
 
+impl StreamSocket {
+    /// Who waits for room is asked for only now.
+    #[cold]
+    fn wait_to_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
+        match &polled {
+            Poll::Pending if self.blocked.is_none() => self.blocked = Blocked::of_this_task(),
+            Poll::Pending => {}
+            Poll::Ready(written) => self.has_written(written, bytes),
+        }
+        polled
+    }
+
+    #[cold]
+    fn has_written(&mut self, written: &io::Result<usize>, bytes: &[u8]) {
+        // These were all that hyper had.
+        if written.as_ref().is_ok_and(|written| *written == bytes.len()) {
+            self.blocked = None;
+        }
+    }
+}
+
 impl AsyncRead for StreamSocket {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -135,13 +164,17 @@ impl AsyncWrite for StreamSocket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let socket = &mut self.get_mut().io;
-        match socket.try_write(bytes) {
-            // Who waits for room is asked for only now.
+        let this = self.get_mut();
+        match this.io.try_write(bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Pin::new(socket).poll_write(cx, bytes)
+                this.wait_to_write(cx, bytes)
             }
-            written => Poll::Ready(written),
+            written => {
+                if this.blocked.is_some() {
+                    this.has_written(&written, bytes);
+                }
+                Poll::Ready(written)
+            }
         }
     }
 
