@@ -1,4 +1,4 @@
-//! A network that can be cut, can go silent, and can be slow.
+//! `Relay`: a network before a store, which can be cut, go silent, and be slow.
 
 use std::{
     net::SocketAddr,
