@@ -54,8 +54,12 @@ impl ApplicationContext {
     }
 }
 
-/// Feature `test-util`: waits until nothing is left to do for the durable listeners of this context, other attempts that
-/// are due later among it. What is paused or dead is nothing to do.
+/// Feature `test-util`: waits until the durable listeners of this context have nothing left to do, including attempts
+/// that are due later. A listener that is paused and an event that is a dead letter count as nothing to do.
+///
+/// # Errors
+///
+/// [`DurableError`](crate::durable::DurableError) if the store does not answer.
 #[cfg(feature = "test-util")]
 pub async fn settle_durable(
     context: &ApplicationContext,
