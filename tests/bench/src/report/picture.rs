@@ -20,7 +20,7 @@ const ROW: usize = 21;
 const TITLE: usize = 40;
 const GAP: usize = 22;
 
-/// What is shown.
+/// One measure, and the servers whose bars are shown for it.
 struct Panel {
     /// How the measure's name begins.
     measure: &'static str,
