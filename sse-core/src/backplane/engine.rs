@@ -100,8 +100,8 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
         "sse"
     }
 
-    /// Notes that a transaction of the application, into which something was stored ([`StoreIn`](super::StoreIn)),
-    /// has committed, so that the engine looks at the outbox now. It would do so by itself a moment later.
+    /// A transaction of the application into which something was stored ([`StoreIn`](super::StoreIn)) has committed: look at
+    /// the outbox now rather than a moment later. Only saves waiting.
     fn outbox_filled(&self) {}
 
     /// The queue for listeners that survive the process, if this engine has one.
