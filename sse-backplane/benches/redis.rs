@@ -18,7 +18,7 @@ use sse_tower_core::Emitters;
 const ROUNDS: usize = 7;
 const SENDS: usize = 1_000 * IN_FLIGHT;
 const HOPS: usize = 2_000;
-/// So many events a key keeps at least.
+/// How many events a key keeps at least.
 const KEPT: usize = 116;
 
 /// The least that gives a position, stores an event within its history and tells others.

@@ -1,10 +1,10 @@
-//! What is found among the causes of an error.
+//! `tls`: finds what TLS has said among the causes of an error.
 
 use std::{error::Error, io, sync::Arc};
 
 use tokio_rustls::rustls;
 
-/// What TLS has against the other side, mostly a certificate.
+/// The error of TLS among the causes of an error, mostly about a certificate.
 pub(crate) fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut cause = Some(error);
     while let Some(one) = cause {

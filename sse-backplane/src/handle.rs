@@ -1,4 +1,4 @@
-//! A process's place at a store, as programs hold it.
+//! `Backplane`: a process's place at a store, as programs hold it.
 
 use sse_tower_core::backplane::{Engine, Health, MemoryStore, Node, NodeOptions};
 use tokio::sync::watch;
@@ -10,8 +10,8 @@ use tokio::sync::watch;
 /// [`ContextBuilder::backplane`](sse_tower_core::ContextBuilder::backplane).
 ///
 /// # Drop
-/// Lives as long as a clone, or what was given one. Then what is queued is still written, for as long as a send may
-/// take; who wants to know calls [`close`](Self::close).
+/// It lives as long as a clone, or anything that was given one. After that what is queued is still written, for as
+/// long as a send may take; to wait for that, call [`close`](Self::close).
 #[derive(Clone, Debug)]
 pub struct Backplane(Node);
 
@@ -45,7 +45,7 @@ impl Backplane {
         Self(Node::new(engine, NodeOptions::default()))
     }
 
-    /// How it gets on with its store, now and from now on.
+    /// Whether it can use its store, now and from now on.
     ///
     /// ```
     /// # use {sse_tower_backplane::Backplane, sse_tower_core::backplane::Health};
@@ -58,7 +58,7 @@ impl Backplane {
         self.0.health()
     }
 
-    /// How long the store keeps its word, in one sentence.
+    /// How durable the store is, in one sentence.
     #[must_use]
     pub fn durability(&self) -> &'static str {
         self.0.durability()

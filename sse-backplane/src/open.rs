@@ -1,4 +1,4 @@
-//! From a URL to a backplane.
+//! `BackplaneBuilder`: from a URL to a backplane.
 
 use std::{fmt, time::Duration};
 
@@ -44,7 +44,7 @@ pub enum OpenError {
     },
 }
 
-/// As it is read, with its causes: it is what `unwrap` prints, and a `main` that returns it.
+/// The text with its causes: it is what `unwrap` prints, and a `main` that returns it.
 impl fmt::Debug for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;

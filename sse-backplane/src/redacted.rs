@@ -1,4 +1,4 @@
-//! URLs as they may be shown.
+//! `redacted`: a URL without its secrets, as it may be shown.
 
 /// Words in the name of a query parameter whose value nobody is to see.
 const SECRET: [&str; 6] = ["pass", "secret", "token", "auth", "key", "cred"];

@@ -2,25 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "it is how a test fails")]
 
+mod refusals;
+
 use engine_servers::{Nats, only_with};
+use refusals::{Certificates, SECRET, tells_no_secret};
 use sse_tower_backplane::nats::connect;
 use sse_tower_core::backplane::{Engine, EngineError, EngineErrorKind, Feed};
 use tempfile::NamedTempFile;
-
-const SECRET: &str = "s3cr3t-pass";
 
 async fn refused(url: &str) -> EngineError {
     let error = match connect(url, "open").await {
         Ok(engine) => engine.start(Feed::new(|_| {})).await.unwrap_err(),
         Err(error) => error,
     };
-    let mut shown = format!("{error:?}");
-    let mut cause: Option<&dyn std::error::Error> = Some(&error);
-    while let Some(error) = cause {
-        shown.push_str(&format!(" {error} {error:?}"));
-        cause = error.source();
-    }
-    assert!(!shown.contains(SECRET), "{shown}");
+    tells_no_secret(&error);
     error
 }
 
@@ -100,19 +95,8 @@ async fn a_url_or_an_option_that_is_none() {
 #[tokio::test]
 async fn what_is_encrypted_is_verified() {
     only_with!("nats");
-    let certificates = tempfile::tempdir().unwrap();
-    let file = |name: &str, pem: String| {
-        let path = certificates.path().join(name);
-        std::fs::write(&path, pem).unwrap();
-        path.display().to_string()
-    };
-    let own = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-    let other = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-    let (cert, key) =
-        (file("own.pem", own.cert.pem()), file("own.key", own.signing_key.serialize_pem()));
-    let other = file("other.pem", other.cert.pem());
-    let options =
-        ["--user", "app", "--pass", SECRET, "--tls", "--tlscert", &cert, "--tlskey", &key];
+    let Certificates { cert, key, other, .. } = &Certificates::new();
+    let options = ["--user", "app", "--pass", SECRET, "--tls", "--tlscert", cert, "--tlskey", key];
     let server = Nats::start_with(&options).await.unwrap();
     let address = server.address();
     let (_, port) = address.split_once(':').unwrap();

@@ -1,7 +1,7 @@
 //! What a followed key takes on a node, without events: `cargo bench -p sse-tower-core --all-features --bench followed`.
 //!
 //! Counted by the allocator, on one thread, so that it is the same on every run. The store is in this process, and
-//! what it takes to know who follows what is told apart.
+//! what it takes to know who follows what is printed apart.
 
 #![allow(clippy::expect_used, reason = "a program that measures")]
 
@@ -13,7 +13,7 @@ use sse_tower_core::{
 use tokio::runtime::{Builder, Runtime};
 
 const KEYS: u64 = 100_000;
-/// So many keys has each connection, where few connections follow many.
+/// How many keys each connection has, where few connections follow many.
 const AT_ONCE: u64 = 1_000;
 /// What a followed key takes at most, without its connection.
 const AIM: u64 = 1_024;

@@ -1,4 +1,4 @@
-//! The only items that generated code may name, and what the test kit is made of. Not public API: no
+//! The only items that generated code may name, and what `sse-tower` and its test kit are made of. Not public API: no
 //! stability is promised.
 
 pub use inventory::submit;

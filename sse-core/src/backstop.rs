@@ -20,7 +20,7 @@ use crate::sync::lock_std as lock;
 /// For how long the thread stays when there is nothing to look at.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Something that should have been done by somebody.
+/// Something that somebody should have done.
 pub(crate) trait Watched: Send + Sync + 'static {
     /// Does what was not done. Says after which time to look again, if at all.
     fn look(&self) -> Option<Duration>;
@@ -53,7 +53,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// Is it the earliest now?
+    /// Adds an entry. `true` if it is the earliest now.
     fn enter(&mut self, what: Weak<dyn Watched>, after: Duration) -> bool {
         // What is further away than the clock reaches never comes.
         let Some(at) = Instant::now().checked_add(after) else { return false };

@@ -1,4 +1,4 @@
-//! Errors as a person reads them.
+//! `ErrorChain`: an error with its causes, as text.
 
 use std::{any::Any, error::Error, fmt};
 

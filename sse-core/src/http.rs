@@ -14,14 +14,14 @@ use crate::{
     stream::{EventStream, StreamFailed},
 };
 
-/// What every event stream says of itself. No character set: it is UTF-8 by definition.
+/// The content type of event streams. No character set: they are UTF-8 by definition.
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
-/// How many a response of ours has, and one more.
+/// How many headers a response of ours has, and one more.
 const HEADERS: usize = 3;
-/// And keeps proxies from holding events back to compress them.
+/// Keeps proxies from holding events back to compress them.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache, no-transform");
 
-/// What is said where an emitter is to become a second response.
+/// What is logged where an emitter is to become a second response.
 #[cfg(feature = "tracing")]
 const TAKEN: &str = "this emitter is a response already; make one for each request, \
     and send to several through `Emitters`";
@@ -63,7 +63,7 @@ impl SseEmitter {
     }
 }
 
-/// Said once in a process: a program that wants it so wants it for all its streams.
+/// Logs it once in a process: a program that does this does it for all its streams.
 #[cfg(feature = "tracing")]
 fn warn_once() {
     static SAID: std::sync::Once = std::sync::Once::new();

@@ -39,9 +39,10 @@
 //!
 //! # Features
 //!
-//! `json` (on by default) is `SseEvent::json`; `http` makes an [`EventStream`] a body and an emitter a
-//! response; `axum` adds extractors; `metrics` and `tracing` say what happens; `test-util` is what the test
-//! kit of `sse-tower` stands on. Each only adds.
+//! `json` (on by default) is `SseEvent::json`, and events that leave the process; `http` makes an [`EventStream`] a body
+//! and an emitter a response; `axum` adds extractors; `cron` adds cron expressions; `metrics` and `tracing` say what
+//! happens; `replicated` is for engines whose store is only a log; `test-util` is what the test kit of `sse-tower` and
+//! the tests of engines stand on. Each only adds.
 
 #![deny(missing_docs)]
 // What leaves the process is JSON; without it nothing does, and what prepares for it is idle.
@@ -66,8 +67,8 @@ mod http;
 mod log;
 pub mod observe;
 mod panics;
-mod rooms;
 mod schedule;
+mod slot_map;
 mod spread;
 mod stream;
 mod sync;

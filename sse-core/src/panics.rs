@@ -1,4 +1,4 @@
-//! Panics of code that is not ours: the next in line must not notice.
+//! Panics of the program's code, contained: what runs next must not notice.
 
 use std::{
     any::Any,

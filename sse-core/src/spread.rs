@@ -1,4 +1,4 @@
-//! When many clients or streams are to do something: not all in the same instant.
+//! Moments spread over time, so that many clients or streams do not act in the same instant.
 
 use std::time::Duration;
 
@@ -6,8 +6,12 @@ use std::time::Duration;
 /// to stay away for good without an error, but it waits as long as it is told to.
 pub const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A moment of its own for each caller, from `low` to `high`: when a client that was sent away comes
-/// back.
+/// When a client comes back for which something could not be had: in 2 s to 10 s.
+pub(crate) fn soon() -> Duration {
+    jittered(Duration::from_secs(2), Duration::from_secs(10))
+}
+
+/// A random time from `low` to `high`: when a client that was sent away comes back.
 pub fn jittered(low: Duration, high: Duration) -> Duration {
     low.saturating_add(high.saturating_sub(low).mul_f64(fastrand::f64()))
 }

@@ -19,7 +19,7 @@ use crate::{panics, sync::lock_std as lock};
 /// How many targets are called before other tasks get their turn.
 const SLICE: usize = 256;
 
-/// As good as never, and yet an instant that can be reckoned with: thirty years.
+/// Thirty years: as good as never, and yet an instant can be computed with it.
 pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// `now + by`, or thirty years from now where that is sooner: durations are the program's, and may be
@@ -85,19 +85,19 @@ impl Timer {
         }
     }
 
-    /// Is it set on the runtime that this is called in, or on none where there is none?
+    /// Whether it is set on the runtime that this is called in; where there is none, whether it is not set.
     pub(crate) fn is_set_here(&self) -> bool {
         let here = Handle::try_current().ok().map(|runtime| runtime.id());
         self.set.map(|(runtime, _)| runtime) == here
     }
 
-    /// Is it set, be it to an instant that is past?
+    /// Whether it is set, also to an instant that has passed.
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.set.is_some()
     }
 
-    /// Calls nobody.
+    /// Cancels it.
     pub fn clear(&mut self) {
         if let Some((runtime, key)) = self.set.take()
             && let Some(queue) = lock(&QUEUES).iter_mut().find(|queue| queue.runtime == runtime)

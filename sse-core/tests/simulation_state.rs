@@ -1,19 +1,18 @@
 //! Pages that show a state which changes, on paused time: whatever happens, each page shows the state at rest, and is never
 //! told that something is missing.
 //!
-//! A seed decides everything. `SSE_SEED=17` runs one alone, `SSE_SEEDS=100000` so many of them.
+//! A seed decides everything; [`seeds`] says how to choose them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
+mod seeds;
 
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
     rc::Rc,
-    sync::{Arc, Mutex, mpsc::RecvTimeoutError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -21,7 +20,7 @@ use common::next;
 use fastrand::Rng;
 use sse_tower_core::{Emitters, History, LastEventId, SseEvent};
 use tokio::{
-    task::{AbortHandle, LocalSet, spawn_local},
+    task::{AbortHandle, spawn_local},
     time::sleep,
 };
 
@@ -270,65 +269,26 @@ impl Page {
 }
 
 fn run(seed: u64, how: How) {
-    fastrand::seed(seed);
-    // What turns for ever makes no time pass, and would be no failure.
-    let (done, turns) = std::sync::mpsc::channel::<()>();
-    std::thread::spawn(move || {
-        if turns.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("seed {seed} turns for ever; alone: SSE_SEED={seed}");
-            std::process::abort();
-        }
-    });
-    let _done = done;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let world = async {
+    seeds::on_paused_time(seed, async {
         let mut world = World::new(seed, how);
         for _ in 0..STEPS {
             world.step().await;
         }
         world.rest().await;
-    };
-    let world: Pin<Box<dyn Future<Output = ()>>> = Box::pin(world);
-    LocalSet::new().block_on(&runtime, world);
-}
-
-fn seeds() -> std::ops::Range<u64> {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    match number("SSE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SSE_SEEDS").unwrap_or(SEEDS),
-    }
-}
-
-fn run_all(how: How) {
-    for seed in seeds() {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed, how))) {
-            eprintln!("seed {seed} failed; alone: SSE_SEED={seed}");
-            std::panic::resume_unwind(panic);
-        }
-    }
+    });
 }
 
 #[test]
 fn at_rest_every_page_shows_the_state() {
-    run_all(How::Snapshot);
+    seeds::all(SEEDS, |seed| run(seed, How::Snapshot));
 }
 
 #[test]
 fn at_rest_every_page_with_a_state_of_its_own_shows_it() {
-    run_all(How::Own);
+    seeds::all(SEEDS, |seed| run(seed, How::Own));
 }
 
 #[test]
 fn to_read_first_and_then_to_join_is_found_out() {
-    std::panic::set_hook(Box::new(|_| {}));
-    let fails = (0..300)
-        .filter(|seed| catch_unwind(AssertUnwindSafe(|| run(*seed, How::ReadThenJoin))).is_err());
-    let fails = fails.count();
-    let _ = std::panic::take_hook();
-    assert!(fails > 10, "{fails} of 300 seeds noticed");
+    assert!(seeds::one_fails(300, |seed| run(seed, How::ReadThenJoin)), "it was not noticed");
 }

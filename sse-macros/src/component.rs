@@ -38,7 +38,7 @@ pub(crate) fn component(attribute: TokenStream, item: TokenStream) -> TokenStrea
     quote!(#block #generated #mistakes)
 }
 
-/// That each component of this type is `object` too.
+/// Registers that each component of this type is `object` too.
 fn offer(this: &Type, object: &Type) -> TokenStream {
     // At the string: a component that does not implement the trait is told so there.
     let at = located(object.span());

@@ -1,5 +1,5 @@
-//! The attributes of `sse-tower`: [`macro@sse_endpoint`], [`macro@event_listener`], [`macro@component`] and
-//! [`macro@ApplicationEvent`]. **Programs depend on `sse-tower`** and name them at `sse_tower::…`, beside the
+//! The attributes of `sse-tower`: [`macro@sse_endpoint`], [`macro@event_listener`], [`macro@component`],
+//! [`macro@scheduled`] and [`macro@ApplicationEvent`]. **Programs depend on `sse-tower`** and name them at `sse_tower::…`, beside the
 //! types they work with; its crate page has a first program with three of them.
 //!
 //! | attribute | on | makes it |

@@ -2,10 +2,9 @@
 //! steps as `#[event_listener]`.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens as _, quote};
-use syn::{Attribute, ImplItemFn, Item, ItemFn, Meta, Signature};
+use syn::{Attribute, ImplItemFn, Meta, Signature};
 
-use crate::event_listener::{Listener, READ, Raw, one_word};
+use crate::event_listener::{Listener, READ, Raw, on_function, one_word};
 use crate::mistakes::Mistakes;
 use crate::options::Options;
 use crate::timetable::{Timetable, When};
@@ -22,34 +21,11 @@ pub(crate) fn scheduled(attribute: TokenStream, item: TokenStream) -> TokenStrea
     }
     let mut mistakes = Mistakes::default();
     let options = Options::read(ATTRIBUTE, KNOWN, attribute, &mut mistakes);
-    let function = match syn::parse2::<ItemFn>(item.clone()) {
-        Ok(function) => function,
-        Err(error) => {
-            match syn::parse2::<Item>(item.clone()) {
-                Ok(Item::Impl(block)) => mistakes.on(
-                    block.self_ty,
-                    format!(
-                        "{ATTRIBUTE} goes on the methods; put `#[component]` on the impl block"
-                    ),
-                ),
-                Ok(other) => {
-                    mistakes.on(other, format!("{ATTRIBUTE} goes on a function; move it to one"));
-                }
-                Err(_) => mistakes.parser(error),
-            }
-            let mistakes = mistakes.into_tokens();
-            return quote!(#item #mistakes);
-        }
-    };
     // Nothing more is read from the options here: the raw form needs some of its own.
     let none = Options::read(ATTRIBUTE, &[], TokenStream::new(), &mut mistakes);
-    let raw = Raw::free(none, &function).under(NAME);
-    let generated = check(&raw, &function.sig, options, &mut mistakes)
-        .filter(|_| mistakes.is_empty())
-        .map(|listener| listener.expand_free(&function.vis));
-    let mistakes = mistakes.into_tokens();
-    let function = function.into_token_stream();
-    quote!(#function #generated #mistakes)
+    on_function(ATTRIBUTE, item, mistakes, |function, mistakes| {
+        check(&Raw::free(none, function).under(NAME), &function.sig, options, mistakes)
+    })
 }
 
 /// A scheduled method of a component.

@@ -1,4 +1,4 @@
-//! When a scheduled function runs.
+//! `Timetable`: when a scheduled function runs, checked.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use syn::LitStr;
 
 use crate::tokens::milliseconds;
 
-/// When a function runs, checked.
+/// When a function runs, as it was written, checked.
 #[derive(Debug)]
 pub(crate) struct Timetable {
     pub(crate) when: When,
@@ -24,7 +24,7 @@ pub(crate) enum When {
 }
 
 impl Timetable {
-    /// What is said of it to its declaration; `id` is the end of the function's path.
+    /// The call on its declaration that says it; `id` is the end of the function's path.
     pub(crate) fn expand(&self, id: &str) -> TokenStream {
         let path = quote!(::core::concat!(::core::module_path!(), #id));
         let table = match &self.when {

@@ -125,7 +125,7 @@ impl SseLayer {
         self
     }
 
-    /// Refuses this way: who is taken for a browser's `EventSource`, and when clients come back.
+    /// Sets how streams are refused: who is taken for a browser's `EventSource`, and when clients come back.
     ///
     /// ```
     /// # use {sse_tower::{ApplicationContext, Refusal, SseLayer}, std::time::Duration};

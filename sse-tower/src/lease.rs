@@ -68,7 +68,7 @@ struct State {
     revoked: bool,
     next: u64,
     /// The open streams under this lease; bounded by the open streams of the context.
-    streams: BTreeMap<u64, Weak<Watched>>,
+    streams: BTreeMap<u64, Weak<LeasedStream>>,
 }
 
 impl Lease {
@@ -110,8 +110,8 @@ impl Lease {
         self.expires_in(left.unwrap_or(Duration::ZERO))
     }
 
-    /// Ends when `check` says `false`: asked on each keep-alive tick, for each stream, by the same
-    /// predicate that requests are asked by, say. It must not block; a panic counts as `false`.
+    /// Ends when `check` returns `false`: asked on each keep-alive tick, for each stream, typically by the predicate
+    /// that decides about requests too. It must not block; a panic counts as `false`.
     ///
     /// ```
     /// # use sse_tower::Lease;
@@ -132,8 +132,8 @@ impl Lease {
         })
     }
 
-    /// As [`check`](Self::check), for one that has to ask somebody. A tick is left out while the
-    /// check before it has not answered.
+    /// As [`check`](Self::check), for a check that has to wait for an answer. A tick is left out while the check
+    /// before it has not answered.
     ///
     /// ```
     /// # use sse_tower::Lease;
@@ -194,8 +194,8 @@ impl Lease {
         stream: &Arc<dyn StreamHandle>,
         every: Duration,
         retry: Duration,
-    ) -> Watch {
-        let watched = Arc::new_cyclic(|this: &Weak<Watched>| Watched {
+    ) -> LeaseWatch {
+        let watched = Arc::new_cyclic(|this: &Weak<LeasedStream>| LeasedStream {
             this: this.clone(),
             timer: Mutex::new(Timer::new(this.clone())),
             stream: stream.clone(),
@@ -218,7 +218,7 @@ impl Lease {
             None => watched.end(Cause::Revoked),
             Some(_) => watched.set_timer(Instant::now()),
         }
-        Watch { shared: self.shared.clone(), number, _watched: watched }
+        LeaseWatch { shared: self.shared.clone(), number, _watched: watched }
     }
 }
 
@@ -245,7 +245,7 @@ impl Shared {
 }
 
 /// One stream under one lease.
-struct Watched {
+struct LeasedStream {
     this: Weak<Self>,
     timer: Mutex<Timer>,
     stream: Arc<dyn StreamHandle>,
@@ -256,7 +256,7 @@ struct Watched {
     retry: Duration,
 }
 
-impl Watched {
+impl LeasedStream {
     fn end(&self, cause: Cause) {
         let cause = match cause {
             Cause::Expired => "expired",
@@ -286,7 +286,7 @@ impl Watched {
 
     async fn ask(self: Arc<Self>, check: Check) {
         // Cleared on the way out also by a panic of the check, which leaves `answer` at `false`.
-        struct Asking(Arc<Watched>, bool);
+        struct Asking(Arc<LeasedStream>, bool);
         impl Drop for Asking {
             fn drop(&mut self) {
                 self.0.checking.store(false, Ordering::Release);
@@ -300,7 +300,7 @@ impl Watched {
     }
 }
 
-impl Tick for Watched {
+impl Tick for LeasedStream {
     fn tick(&self, now: Instant) {
         if self.expires.is_some_and(|expires| expires <= now) {
             self.end(Cause::Expired);
@@ -317,13 +317,13 @@ impl Tick for Watched {
 }
 
 /// Watches over one stream until dropped.
-pub(crate) struct Watch {
+pub(crate) struct LeaseWatch {
     shared: Arc<Shared>,
     number: Option<u64>,
-    _watched: Arc<Watched>,
+    _watched: Arc<LeasedStream>,
 }
 
-impl Drop for Watch {
+impl Drop for LeaseWatch {
     fn drop(&mut self) {
         if let Some(number) = self.number {
             let removed = self.shared.lock().streams.remove(&number);

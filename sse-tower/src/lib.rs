@@ -112,10 +112,10 @@
 //!
 //! * The browser has as much to say as the server, or it is binary: take a WebSocket. A `fetch` beside
 //!   the stream is enough for now and then.
-//! * Nothing may be lost over a restart, and there is no database or broker that has it: history here
-//!   is memory. Push what is *new* there, keep it elsewhere.
-//! * Several processes have to share connections and history without anything between them: see
-//!   [nodes](guide::nodes) for what is true today.
+//! * Nothing may be lost over a restart, and there is no store that has it: without a [backplane](guide::nodes) history
+//!   is memory. Push what is *new*, keep it elsewhere.
+//! * Several processes have to share connections and history without anything between them: a
+//!   [backplane](guide::nodes) needs a store that all of them reach.
 //! * A tick a minute is early enough: let the page ask.
 //!
 //! # The guide
@@ -127,6 +127,7 @@
 //! | how a server with open streams ends | [`guide::shutdown`] |
 //! | nginx and others; headers and timeouts; HTTP/2 and the six connections; the direct path | [`guide::proxies`] |
 //! | what more than one process means | [`guide::nodes`] |
+//! | events for every process, and listeners that survive one | [`guide::durable`] |
 //! | limits, timeouts, backplane and address from files and the environment | [`guide::configuration`] |
 //! | what is said against event buses, and what this one does about it | [`guide::bus`] |
 //! | what each name in Spring is called here | [`guide::spring`] |
@@ -138,8 +139,8 @@
 //! never slows another. A client that comes back with its last id gets exactly what it missed, and is told
 //! with [`stream-gap`](STREAM_GAP) or [`stream-reset`](STREAM_RESET) what it cannot get any more.
 //! [`complete`](Emitters::complete) is remembered, and answers the next dial with 204, which stops a browser
-//! for good. "Sent" means handed to the server and not read by the client, and history lives as long as the
-//! process. Every queue and map has a bound with a name, and says what happens at it.
+//! for good. "Sent" means handed to the server and not read by the client, and without a backplane history lives as
+//! long as the process. Every queue and map has a bound with a name, and says what happens at it.
 //!
 //! # Where to look
 //!
@@ -163,6 +164,9 @@
 //! | `tls` | no | TLS for `serve`, through rustls |
 //! | `tracing` | no | spans and log lines |
 //! | `metrics` | no | counters and gauges through the `metrics` facade |
+//! | `cron` | no | cron expressions for [`#[scheduled]`](macro@scheduled) and [`Schedule::cron`] |
+//! | `redb`, `redis`, `postgres`, `nats` | no | the engine of that name, for [`backplane::open`] |
+//! | `sqlx` | no | sending in transactions of `sqlx`, with the engine `postgres` |
 //! | `test-util` | no | [`sse_tower::test`][kit], for your tests |
 //!
 //! Each only adds.

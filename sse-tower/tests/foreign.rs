@@ -39,13 +39,8 @@ async fn through_for<B>(
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
-    let mut response = Some(response);
-    let service = service_fn(move |_: Request<()>| {
-        let response = response.take().unwrap();
-        async { Ok::<_, Infallible>(response) }
-    });
     let layer = SseLayer::new(context.clone()).keep_alive(KEEP_ALIVE);
-    layer.layer(service).oneshot(request).await.unwrap()
+    common::through(layer, request, response).await
 }
 
 fn stream<B>(body: B) -> Response<B> {

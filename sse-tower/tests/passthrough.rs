@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full};
 use sse_tower::{Limits, Refusal, ResponseBody, SseLayer};
-use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 /// A layer that would refuse every stream, so that it shows when it takes something for one.
 fn strict() -> SseLayer {
@@ -32,15 +32,8 @@ async fn through<B>(response: Response<B>) -> Response<ResponseBody<B>>
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
-    let mut response = Some(response);
-    let service = service_fn(move |_: Request<()>| {
-        let response = response.take().unwrap();
-        async { Ok::<_, Infallible>(response) }
-    });
-    strict().layer(service).oneshot(Request::new(())).await.unwrap()
+    common::through(strict(), Request::new(()), response).await
 }
-
-use tower::Layer;
 
 #[tokio::test]
 async fn bytes_and_headers_pass_as_they_are() {

@@ -1,38 +1,41 @@
 //! A feature that is not switched on: the compiler says which.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
-#[test]
-fn each_item_of_a_feature_names_it() {
+/// What cargo does with a program that has `sse-tower` without any feature: `text` in `file`, and `manifest` for the rest.
+fn cargo(manifest: &str, file: &str, text: &str, arguments: &[&str]) -> Output {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = tempfile::tempdir().unwrap();
     let write = |file: &str, text: &str| std::fs::write(program.path().join(file), text).unwrap();
     let sse_tower = tests.join("../sse-tower");
-    write(
-        "Cargo.toml",
-        &format!(
-            "[package]\nname = \"plain\"\nedition = \"2024\"\n[workspace]\n[lib]\npath = \"lib.rs\"\n\
-             [dependencies]\nsse-tower = {{ path = {sse_tower:?}, default-features = false }}\n"
-        ),
+    let manifest = format!(
+        "{manifest}[dependencies.sse-tower]\npath = {sse_tower:?}\ndefault-features = false\n[workspace]\n"
     );
+    write("Cargo.toml", &manifest);
     write("Cargo.lock", &std::fs::read_to_string(tests.join("../Cargo.lock")).unwrap());
-    write(
-        "lib.rs",
-        "pub fn all() {\n    \
-             let _ = sse_tower::SseEvent::json(&1);\n    \
-             let _ = sse_tower::SseEvent::builder().json(&1);\n    \
-             let _ = sse_tower::serve;\n    \
-             let _ = sse_tower::endpoints;\n\
-         }\n",
-    );
-    let output = Command::new(env!("CARGO"))
-        .args(["check", "--quiet", "--offline", "--color", "never"])
+    write(file, text);
+    Command::new(env!("CARGO"))
+        .args([arguments[0], "--quiet", "--offline", "--color", "never"])
+        .args(&arguments[1..])
         .current_dir(program.path())
         // A directory of its own: other features would undo the work of the one in use.
         .env("CARGO_TARGET_DIR", tests.join("../target/tests/features"))
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+#[test]
+fn each_item_of_a_feature_names_it() {
+    let manifest = "[package]\nname = \"plain\"\nedition = \"2024\"\n[lib]\npath = \"lib.rs\"\n";
+    let text = "pub fn all() {
+        let _ = sse_tower::SseEvent::json(&1);
+        let _ = sse_tower::SseEvent::builder().json(&1);
+        let _ = sse_tower::serve;
+        let _ = sse_tower::endpoints;
+    }
+    ";
+    let output = cargo(manifest, "lib.rs", text, &["check"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(
         said.matches("error[E0277]: JSON data needs the feature `json` of sse-tower").count(),
@@ -51,40 +54,25 @@ fn each_item_of_a_feature_names_it() {
 /// A program without any engine, run.
 #[test]
 fn a_backplane_whose_feature_is_off() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let program = tempfile::tempdir().unwrap();
-    let write = |file: &str, text: &str| std::fs::write(program.path().join(file), text).unwrap();
-    let sse_tower = tests.join("../sse-tower");
-    write(
-        "Cargo.toml",
-        &format!(
-            "[package]\nname = \"engineless\"\nedition = \"2024\"\n[workspace]\n[[bin]]\nname = \"engineless\"\npath = \"main.rs\"\n\
-             [dependencies]\nsse-tower = {{ path = {sse_tower:?}, default-features = false }}\n\
-             tokio = {{ version = \"1\", features = [\"macros\", \"rt\"] }}\n"
-        ),
-    );
-    write("Cargo.lock", &std::fs::read_to_string(tests.join("../Cargo.lock")).unwrap());
-    write(
-        "main.rs",
-        "#[tokio::main(flavor = \"current_thread\")]\nasync fn main() {\n    \
-             for url in std::env::args().skip(1) {\n        \
-                 println!(\"{}\", sse_tower::backplane::open(url).await.unwrap_err());\n    \
-             }\n\
-         }\n",
-    );
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--offline", "--color", "never", "--"])
-        .args([
-            "redb:events.redb",
-            "redis://app:s3cret@db/",
-            "rediss://db/",
-            "postgres://app:s3cret@db/shop",
-        ])
-        .args(["nats://db", "tls://db"])
-        .current_dir(program.path())
-        .env("CARGO_TARGET_DIR", tests.join("../target/tests/features"))
-        .output()
-        .unwrap();
+    let manifest = "[package]\nname = \"engineless\"\nedition = \"2024\"\n\
+        [[bin]]\nname = \"engineless\"\npath = \"main.rs\"\n\
+        [dependencies.tokio]\nversion = \"1\"\nfeatures = [\"macros\", \"rt\"]\n";
+    let text = "#[tokio::main(flavor = \"current_thread\")]
+    async fn main() {
+        for url in std::env::args().skip(1) {
+            println!(\"{}\", sse_tower::backplane::open(url).await.unwrap_err());
+        }
+    }
+    ";
+    let urls = [
+        "redb:events.redb",
+        "redis://app:s3cret@db/",
+        "rediss://db/",
+        "postgres://app:s3cret@db/shop",
+        "nats://db",
+        "tls://db",
+    ];
+    let output = cargo(manifest, "main.rs", text, &[&["run", "--"], &urls[..]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),

@@ -1,4 +1,4 @@
-//! The network between a browser and a server: what passes is noted, and it can be cut.
+//! `Relay`: stands between a browser and a server. It notes what passes, can be cut, and can answer 502.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

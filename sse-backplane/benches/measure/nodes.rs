@@ -22,7 +22,7 @@ use super::measure::median;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// So many sends are under way at once.
+/// How many sends are under way at once.
 pub(crate) const IN_FLIGHT: usize = 64;
 /// To so many keys.
 pub(crate) const KEYS: u64 = 1_000;

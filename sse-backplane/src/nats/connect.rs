@@ -1,8 +1,10 @@
-//! From a URL to a connection.
+//! `connect`: from a URL to a connection.
 
 use std::time::Duration;
 
-use async_nats::{ConnectOptions, ServerAddr, connection::State, jetstream};
+use async_nats::{
+    ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr, connection::State, jetstream,
+};
 use sse_tower_core::backplane::{EngineError, EngineErrorKind};
 
 use super::{
@@ -40,17 +42,7 @@ async fn client(url: String, namespace: String) -> Result<Shared, EngineError> {
     let servers = servers.split(',').map(|server| server.trim().parse()).collect::<Result<_, _>>();
     // Not with its cause, which may show the URL.
     let mut servers: Vec<ServerAddr> = servers.map_err(|_| unreadable())?;
-    let mut connect = ConnectOptions::new()
-        .name("sse-tower")
-        .ping_interval(PING)
-        .connection_timeout(ANSWER)
-        .request_timeout(Some(ANSWER))
-        .max_reconnects(None)
-        .reconnect_delay_callback(|attempt| {
-            let doubled = 2_u32.saturating_pow(u32::try_from(attempt).unwrap_or(u32::MAX).min(6));
-            let most = Duration::from_millis(50).saturating_mul(doubled);
-            most.min(Duration::from_secs(2)).mul_f64(0.75 + fastrand::f64() / 2.0)
-        });
+    let mut connect = patient();
     // The crate does not use them, and shows them in its log lines. All servers of a cluster know the same users.
     if let Some(server) = servers.iter().find(|server| server.has_user_pass()) {
         let user = decoded(server.username().unwrap_or_default());
@@ -62,6 +54,45 @@ async fn client(url: String, namespace: String) -> Result<Shared, EngineError> {
     for server in &mut servers {
         *server = nameless(server)?;
     }
+    let (mut connect, replicas) = with_options(connect, options).await?;
+    if servers.iter().any(ServerAddr::tls_required) {
+        connect = connect.require_tls(true);
+    }
+    let shown: Vec<String> =
+        servers.iter().map(|server| format!("{}:{}", server.host(), server.port())).collect();
+    let shown = shown.join(", ");
+    let client = connect.connect(servers).await.map_err(|error| no_connection(&shown, error))?;
+    let version = client.server_info().version;
+    version_is_enough(&shown, &version)?;
+    if client.connection_state() != State::Connected {
+        return Err(EngineError::unavailable("the connection to NATS broke at once"));
+    }
+    client.flush().await.map_err(unavailable)?;
+    let mut context = jetstream::new(client);
+    context.set_timeout(ANSWER);
+    Ok(Shared::new(context, Names::new(&namespace, replicas)))
+}
+
+/// How the client connects: it never gives up, and pauses between attempts, for longer each time.
+fn patient() -> ConnectOptions {
+    ConnectOptions::new()
+        .name("sse-tower")
+        .ping_interval(PING)
+        .connection_timeout(ANSWER)
+        .request_timeout(Some(ANSWER))
+        .max_reconnects(None)
+        .reconnect_delay_callback(|attempt| {
+            let doubled = 2_u32.saturating_pow(u32::try_from(attempt).unwrap_or(u32::MAX).min(6));
+            let most = Duration::from_millis(50).saturating_mul(doubled);
+            most.min(Duration::from_secs(2)).mul_f64(0.75 + fastrand::f64() / 2.0)
+        })
+}
+
+/// Adds what stands behind the `?` of a URL; and how many servers keep the stream.
+async fn with_options(
+    mut connect: ConnectOptions,
+    options: &str,
+) -> Result<(ConnectOptions, usize), EngineError> {
     let mut replicas = 1;
     for option in options.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
@@ -85,43 +116,26 @@ async fn client(url: String, namespace: String) -> Result<Shared, EngineError> {
             }
         }
     }
-    if servers.iter().any(ServerAddr::tls_required) {
-        connect = connect.require_tls(true);
-    }
-    let shown: Vec<String> =
-        servers.iter().map(|server| format!("{}:{}", server.host(), server.port())).collect();
-    let client = connect.connect(servers).await.map_err(|error| {
-        use async_nats::ConnectErrorKind as Kind;
-        let servers = shown.join(", ");
-        let (kind, message) = match error.kind() {
-            _ if causes::tls(&error).is_some() => (
-                EngineErrorKind::Refused,
-                no_tls(&servers),
+    Ok((connect, replicas))
+}
+
+/// Why these servers could not be connected to, and what to do about it.
+fn no_connection(servers: &str, error: ConnectError) -> EngineError {
+    let (kind, message) = match error.kind() {
+        _ if causes::tls(&error).is_some() => (EngineErrorKind::Refused, no_tls(servers)),
+        ConnectErrorKind::Tls => (EngineErrorKind::Refused, no_tls(servers)),
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => (
+            EngineErrorKind::Refused,
+            format!(
+                "NATS at {servers} refuses this user: look at user, password and credentials in the URL"
             ),
-            Kind::Authentication | Kind::AuthorizationViolation => (
-                EngineErrorKind::Refused,
-                format!("NATS at {servers} refuses this user: look at user, password and credentials in the URL"),
-            ),
-            Kind::Tls => (
-                EngineErrorKind::Refused,
-                no_tls(&servers),
-            ),
-            _ => (
-                EngineErrorKind::Unavailable,
-                format!("no NATS server answers at {servers}: is it running, and reachable from here?"),
-            ),
-        };
-        EngineError::new(kind, message).with_source(error)
-    })?;
-    let version = client.server_info().version;
-    version_is_enough(&shown.join(", "), &version)?;
-    if client.connection_state() != State::Connected {
-        return Err(EngineError::unavailable("the connection to NATS broke at once"));
-    }
-    client.flush().await.map_err(unavailable)?;
-    let mut context = jetstream::new(client);
-    context.set_timeout(ANSWER);
-    Ok(Shared::new(context, Names::new(&namespace, replicas)))
+        ),
+        _ => (
+            EngineErrorKind::Unavailable,
+            format!("no NATS server answers at {servers}: is it running, and reachable from here?"),
+        ),
+    };
+    EngineError::new(kind, message).with_source(error)
 }
 
 fn unreadable() -> EngineError {

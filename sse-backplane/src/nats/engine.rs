@@ -1,4 +1,4 @@
-//! The engine's calls.
+//! `NatsEngine`: the engine's calls.
 
 use std::{
     fmt,

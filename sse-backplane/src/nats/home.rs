@@ -1,4 +1,4 @@
-//! The runtime that the engine lives on.
+//! `Home`: the runtime that the engine lives on.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! The queue: what changes it goes through the stream, what only looks looks into memory.
+//! The queue: calls that change it go through the stream, calls that only read it look into memory.
 
 use std::{
     sync::Arc,

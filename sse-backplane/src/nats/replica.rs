@@ -1,4 +1,4 @@
-//! The ledger, and how far the stream it is.
+//! `Replica`: the ledger, and how far in the stream it is.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::wire::{self, Part, Request};
 
 /// For how long the rest of a command that was split is waited for, in nanoseconds: 60 s. Then its node is gone.
 const PARTS_AGE: i128 = 60_000_000_000;
-/// How many commands may be there in part.
+/// How many commands may be there incompletely.
 const MAX_PARTIAL: usize = 1_024;
 
 /// A node's copy of a namespace.

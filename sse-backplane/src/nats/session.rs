@@ -24,7 +24,7 @@ use super::{
     wire::{self, Request},
 };
 
-/// How long nothing may come, though the server says each second that it is there.
+/// How long nothing may come: the server says each second that it is there.
 const SILENCE: Duration = Duration::from_secs(3);
 /// How long a new connection is waited for between attempts, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -44,7 +44,7 @@ pub(super) struct Shared {
     inner: Mutex<Inner>,
     /// Up to which message the replica is.
     applied: watch::Sender<u64>,
-    /// Connect anew.
+    /// Notified to connect anew.
     pub(super) restart: Notify,
 }
 
@@ -58,7 +58,7 @@ struct Inner {
     number: u64,
 }
 
-/// Somebody waits for a mark: once this message was applied.
+/// A request for a mark, to be answered once this message was applied.
 pub(super) struct MarkAsked {
     pub(super) at: u64,
     pub(super) answer: oneshot::Sender<Mark>,
@@ -103,7 +103,7 @@ impl Shared {
         self.lock().replica.as_ref().map(look)
     }
 
-    /// The same for what needs it as its own, and changes nothing all the same.
+    /// [`look`](Self::look), for what needs the ledger mutably and changes nothing all the same.
     pub(super) fn look_into<T>(&self, look: impl FnOnce(&mut Replica) -> T) -> Option<T> {
         self.lock().replica.as_mut().map(look)
     }
@@ -152,13 +152,13 @@ impl Shared {
         Ok((messages, Pending { shared: self, number: request.number, answer }))
     }
 
-    /// Until everything up to this message is in the ledger.
+    /// Waits until everything up to this message is in the ledger.
     pub(super) async fn reach(&self, sequence: u64) {
         // The sender lives as long as `self`.
         let _ = self.applied.subscribe().wait_for(|applied| *applied >= sequence).await;
     }
 
-    /// How far the stream is.
+    /// The number of the newest message in the stream.
     pub(super) async fn last_sequence(&self) -> Result<u64, EngineError> {
         let (_, info) = self.names.open(&self.context).await?;
         Ok(info.state.last_sequence)
@@ -206,13 +206,13 @@ impl Shared {
     }
 }
 
-/// What one message did.
+/// The result of one message.
 #[derive(Default)]
 struct Step {
     applied: u64,
     epoch: Option<Epoch>,
     records: Vec<Record>,
-    /// Something may be due in the queue.
+    /// Whether something may be due in the queue.
     rings: bool,
     answer: Option<(oneshot::Sender<Outcome>, Outcome)>,
     own: bool,

@@ -1,4 +1,4 @@
-//! What is asked of JetStream.
+//! `Names`: what is asked of JetStream, for one namespace.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ async fn names(store: &ObjectStore) -> Result<Vec<String>, EngineError> {
     Ok(names)
 }
 
-/// Is the last message that was applied still in the stream, and the same?
+/// Whether the last message that was applied is still in the stream, and is the same.
 pub(super) async fn continues(
     stream: &Stream,
     info: &Info,

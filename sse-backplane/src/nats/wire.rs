@@ -11,7 +11,7 @@ pub(super) const PART_BYTES: usize = 960 * 1024;
 /// Into how many messages a command is split at most.
 pub(super) const MAX_PARTS: usize = 256;
 
-/// Whose request, and which: known to the node that waits for the answer.
+/// The number of a request: known to the node that waits for its answer.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]

@@ -1,4 +1,4 @@
-//! One node.
+//! `RedbEngine`: one node.
 
 use std::{
     fmt,
@@ -26,7 +26,7 @@ pub struct RedbEngine {
     state: Mutex<State>,
 }
 
-/// From the making to the end.
+/// The state of an engine: made, started, closed.
 enum State {
     Made(Arc<Store>),
     Started(Arc<Store>, Handle),
@@ -52,7 +52,7 @@ impl RedbEngine {
         }
     }
 
-    /// Has the writer do something.
+    /// Lets the writer do something.
     pub(super) fn write<T: Send + 'static>(
         &self,
         call: impl FnMut(&mut Log<'_, '_>, &mut Told) -> Result<T, EngineError> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The nodes of this process, and what they follow.
+//! `Feeds`: the nodes of this process, and what they follow.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,7 +7,7 @@ use std::{
 
 use sse_tower_core::backplane::{Epoch, Feed, FeedItem, Record, Topic};
 
-/// Who hears what. Only the writer's thread brings anything, outside of the lock.
+/// Which node hears what. Only the writer's thread brings anything, outside of the lock.
 #[derive(Default)]
 pub(super) struct Feeds(Mutex<Inner>);
 

@@ -1,4 +1,4 @@
-//! The file and its rows.
+//! `File`: the database file and its rows.
 
 use std::{
     io,
@@ -70,14 +70,14 @@ impl File {
         work(&Read(transaction.open_table(definition).map_err(failure)?))
     }
 
-    /// After a failure of the disk nothing works before the file was opened again.
+    /// Opens the file again: after a failure of the disk nothing works before that.
     pub(super) fn reopen(&self) {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         *database = None;
         *database = Database::create(&self.path).ok();
     }
 
-    /// Waits for reads that go on, and gives the file free.
+    /// Waits for reads that are under way, and closes the file.
     pub(super) fn close(&self) {
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
     }

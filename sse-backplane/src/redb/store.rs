@@ -1,4 +1,4 @@
-//! What the nodes of this process share.
+//! `RedbStore`: what the nodes of this process share.
 
 use std::{
     fmt,
@@ -67,7 +67,7 @@ impl Store {
         self.nodes.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// For whoever is the last: hears when the file is free.
+    /// For the last owner of the store: a receiver that resolves when the file is free.
     pub(super) fn into_ended(self) -> Option<oneshot::Receiver<()>> {
         self.ended.into_inner().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The thread that writes: whatever waits is one transaction.
+//! `Writer`: the thread that writes. Everything that waits is one transaction.
 
 use std::{
     sync::Arc,
@@ -17,10 +17,10 @@ use super::{
     limits::LIMITS,
 };
 
-/// So many calls wait for the writer at most; then a call fails at once, and nothing of it is stored.
+/// How many calls wait for the writer at most; beyond that a call fails at once, and nothing of it is stored.
 pub const MAX_WAITING: usize = 4_096;
 
-/// So many calls are in one transaction at most.
+/// How many calls are in one transaction at most.
 pub const MAX_GROUP: usize = 256;
 
 /// The log within a transaction.
@@ -30,13 +30,13 @@ pub(super) type Log<'a, 'b> = RowLog<'a, Written<'b>>;
 #[derive(Default)]
 pub(super) struct Told {
     pub(super) records: Vec<Record>,
-    /// Something may wait in the queue.
+    /// Whether something may wait in the queue.
     pub(super) rings: bool,
-    /// These asked for a mark.
+    /// The nodes that asked for a mark.
     pub(super) marks: Vec<u64>,
-    /// These asked for a new feed.
+    /// The nodes that asked for a new feed.
     pub(super) restarts: Vec<u64>,
-    /// These go.
+    /// The nodes that leave.
     pub(super) leaves: Vec<u64>,
 }
 
@@ -75,7 +75,7 @@ where
 pub(super) struct Writer(mpsc::Sender<Box<dyn Work>>);
 
 impl Writer {
-    /// Begins the thread. The receiver hears when it has given the file free.
+    /// Begins the thread. The receiver resolves when it has closed the file.
     pub(super) fn begin(
         file: Arc<File>,
         feeds: Arc<Feeds>,
@@ -120,7 +120,7 @@ fn run(mut receiver: mpsc::Receiver<Box<dyn Work>>, file: &File, feeds: &Feeds) 
     }
 }
 
-/// One transaction for all; if a call cannot be done, another one without it.
+/// Runs all calls in one transaction; if a call cannot be done, in another one without it.
 fn commit(mut group: Vec<Box<dyn Work>>, file: &File, feeds: &Feeds) {
     while !group.is_empty() {
         let mut told = Told::default();

@@ -1,4 +1,4 @@
-//! A call that goes on when nobody waits for it any more.
+//! `Begun`: a call that goes on when nobody waits for it any more.
 
 use std::{
     future::Future,

@@ -1,4 +1,4 @@
-//! Whether this store can be used, and what has to be said of how it is set.
+//! `check`: whether this server can be used, and which of its settings lose events.
 
 use std::collections::HashMap;
 
@@ -14,10 +14,10 @@ use super::{
     settings::Place,
 };
 
-/// What it has to have: `XTRIM MINID`, exclusive ranges and `ZADD GT`.
+/// The oldest version that has `XTRIM MINID`, exclusive ranges and `ZADD GT`.
 const OLDEST: (u32, u32) = (6, 2);
 
-/// How well the store keeps its word.
+/// How durable the store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Durability {
     /// Its settings could not be read.
@@ -56,7 +56,7 @@ impl Durability {
     }
 }
 
-/// What was found.
+/// The result of the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) durability: Durability,
@@ -65,7 +65,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Says once what loses events.
+    /// Logs once what loses events.
     pub(super) fn warn(self, place: &Place) {
         #[cfg(feature = "tracing")]
         {

@@ -1,4 +1,4 @@
-//! What the scripts and channels say, read. `None` is something that they never say.
+//! Decoding what the scripts and channels say. `None` for what they never say.
 
 use ::redis::Value;
 use bytes::Bytes;

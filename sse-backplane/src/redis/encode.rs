@@ -1,4 +1,4 @@
-//! Batches and wants as arguments of the scripts.
+//! Encoding batches and wants as arguments of the scripts.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -8,9 +8,10 @@ use sse_tower_core::backplane::{
 
 use super::script::Call;
 
-/// Older than this nothing gets, whatever is asked for: ten years, which the scripts' numbers can still add to a date.
+/// The longest age that is kept, whatever is asked for: ten years, which the scripts' numbers can still add to a
+/// date.
 const OLDEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-/// More than this nothing is counted to.
+/// The largest count that is passed on.
 const MOST: usize = 1 << 40;
 
 /// Adds a batch to a call of the append script.

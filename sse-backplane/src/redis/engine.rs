@@ -1,4 +1,4 @@
-//! The engine: three connections and one for leases, and calls that begin when they are made.
+//! `RedisEngine`: three connections and one for leases, and calls that begin when they are made.
 
 use std::{
     fmt,
@@ -36,13 +36,13 @@ use super::{
     witness::Witness,
 };
 
-/// So many calls may be on their way at once, over all of an engine; one more is refused.
+/// How many calls may be on their way at once, over all of an engine; one more is refused.
 pub const MAX_CALLS: usize = 65_536;
 
-/// So many topics are loaded by one run of the script, which holds up everybody else meanwhile.
+/// How many topics are loaded by one run of the script, which holds up everybody else meanwhile.
 const LOADED_AT_ONCE: usize = 64;
 
-/// So long closing waits for what was begun.
+/// How long closing waits for what was begun.
 const CLOSE: Duration = Duration::from_secs(3);
 
 /// A Redis or Valkey, 6.2 or newer, as the store.
@@ -65,7 +65,7 @@ pub struct RedisEngine {
     calls: Arc<Semaphore>,
 }
 
-/// What there is once it was started.
+/// What a started engine has.
 pub(super) struct Running {
     runtime: Handle,
     found: Found,

@@ -1,4 +1,4 @@
-//! What the server says, as what somebody can do about it.
+//! `explain`: what the server says, as what somebody can do about it.
 
 use ::redis::{ErrorKind, RedisError};
 use sse_tower_core::backplane::{EngineError, EngineErrorKind};
@@ -6,7 +6,7 @@ use sse_tower_core::backplane::{EngineError, EngineErrorKind};
 use super::settings::Place;
 use crate::causes;
 
-/// Its cause, kept for people. It holds no secret: the crate redacts what it knows of the URL.
+/// The error for people. Its cause holds no secret: the crate redacts what it knows of the URL.
 pub(super) fn explain(place: &Place, error: RedisError) -> EngineError {
     let redis = format!("Redis at {}", place.address);
     let said = error.detail().unwrap_or_default().to_owned();
@@ -58,7 +58,7 @@ fn not_let_in(redis: &str, error: &RedisError) -> EngineError {
     ))
 }
 
-/// A right is missing. The server's text names the command, key or channel.
+/// The error for a missing right. The server's text names the command, key or channel.
 pub(super) fn no_right(place: &Place, said: &str) -> EngineError {
     EngineError::refused(format!(
         "Redis at {} lets this user in, but a right is missing: {said}. It needs `~{1}* &{1}*`, and \

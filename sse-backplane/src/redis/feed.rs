@@ -1,4 +1,4 @@
-//! The connection that hears: one SUBSCRIBE connection, kept alive, with its own loop.
+//! The feed: one SUBSCRIBE connection, kept alive, with a loop of its own.
 
 use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -21,13 +21,13 @@ use super::{
     witness::Witness,
 };
 
-/// So often the connection is asked whether it is still there.
+/// How often the connection is asked whether it is still there.
 const PING: Duration = Duration::from_secs(2);
-/// And so long it may take to answer.
+/// How long it may take to answer.
 const PONG: Duration = Duration::from_millis(1_500);
-/// So many channels are named in one command.
+/// How many channels are named in one command.
 const CHANNELS: usize = 1_000;
-/// So many messages are taken together, if so many wait.
+/// How many messages are taken together at most.
 const TOGETHER: usize = 512;
 
 /// What is asked of the feed, in order.
@@ -264,7 +264,7 @@ impl Hearing {
         }
     }
 
-    /// Gives on a message, and those that wait behind it.
+    /// Passes a message on, and those that wait behind it.
     fn hear(&self, first: Msg, stream: &mut PubSubStream) {
         let mut heard =
             Heard { feed: &self.feed, witness: &self.witness, epoch: None, records: Vec::new() };

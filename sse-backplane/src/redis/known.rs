@@ -1,4 +1,4 @@
-//! What an engine remembers between its calls.
+//! `Claims`: what an engine remembers of its claims between calls.
 
 use std::{
     future::Future,
@@ -33,7 +33,7 @@ impl Claims {
         (numbers.newest, numbers.answered)
     }
 
-    /// An answer came.
+    /// Notes that an answer came.
     pub(super) fn answered(&self, number: u64) {
         lock(&self.numbers).answered = number;
     }

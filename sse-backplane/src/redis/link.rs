@@ -1,4 +1,4 @@
-//! A connection for commands that is there again after it broke.
+//! `Link`: a connection for commands that is replaced when it breaks.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,15 +24,15 @@ use super::{
     witness::Witness,
 };
 
-/// So long a command may take; after that the connection is thought dead.
+/// How long a command may take; after that the connection is taken for dead.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
-/// So long making a connection may take, with all that is said on it first.
+/// How long making a connection may take, with all that is said on it first.
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
-/// So long a call may take in all, with waiting for a connection.
+/// How long a call may take in all, with waiting for a connection.
 pub(super) const CALL: Duration = Duration::from_millis(2_900);
-/// So long a connection may take for an answer while others are silent.
+/// How long a connection may take for an answer while others are silent.
 const SUSPECTED: Duration = Duration::from_secs(1);
-/// So many commands wait for the socket at once; those after them wait for their turn.
+/// How many commands wait for the socket at once; others wait for their turn.
 const COMMANDS: usize = 1_024;
 
 /// How long to wait before another attempt: twice as long each time, from 100 ms to 5 s, shortened at random by up to a half so that
@@ -152,7 +152,7 @@ impl Link {
         self.command(command, deadline).await.map_err(|failed| failed.explain(&self.settings.place))
     }
 
-    /// Makes any call, and says what became of it.
+    /// Makes any call, and returns its answer or why there is none.
     pub(super) async fn command(&self, command: &Cmd, deadline: Instant) -> Result<Value, Failed> {
         let (generation, mut connection) = self.up(deadline).await?;
         let till = deadline.min(Instant::now() + ANSWER);
@@ -301,7 +301,7 @@ async fn send(connection: &mut Connection, command: &Cmd) -> Result<Value, Redis
     connection.send_packed_command(command).await?.extract_error()
 }
 
-/// The same connection would answer so again, another may not.
+/// Whether this connection would answer so again, and another may not.
 fn is_broken(error: &RedisError) -> bool {
     error.is_unrecoverable_error()
         || error.is_io_error()

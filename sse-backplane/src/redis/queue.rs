@@ -33,19 +33,19 @@ use super::{
 
 /// How long the name of a listener and of an event may be, in bytes.
 const MAX_NAME_BYTES: usize = 1_024;
-/// So many bytes of an error are remembered.
+/// How many bytes of an error are remembered.
 const MAX_ERROR_BYTES: usize = 1_024;
-/// So many events one claim takes at most.
+/// How many events one claim takes at most.
 const MAX_CLAIM: usize = 256;
-/// So many letters one run of a script revives or discards.
+/// How many letters one run of a script revives or discards.
 const LETTERS_AT_ONCE: usize = 256;
-/// An event stays at least so long, be it done.
+/// How long an event stays at least, even if every listener is done with it.
 const WINDOW: Duration = Duration::from_secs(60 * 60);
-/// And at most so long: then it is a dead letter of those who have not taken it.
+/// How long an event stays at most. Then it is a dead letter of the listeners that have not taken it.
 const EXPIRES: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// A listener that no process had for so long is retired.
+/// After which time a listener is retired that no process had.
 const UNSEEN: Duration = Duration::from_secs(14 * 24 * 60 * 60);
-/// So long a dead letter is kept.
+/// How long a dead letter is kept.
 const LETTER_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl RedisEngine {
@@ -59,7 +59,7 @@ impl RedisEngine {
         self.ask_on(|running| Ok(running.loads.clone()), script, args, read)
     }
 
-    /// The same on a connection that the program's runtime cannot hold up.
+    /// `ask_queue`, on a connection that the program's runtime cannot hold up.
     fn ask_lease<T: Send + 'static>(
         &self,
         script: Script,

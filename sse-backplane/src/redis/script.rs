@@ -1,4 +1,4 @@
-//! The scripts, and calls of them.
+//! `Script` and `Call`: the scripts, and calls of them.
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,4 @@
-//! Where the store is, and what its keys begin with.
+//! `Settings` and `Place`: where the store is, and what its keys begin with.
 
 use std::{fmt, fmt::Write};
 

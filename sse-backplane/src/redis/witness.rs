@@ -1,4 +1,4 @@
-//! What a node has heard of the store, so that a store which lost its newest part cannot hide it.
+//! `Witness`: what a node has heard of the store, so that a store that lost its newest part is found out.
 
 use std::sync::Mutex;
 
@@ -42,12 +42,12 @@ impl Known {
 }
 
 impl Witness {
-    /// The store stands there.
+    /// Notes that the store stands at this mark.
     pub(super) fn mark(&self, mark: Mark) {
         lock(&self.0).advance(mark);
     }
 
-    /// The store has these changes.
+    /// Notes that the store has these changes.
     pub(super) fn heard(&self, epoch: Epoch, records: &[Record]) {
         let Some(last) = records.last() else { return };
         let newest = records.iter().rev().find(|r| matches!(r.change, Change::Event { .. }));
@@ -58,7 +58,7 @@ impl Witness {
         }
     }
 
-    /// The store gave these answers to this batch.
+    /// Notes that the store gave these answers to this batch.
     pub(super) fn stored(&self, epoch: Epoch, batch: &Batch, answers: &[Answer]) {
         let stored = batch.entries.iter().zip(answers).rev();
         let mut stored = stored.filter_map(|(entry, answer)| match answer {

@@ -1,4 +1,4 @@
-//! What a client says that it has seen.
+//! `LastEventId` as a handler's parameter.
 
 use std::convert::Infallible;
 

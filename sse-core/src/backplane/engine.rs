@@ -1,4 +1,4 @@
-//! The contract of an engine.
+//! `Engine`: the contract of an engine.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ pub struct Want {
     pub topic: Topic,
     /// Only events after this position; [`Position::ZERO`] for all.
     pub after: Position,
-    /// At most so many, the newest.
+    /// How many events at most: the newest.
     pub events: usize,
-    /// At most so many bytes of bodies, the newest; always the newest event, whatever its size.
+    /// How many bytes of bodies at most: the newest events, and always the newest one, whatever its size.
     pub bytes: usize,
 }
 
@@ -22,13 +22,13 @@ pub struct Want {
 pub struct Loaded {
     /// Which topic.
     pub topic: Topic,
-    /// Its head; `None` if the store knows nothing of it (any more).
+    /// Its head; `None` if the store knows nothing of it, or nothing any more.
     pub head: Option<Head>,
     /// Its newest events that are kept and were wanted, oldest first: [`Change::Event`](super::Change::Event) alone.
     pub records: Vec<Record>,
-    /// No event of a topic without a head has a later position than this: what the store has forgotten ends here.
+    /// Where the forgotten part of the store ends: no event of a topic without a head has a later position.
     pub forgotten: Position,
-    /// The epoch of all this.
+    /// The epoch of the head and the records.
     pub epoch: Epoch,
 }
 
@@ -75,14 +75,15 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
     /// From when this resolves, every later change of these topics comes through the feed. Following twice is following once.
     fn follow(&self, topics: Vec<Topic>) -> EngineFuture<'_, ()>;
 
-    /// Their changes need not come any more. Takes its place in the order of `follow` calls.
+    /// Ends [`follow`](Self::follow): changes of these topics need not come any more. Takes its place in the order of
+    /// `follow` calls.
     fn unfollow(&self, topics: Vec<Topic>);
 
-    /// How far the store is; and the same through the feed, as [`FeedItem::Mark`](super::FeedItem::Mark), with that position or a later one. Both a barrier and
-    /// the test whether the feed can still hear.
+    /// How far the store is. The feed brings the same as [`FeedItem::Mark`](super::FeedItem::Mark), with that
+    /// position or a later one. A mark is both a barrier and the test whether the feed can still hear.
     fn mark(&self) -> EngineFuture<'_, Mark>;
 
-    /// The feed did not bring a mark in time: connect it anew.
+    /// Connects the feed anew: it did not bring a mark in time.
     fn restart_feed(&self);
 
     /// Topics whose head is later than `after`, with their [`Head::last`]; in rising positions, at most `limit`. Asked from time to
@@ -108,7 +109,7 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
         None
     }
 
-    /// What there is to say of how long the store keeps its word, in one sentence, for the log and for people.
+    /// How durable the store is, in one sentence, for the log and for people.
     fn durability(&self) -> &'static str;
 
     /// Ends connections and tasks. What was begun is finished first.

@@ -1,4 +1,4 @@
-//! What an engine says, and when it could not.
+//! `EngineFuture` and `EngineError`: what an engine's calls return, and why one failed.
 
 use std::{fmt, future::Future, pin::Pin};
 
@@ -14,7 +14,7 @@ pub type EngineFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EngineErrorKind {
-    /// The store did not answer, or in time. Whether the call took effect is unknown; it is made again with the
+    /// The store did not answer, or not in time. Whether the call took effect is unknown; it is made again with the
     /// same batch number, which is why a retry never doubles.
     Unavailable,
     /// The store refused, and would refuse again: a right that is missing, a setting, a version. Nothing was stored.
@@ -60,7 +60,7 @@ impl EngineError {
         Self::new(EngineErrorKind::Refused, message)
     }
 
-    /// With what the driver said. It must be free of secrets.
+    /// Adds what the driver said, which must be free of secrets.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());

@@ -1,4 +1,4 @@
-//! What the store tells a process by itself.
+//! `Feed`: what the store tells a process by itself.
 
 use std::{fmt, sync::Arc};
 

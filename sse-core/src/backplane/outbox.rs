@@ -1,4 +1,4 @@
-//! Storing in a transaction of the application, for engines in the same database.
+//! `StoreIn`, `OnceIn`: storing in a transaction of the application, for engines in the same database.
 
 use super::{BackplaneError, EngineError, EngineFuture, Entry};
 use crate::boxed::BoxError;

@@ -39,9 +39,10 @@ pub struct Claim {
     pub listener: Arc<str>,
     /// The kinds that this node can read. Others wait for a node that can.
     pub kinds: Vec<EventKind>,
-    /// At most so many, 1 to 256.
+    /// How many at most: 1 to 256.
     pub count: usize,
-    /// Only if no other node holds anything of this listener, and nothing of it waits for another attempt before.
+    /// Whether it takes only if no other node holds anything of this listener, and nothing of it waits for another
+    /// attempt before.
     pub ordered: bool,
 }
 
@@ -59,15 +60,15 @@ pub enum Claimed {
 pub struct Deliveries {
     /// In order of their due times and then of the log.
     pub now: Vec<Delivery>,
-    /// The earliest other attempt of the claimed listeners is due in this time: of an ordered one, that of the first in the log. Zero if it
-    /// is due, and something else has to end before it is given.
+    /// In which time the earliest other attempt of the claimed listeners is due; of an ordered one, that of the first
+    /// in the log. Zero if it is due and something else has to end before it is given.
     pub next: Option<Duration>,
 }
 
 /// One event for one listener.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// For whom.
+    /// The listener that it is for.
     pub listener: Arc<str>,
     /// Where the event stands in the log.
     pub position: Position,
@@ -96,7 +97,7 @@ pub struct Fence {
     pub losses: u32,
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
@@ -107,10 +108,10 @@ pub enum Verdict {
     Failed {
         /// What to remember of the error; the newest five, 1 KB each.
         error: Arc<str>,
-        /// From now.
+        /// After which time from now it is due again.
         again: Duration,
     },
-    /// Not tried again: a dead letter.
+    /// Not tried again: it becomes a dead letter.
     Dead {
         /// What to remember of the error.
         error: Arc<str>,
@@ -161,14 +162,14 @@ pub struct DeadLetter {
 pub enum Letters {
     /// The one with this [`DeadLetter::id`].
     One(u64),
-    /// The oldest so many.
+    /// This many, the oldest first.
     Oldest(usize),
 }
 
 /// What a node hears of its own lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
-    /// Held for another lease.
+    /// It was renewed.
     Alive,
     /// It had run out, and was taken away.
     Reaped,
@@ -178,11 +179,12 @@ pub enum Beat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub enum Steer {
-    /// Nothing more is claimed.
+    /// Nothing more is claimed for it.
     Pause,
-    /// Claimed again.
+    /// Its events are claimed again.
     Resume,
-    /// It holds no retention any more, and its backlog is gone. A process that registers it again begins as a new one.
+    /// Nothing is kept for it any more, and its backlog is gone. A process that registers it again begins as a new
+    /// one.
     Retire,
 }
 
@@ -200,14 +202,15 @@ pub enum ListenerState {
 /// How a listener stands.
 #[derive(Clone, Debug)]
 pub struct ListenerStats {
-    /// Which.
+    /// Its id.
     pub listener: Arc<str>,
     /// Whether it is served.
     pub state: ListenerState,
     /// The names of the events that it hears: of all that any process declared, until it is retired.
     pub hears: Vec<Arc<str>>,
-    /// Those of them that this process does not declare for a listener that it has. Another program, or another release, declares
-    /// something else under this id; if none has it any more, its events wait for nobody. An engine leaves this empty:
+    /// Those of [`hears`](Self::hears) that this process does not declare for a listener that it has: another
+    /// program, or another release, declares something else under this id. If none does any more, those events wait
+    /// for nobody. An engine leaves this empty;
     /// [`ApplicationContext::listeners`](crate::ApplicationContext::listeners) fills it.
     pub only_elsewhere: Vec<Arc<str>>,
     /// How many events wait for their first attempt: exact up to 10,000.
@@ -251,10 +254,11 @@ pub trait Queue: Send + Sync + fmt::Debug {
     /// Holds the node's lease for `lease` from now, and makes the node known with the first call.
     fn beat(&self, node: NodeId, lease: Duration) -> EngineFuture<'_, Beat>;
 
-    /// Takes away what is held by nodes whose lease has run out: due again after `again`, `losses` one higher. How many entries.
+    /// Takes away what is held by nodes whose lease has run out: due again after `again`, `losses` one higher.
+    /// Returns how many entries.
     fn reap(&self, again: Duration) -> EngineFuture<'_, usize>;
 
-    /// This node goes: its lease ends. What it still holds is released, without being counted.
+    /// Ends the node's lease: it leaves. What it still holds is released, without being counted.
     fn leave(&self, node: NodeId) -> EngineFuture<'_, ()>;
 
     /// Dead letters of a listener, oldest first, those after the id `after`, at most `limit`.
@@ -265,10 +269,11 @@ pub trait Queue: Send + Sync + fmt::Debug {
         limit: usize,
     ) -> EngineFuture<'_, Vec<DeadLetter>>;
 
-    /// Tries dead letters again: the same event with the same id, for this listener alone, both counts at 0, due now. How many.
+    /// Tries dead letters again: the same event with the same id, for this listener alone, both counts at 0, due now.
+    /// Returns how many.
     fn revive(&self, listener: Arc<str>, letters: Letters) -> EngineFuture<'_, usize>;
 
-    /// Deletes dead letters. How many.
+    /// Deletes dead letters. Returns how many.
     fn discard(&self, listener: Arc<str>, letters: Letters) -> EngineFuture<'_, usize>;
 
     /// Pauses, resumes or retires a listener, in the store. `false` if it is not known.

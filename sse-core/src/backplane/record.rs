@@ -129,7 +129,7 @@ pub struct QueuedEvent {
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Batch {
-    /// Who stores.
+    /// The node that stores.
     pub node: NodeId,
     /// Its number.
     pub number: u64,
@@ -153,11 +153,12 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 pub struct Keep {
-    /// So many events.
+    /// How many events.
     pub events: usize,
-    /// So many bytes of bodies.
+    /// How many bytes of bodies.
     pub bytes: usize,
-    /// And none older than this. The topic's head outlives its last event by at least as long again, and by ten minutes.
+    /// How old an event may be. The topic's head outlives its last event by at least as long again, and by ten
+    /// minutes.
     pub age: Duration,
 }
 

@@ -61,7 +61,7 @@ pub enum QueueAnswer {
     Settled(Vec<bool>),
     /// What became of the lease.
     Beat(Beat),
-    /// So many entries or letters.
+    /// How many entries or letters.
     Count(usize),
     /// Whether the listener is known.
     Known(bool),

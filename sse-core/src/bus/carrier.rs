@@ -1,4 +1,4 @@
-//! What takes events out of this process, without saying what that is.
+//! `Carrier`: takes events out of this process. The bus knows no more of the store than this trait.
 
 use std::any::Any;
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::event::{EventDescription, EventUid};
 use crate::boxed::{BoxError, BoxFuture};
 
-/// One event, written, on its way out.
+/// One encoded event on its way out.
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel {
     pub(crate) name: &'static str,
@@ -34,10 +34,10 @@ pub(crate) struct Arrival {
 
 /// Takes events out of this process.
 pub(crate) trait Carrier: Any + Send + Sync {
-    /// Whether somebody wants it, so that no event is written for nobody.
+    /// Whether somebody wants this event; otherwise it is not encoded.
     fn wants(&self, event: &EventDescription) -> bool;
 
-    /// Takes it; its place among others is fixed when this returns. The future says whether it is stored.
+    /// Takes an event; its place among others is fixed when this returns. The future says whether it is stored.
     fn carry(&self, parcel: Parcel) -> BoxFuture<Result<(), BoxError>>;
 
     /// A transaction of the program into which something was stored has committed.
@@ -46,9 +46,9 @@ pub(crate) trait Carrier: Any + Send + Sync {
     /// Whether everything that this process hears is known where events are stored.
     fn is_ready(&self) -> bool;
 
-    /// Takes nothing in any more, and waits for what runs, until then at most.
+    /// Takes no more events in, and waits for those that are being handled, no longer than to `until`.
     fn drain(&self, until: Instant) -> BoxFuture<()>;
 
-    /// Itself, for who knows what it is.
+    /// This carrier, to be downcast by the room that made it.
     fn as_any(&self) -> &dyn Any;
 }

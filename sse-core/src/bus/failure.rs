@@ -1,4 +1,4 @@
-//! A listener that failed, and who wants to know.
+//! `Failure`: a listener that failed; and the hooks that are told of it.
 
 use std::{cell::Cell, error::Error, fmt, panic::Location, time::Duration};
 
@@ -22,7 +22,7 @@ pub(crate) enum Advice {
     GiveUp,
 }
 
-// Stand for the listener where none has failed. No path and no id of an attribute has a space.
+// These stand for a listener where no listener has failed. No path and no id of an attribute has a space.
 const BUS: &str = "the bus";
 const TRANSACTION: &str = "the transaction";
 
@@ -64,7 +64,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Making it is what logs it and tells the hooks.
+    /// Makes a failure, logs it, and calls the hooks.
     #[cold]
     pub(crate) fn new(
         hooks: &FailureHooks,
@@ -86,7 +86,7 @@ impl Failure {
         .told(hooks)
     }
 
-    /// One that is no listener's: an event cannot be delivered.
+    /// A failure of no listener: an event cannot be delivered.
     pub(crate) fn of_bus(
         hooks: &FailureHooks,
         meta: &EventMeta,
@@ -95,7 +95,7 @@ impl Failure {
         Self::of_nobody(BUS, hooks, meta, source.into())
     }
 
-    /// One that is no listener's: the commit failed. `meta` is the transaction's.
+    /// A failure of no listener: the commit failed. `meta` is the transaction's.
     pub(crate) fn of_transaction(
         hooks: &FailureHooks,
         meta: &EventMeta,
@@ -181,12 +181,12 @@ debug_with_causes!(Failure);
 
 pub(crate) type FailureHook = Box<dyn Fn(&Failure) + Send + Sync>;
 
-/// Who wants to know of each failure on one bus.
+/// The hooks that are called with each failure on one bus.
 #[derive(Default)]
 pub(crate) struct FailureHooks(Vec<FailureHook>);
 
 thread_local! {
-    /// This thread is in a hook.
+    /// Whether this thread is inside a hook.
     static TELLING: Cell<bool> = const { Cell::new(false) };
 }
 

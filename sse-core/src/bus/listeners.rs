@@ -14,7 +14,7 @@ use crate::component::TypeMap;
 pub struct ErasedHandler {
     handler: Arc<dyn Any + Send + Sync>,
     asynchronous: bool,
-    /// It was said once that it hears events outside of the transactions that it is for.
+    /// Whether it was logged that it hears events outside of the transactions that it is for.
     pub(crate) misplaced: Arc<AtomicBool>,
 }
 

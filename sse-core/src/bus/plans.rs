@@ -1,4 +1,4 @@
-//! Where the plan of an event type is found: a table that never changes, without the types of events.
+//! `Plans`: the table in which the plan of an event type is found. It never changes, and knows no types of events.
 
 use std::{
     any::{Any, TypeId},
@@ -31,7 +31,7 @@ pub(crate) trait AnyPlan: Any + Send + Sync {
 pub(crate) struct Plans {
     /// What [`AnyPlan::typed`] gives.
     table: Box<[Option<Box<dyn Any + Send + Sync>>]>,
-    /// The same without types.
+    /// The same plans, without types.
     all: Vec<Arc<dyn AnyPlan>>,
 }
 

@@ -60,7 +60,7 @@ pub(crate) struct Profile {
     pub(crate) spawn: bool,
     pub(crate) phase: Option<Phase>,
     pub(crate) fallback: bool,
-    /// Of a scheduled function: when it runs.
+    /// When it runs, for a scheduled function.
     pub(crate) timetable: Option<Timetable>,
     pub(crate) durable: Option<DurableOptions>,
 }
@@ -76,7 +76,7 @@ pub(crate) struct DurableOptions {
     pub(crate) concurrency: u32,
     /// One at a time over all processes, in order.
     pub(crate) ordered: bool,
-    /// A new one begins with what is kept, and not with what is published from now on.
+    /// A new listener begins with what the store has kept, and not with what is published from now on.
     pub(crate) earliest: bool,
     /// A dead letter pauses it on every process.
     pub(crate) stop: bool,

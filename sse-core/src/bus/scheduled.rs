@@ -1,10 +1,11 @@
-//! When a scheduled function runs, and the event that it hears then. Plain data.
+//! `Timetable`: when a scheduled function runs; `ScheduledRun`: the event that it hears then. Plain data.
 
 use std::{fmt, time::Duration};
 
 use super::event::{ApplicationEvent, EventType};
 
-/// A scheduled function is a listener of these: one that is meant for it runs it, and all others pass it by.
+/// One run of a scheduled function, which is a listener of this type: it runs for the events that are meant for it,
+/// and ignores all others.
 ///
 /// Published by the context's schedule alone; a tap or a listener of one's own sees each run begin.
 ///
@@ -63,16 +64,16 @@ pub struct Timetable {
     pub(crate) when: When,
     pub(crate) initial_delay: Duration,
     pub(crate) target: Target,
-    /// Of those at one backplane who call it so, one runs it.
+    /// With a backplane, one process at a time runs it, of those that have a function of this name.
     pub(crate) once: Option<&'static str>,
 }
 
 /// When it runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum When {
-    /// Each time that so much has passed since the first run began.
+    /// At this period, counted from the beginning of the first run.
     Every(Duration),
-    /// So long after the last run ended.
+    /// This long after the last run ended.
     Delay(Duration),
     /// At the times of a cron expression, in a time zone of the IANA database or UTC.
     #[cfg_attr(not(feature = "cron"), allow(dead_code, reason = "refused without the feature"))]
@@ -85,13 +86,13 @@ impl Timetable {
         Self { when, initial_delay: Duration::ZERO, target, once: None }
     }
 
-    /// Every so many milliseconds, for the function at path `declared`.
+    /// With a period of `millis` milliseconds, for the function at path `declared`.
     #[must_use]
     pub const fn every_millis(millis: u64, declared: &'static str) -> Self {
         Self::of(When::Every(Duration::from_millis(millis)), declared)
     }
 
-    /// So many milliseconds after the last run ended.
+    /// `millis` milliseconds after the last run ended.
     #[must_use]
     pub const fn delay_millis(millis: u64, declared: &'static str) -> Self {
         Self::of(When::Delay(Duration::from_millis(millis)), declared)
@@ -107,14 +108,14 @@ impl Timetable {
         Self::of(When::Cron { expression, zone }, declared)
     }
 
-    /// With a backplane one node at a time runs it: one of those that have this name.
+    /// With a backplane one node at a time runs it, of those that have a function of this name.
     #[must_use]
     pub const fn once(mut self, name: &'static str) -> Self {
         self.once = Some(name);
         self
     }
 
-    /// The first run is so many milliseconds later.
+    /// The first run is at least `millis` milliseconds after the context began.
     #[must_use]
     pub const fn initial_delay_millis(mut self, millis: u64) -> Self {
         self.initial_delay = Duration::from_millis(millis);

@@ -1,4 +1,4 @@
-//! The bus itself: what every part of it shares, without the types of events.
+//! `Bus`: what every part of the bus shares, without the types of events.
 
 use std::{
     any::TypeId,
@@ -29,9 +29,9 @@ use crate::{
 pub(crate) struct Bus(Arc<Inner>);
 
 struct Inner {
-    /// Of events that were known when the bus was made. Never changes, hence no lock.
+    /// The plans of events that were known when the bus was made. Never changed, hence no lock.
     plans: Plans,
-    /// Of events that were first seen later: at most one entry for each event type of the program.
+    /// The plans of events that were first seen later: at most one for each event type of the program.
     late: RwLock<TypeMap<Arc<dyn AnyPlan>>>,
     /// The listeners that the bus was made with.
     fixed: ListenersByType,
@@ -184,7 +184,7 @@ impl Bus {
         &self.0.unheard
     }
 
-    /// Who wants to know of failures.
+    /// The hooks that are told of failures.
     pub(crate) fn failures(&self) -> &FailureHooks {
         &self.0.failures
     }
@@ -237,7 +237,7 @@ impl fmt::Debug for Bus {
     }
 }
 
-/// A bus that may be gone: what a guard has that must not keep it alive.
+/// A bus that may be gone: for guards that must not keep it alive.
 #[derive(Clone, Default)]
 pub(crate) struct WeakBus(Weak<Inner>);
 

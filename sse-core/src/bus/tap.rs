@@ -22,7 +22,7 @@ pub struct Tapped {
 
 type Hook = dyn Fn(Tapped) + Send + Sync;
 
-/// Who sees what is published on a bus.
+/// The hooks that see what is published on one bus.
 #[derive(Default)]
 pub(crate) struct Taps(Mutex<Vec<Arc<Hook>>>);
 
@@ -34,7 +34,7 @@ impl Taps {
         Tap { taps: Arc::downgrade(self), hook }
     }
 
-    /// A copy, so that no lock is held while they run.
+    /// A copy of the hooks, so that no lock is held while they run.
     pub(crate) fn hooks(&self) -> Vec<Arc<Hook>> {
         lock(&self.0).clone()
     }

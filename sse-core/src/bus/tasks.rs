@@ -1,5 +1,5 @@
-//! Work that outlives its caller: counted, so that one can wait for it, and begun, whatever the runtime does that its
-//! caller happens to be on.
+//! `Tasks`: work that outlives its caller. It is counted, so that one can wait for it, and it is begun even where its
+//! caller's runtime does nothing any more.
 //!
 //! A runtime with threads of its own runs what is spawned on it. One of a single thread does so only while somebody
 //! drives it, and a publisher may be the last to do so: `runtime.block_on(async { publish })`, and then nothing. So work
@@ -49,12 +49,12 @@ pub(crate) struct Tasks {
     unbegun: Mutex<Unbegun>,
 }
 
-/// What was handed over and has not begun: as much as there are tasks that wait for their first turn.
+/// Work that was handed over and has not begun: as much as there are tasks that wait for their first turn.
 #[derive(Default)]
 struct Unbegun {
     work: BTreeMap<u64, (Instant, BoxFuture<()>)>,
     serial: u64,
-    /// The thread of last resort looks at it.
+    /// The thread of last resort watches it.
     watched: bool,
 }
 
@@ -145,12 +145,12 @@ impl Tasks {
         }
     }
 
-    /// Whoever takes it runs it.
+    /// Takes the work with this number; whoever takes it runs it.
     fn begin(&self, serial: u64) -> Option<BoxFuture<()>> {
         lock(&self.unbegun).work.remove(&serial).map(|(_, work)| work)
     }
 
-    /// What should have begun by now.
+    /// Work that should have begun by now, and when to look again.
     fn overdue(&self) -> (Vec<BoxFuture<()>>, Option<Duration>) {
         let mut unbegun = lock(&self.unbegun);
         let mut overdue = Vec::new();
@@ -228,7 +228,8 @@ fn lost() {
     );
 }
 
-/// One thread for programs that publish outside of any runtime, or on one that nobody drives; started at the first need.
+/// A runtime on one thread of the library's, for programs that publish outside of any runtime or on one that nobody
+/// drives; started when it is first needed.
 fn own_runtime() -> Option<&'static Handle> {
     static OWN: OnceLock<Option<Handle>> = OnceLock::new();
     OWN.get_or_init(|| {

@@ -20,11 +20,11 @@ pub struct Unheard {
 
 pub(crate) type UnheardHook = Box<dyn Fn(&Unheard) + Send + Sync>;
 
-/// How many events of one bus nobody heard, and who wants to know.
+/// How many events of one bus nobody heard, and the hooks that are told.
 pub(crate) struct UnheardEvents {
     count: AtomicU64,
     hooks: Vec<UnheardHook>,
-    /// Whether everything that is linked into the program is on the bus, which is another advice.
+    /// Whether everything that is linked into the program is on the bus: the advice in the log depends on it.
     #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "only the log line says it"))]
     linked: bool,
 }
@@ -38,7 +38,7 @@ impl UnheardEvents {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Nobody hears this event. `warned` is the type's: it is logged once.
+    /// Counts an event that nobody hears. `warned` is its type's: it is logged once.
     #[cold]
     pub(crate) fn add(
         &self,

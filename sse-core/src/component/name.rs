@@ -1,4 +1,4 @@
-//! What tells several components of one type apart.
+//! `ComponentName`: tells several components of one type apart.
 
 /// The name of a component, as a type: `Component<Pool, Eu>` is the `Pool` that was given by
 /// [`.component_named("eu", ..)`](crate::ContextBuilder::component_named).

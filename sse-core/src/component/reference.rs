@@ -1,4 +1,4 @@
-//! A component that is looked for.
+//! `ComponentRef`: the type and the name of a component that is looked for.
 
 use std::{
     any::{TypeId, type_name},
@@ -13,13 +13,13 @@ use super::name::ComponentName;
 pub struct ComponentRef {
     pub(crate) type_id: fn() -> TypeId,
     pub(crate) type_name: fn() -> &'static str,
-    /// Of what people who are used to sharing by hand give instead.
+    /// The id of `Arc<T>`, which people may give by mistake who are used to sharing by hand.
     pub(crate) arc_id: fn() -> TypeId,
-    /// Empty for the one that has no name.
+    /// The name; empty for the component without one.
     pub(crate) name: &'static str,
 }
 
-/// What no two components of a context have in common.
+/// Tells the components of one context apart: type and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ComponentKey {
     pub(crate) type_id: TypeId,

@@ -1,4 +1,4 @@
-//! A component as listeners and handlers have it.
+//! `Component`: a component as listeners and handlers have it.
 
 use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc};
 

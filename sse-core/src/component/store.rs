@@ -1,4 +1,4 @@
-//! All components of one context.
+//! `Components`: all components of one context.
 
 use std::{
     any::{Any, TypeId},
@@ -47,7 +47,7 @@ impl ErasedComponent {
         self.0.downcast_ref::<Arc<T>>().map(Arc::clone)
     }
 
-    /// The same object as another type. `None` if it is no `T`.
+    /// The object as another type. `None` if it is no `T`.
     #[must_use]
     pub fn offer<T, U>(&self, cast: fn(Arc<T>) -> Arc<U>) -> Option<Self>
     where
@@ -68,7 +68,7 @@ impl fmt::Debug for ErasedComponent {
 struct OfType {
     /// Rust's name of it.
     type_name: &'static str,
-    /// Few, and looked through from the first on. `None`: it was promised, and could not be made.
+    /// By name: few, and searched from the first on. `None` for one that was promised and could not be made.
     each: Vec<(&'static str, Option<ErasedComponent>)>,
 }
 
@@ -77,12 +77,12 @@ struct OfType {
 pub(crate) struct Components(TypeMap<OfType>);
 
 impl Components {
-    /// False if there is that one already.
+    /// Adds a component. `false` if there is one of this type and name already.
     pub(crate) fn add(&mut self, of: ComponentRef, component: ErasedComponent) -> bool {
         self.put(of, Some(component))
     }
 
-    /// Notes one that ought to be there and is not, which was said: nobody need say that it is missing.
+    /// Notes a component whose lack was reported, so that it is not reported again as missing.
     pub(crate) fn promise(&mut self, of: ComponentRef) {
         self.put(of, None);
     }

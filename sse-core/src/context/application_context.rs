@@ -1,4 +1,4 @@
-//! The handle of a context: what it publishes, has, and waits for.
+//! `ApplicationContext`: the handle of a context, by which a program publishes, finds components, and waits.
 
 use std::{fmt, panic::Location};
 
@@ -44,8 +44,8 @@ pub struct ApplicationContext {
     rest: NotTheBus,
 }
 
-/// What of a context is not its bus, as a component of its own type: so the bus need not know what a
-/// context is, and a listener that takes one keeps none alive.
+/// The part of a context that is not its bus, as a component of its own type: so the bus need not know what a context
+/// is, and a listener that takes a context keeps none alive.
 #[derive(Clone, Debug)]
 pub struct NotTheBus {
     pub(super) streams: OpenStreams,
@@ -58,7 +58,7 @@ impl ApplicationContext {
         Self { bus, rest }
     }
 
-    /// What is left to do when it has ended.
+    /// What is to be called when the context has ended.
     pub(super) const fn stops(&self) -> &Stops {
         &self.rest.stops
     }

@@ -1,6 +1,6 @@
 //! Building a context: everything is found, bound and checked here, once.
 
-use std::{collections::HashSet, panic::Location, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     application_context::{ApplicationContext, NotTheBus},
@@ -9,7 +9,7 @@ use super::{
     hooks::{self, Bound, Hook},
     lifecycle::{ContextClosed, ContextDraining, ContextStarted},
     linked::{LinkedEvent, LinkedListener},
-    wiring::{WiringError, WiringFault},
+    wiring::{Place, WiringError, WiringFault},
 };
 use crate::{
     backplane::Node,
@@ -32,9 +32,7 @@ use crate::{
 #[cfg(feature = "json")]
 use crate::durable::{self, DurableListener, Setup, TraceHook};
 
-type Place = &'static Location<'static>;
-
-/// What a context is made of beside its components.
+/// What a context is made of besides its components.
 #[derive(Default)]
 pub(super) struct Assembly {
     /// Whether everything that is linked in belongs to it.
@@ -50,7 +48,7 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    /// Binds and checks everything. What is to be started comes with it, in order.
+    /// Binds and checks everything. What is to be started is returned with it, in order.
     pub(super) fn assemble(
         self,
         mut collected: Collected,
@@ -127,7 +125,7 @@ impl Assembly {
     }
 }
 
-/// What listeners and schedules have become, each with its components.
+/// The listeners and schedules, each bound to its components.
 #[derive(Default)]
 struct Bindings {
     fixed: ListenersByType,
@@ -178,7 +176,7 @@ impl Bindings {
     }
 }
 
-/// A context of which nothing is wrong, and which has not begun.
+/// A context that was found to be right, and has not begun.
 pub(super) struct Ready {
     pub(super) context: ApplicationContext,
     schedules: Vec<(Arc<Profile>, Timetable, Times)>,
@@ -203,7 +201,7 @@ impl Ready {
     }
 }
 
-/// What of the context leaves the process.
+/// What the context needs for events that leave the process.
 #[cfg(feature = "json")]
 fn durable_setup(
     node: Option<Node>,
@@ -269,7 +267,7 @@ fn find_listeners(linked: bool, given: Vec<Listener>, components: &Components) -
     listeners
 }
 
-/// Those that listeners hear or publish, and those that are found: each once, in a stable order.
+/// The events that listeners hear or publish, and those that are found: each once, in a stable order.
 fn find_events(linked: bool, mut events: Vec<EventRef>) -> Vec<EventRef> {
     events.push(EventRef::of::<ContextStarted>());
     events.push(EventRef::of::<ContextDraining>());

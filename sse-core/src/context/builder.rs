@@ -1,4 +1,4 @@
-//! What a context is built of, as a program says it.
+//! `ContextBuilder`: collects what a context is made of.
 
 use std::{future::Future, mem, panic::Location};
 

@@ -1,7 +1,7 @@
-//! Components while they are made: who has got what, and who waits for whom.
+//! `Building`: components while they are made, and which of them wait for which.
 //!
-//! Who takes what is not made yet waits, and that he waits is noted: who would wait for himself in the end is told so, and
-//! everybody who waits there with him.
+//! A function that takes what is not made yet waits, and its wait is noted: a function that would wait for itself in
+//! the end is told so, and so is every function that waits there with it.
 
 use std::{
     error::Error,
@@ -23,15 +23,15 @@ use crate::{
 /// The components of a context that is being built: what a function of
 /// [`component_from`](crate::ContextBuilder::component_from) gets what it needs from.
 ///
-/// Cheap to clone. Once the context is built it has nothing any more: keep what you took from it instead.
+/// Cheap to clone. Once the context is built it has no component any more: keep what you took from it instead.
 #[derive(Clone)]
 pub struct Building {
     site: Arc<Site>,
-    /// Whose function it was given to.
+    /// The place of the function that it was given to.
     me: usize,
 }
 
-/// A component cannot be had while the context is built: [`Building`] has it not, it could not be made, or it is made of
+/// A component is not to be had while the context is built: nobody gave it, it could not be made, or it is made of
 /// what asks for it.
 ///
 /// A function that returns it is not reported for itself, but for what it lacks.
@@ -39,7 +39,7 @@ pub struct Building {
 #[error("{text}")]
 pub struct UnavailableComponent {
     text: String,
-    /// What there is to say of it, unless that is said already.
+    /// The fault to report, unless it is reported already.
     fault: Option<WiringFault>,
 }
 
@@ -64,9 +64,9 @@ struct Progress {
     of: ComponentRef,
     given_at: &'static Location<'static>,
     standing: Standing,
-    /// Those it waits for at this moment.
+    /// The functions that it waits for at this moment.
     waits: Vec<usize>,
-    /// Those it has got something of.
+    /// The functions that have made something for it.
     after: Vec<usize>,
 }
 
@@ -77,15 +77,15 @@ enum Standing {
     Failed,
 }
 
-/// What there is of a component now.
+/// What can be said of a component now.
 enum Look {
     There(ErasedComponent),
-    /// It is being made by this one.
+    /// The function at this place is making it.
     Soon(usize),
     Never(UnavailableComponent),
 }
 
-/// What was made.
+/// The components that were made.
 pub(super) struct Made {
     pub(super) components: Components,
     pub(super) faults: Vec<WiringFault>,
@@ -111,7 +111,7 @@ impl Site {
         Arc::new(Self { state: Mutex::new(state), changed: watch::Sender::new(()) })
     }
 
-    /// One function is through.
+    /// Notes that one function has returned.
     pub(super) fn settle(
         &self,
         maker: usize,
@@ -130,7 +130,7 @@ impl Site {
         self.changed.send_replace(());
     }
 
-    /// All of them are. Whoever has kept his `Building` keeps nothing else with it.
+    /// Takes what was made: all functions have returned. A `Building` that somebody kept has nothing any more.
     pub(super) fn finish(&self) -> Made {
         let mut state = lock(&self.state);
         let order = state.order().into_iter().filter_map(|maker| state.keys(maker)).collect();
@@ -196,7 +196,7 @@ impl fmt::Debug for Building {
     }
 }
 
-/// Is waited for, until it is dropped.
+/// A wait that is noted until it is dropped.
 struct Waiting<'a> {
     building: &'a Building,
     on: usize,
@@ -265,7 +265,7 @@ impl State {
         }
     }
 
-    /// Whose function makes it, or makes what is offered as it.
+    /// The function that makes it, or makes what is offered as it.
     fn maker_of(&self, key: ComponentKey) -> Option<usize> {
         let own = self.makers.iter().position(|it| it.of.key() == key);
         own.or_else(|| {
@@ -277,7 +277,8 @@ impl State {
         })
     }
 
-    /// Those who wait for each other from `from` on until `to`, which would wait for `from`: `to` first.
+    /// The functions that wait for each other from `from` on until `to`, which would wait for `from`; `to` comes
+    /// first.
     fn way(&self, from: usize, to: usize) -> Option<Vec<usize>> {
         let mut came_from = vec![None; self.makers.len()];
         let mut open = vec![from];
@@ -326,7 +327,8 @@ impl State {
         }
     }
 
-    /// Listeners that take it need not say that it is missing.
+    /// Notes that nothing of this function will be there, so that listeners that take it need not say that it is
+    /// missing.
     fn give_up(&mut self, maker: usize) {
         let Some(of) = self.makers.get(maker).map(|it| it.of) else { return };
         for (_, offer) in self.offers.iter().filter(|it| it.0 == maker) {
@@ -335,7 +337,7 @@ impl State {
         self.components.promise(of);
     }
 
-    /// Whatever one function makes.
+    /// What this function makes.
     fn keys(&self, maker: usize) -> Option<Vec<ComponentKey>> {
         let of = self.makers.get(maker)?.of;
         let offers = self.offers.iter().filter(|it| it.0 == maker);
@@ -343,7 +345,7 @@ impl State {
         Some(std::iter::once(of.key()).chain(offered).collect())
     }
 
-    /// Each function's place among them, those that it waited for first.
+    /// The places of all functions, each behind those that it waited for.
     fn order(&self) -> Vec<usize> {
         let mut order = Vec::with_capacity(self.makers.len());
         for maker in 0..self.makers.len() {
@@ -381,7 +383,7 @@ impl UnavailableComponent {
     }
 }
 
-/// What was lacking, if that is behind an error of the program.
+/// The component that was lacking, if that is behind an error of the program.
 fn unavailable<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a UnavailableComponent> {
     let mut cause = Some(error);
     while let Some(error) = cause {

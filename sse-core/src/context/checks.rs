@@ -40,7 +40,8 @@ pub(super) fn synchronous_options(
     }
 }
 
-/// Only who runs before a commit, and is waited for, can add to what commits.
+/// Listeners that take the transaction: only one that runs before a commit, and is waited for, can add to what
+/// commits.
 pub(super) fn joins(profile: &Profile, joins: bool, faults: &mut Vec<WiringFault>) {
     let can = profile.phase == Some(Phase::BeforeCommit) && !profile.fallback && !profile.spawn;
     if joins && !can {
@@ -51,7 +52,7 @@ pub(super) fn joins(profile: &Profile, joins: bool, faults: &mut Vec<WiringFault
     }
 }
 
-/// What a durable listener cannot be without, and what it cannot be with.
+/// Durable listeners that lack something, or have something that they cannot have.
 pub(super) fn durable(profile: &Profile, heard: &EventRef, faults: &mut Vec<WiringFault>) {
     if profile.durable.is_none() {
         return;
@@ -90,7 +91,7 @@ pub(super) fn durable(profile: &Profile, heard: &EventRef, faults: &mut Vec<Wiri
     });
 }
 
-/// Events that leave the process and cannot be written, or not be read again.
+/// Events that leave the process and cannot be encoded, or not be read again.
 pub(super) fn travelling(events: &[EventKey], faults: &mut Vec<WiringFault>) {
     for event in events {
         if let Some(problem) = event.fault() {
@@ -113,7 +114,7 @@ pub(super) fn queue(setup: &crate::durable::Setup, faults: &mut Vec<WiringFault>
     }));
 }
 
-/// What `build()` cannot wait for.
+/// Functions that `build()` cannot wait for.
 pub(super) fn needs_async(makers: &[Maker], starts: &[Hook], faults: &mut Vec<WiringFault>) {
     let makers = makers.iter().map(|it| (it.of, it.given_at, "component_from"));
     let starts = starts.iter().map(|it| (it.of, it.given_at, "on_start"));
@@ -312,7 +313,7 @@ impl ApplicationContext {
         assert!(checked.is_ok(), "{}", checked.err().map(|it| it.to_string()).unwrap_or_default());
     }
 
-    /// For `sse-tower`: what the endpoints lack that it is about to route.
+    /// For `sse-tower`: what the endpoints that it is about to route lack.
     #[doc(hidden)]
     #[must_use]
     pub fn faults_of_collected_endpoints(&self) -> Vec<WiringFault> {

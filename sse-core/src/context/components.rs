@@ -1,4 +1,5 @@
-//! Giving a context its components: themselves, by functions that make them, and what they do when it begins and ends.
+//! The methods of `ContextBuilder` that give a context its components: as values, by functions that make them, and
+//! with what they do at the beginning and at the end.
 
 use std::{future::Future, panic::Location, sync::Arc};
 
@@ -31,7 +32,7 @@ impl ContextBuilder {
         self.component_as(Arc::new(component))
     }
 
-    /// As [`component`](Self::component), for one that others have as well.
+    /// As [`component`](Self::component), for one that the program shares already.
     ///
     /// ```
     /// # use {sse_tower_core::{ApplicationContext, Component, WiringError}, std::sync::Arc};
@@ -89,8 +90,8 @@ impl ContextBuilder {
         self
     }
 
-    /// Gives the context a component by a name, of which there are several of one type:
-    /// [`Component<Pool, Eu>`](crate::ComponentName) takes the one that is called as `Eu` says.
+    /// Gives the context a component under a name, where it has several of one type: [`Component<Pool,
+    /// Eu>`](crate::ComponentName) takes the one that is called as `Eu` says.
     ///
     /// One without a name may be there too: it is what `Component<Pool>` takes. Annotated methods have the one without.
     ///
@@ -160,7 +161,7 @@ impl ContextBuilder {
         self.component_named_from("", make)
     }
 
-    /// [`component_from`](Self::component_from), by a name.
+    /// [`component_from`](Self::component_from), under a name: see [`component_named`](Self::component_named).
     #[track_caller]
     pub fn component_named_from<T, Fut, F>(mut self, name: &'static str, make: F) -> Self
     where
@@ -184,9 +185,10 @@ impl ContextBuilder {
     /// Calls `hook` with a component before the context begins, and waits for it: [`build_async`](Self::build_async) is
     /// needed. What fails or panics is its [`WiringError`](crate::WiringError), and what was started is stopped again.
     ///
-    /// One after the other: components in the order in which they were given, then those that are
-    /// [made](Self::component_from), each after what it takes. [`ContextStarted`](crate::ContextStarted) is published
-    /// afterwards, and nothing is scheduled and nothing is taken from a store before.
+    /// The hooks run one after the other: those of components in the order in which these were given, then those of
+    /// components that are [made](Self::component_from), each after what it takes.
+    /// [`ContextStarted`](crate::ContextStarted) is published afterwards; before that nothing is scheduled, and
+    /// nothing is taken from a store.
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, BoxError, Component, WiringError};

@@ -1,5 +1,5 @@
-//! Making components: each after what it takes, whatever the order in which they were given. All functions run at once, as
-//! one future.
+//! `construct`: makes components, each after what it takes, whatever the order in which they were given. All
+//! functions run at once, as one future.
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{boxed::BoxFuture, bus::listener::caught};
 
-/// Makes them, notes their order, and says what could not be made.
+/// Makes the components, notes their order, and says which could not be made.
 pub(super) async fn construct(collected: &mut Collected, faults: &mut Vec<WiringFault>) {
     let makers = std::mem::take(&mut collected.makers);
     let site = Site::new(
@@ -48,7 +48,7 @@ async fn make(site: Arc<Site>, me: usize, maker: Maker) {
     site.settle(me, (maker.of, maker.given_at), outcome);
 }
 
-/// Those that could not be made because nobody waits for them: as if they were there.
+/// Notes components that cannot be made because nobody waits for them, as if they were there.
 pub(super) fn promise(collected: &mut Collected) {
     for maker in &collected.makers {
         collected.components.promise(maker.of);

@@ -1,4 +1,4 @@
-//! What a context says of its streams, and how it leaves.
+//! The methods of `ApplicationContext` about its streams: whether it is ready, and how it drains.
 
 use std::{
     future::{Future, poll_fn},

@@ -1,4 +1,4 @@
-//! What a context says of its durable listeners.
+//! The methods of `ApplicationContext` about its durable listeners.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use super::application_context::ApplicationContext;
 use crate::durable::{Courier, DeadLetters, Listeners, Shared};
 
 impl ApplicationContext {
-    /// What the durable listener `id` could not handle, in all processes: to be listed, tried again, or deleted.
+    /// The events that the durable listener `id` could not handle, in all processes: to be listed, tried again, or
+    /// deleted.
     ///
     /// ```
     /// # use {sse_tower_core::{ApplicationContext, ApplicationEvent, EventType, Listener, ListenerError}, std::time::Duration};
@@ -34,7 +35,7 @@ impl ApplicationContext {
         DeadLetters::new(self.durable(), id)
     }
 
-    /// How durable listeners stand, in all processes; and steering them.
+    /// The durable listeners of all processes: how they stand, and pausing, resuming or retiring them.
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, DurableError};
@@ -53,8 +54,12 @@ impl ApplicationContext {
     }
 }
 
-/// Feature `test-util`: waits until nothing is left to do for the durable listeners of this context, other attempts that
-/// are due later among it. What is paused or dead is nothing to do.
+/// Feature `test-util`: waits until the durable listeners of this context have nothing left to do, including attempts
+/// that are due later. A listener that is paused and an event that is a dead letter count as nothing to do.
+///
+/// # Errors
+///
+/// [`DurableError`](crate::durable::DurableError) if the store does not answer.
 #[cfg(feature = "test-util")]
 pub async fn settle_durable(
     context: &ApplicationContext,

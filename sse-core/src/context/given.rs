@@ -1,17 +1,16 @@
-//! What a context is given of components: themselves, or the functions that make them.
+//! `Given` and `Maker`: the components that a context is given, and the functions that make others.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    panic::Location,
+use std::collections::{HashMap, hash_map::Entry};
+
+use super::{
+    building::Building,
+    linked::LinkedOffer,
+    wiring::{Place, WiringFault},
 };
-
-use super::{building::Building, linked::LinkedOffer, wiring::WiringFault};
 use crate::{
     boxed::{BoxError, BoxFuture},
     component::{ComponentKey, ComponentRef, Components, ErasedComponent},
 };
-
-type Place = &'static Location<'static>;
 
 /// A component.
 pub(super) struct Given {
@@ -30,7 +29,7 @@ pub(super) struct Maker {
 pub(super) type Make =
     Box<dyn FnOnce(Building) -> BoxFuture<Result<ErasedComponent, BoxError>> + Send>;
 
-/// Everything that was given, and what comes before what when it is started.
+/// Everything that was given, and in which order it is started.
 pub(super) struct Collected {
     pub(super) components: Components,
     pub(super) makers: Vec<Maker>,
@@ -41,7 +40,7 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// What is given twice is a fault; what was given comes before what attributes offer.
+    /// Collects them. What is given twice is a fault; what was given comes before what attributes offer.
     pub(super) fn new(
         components: Vec<Given>,
         makers: Vec<Maker>,
@@ -72,7 +71,7 @@ impl Collected {
         collected
     }
 
-    /// What attributes say that components are, unless something was given for that.
+    /// Adds what attributes say that components are, unless something was given for that.
     fn offer(&mut self, owners: &[Owner], taken: &Taken, faults: &mut Vec<WiringFault>) {
         let mut offered: HashMap<ComponentKey, Place> = HashMap::new();
         for (place, owner) in owners.iter().enumerate() {
@@ -101,10 +100,10 @@ impl Collected {
     }
 }
 
-/// Somebody whose attributes may offer something.
+/// A component whose attributes may offer something.
 enum Owner {
     Given(ComponentRef, ErasedComponent),
-    /// By the maker at this place.
+    /// It is made by the function at this place.
     Made(ComponentRef, usize),
 }
 
@@ -113,7 +112,7 @@ enum Owner {
 struct Taken(HashMap<ComponentKey, Place>);
 
 impl Taken {
-    /// Whether it is the first.
+    /// Notes one more. Whether it is the first.
     fn take(&mut self, of: &ComponentRef, second: Place, faults: &mut Vec<WiringFault>) -> bool {
         match self.0.entry(of.key()) {
             Entry::Vacant(place) => {
@@ -129,7 +128,7 @@ impl Taken {
     }
 }
 
-/// What attributes say of this component, in the same order on every run.
+/// What attributes offer of this component, in the same order on every run.
 fn linked(owner: &ComponentRef) -> Vec<&'static LinkedOffer> {
     let offers = inventory::iter::<LinkedOffer>.into_iter();
     let mut offers: Vec<_> =

@@ -1,14 +1,16 @@
-//! What components do when the context begins and when it has ended.
+//! `Hook` and `Stops`: what components do when the context begins and when it has ended.
 
 use std::{
     fmt,
     future::Future,
-    panic::Location,
     pin::pin,
     sync::{Arc, Mutex},
 };
 
-use super::{given::Collected, wiring::WiringFault};
+use super::{
+    given::Collected,
+    wiring::{Place, WiringFault},
+};
 use crate::{
     boxed::{BoxError, BoxFuture},
     bus::listener::{ListenerPanicked, caught},
@@ -16,7 +18,6 @@ use crate::{
     sync::lock_std as lock,
 };
 
-type Place = &'static Location<'static>;
 type Run = Box<dyn FnOnce() -> BoxFuture<Result<(), BoxError>> + Send>;
 /// `None`: there is no such component.
 type Bind = Box<dyn FnOnce(&Components) -> Option<Run> + Send>;
@@ -28,11 +29,11 @@ pub(super) struct Hook {
     bind: Bind,
 }
 
-/// The same with its component.
+/// A function with its component.
 pub(super) struct Bound {
     of: ComponentRef,
     given_at: Place,
-    /// Its component's place: who comes later takes from who comes before.
+    /// Its component's place: later ones may take earlier ones.
     place: usize,
     run: Run,
 }
@@ -74,7 +75,7 @@ impl Hook {
     }
 }
 
-/// Finds the components of hooks, and puts these in the order of those.
+/// Finds the components of hooks, and puts the hooks in the order of those.
 pub(super) fn bind(
     hooks: Vec<Hook>,
     what: &str,
@@ -119,7 +120,7 @@ impl Bound {
         caught(running).await.unwrap_or_else(|panic| Err(panicked(&panic)))
     }
 
-    /// Calls it; nobody is told of a failure but the log.
+    /// Calls it. A failure is logged, and nothing more.
     pub(super) async fn stop(self) {
         let (of, given_at) = (self.of, self.given_at);
         let outcome = self.call().await;
@@ -147,7 +148,7 @@ impl Stops {
         Self(Arc::new(Mutex::new(stops)))
     }
 
-    /// All of them, who was started last first. Once.
+    /// Takes all of them, once: the component that was started last comes first.
     pub(super) fn take(&self) -> Vec<Bound> {
         let mut stops = std::mem::take(&mut *lock(&self.0));
         stops.reverse();

@@ -1,4 +1,4 @@
-//! What the context says of itself, on its own bus.
+//! The events that the context publishes about itself, on its own bus.
 
 use crate::bus::event::{ApplicationEvent, EventType};
 

@@ -15,7 +15,7 @@ use crate::{
 pub struct LinkedListener(pub(crate) &'static Declaration);
 
 impl LinkedListener {
-    /// Of its declaration.
+    /// The listener of this declaration.
     #[must_use]
     pub const fn new(declaration: &'static Declaration) -> Self {
         Self(declaration)
@@ -48,7 +48,7 @@ pub struct LinkedOffer {
     pub(crate) owner: ComponentRef,
     /// The trait object.
     pub(crate) offered: ComponentRef,
-    /// The one as the other.
+    /// Makes the trait object of the component.
     pub(crate) cast: fn(&ErasedComponent) -> Option<ErasedComponent>,
     pub(crate) declared_at: &'static Location<'static>,
 }
@@ -105,7 +105,7 @@ impl EndpointInfo {
         Self { method, path, function, module, declared_at, needs: |_| {} }
     }
 
-    /// What it takes from the context.
+    /// Says, by a function, what it takes from the context.
     #[must_use]
     pub const fn needs(mut self, needs: fn(&mut EndpointNeeds)) -> Self {
         self.needs = needs;

@@ -1,4 +1,4 @@
-//! Adding a listener to a running context, and what can be wrong with it.
+//! The methods of `ApplicationContext` that add listeners while it runs, and what can be wrong with these.
 
 use std::{future::Future, panic::Location, sync::Arc};
 
@@ -154,7 +154,7 @@ impl ApplicationContext {
         Ok(self.subscribe_bound(profile, handler))
     }
 
-    /// For listeners that take nothing but their event, which nothing can be wrong with.
+    /// Adds a listener that takes nothing but its event, so that nothing can be wrong with it.
     fn subscribe_plain(&self, listener: &Listener) -> Subscription {
         let handler = listener.bind(&mut Binder::new(self.bus().components()));
         self.subscribe_bound(listener.profile(), handler)

@@ -1,4 +1,4 @@
-//! What can be wrong with a context before it runs, all of it at once.
+//! `WiringError`: what can be wrong with a context before it runs, all of it at once.
 
 use std::{error::Error, fmt, panic::Location, sync::Arc};
 
@@ -8,7 +8,8 @@ use crate::{
     error_chain::{ErrorChain, debug_with_causes},
 };
 
-type Place = &'static Location<'static>;
+/// A place in the program's text.
+pub(super) type Place = &'static Location<'static>;
 
 /// The context cannot be built. It lists everything that is wrong, not only the first.
 ///
@@ -28,12 +29,12 @@ pub struct WiringError {
 }
 
 impl WiringError {
-    /// `Ok` if there is nothing to say.
+    /// `Ok` if there are no faults.
     pub(crate) fn check(faults: Vec<WiringFault>, found_at: Place) -> Result<(), Self> {
         if faults.is_empty() { Ok(()) } else { Err(Self { faults, found_at }) }
     }
 
-    /// For `sse-tower`, whose endpoints have needs of their own. `Ok` if there is nothing to say.
+    /// For `sse-tower`, whose endpoints have needs of their own. `Ok` if there are no faults.
     #[doc(hidden)]
     pub fn of(faults: Vec<WiringFault>, found_at: Place) -> Result<(), Self> {
         Self::check(faults, found_at)
@@ -249,7 +250,7 @@ pub enum WiringFault {
         /// Where the other one is written.
         second: Place,
     },
-    /// `before` or `after` names a listener that there is none of.
+    /// `before` or `after` names a listener that does not exist.
     #[error(
         "{declared_at}: `{listener}` is to run before or after `{target}`, and there is no such listener; use its id, or the end of its path"
     )]
@@ -393,7 +394,7 @@ fn list_components(each: &[(&'static str, Place)]) -> String {
     each.join(", ")
 }
 
-/// What gives a component of this type to a context.
+/// The call that gives a component of this type to a context, as text.
 pub(crate) fn adds(component: &str) -> String {
     match component.starts_with("dyn ") {
         true => format!(".component_as::<{}>(..)", readable_name(component)),
@@ -401,7 +402,7 @@ pub(crate) fn adds(component: &str) -> String {
     }
 }
 
-/// The same for one that is in an `Arc` already.
+/// The call that gives a component that is in an `Arc` already, as text.
 pub(crate) fn shares(component: &str) -> String {
     match component.starts_with("dyn ") {
         true => adds(component),
@@ -409,7 +410,7 @@ pub(crate) fn shares(component: &str) -> String {
     }
 }
 
-/// A component that is taken by a name that there is not, as the end of a sentence.
+/// Says that a component is taken by a name that does not exist, as the end of a sentence.
 pub(crate) fn other_name(component: &str, name: &str, names: &[&str]) -> String {
     let component = readable_name(component);
     let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();

@@ -1,4 +1,4 @@
-//! How a drain ends a stream, whatever the stream is.
+//! `StreamHandle`: how a drain ends a stream, whatever the stream is.
 
 use crate::{close_reason::CloseReason, event::SseEvent};
 

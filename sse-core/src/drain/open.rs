@@ -1,4 +1,4 @@
-//! Which streams are open.
+//! `OpenStreams`: which streams are open.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use super::handle::StreamHandle;
 use crate::{
     close_reason::CloseReason,
     observe, panics,
-    rooms::{Place, Rooms},
+    slot_map::{SlotKey, SlotMap},
     sync::lock_std as lock,
 };
 
@@ -98,14 +98,14 @@ pub(super) struct Inner {
     state: Mutex<State>,
     /// The phase, for whoever waits for it; written after `state`, outside its lock.
     pub(super) phase: watch::Sender<DrainPhase>,
-    /// How many are open while a drain waits for them; not kept current otherwise.
+    /// How many are open while a drain waits for them; out of date at other times.
     pub(super) left: watch::Sender<usize>,
 }
 
 #[derive(Default)]
 struct State {
     phase: DrainPhase,
-    streams: Rooms<Entry>,
+    streams: SlotMap<Entry>,
 }
 
 struct Entry {
@@ -124,7 +124,7 @@ impl OpenStreams {
         handle: Arc<dyn StreamHandle>,
         order: StreamOrder,
     ) -> Result<OpenStream, RegisterError> {
-        let place = {
+        let key = {
             let mut state = lock(&self.inner.state);
             if state.phase != DrainPhase::Running {
                 return Err(RegisterError::Draining);
@@ -137,7 +137,7 @@ impl OpenStreams {
         observe::stream_opened();
         Ok(OpenStream {
             streams: Some(self.clone()),
-            place,
+            key,
             since: Instant::now(),
             span: observe::stream_span(),
         })
@@ -203,26 +203,26 @@ impl OpenStreams {
     }
 
     /// The open streams of this order, oldest first.
-    pub(super) fn places(&self, order: StreamOrder) -> Vec<Place> {
-        let mut places: Vec<_> = {
+    pub(super) fn keys(&self, order: StreamOrder) -> Vec<SlotKey> {
+        let mut keys: Vec<_> = {
             let state = lock(&self.inner.state);
             let of_order = state.streams.iter().filter(|(_, entry)| entry.order == order);
-            of_order.map(|(place, _)| place).collect()
+            of_order.map(|(key, _)| key).collect()
         };
-        places.sort_unstable();
-        places
+        keys.sort_unstable();
+        keys
     }
 
-    /// `None` if it is over.
-    pub(super) fn handle(&self, place: Place) -> Option<Arc<dyn StreamHandle>> {
-        lock(&self.inner.state).streams.get(place).map(|entry| Arc::clone(&entry.handle))
+    /// The handle of an open stream; `None` if it is over.
+    pub(super) fn handle(&self, key: SlotKey) -> Option<Arc<dyn StreamHandle>> {
+        lock(&self.inner.state).streams.get(key).map(|entry| Arc::clone(&entry.handle))
     }
 
-    fn remove(&self, place: Place) {
+    fn remove(&self, key: SlotKey) {
         // The handle is dropped after the lock is released: its drop may be user code.
         let (entry, left, draining) = {
             let mut state = lock(&self.inner.state);
-            let entry = state.streams.remove(place);
+            let entry = state.streams.remove(key);
             (entry, state.streams.len(), state.phase != DrainPhase::Running)
         };
         drop(entry);
@@ -241,26 +241,26 @@ impl fmt::Debug for OpenStreams {
     }
 }
 
-/// One stream's place among the [open ones](OpenStreams): a guard, for who registered it. Dropping it is [`close`](Self::close) with
+/// A guard that counts one stream among the [open ones](OpenStreams). Dropping it is [`close`](Self::close) with
 /// [`CloseReason::ClientGone`].
 #[derive(Debug)]
 #[must_use = "dropping the guard says that the stream is over"]
 pub struct OpenStream {
     streams: Option<OpenStreams>,
-    place: Place,
+    key: SlotKey,
     since: Instant,
     span: observe::Span,
 }
 
 impl OpenStream {
-    /// The stream is over, for this reason.
+    /// Notes that the stream is over, and why.
     pub fn close(mut self, reason: CloseReason) {
         self.finish(reason);
     }
 
     fn finish(&mut self, reason: CloseReason) {
         if let Some(streams) = self.streams.take() {
-            streams.remove(self.place);
+            streams.remove(self.key);
             self.span.closed(reason);
             observe::stream_closed(reason, self.since.elapsed());
         }

@@ -1,4 +1,4 @@
-//! How a drain goes.
+//! `Drain`: how a drain goes.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -43,7 +43,7 @@ impl Drain {
 
     /// Tells at most `per_second` streams goodbye each second, in slices of [`SLICE`](Self::SLICE): a slice is those that are
     /// told in one moment, and then there is a pause, so that their clients do not all dial in the same instant.
-    /// So many clients a second then dial the other processes. 0 counts as 1.
+    /// That many clients a second then dial the other processes. 0 counts as 1.
     ///
     /// Where the deadline leaves no time for all at that rate, the rate rises until three quarters
     /// of the deadline are enough.

@@ -1,4 +1,4 @@
-//! The drain itself.
+//! `Draining`: a drain that runs.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use super::{
     plan::Drain,
 };
 use crate::{
-    boxed::BoxFuture, close_reason::CloseReason, event::bye, observe, panics, rooms::Place,
+    boxed::BoxFuture, close_reason::CloseReason, event::bye, observe, panics, slot_map::SlotKey,
     timer::later,
 };
 
@@ -30,7 +30,7 @@ impl OpenStreams {
         let quarter = drain.time() / 4;
 
         self.slices(drain, StreamOrder::InTurn, deadline - quarter).await;
-        let last = self.places(StreamOrder::Last);
+        let last = self.keys(StreamOrder::Last);
         if !last.is_empty() {
             // Those who asked to be last may finish by themselves as long as there is time.
             let _ = timeout_at(deadline - quarter, self.all_gone()).await;
@@ -41,11 +41,11 @@ impl OpenStreams {
     }
 
     async fn slices(&self, drain: &Drain, order: StreamOrder, until: Instant) {
-        let places = self.places(order);
+        let keys = self.keys(order);
         let now = Instant::now();
-        let (in_a_slice, pause) = drain.slice(places.len(), until.saturating_duration_since(now));
+        let (in_a_slice, pause) = drain.slice(keys.len(), until.saturating_duration_since(now));
         let mut at = now;
-        for slice in places.chunks(in_a_slice) {
+        for slice in keys.chunks(in_a_slice) {
             sleep_until(at).await;
             self.end_slice(drain.clone(), slice.to_vec());
             at = later(at, pause);
@@ -54,11 +54,11 @@ impl OpenStreams {
 
     /// Ends these streams where code may block: a callback of the program that does so holds up those behind it in
     /// its slice, and not the drain.
-    fn end_slice(&self, drain: Drain, slice: Vec<Place>) {
+    fn end_slice(&self, drain: Drain, slice: Vec<SlotKey>) {
         let streams = self.clone();
         spawn_blocking(move || {
-            for place in slice.iter().copied() {
-                if let Some(handle) = streams.handle(place) {
+            for key in slice.iter().copied() {
+                if let Some(handle) = streams.handle(key) {
                     let farewell = bye(CloseReason::Drained, Some(drain.jittered_retry()));
                     panics::contain(|| handle.end(CloseReason::Drained, Some(farewell)));
                 }

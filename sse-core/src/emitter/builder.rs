@@ -1,4 +1,4 @@
-//! Emitters that are set up.
+//! `SseEmitterBuilder`: sets up one connection.
 
 use std::time::Duration;
 

@@ -27,7 +27,7 @@ pub(super) enum Callback {
     Timeout(OnTimeout),
     Error(OnError, Arc<BoxError>),
     Completion(OnCompletion, CloseReason),
-    /// Says that those before it have returned.
+    /// Tells whoever waits that all callbacks before it have returned.
     Over(CancellationToken),
 }
 
@@ -79,7 +79,8 @@ struct Pending {
 #[must_use = "callbacks run when this is dropped, which must not be under a lock"]
 pub(super) struct Turn<'a> {
     queue: &'a CallbackQueue,
-    /// Those that nobody waits before and nobody else runs: they need no place in the queue.
+    /// Callbacks that run at once, since none waits before them and nobody else runs any: they need no place in the
+    /// queue.
     own: Option<SmallVec<[Callback; 1]>>,
 }
 
@@ -104,7 +105,7 @@ impl CallbackQueue {
         }
     }
 
-    /// The same; whoever drops what is returned runs them, unless somebody else does.
+    /// Like [`add`](Self::add). Whoever drops what is returned runs them, unless another thread does.
     pub(super) fn begin(&self, callbacks: impl IntoIterator<Item = Callback>) -> Turn<'_> {
         let callbacks: SmallVec<[Callback; 1]> = callbacks.into_iter().collect();
         let mut pending = lock(&self.pending);
@@ -135,7 +136,7 @@ impl CallbackQueue {
         }
     }
 
-    /// The next one for who runs them, who is that no more if there is none.
+    /// The next callback to run. If there is none, the caller does not run them any more.
     fn next(&self) -> Option<Callback> {
         let mut pending = lock(&self.pending);
         let callback = pending.waiting.as_mut().and_then(|waiting| waiting.pop_front());

@@ -1,4 +1,4 @@
-//! What somebody other than the program may do to a running stream.
+//! `StreamControl`: what others than the program may do to a running stream.
 
 use std::{fmt, time::Duration};
 
@@ -67,7 +67,7 @@ impl StreamControl {
         self.conn().is_some_and(|conn| conn.settings().admitted)
     }
 
-    /// It is taken on.
+    /// Notes that a layer or a server has taken the stream on.
     #[doc(hidden)]
     pub fn admit(&self) {
         if let Some(conn) = self.conn() {
@@ -75,7 +75,8 @@ impl StreamControl {
         }
     }
 
-    /// The stream for whoever ends it, without a block of its own. It does not keep the stream running.
+    /// The handle by which the stream is ended, without an allocation of its own. It does not keep the stream
+    /// running.
     #[doc(hidden)]
     #[must_use]
     pub fn handle(&self) -> Option<Arc<dyn StreamHandle>> {
@@ -107,7 +108,7 @@ impl StreamControl {
         head_goes_out(&conn)
     }
 
-    /// The same where it is known at once; `None` where it has to be waited for.
+    /// [`is_no_content`](Self::is_no_content) where it is known at once; `None` where it has to be waited for.
     ///
     /// ```
     /// # use sse_tower_core::SseEmitter;

@@ -119,7 +119,7 @@ where
     let (own, stopped) = (emitter.clone(), emitter.cancellation());
     let run = async move {
         let mut guard = Unfinished { emitter: Some(own), endpoint: endpoint::<F>() };
-        // `None`: nobody is left to write for.
+        // `None` where the client has left, so that nothing is to be written.
         if let Some(outcome) = stopped.run_until_cancelled(body).await
             && let Some(emitter) = guard.emitter.take()
         {

@@ -1,4 +1,4 @@
-//! Why an event was not queued.
+//! `SendError`, `TrySendError`: why an event was not sent.
 
 use crate::{
     backplane::BackplaneError,
@@ -42,9 +42,9 @@ pub enum SendError {
     #[error("event did not get to the backplane")]
     #[non_exhaustive]
     Backplane {
-        /// The event.
+        /// The event that was not stored, or that nobody knows to be stored.
         event: SseEvent,
-        /// Why.
+        /// Why it was not, or why nobody knows.
         source: BackplaneError,
     },
 }
@@ -88,7 +88,7 @@ pub enum TrySendError {
 
 debug_with_causes!(SendError, TrySendError);
 
-/// What somebody can do who sends to a stream that has ended like this.
+/// What the program can do instead of sending to a stream that has ended like this.
 const fn instead(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Completed => {

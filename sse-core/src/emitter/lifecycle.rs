@@ -1,4 +1,4 @@
-//! How one connection lives and ends, as a pure state machine.
+//! `Lifecycle`: how one connection lives and ends, a pure state machine.
 
 use crate::close_reason::CloseReason;
 
@@ -11,7 +11,7 @@ pub(crate) enum Lifecycle {
 }
 
 impl Lifecycle {
-    /// Nothing more is accepted. `false` if that was so already.
+    /// Accepts nothing more. `false` if that was so already.
     pub(crate) fn close(&mut self, reason: CloseReason) -> bool {
         let first = *self == Self::Open;
         if first {
@@ -20,7 +20,7 @@ impl Lifecycle {
         first
     }
 
-    /// Nothing more is written. The reason to report, the first time only.
+    /// Writes nothing more. Returns the reason to report, the first time only.
     ///
     /// A client that leaves before it was given everything is gone, whatever the program said; an
     /// end that the server decided for another cause keeps that cause.

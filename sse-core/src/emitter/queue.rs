@@ -27,12 +27,12 @@ pub(crate) enum Kind {
     Event(Option<EventId>),
     /// The library's: its id is where the client stands when it goes out.
     Control,
-    /// The same, and positions begin anew: the client has seen nothing of what follows.
+    /// The library's, from where positions begin anew: the client has seen nothing of what follows.
     Anew,
 }
 
 impl Queued {
-    /// What is written when the stream ends, of whoever says it.
+    /// The last event of a stream that is ended, whoever ends it.
     pub(crate) fn farewell(last: SseEvent) -> Self {
         let kind = match last.id() {
             Some(id) => Kind::Event(Some(id.clone())),
@@ -45,14 +45,14 @@ impl Queued {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     events: VecDeque<Queued>,
-    /// How many of them are the program's, and how large those are: the library's are few, and not
+    /// How many events of the program's wait, and how many bytes those have: events of the library's are few, and not
     /// counted.
     counted: usize,
     bytes: usize,
 }
 
 impl Queue {
-    /// Would one more event of this size fit? An empty queue takes any.
+    /// Whether one more event of this size fits. An empty queue takes any.
     pub(crate) fn has_room(&self, bytes: usize, max_events: usize, max_bytes: usize) -> bool {
         self.counted == 0 || (self.counted < max_events && self.bytes + bytes <= max_bytes)
     }

@@ -1,4 +1,4 @@
-//! Connections that were opened for a request which nobody answers any more.
+//! `Request`: ends connections that were opened for a request which nobody answers any more.
 //!
 //! A connection that never becomes a response is over when its last handle is dropped. A program may
 //! hold one elsewhere: in a callback of the connection itself, or in a map that the callback takes it out
@@ -25,14 +25,14 @@ thread_local! {
 
 #[derive(Debug, Default)]
 struct Opened {
-    /// Mostly one.
+    /// The connections; mostly one.
     conns: SmallVec<[Weak<Conn>; 1]>,
-    /// Something of it was dropped by a panic.
+    /// Whether a handle of one was dropped by a panic.
     panicked: bool,
 }
 
 impl Opened {
-    /// Those that are still there, and no response.
+    /// The connections that are still there and have not become a response.
     fn unanswered(&mut self) -> Vec<Arc<Conn>> {
         let conns = self.conns.drain(..).filter_map(|conn| conn.upgrade());
         conns.filter(|conn| conn.is_unanswered()).collect()
@@ -68,8 +68,8 @@ impl Request {
         result
     }
 
-    /// There is a response. What else was opened is the program's affair for [`MAX_ASIDE`]; of a handler that panicked
-    /// it is nobody's.
+    /// Notes that there is a response. The program may keep other connections that were opened for [`MAX_ASIDE`];
+    /// those of a handler that panicked are ended at once.
     pub fn answered(&mut self) {
         let aside = self.opened.unanswered();
         if self.opened.panicked {
@@ -103,7 +103,7 @@ impl Drop for Scope<'_> {
     }
 }
 
-/// A connection was opened, by whomever.
+/// Notes that a connection was opened, within a request or not.
 pub(super) fn opened(conn: &Arc<Conn>) {
     let _ = OPENED.try_with(|opened| {
         if let Some(opened) = &mut *opened.borrow_mut() {
@@ -116,7 +116,7 @@ pub(super) fn opened(conn: &Arc<Conn>) {
     });
 }
 
-/// A handle is dropped by a panic.
+/// Notes that a handle is dropped by a panic.
 #[cold]
 pub(super) fn panicked() {
     let _ = OPENED.try_with(|opened| {

@@ -233,7 +233,7 @@ impl SseEmitter {
         }
     }
 
-    /// Is this connection closed to new events? Its stream may still be writing what is queued.
+    /// Whether this connection is closed to new events. Its stream may still be writing what is queued.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         !self.conn().is_open()

@@ -13,13 +13,13 @@ pub const DEFAULT_CAPACITY_EVENTS: usize = 256;
 /// How many bytes wait in an emitter's own queue by default: 1 MiB.
 pub const DEFAULT_CAPACITY_BYTES: usize = 1024 * 1024;
 
-/// No bit more than needed: each connection has its own.
+/// The settings of one connection: kept small, since each connection has its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnSettings {
     pub(crate) timeout: Option<Duration>,
     /// How long the wire may be silent before a comment is written, if one is.
     keep_alive: Option<Duration>,
-    /// The program has not said, so whoever carries the stream may.
+    /// Whether the keep-alive is the default, which whoever carries the stream may replace.
     default_keep_alive: bool,
     pub(crate) retry: Option<Duration>,
     pub(crate) capacity_events: usize,
@@ -46,13 +46,13 @@ impl Default for ConnSettings {
 }
 
 impl ConnSettings {
-    /// When comments are written, if they are, as the program says.
+    /// Sets the keep-alive interval as the program says; `None` for no comments.
     pub(crate) const fn set_keep_alive(&mut self, interval: Option<Duration>) {
         self.keep_alive = interval;
         self.default_keep_alive = false;
     }
 
-    /// As whoever carries the stream says, unless the program has.
+    /// Sets the keep-alive interval as whoever carries the stream says, unless the program has set it.
     pub(crate) fn set_default_keep_alive(&mut self, interval: Duration) {
         if self.default_keep_alive {
             self.keep_alive = Some(interval);

@@ -1,4 +1,4 @@
-//! What went to all keys: one log of it, from which each key takes what it lacks.
+//! `Announcements`: events that went to all keys, in one log from which each key takes what it lacks.
 
 use std::collections::VecDeque;
 
@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 use crate::log::{History, Position, Record};
 
-/// What went to all keys, oldest first, within the history.
+/// Events that went to all keys, oldest first, within the history.
 #[derive(Default)]
 pub(super) struct Announcements {
     pub(super) records: VecDeque<Record>,
     bytes: usize,
-    /// The newest that is not here any more.
+    /// The position of the newest event that is not here any more.
     pub(super) dropped: Position,
     pub(super) newest: Position,
 }

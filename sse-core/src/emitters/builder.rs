@@ -1,4 +1,4 @@
-//! Emitters that are set up.
+//! `EmittersBuilder`: sets up emitters.
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -248,8 +248,8 @@ impl<K: Key> EmittersBuilder<K> {
         self.backplane_with(backplane, name, K::to_string)
     }
 
-    /// The same, for keys that say otherwise what they are called: two keys are the same to other processes if
-    /// `key` gives the same text for them.
+    /// [`backplane`](Self::backplane), for keys whose text is not their `Display`: two keys are the same to other
+    /// processes if `key` gives the same text for them.
     ///
     /// ```
     /// # use sse_tower_core::{Emitters, backplane::{MemoryStore, Node, NodeOptions}};
@@ -276,7 +276,7 @@ impl<K: Key> EmittersBuilder<K> {
         self
     }
 
-    /// Makes them.
+    /// Makes the emitters.
     #[must_use]
     pub fn build(self) -> Emitters<K> {
         if self.link.is_some() && self.config.one_per_key == Some(Second::Refused) {

@@ -69,7 +69,7 @@ impl<K: Key> Hub<K> {
         );
     }
 
-    /// Does this connection follow the key already?
+    /// Whether this connection follows the key already.
     pub(super) fn follows(conn: &Arc<Conn>, topic: &Topic<K>) -> bool {
         let readers = topic.log().snapshot();
         readers.iter().any(|reader| Arc::ptr_eq(reader, conn))
@@ -112,7 +112,7 @@ impl<K: Key> Hub<K> {
         self.tell(conn, opening, last, None);
     }
 
-    /// Is there room at these keys, and who has to go?
+    /// Whether there is room at these keys. Who has to go for that is added to `replaced`.
     pub(super) fn is_admitted<'a>(
         &self,
         topics: impl IntoIterator<Item = &'a Topic<K>>,
@@ -236,7 +236,7 @@ impl<K: Key> Hub<K> {
         opening.start
     }
 
-    /// Everything up to here is behind a connection that begins now: in the logs, or not for it.
+    /// A connection that begins now has everything up to here behind it: in the logs, or not for it.
     fn begins(&self) -> Position {
         if self.link.is_some() { self.watermark() } else { self.newest() }
     }
@@ -349,12 +349,12 @@ impl<K: Key> Hub<K> {
     }
 }
 
-/// Of how many missed events the places are wanted.
+/// Of how many missed events the positions are wanted.
 fn apart(keys: usize) -> usize {
     if keys == 1 { 1 } else { GAPS_APART }
 }
 
-/// What a new connection found at its keys, and is to be told.
+/// What a new connection found at its keys, and what it is to be told.
 #[derive(Default)]
 pub(super) struct Opening {
     /// Given back by a connection that is over; they leave when dropped, under no lock.
@@ -369,7 +369,7 @@ pub(super) struct Opening {
     missed: Missed,
     /// How many events wait for it.
     waiting: u64,
-    /// Where its complete keys ended.
+    /// The positions at which its complete keys ended.
     completed: Vec<Position>,
     /// All its keys are complete.
     complete: bool,

@@ -24,7 +24,7 @@ pub(super) struct TopicCursor<K: Key> {
     pub(super) hub: Arc<Hub<K>>,
     pub(super) topic: Arc<Topic<K>>,
     pub(super) id: ReaderId,
-    /// The position that its reader began after.
+    /// The position after which its reader began.
     pub(super) start: Position,
     /// It came to a connection that was reading already.
     pub(super) inserted: bool,

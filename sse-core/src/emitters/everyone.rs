@@ -16,13 +16,13 @@ use crate::{
 };
 
 impl<K: Key> Hub<K> {
-    /// Does this key lack something that went to all?
+    /// Whether this key lacks something that went to all.
     fn is_behind(&self, topic: &Topic<K>) -> bool {
         let newest = lock_std(&self.announcements).newest;
         newest.get() > topic.announced.load(Ordering::Acquire)
     }
 
-    /// Gives these keys what they lack of what went to all, before it is decided where somebody begins who comes now.
+    /// Gives these keys what they lack of what went to all, before it is decided where a new connection begins.
     pub(super) fn catch_up<'a>(&self, topics: impl Iterator<Item = &'a Arc<Topic<K>>>) {
         for topic in topics.filter(|topic| self.is_behind(topic)) {
             let mut registry = self.shard_of(topic);
@@ -30,7 +30,7 @@ impl<K: Key> Hub<K> {
         }
     }
 
-    /// The same for one of them, under the lock of its shard.
+    /// [`catch_up`](Self::catch_up) for one key, under the lock of its shard.
     pub(super) fn catch_up_one(
         &self,
         registry: &mut Registry<K>,
@@ -61,7 +61,7 @@ impl<K: Key> Hub<K> {
         registry.trim(topic, self.bounds(), now);
     }
 
-    /// Was there ever something for all?
+    /// Whether there was ever something for all.
     pub(super) fn has_announced(&self) -> bool {
         lock_std(&self.announcements).newest > Position::ZERO
     }

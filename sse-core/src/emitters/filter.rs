@@ -1,11 +1,11 @@
-//! A set that forgets nothing and never grows: it may say that something is in it which is not.
+//! `Filter`: a Bloom filter. It forgets nothing and never grows, and may say that something is in it which is not.
 
 use super::table::SHARDS;
 
-/// How many bits it has, which are 128 KiB for all shards, once there is something in them. With 100,000 things in
-/// all of them, one question in a hundred is answered wrongly.
+/// How many bits each shard has, which are 128 KiB for all shards, once there is something in them. With 100,000
+/// hashes in all of them, one answer in a hundred is wrong.
 const BITS: u64 = (1 << 20) / SHARDS as u64;
-/// How many of them stand for one thing.
+/// How many bits are set for one hash.
 const PROBES: u64 = 4;
 
 /// A Bloom filter of hashes.
@@ -24,7 +24,7 @@ impl Filter {
         }
     }
 
-    /// May it have been inserted? The hash is asked for only if anything was.
+    /// Whether the hash may have been inserted. It is computed only if anything was.
     pub(super) fn may_have(&self, hash: impl FnOnce() -> u64) -> bool {
         !self.bits.is_empty()
             && probes(hash()).all(|bit| {

@@ -1,4 +1,4 @@
-//! The handle that programs hold.
+//! `Emitters`: the handle that programs hold.
 
 use std::{borrow::Borrow, fmt, future::Future, hash::Hash, panic::Location};
 
@@ -255,9 +255,9 @@ impl<K: Key> Emitters<K> {
     /// it is called in, so that whoever publishes does not wait for them.
     ///
     /// # Errors
-    /// [`SendError::Closed`](crate::SendError::Closed) if the key is complete.
-    /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none. Nobody at the key is no
-    /// error.
+    /// [`SendError::Closed`](crate::SendError::Closed) if the key is complete;
+    /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` cannot be written;
+    /// [`SendError::Backplane`](crate::SendError::Backplane) if the store does not take it. Nobody at the key is no error.
     ///
     /// ```
     /// # use sse_tower_core::{Emitters, LastEventId, SendError, SseEvent};
@@ -334,7 +334,8 @@ impl<K: Key> Emitters<K> {
     /// when somebody comes.
     ///
     /// # Errors
-    /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` is none.
+    /// [`SendError::Invalid`](crate::SendError::Invalid) if `event` cannot be written;
+    /// [`SendError::Backplane`](crate::SendError::Backplane) if the store does not take it.
     ///
     /// ```
     /// # use sse_tower_core::{Emitters, LastEventId, SendError};
@@ -365,7 +366,7 @@ impl<K: Key> Emitters<K> {
         )
     }
 
-    /// Nothing comes after what was sent to `key`. Connections get what they have not read yet, then
+    /// Completes `key`: nothing comes after what was sent to it. Connections get what they have not read yet, then
     /// their streams end; one that follows other keys too ends with the last of them.
     ///
     /// This is remembered: a client that dials again is given what it missed, if anything, and is
@@ -437,7 +438,7 @@ impl<K: Key> Emitters<K> {
         }
     }
 
-    /// Is anybody connected to `key`?
+    /// Whether anybody is connected to `key`.
     ///
     /// ```
     /// # use sse_tower_core::{Emitters, LastEventId};
@@ -463,7 +464,7 @@ impl<K: Key> Emitters<K> {
         self.hub().connections()
     }
 
-    /// Is nobody connected?
+    /// Whether nobody is connected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

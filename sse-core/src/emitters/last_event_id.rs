@@ -1,8 +1,8 @@
-//! What a client says that it has seen.
+//! `LastEventId`: what a client says that it has seen.
 
 use crate::{event::EventId, log::Token};
 
-/// As a client writes that it wants everything.
+/// The word by which a client asks for everything.
 const EARLIEST: &str = "earliest";
 
 /// What a client says that it has seen, by the header `Last-Event-ID` or by `?lastEventId=`.

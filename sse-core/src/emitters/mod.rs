@@ -32,18 +32,22 @@
 //!
 //! # What happens in which order
 //!
-//! `hub` sends, completes and ends, each under the registry's one short lock, so that all keys
-//! have one order; wakers are called after it; `everyone` sends to all keys, `announcements` keeps that for those who are away. `connect` admits, gives cursors under the same lock
-//! (so that nothing is sent between the look at the history and the first live event), and tells the
-//! connection what it has to know after it. `topic` is one key and its log, `seat` a connection's
-//! place there. `registry` keeps the bounds on all logs together, and forgets keys. `cursor` is how a connection reads one key; `wake` wakes the readers; `one_per_key`, `last_event_id`, `sent`, `builder` and `handle` are what programs see.
+//! `hub` sends, completes and ends, each under the short lock of the key's shard; wakers are called after it. All shards
+//! share one order. `everyone` sends to all keys, `announcements` keeps that for those who are away. `connect` admits,
+//! gives cursors under the same lock (so that nothing is sent between the look at the history and the first live
+//! event), and tells the connection afterwards what it has to know.
+//!
+//! `table` has the keys (`filter` remembers those that are gone), `topic` is one key and its log, `seat` a
+//! connection's place there, `cursor` how a connection reads it. `registry` keeps the bounds on all logs together and
+//! forgets keys, `sweeper` says when. `wake` wakes the readers. `one_per_key`, `last_event_id`, `sent`, `builder` and
+//! `handle` are what programs see.
 //!
 //! `snapshot` is the state of a key, for clients that cannot go on from where they were.
 //!
 //! `link` is what changes with a backplane: what is sent goes to the store, and the logs are filled
 //! from there.
 //!
-//! Locks are taken in the order backplane's node, registry, log, connection. Nothing of the program runs under any.
+//! Locks are taken in the order backplane's node, shard, log, connection. Nothing of the program runs under any.
 
 mod announcements;
 mod builder;

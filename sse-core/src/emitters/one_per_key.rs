@@ -1,12 +1,12 @@
-//! One connection per key.
+//! `Second`: one connection per key, and what happens to the second.
 
 use std::time::Duration;
 
 use crate::spread::jittered;
 
-/// What happens to the second connection at a key where each key has one: of two tabs of one user, who wins?
+/// What happens to the second connection at a key where each key has one, as to two tabs of one user.
 ///
-/// Without [`one_per_key`](crate::EmittersBuilder::one_per_key), which takes this, both have their place and get everything.
+/// Set by [`one_per_key`](crate::EmittersBuilder::one_per_key); without it both have their place and get everything.
 ///
 /// ```
 /// # use sse_tower_core::{Emitters, LastEventId, Second};
@@ -25,11 +25,11 @@ pub enum Second {
     Refused,
 }
 
-/// When whoever was turned away comes back: well after a dead connection was noticed, and each at a
-/// moment of its own.
+/// When a client that was turned away comes back: well after a dead connection was noticed, and each at a moment of
+/// its own.
 const COME_BACK: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(120));
 
-/// When this client comes back, that was turned away.
+/// After which time this client, which was turned away, comes back.
 pub(super) fn come_back() -> Duration {
     jittered(COME_BACK.0, COME_BACK.1)
 }

@@ -1,4 +1,4 @@
-//! What every connection to keys has in common, whether its logs are complete or not: its seats, and how it is refused.
+//! `Seat`: a connection's place at a key; and how a connection is refused.
 
 use std::time::Duration;
 

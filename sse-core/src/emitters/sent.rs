@@ -79,14 +79,14 @@ impl Sent {
         Self { outcome: Outcome::Waits(outcome) }
     }
 
-    /// There was no event to be sent.
+    /// A send of something that is no event.
     pub(super) fn invalid(invalid: InvalidEvent, here: &'static Location<'static>) -> Self {
         let error = SendError::from(invalid);
         observe::not_sent(&error, here);
         Self::ready(Err(error))
     }
 
-    /// What is known at once; or itself, if that is nothing yet.
+    /// The outcome if it is known now; otherwise itself.
     pub(crate) fn now(self) -> Result<Result<(), SendError>, Self> {
         match self.outcome {
             Outcome::Known(outcome) => Ok(outcome.map_or(Ok(()), |outcome| outcome.map(drop))),

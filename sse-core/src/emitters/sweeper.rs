@@ -1,4 +1,4 @@
-//! When the histories are swept next, and who does it.
+//! `Sweeper`: when the histories are swept next, and who does it.
 //!
 //! Whatever adds something sweeps what is due. Where nothing happens any more, a timer does: on the
 //! runtime of whoever set it, whose clock may be a paused one. That runtime may end, or nobody may drive
@@ -31,7 +31,7 @@ pub(super) struct Sweeper {
     watched: Weak<dyn Watched>,
     /// When the next sweep is, if one is planned.
     at: Option<Instant>,
-    /// From when on that is late.
+    /// When that is late.
     late: Option<Instant>,
     /// Whose timer it is.
     runtime: Option<Handle>,
@@ -40,7 +40,7 @@ pub(super) struct Sweeper {
     is_watched: bool,
 }
 
-/// From when on a sweep is late that is planned, for those who have no reason to take the sweeper's lock.
+/// When the planned sweep is late, for those who have no reason to take the sweeper's lock.
 pub(super) struct Planned {
     born: Instant,
     /// In nanoseconds since then; at once where none is planned.
@@ -69,7 +69,7 @@ impl Planned {
     }
 }
 
-/// What the last resort finds.
+/// What the thread of last resort finds.
 pub(super) enum Looked {
     Nothing,
     Again(Duration),
@@ -110,7 +110,7 @@ impl Sweeper {
         }
     }
 
-    /// A sweep begins: none is planned.
+    /// Notes that a sweep begins: none is planned any more.
     pub(super) fn done(&mut self, planned: &Planned) {
         self.timer.clear();
         (self.at, self.late, self.sign) = (None, None, None);

@@ -1,4 +1,4 @@
-//! Which keys there are, by their hashes: nothing of a key's own code runs here.
+//! `Table`: the keys that there are, by their hashes. Nothing of a key's own code runs here.
 //!
 //! A key's `Hash`, `Eq`, `Clone` and `Drop` are the program's, and may do anything, sending included. So
 //! the table is asked for the few candidates with a hash, whoever asks compares the keys under no lock,
@@ -25,7 +25,7 @@ pub(super) const SHARDS: usize = match (cfg!(sse_loom), cfg!(test)) {
     _ => 16,
 };
 
-/// In which of them the keys with this hash are.
+/// The index of the shard of the keys with this hash.
 pub(super) const fn shard_of(hash: u64) -> usize {
     // Not the bits by which a map finds its place.
     (hash >> 32) as usize % SHARDS
@@ -52,7 +52,7 @@ impl<K> Bucket<K> {
     }
 }
 
-/// Hashes that are hashes already.
+/// A hasher for what is a hash already.
 #[derive(Default)]
 struct AsIs(u64);
 
@@ -88,7 +88,7 @@ impl<K> Part<K> {
         Some(Bucket::Several(std::iter::once(first).chain(others).map(Arc::clone).collect()))
     }
 
-    /// Was it there?
+    /// Removes a topic. Whether it was there.
     fn remove(&mut self, topic: &Arc<Topic<K>>) -> bool {
         let hash = topic.hash;
         let same = |known: &Arc<Topic<K>>| Arc::ptr_eq(known, topic);

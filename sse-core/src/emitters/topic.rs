@@ -1,4 +1,4 @@
-//! One key, and its log.
+//! `Topic`: one key and its log.
 
 use std::ops::{Deref, DerefMut};
 
@@ -22,20 +22,20 @@ pub(super) struct Topic<K> {
     place: AtomicU64,
     /// The newest event to all keys that this one has, or lacks on purpose. Changed under the shard's lock.
     pub(super) announced: AtomicU64,
-    /// Of a key that is on a backplane.
+    /// What a key on a backplane has besides.
     pub(super) link: Option<Box<TopicLink>>,
 }
 
 /// The place of a topic that its key has no more.
 const FORGOTTEN: u64 = u64::MAX;
-/// It only remembers where it ended; the other bits are until when.
+/// Set where it only remembers where it ended; the other bits say until when.
 const IDLE: u64 = 1 << 63;
 
 /// A log, or what is left of it.
 #[derive(Default)]
 pub(super) struct Slot {
     log: Option<Box<Log<Conn>>>,
-    /// Without meaning while the log is there.
+    /// Meaningless while the log is there.
     rest: Rest,
 }
 
@@ -50,11 +50,11 @@ impl Slot {
 /// A log, locked.
 pub(super) struct LogGuard<'a> {
     slot: MutexGuard<'a, Slot>,
-    /// It was at rest before, or is to be from now on.
+    /// Whether it was at rest before, or is to be from now on.
     may_rest: bool,
 }
 
-/// Of no key. No guard ever shows it, since its log was woken.
+/// The log of no key. No guard ever shows it, since its log was woken.
 static NOTHING: Log<Conn> = Log::new(Position::ZERO);
 
 impl LogGuard<'_> {
@@ -72,7 +72,7 @@ impl LogGuard<'_> {
         }
     }
 
-    /// Nobody needs more of it than where it ended.
+    /// Lets the log rest afterwards: nobody needs more of it than where it ended.
     pub(super) fn rest(&mut self) {
         self.may_rest = true;
     }
@@ -129,18 +129,18 @@ impl<K> Topic<K> {
         log
     }
 
-    /// The same for whoever neither wakes it nor lets it rest.
+    /// The log at rest or awake, locked, for whoever neither wakes it nor lets it rest.
     #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, Slot> {
         lock(&self.slot)
     }
 
-    /// Is this the topic of its key, or was that forgotten meanwhile? Certain under the shard's lock.
+    /// Whether this is the topic of its key, and was not forgotten meanwhile. Certain under the shard's lock.
     pub(super) fn is_current(&self) -> bool {
         self.place.load(Ordering::Acquire) != FORGOTTEN
     }
 
-    /// Its key has it no more.
+    /// Notes that its key has it no more.
     pub(super) fn forgotten(&self) {
         self.place.store(FORGOTTEN, Ordering::Release);
     }
@@ -151,17 +151,17 @@ impl<K> Topic<K> {
         if place & IDLE == 0 { place } else { 0 }
     }
 
-    /// It has connections, or none any more; its number was this.
+    /// Notes that it has connections, or none any more. Returns its number before.
     pub(super) fn put_at(&self, place: u64) -> u64 {
         self.place.swap(place, Ordering::AcqRel)
     }
 
-    /// It only remembers where it ended.
+    /// Notes that it only remembers where it ended.
     pub(super) fn idles(&self, until: u64) {
         self.place.store(IDLE | until, Ordering::Release);
     }
 
-    /// Is it remembered until then, and nothing has come since that was said?
+    /// Whether it is remembered until then, and nothing has come since that was noted.
     pub(super) fn idles_until(&self, until: u64) -> bool {
         self.place.load(Ordering::Acquire) == IDLE | until
     }

@@ -41,7 +41,7 @@ pub(super) fn wake_readers<K: Send + Sync + 'static>(
         backstop::watch(Arc::downgrade(&topic), PATIENCE);
     }
     if begun.to_walk {
-        runtime.spawn(Walk { topic: Arc::clone(topic) }.run());
+        runtime.spawn(WakeTask { topic: Arc::clone(topic) }.run());
     }
 }
 
@@ -51,7 +51,7 @@ fn wake_all(readers: &Snapshot<Conn>) {
     });
 }
 
-/// Wakes some. `false` if nobody is left.
+/// Wakes the next slice. `false` if nobody is left.
 fn step<K>(topic: &Topic<K>) -> bool {
     let Some((readers, blocks)) = topic.log().next_to_wake(BLOCKS) else { return false };
     for block in blocks {
@@ -64,11 +64,11 @@ fn step<K>(topic: &Topic<K>) -> bool {
 
 /// Readers that are woken slice by slice. Dropped before its end, as by a runtime that stops, it
 /// wakes the others at once.
-struct Walk<K> {
+struct WakeTask<K> {
     topic: Arc<Topic<K>>,
 }
 
-impl<K> Walk<K> {
+impl<K> WakeTask<K> {
     async fn run(self) {
         while step(&self.topic) {
             tokio::task::yield_now().await;
@@ -76,7 +76,7 @@ impl<K> Walk<K> {
     }
 }
 
-impl<K> Drop for Walk<K> {
+impl<K> Drop for WakeTask<K> {
     fn drop(&mut self) {
         while step(&self.topic) {}
     }

@@ -1,4 +1,4 @@
-//! Events of several fields.
+//! `SseEventBuilder`: events of several fields.
 
 use std::{sync::Arc, time::Duration};
 
@@ -169,8 +169,6 @@ impl SseEventBuilder {
         self
     }
 
-    /// Makes the event.
-    ///
     /// Stores the event once, however often it is sent to its key: for a sender that is repeated, as a durable listener is.
     /// A second send with this key finds the first while that is in the history, or left it less than an hour ago, and is
     /// answered with its id. Give it something of the event that caused it, such as
@@ -194,6 +192,8 @@ impl SseEventBuilder {
         self
     }
 
+    /// Makes the event.
+    ///
     /// # Errors
     /// The first [`InvalidEvent`] met while the fields were set, or that there is no field, or that
     /// the event is too large.

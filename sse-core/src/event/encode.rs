@@ -106,7 +106,7 @@ impl Encoder {
         &self.buffer
     }
 
-    /// As if these had been written.
+    /// An encoder to which these fields were written before.
     pub(crate) fn from_bytes(fields: &[u8]) -> Self {
         let takes_effect = |line: &[u8]| !line.starts_with(b":") && !line.starts_with(b"retry:");
         let mut lines = fields.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());

@@ -1,4 +1,4 @@
-//! An event's id.
+//! `EventId`: the id of an event.
 
 use std::{borrow::Cow, fmt};
 

@@ -1,4 +1,4 @@
-//! What `send` takes.
+//! `IntoEvent`: what `send` takes.
 
 use super::{InvalidEvent, MAX_EVENT_BYTES, SseEvent, SseEventBuilder};
 

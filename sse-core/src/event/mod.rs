@@ -47,7 +47,7 @@ pub struct SseEvent {
     encoder: Encoder,
     id: Option<EventId>,
     name: Option<EventName>,
-    /// What it is stored by once, where it is stored.
+    /// The key by which it is stored once, on a backplane.
     #[allow(
         clippy::box_collection,
         clippy::redundant_allocation,
@@ -95,7 +95,7 @@ impl SseEvent {
         self.name.as_ref()
     }
 
-    /// By which key it is stored once.
+    /// The key by which it is stored once.
     pub(crate) fn once(&self) -> Option<&Arc<str>> {
         self.once.as_deref()
     }

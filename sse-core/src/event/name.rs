@@ -1,4 +1,4 @@
-//! An event's name.
+//! `EventName`: the name of an event.
 
 use std::{borrow::Cow, fmt};
 

@@ -18,12 +18,12 @@ impl Offset {
     /// After every event.
     pub(crate) const LAST: Self = Self(u64::MAX);
 
-    /// The newest that is before this one.
+    /// The newest offset before this one.
     pub(crate) const fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
 
-    /// The oldest that is after this one.
+    /// The oldest offset after this one.
     pub(crate) const fn after(self) -> Self {
         Self(self.0.saturating_add(1))
     }

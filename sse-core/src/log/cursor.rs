@@ -1,4 +1,4 @@
-//! How a connection reads a log, whatever the type of its key.
+//! `Cursor`: how a connection reads a log, whatever the type of its key.
 
 use std::task::{Poll, Waker};
 
@@ -44,54 +44,54 @@ pub(crate) trait Cursor: Send {
     /// a few map operations at most.
     fn sync_watermark(&self);
 
-    /// The position that this reader began after.
+    /// The position after which this reader began.
     fn start(&self) -> Position;
 
-    /// Where the next event stands that waits for this reader, if one does.
+    /// The position of the next event that waits for this reader, if one does.
     fn next_position(&self) -> Option<Position>;
 
-    /// Does the reader get its events in the order of positions? Not of a log that it came to while it was reading
-    /// others; of any other one that stands before what was given out came too late for its place.
+    /// Whether this reader gets its events in the order of positions. It does not from a log that it came to while it
+    /// was reading others; of any other log, what stands before what was given out came too late for its place.
     fn is_in_order(&self) -> bool;
 
-    /// The id by which a client comes back that has seen everything of this source up to `position`;
-    /// if it got the event there, that of the event.
+    /// The id by which a client resumes that has seen everything of this source up to `position`; if it got the event
+    /// there, that event's id.
     fn id_at(&self, position: Position, got: bool) -> EventId;
 
     /// What happens when this reader is too slow.
     fn lag(&self) -> Lag;
 
-    /// Can the state of the key be asked for?
+    /// Whether the state of the key can be asked for.
     fn has_state(&self) -> bool {
         false
     }
 
-    /// Does this reader begin with the state of its key, since its client cannot go on from where it was? Said once,
-    /// and nothing is read before it was asked for.
+    /// Whether this reader begins with the state of its key, since its client cannot go on from where it was. Said
+    /// once; nothing is read before this was asked.
     fn begins_anew(&mut self) -> bool {
         false
     }
 
-    /// Takes a place in the log, and waits for the state of the key as it is there or later; the waker is called
-    /// when there may be one. What is read next comes after that place. Until when it waits at most; `None` if nobody
+    /// Takes a place in the log, and waits for the state of the key there or later; the waker is called when there
+    /// may be one. What is read next comes after that place. Returns until when it waits at most; `None` if nobody
     /// knows a state.
     fn renew(&mut self, waker: &Waker) -> Option<Instant> {
         let _ = waker;
         None
     }
 
-    /// The state that it waits for; `None` if there will be none.
+    /// The state that this reader waits for; `None` if there will be none.
     fn poll_state(&mut self, waker: &Waker) -> Poll<Option<State>> {
         let _ = waker;
         Poll::Ready(None)
     }
 }
 
-/// That there is more to consider than a log, which somebody else may say at any time.
+/// Says whether there is more to consider than a log, which may change at any time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sign<'a> {
     pub(crate) bits: &'a AtomicU32,
-    /// Which of them.
+    /// Which of the bits is looked at.
     pub(crate) bit: u32,
 }
 
@@ -102,29 +102,29 @@ impl Sign<'_> {
     }
 }
 
-/// The state of a key, as it is written.
+/// The state of a key, as bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    /// Without an id.
+    /// The bytes without an id.
     pub(crate) frame: Bytes,
-    /// The same, with its place as the id.
+    /// The bytes with its place as the id.
     pub(crate) with_id: Bytes,
     /// Everything up to here is in it.
     pub(crate) place: Position,
 }
 
-/// A source of events: who gives positions to the events of several logs.
+/// A source of events: whatever gives positions to the events of several logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Source(usize);
 
 impl Source {
-    /// Known by where it is in memory, where it stays as long as anybody reads from it.
+    /// The source at this address, which stays the same as long as anybody reads from it.
     pub(crate) fn of<T>(owner: &T) -> Self {
         Self(std::ptr::from_ref(owner).addr())
     }
 }
 
-/// What a read found.
+/// The result of a read.
 pub(crate) enum Read {
     Nothing,
     Piece(Piece),

@@ -1,4 +1,4 @@
-//! Where dropped events stood, so that a client which comes back is told how many it missed.
+//! `Dropped`: where dropped events stood, so that a client that comes back is told how many it missed.
 
 use std::collections::VecDeque;
 
@@ -6,9 +6,9 @@ use super::{Missed, Position};
 
 /// How many dropped events a log remembers the position of.
 pub(super) const DROPPED_POSITIONS: usize = 1024;
-/// The same, while nobody reads the log and it keeps nothing.
+/// How many while nobody reads the log and it keeps nothing.
 pub(super) const RETIRED_POSITIONS: usize = 8;
-/// What is remembered of a log that rests.
+/// The positions of the newest dropped events of a log at rest.
 #[derive(Debug, Default)]
 pub(super) struct Few {
     positions: Box<[Position]>,
@@ -22,8 +22,8 @@ impl Few {
     }
 }
 
-/// Of how many events that a connection to several keys missed at one of them it is told in their place
-/// among those of the others; of older ones at the beginning.
+/// Of how many events that a connection to several keys missed at one of them it is told in their places among those
+/// of the others; it is told of older ones at the beginning.
 pub(crate) const GAPS_APART: usize = 32;
 
 /// The positions of the newest dropped events, oldest first.
@@ -35,12 +35,12 @@ pub(super) struct Dropped {
 }
 
 impl Dropped {
-    /// Nothing is known of what may have been dropped up to `forgotten`.
+    /// A record of no dropped event; of events up to `forgotten` nothing is known.
     pub(super) const fn new(forgotten: Position) -> Self {
         Self { positions: VecDeque::new(), beyond: forgotten }
     }
 
-    /// One more; and no more than `most` are remembered.
+    /// Adds one, and remembers no more than `most`.
     pub(super) fn push(&mut self, position: Position, most: usize) {
         if position <= self.beyond {
             // Among those of which nobody knows how many they are.
@@ -54,7 +54,7 @@ impl Dropped {
         self.positions.push_back(position);
     }
 
-    /// The same of one that stood before others which were dropped already.
+    /// Adds one that stood before others which were dropped already.
     pub(super) fn insert(&mut self, position: Position, most: usize) {
         if position > self.newest() {
             return self.push(position, most);
@@ -85,20 +85,21 @@ impl Dropped {
         self.positions.shrink_to_fit();
     }
 
-    /// How many positions are kept while the log rests, whose newest event stood at `newest`: that one is known.
+    /// How many positions are kept while the log is at rest, whose newest event stood at `newest`: that one need not
+    /// be stored.
     pub(super) fn few(&self, newest: Position) -> usize {
         let known = self.positions.back() == Some(&newest);
         self.positions.len() - usize::from(known)
     }
 
-    /// The same, as it is kept.
+    /// The positions that are kept while the log is at rest.
     pub(super) fn rest(&mut self, newest: Position) -> Few {
         self.positions.truncate(self.few(newest));
         let positions = std::mem::take(&mut self.positions).into_iter().collect();
         Few { positions, beyond: self.beyond }
     }
 
-    /// As it was before it rested.
+    /// The record as it was before the log was at rest.
     pub(super) fn wake(few: Few, newest: Position) -> Self {
         let mut dropped = Self { positions: Vec::from(few.positions).into(), beyond: few.beyond };
         if newest > dropped.newest() {

@@ -1,4 +1,4 @@
-//! Where the event of an id that the program gave stands, if that is certain.
+//! Finding the event of an id that the program gave, where that is certain.
 
 use super::{
     Log,
@@ -9,12 +9,12 @@ use super::{
 use crate::event::EventId;
 
 impl<T> Log<T> {
-    /// The key had ids of the program's before, and what is known of them was forgotten.
+    /// Notes that the key had ids of the program's before, of which everything was forgotten.
     pub(crate) fn inherit_own_ids(&mut self) {
         self.own_ids = Some(Box::new(OwnIds::new(Seq::ZERO, true)));
     }
 
-    /// Did the program ever give an id here?
+    /// Whether the program ever gave an id here.
     pub(crate) fn has_own_ids(&self) -> bool {
         self.own_ids.is_some()
     }
@@ -29,7 +29,7 @@ impl<T> Log<T> {
         own.fold(Place::Nowhere, |all, record| all.and(Place::At(record.position)))
     }
 
-    /// A record with an id of the program's is to be appended.
+    /// Notes that a record with an id of the program's is about to be appended.
     pub(super) fn own_id_added(&mut self, record: &Record) {
         let (end, id) = (self.end(), record.own_id.as_ref());
         let before = self.own_ids.as_ref().map(|known| {
@@ -45,7 +45,7 @@ impl<T> Log<T> {
         known.newest = end;
     }
 
-    /// A record is to be put in before others, as number `seq`.
+    /// Notes that a record is about to be inserted before others, as number `seq`.
     pub(super) fn own_id_inserted(&mut self, record: &Record, seq: Seq) {
         match &mut self.own_ids {
             Some(known) => {

@@ -1,4 +1,4 @@
-//! How much is kept, and for whom.
+//! `History` and `Lag`: how much a log keeps, and what a slow reader gets.
 
 use std::time::Duration;
 
@@ -106,8 +106,8 @@ pub enum Lag {
     /// It is told with `stream-gap` how many it missed, and goes on from the oldest that is kept.
     #[default]
     Gap,
-    /// Its stream ends; it comes back with its position and gets what the history still has. That is so a second
-    /// later also where nobody polls it, or two.
+    /// Its stream ends; it comes back with its position, and gets what the history still has. Where nobody polls the
+    /// stream, it ends after one to two seconds.
     Close,
     /// It is told with `stream-gap`, and gets only the newest event of each name.
     Latest,

@@ -94,7 +94,7 @@ pub(crate) struct Log<T> {
     /// The position of the newest record that there ever was.
     newest: Position,
     dropped: Dropped,
-    /// What is counted of it beside its records.
+    /// What was last counted of it beside its records.
     settled: usize,
     /// What is known of the ids that the program gave, if it ever gave one.
     own_ids: Option<Box<OwnIds>>,
@@ -103,21 +103,21 @@ pub(crate) struct Log<T> {
     holder: Option<Weak<T>>,
     /// What readers missed before they came, until they are told.
     missed: Option<Box<MissedBy>>,
-    /// Who had seen more than was here when they came.
+    /// Readers that had seen more than was here when they came.
     ahead: Option<Box<Ahead>>,
     readers: Readers<T>,
     /// No reader reads anything before this. May be too low, never too high.
     floor: Seq,
     /// Rises with every append, pays for looking at every cursor.
     credit: usize,
-    /// What several readers would join alike when they catch up together.
+    /// Frames that were joined for one reader and that others want too.
     joined: Option<Box<Joined>>,
     walk: Option<Box<Walk<T>>>,
-    /// Somebody looks from time to time whether the walk goes on.
+    /// Whether the thread of last resort watches the walk.
     is_watched: bool,
     /// Something was dropped that a reader may still have wanted.
     overtook: bool,
-    /// It will be looked who that is.
+    /// Whether the readers that were overtaken will be looked for.
     is_noted: bool,
 }
 
@@ -140,7 +140,7 @@ struct Joined {
     from: Seq,
     to: Seq,
     bytes: Bytes,
-    /// One that begins where they do.
+    /// Another reader that begins where these frames do.
     next: ReaderId,
 }
 
@@ -152,11 +152,11 @@ struct Walk<T> {
     next: usize,
     /// It has to begin again, since something was appended meanwhile.
     again: bool,
-    /// Nobody has come since somebody looked.
+    /// Whether nobody has taken a slice since the last look.
     stands_still: bool,
 }
 
-/// What is to be done so that the readers are woken.
+/// What the caller has to do so that the readers are woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BegunWalk {
     /// Nobody walks yet.
@@ -206,7 +206,7 @@ impl<T> Log<T> {
         self.records.get(index)
     }
 
-    /// Is the record `seq` still here?
+    /// Whether the record `seq` is still here.
     pub(crate) fn holds(&self, seq: Seq) -> bool {
         self.get(seq).is_some()
     }
@@ -226,7 +226,7 @@ impl<T> Log<T> {
         self.newest
     }
 
-    /// Is the record at this position still here?
+    /// Whether the record at this position is still here.
     pub(crate) fn holds_position(&self, position: Position) -> bool {
         self.records.binary_search_by_key(&position, |record| record.position).is_ok()
     }
@@ -237,7 +237,7 @@ impl<T> Log<T> {
         self.newest.max(self.completed.unwrap_or(Position::ZERO))
     }
 
-    /// What this log takes beside its records: before, as it was last asked, and now.
+    /// How much this log takes beside its records: as it was last asked, and now.
     pub(crate) fn settle(&mut self) -> (usize, usize) {
         let now = if self.could_rest() { self.cost_at_rest() } else { self.cost() };
         (std::mem::replace(&mut self.settled, now), now)
@@ -263,7 +263,7 @@ impl<T> Log<T> {
         self.readers.snapshot()
     }
 
-    /// One more reader, which reads `next` first.
+    /// Adds a reader, which reads `next` first.
     pub(crate) fn join(&mut self, reader: Arc<T>, next: Seq) -> ReaderId {
         self.floor = self.floor.min(next);
         self.readers.join(reader, next)
@@ -281,18 +281,18 @@ impl<T> Log<T> {
         self.holder.as_ref().and_then(Weak::upgrade)
     }
 
-    /// This one has it from now on.
+    /// Gives this connection the key for itself.
     pub(crate) fn hold(&mut self, holder: &Arc<T>) {
         self.holder = Some(Arc::downgrade(holder));
     }
 
-    /// Was it there until now?
+    /// Removes a reader. Whether it was there until now.
     pub(crate) fn leave(&mut self, id: ReaderId) -> bool {
         self.forget_missed(id);
         self.readers.leave(id)
     }
 
-    /// Takes a reader off that has not left, and finds nothing here any more. `false` if this one is not there.
+    /// Removes a reader that has not left; it finds nothing here any more. `false` if this one is not there.
     pub(crate) fn put_out(&mut self, id: ReaderId, reader: &Arc<T>) -> bool {
         let is_out = self.readers.put_out(id, reader);
         if is_out {
@@ -311,8 +311,8 @@ impl<T> Log<T> {
         }
     }
 
-    /// Was something dropped that a reader may still have wanted? Then this is where those are who were not
-    /// overtaken; said once, until [`looked_at`](Self::looked_at).
+    /// Whether something was dropped that a reader may still have wanted: then the first record that those read who
+    /// were not overtaken. Said once, until [`looked_at`](Self::looked_at).
     #[inline]
     pub(crate) fn overtook(&mut self) -> Option<Seq> {
         if !self.overtook || self.is_noted {
@@ -322,17 +322,17 @@ impl<T> Log<T> {
         Some(self.first)
     }
 
-    /// It is looked now who was overtaken.
+    /// Notes that the readers that were overtaken are looked for now.
     pub(crate) fn looked_at(&mut self) {
         self.is_noted = false;
     }
 
-    /// Those that have yet to read something before `seq`.
+    /// The readers that have yet to read something before `seq`.
     pub(crate) fn readers_before(&self, seq: Seq) -> Vec<(ReaderId, Arc<T>)> {
         self.readers.before(seq)
     }
 
-    /// The readers are to be woken: from now on by whoever asks whom to wake.
+    /// Begins to wake the readers: whoever asks whom to wake takes a part of them.
     pub(crate) fn begin_wake(&mut self, readers: Snapshot<T>) -> BegunWalk {
         let to_walk = self.walk.is_none();
         match &mut self.walk {
@@ -345,7 +345,7 @@ impl<T> Log<T> {
         BegunWalk { to_walk, to_watch: !std::mem::replace(&mut self.is_watched, true) }
     }
 
-    /// Who is to be woken next: these blocks, `count` at most. `None` once all are.
+    /// The next blocks of readers to be woken, `count` at most. `None` once all are.
     pub(crate) fn next_to_wake(&mut self, count: usize) -> Option<(Snapshot<T>, Range<usize>)> {
         let walk = self.walk.as_mut()?;
         if walk.next >= walk.readers.blocks() {
@@ -360,7 +360,7 @@ impl<T> Log<T> {
         Some((walk.readers.clone(), blocks))
     }
 
-    /// Has nobody gone on since the last time? `None` if there is nothing to look at any more.
+    /// Whether nobody has gone on with the walk since the last time. `None` if it is over.
     pub(crate) fn look_at_walk(&mut self) -> Option<bool> {
         self.is_watched = self.walk.is_some();
         Some(std::mem::replace(&mut self.walk.as_mut()?.stands_still, true))
@@ -373,17 +373,17 @@ impl<T> Log<T> {
         self.completed
     }
 
-    /// Nothing comes after this.
+    /// Completes the log: nothing comes after this.
     pub(crate) fn complete(&mut self, position: Position) {
         self.completed = Some(position);
     }
 
-    /// Something comes after all.
+    /// Opens a completed log again.
     pub(crate) fn reopen(&mut self) {
         self.completed = None;
     }
 
-    /// Who has to be told that nothing comes any more, unless they were.
+    /// The readers to be told that nothing comes any more, unless they were told.
     pub(crate) fn end_all(&self) -> Option<Snapshot<T>> {
         self.completed.is_none().then(|| self.snapshot())
     }

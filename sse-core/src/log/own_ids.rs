@@ -1,4 +1,4 @@
-//! Whether an id that the program gave says where its event stands.
+//! `OwnIds`: whether an id that the program gave says where its event stands.
 //!
 //! A client that comes back with such an id may go on behind its event only if no other event of this
 //! log, be it dropped long ago, had the same id: it might have been that one which the client has seen,
@@ -33,14 +33,14 @@ impl OwnIds {
         size_of::<Self>() + self.dropped.as_ref().map_or(0, |id| id.as_str().len())
     }
 
-    /// May an event have had this id that is not here any more?
+    /// Whether an event that is not here any more may have had this id.
     pub(super) fn may_have_dropped(&self, id: &EventId) -> bool {
         let dropped = self.dropped.as_ref();
         self.inherited || dropped.is_some_and(|dropped| !self.rising || !is_after(id, dropped))
     }
 }
 
-/// Is `id` greater than `other`? Longer ones are, so that numbers have their order.
+/// Whether `id` is greater than `other`. A longer one is, so that numbers have their order.
 pub(super) fn is_after(id: &EventId, other: &EventId) -> bool {
     let (id, other) = (id.as_str(), other.as_str());
     (id.len(), id) > (other.len(), other)

@@ -31,7 +31,7 @@ impl Position {
     /// After every event.
     pub(crate) const LAST: Self = Self(u64::MAX);
 
-    /// The newest that is before this one.
+    /// The newest position before this one.
     pub(crate) const fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
@@ -55,7 +55,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// In memory the order of arrival is the order that is kept.
+/// In memory, events are kept in the order of their arrival.
 impl From<Offset> for Position {
     fn from(offset: Offset) -> Self {
         Self(offset.get())
@@ -126,7 +126,7 @@ impl Token {
     }
 }
 
-/// Where an event stands that has its own id.
+/// Where the event with an id of the program's stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Nowhere,

@@ -1,4 +1,4 @@
-//! Who reads a log, and how far each has read: a list that is walked without a lock.
+//! `Readers`: who reads a log and how far each has read, a list that is walked without a lock.
 
 use std::sync::Arc as Block;
 
@@ -76,7 +76,7 @@ impl<T> Others<T> {
         index
     }
 
-    /// Was it there until now?
+    /// Removes a reader. Whether it was there until now.
     fn leave(&mut self, index: usize) -> bool {
         let was_there = std::mem::replace(&mut self.cursors[index], VACANT) != LEFT;
         self.vacant.push(index);
@@ -117,12 +117,12 @@ impl<T> Readers<T> {
         usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, |others| others.len())
     }
 
-    /// Has nobody a place here, also none that was put out?
+    /// Whether nobody has a place here, not even a reader that was put out.
     pub(super) fn has_no_places(&self) -> bool {
         self.first_cursor == VACANT && self.others.is_none()
     }
 
-    /// A new reader, which reads `next` first.
+    /// Adds a reader, which reads `next` first.
     pub(super) fn join(&mut self, reader: Arc<T>, next: Seq) -> ReaderId {
         if self.first_cursor == VACANT {
             (self.first, self.first_cursor) = (Some(reader), next);
@@ -132,7 +132,7 @@ impl<T> Readers<T> {
         ReaderId(1 + others.join(reader, next))
     }
 
-    /// One reader less, unless it was put out before. With the last of the others their memory goes.
+    /// Removes a reader, unless it was put out before. With the last of the others their memory is given back.
     pub(super) fn leave(&mut self, ReaderId(index): ReaderId) -> bool {
         let Some(index) = index.checked_sub(1) else {
             self.first_cursor = VACANT;
@@ -143,8 +143,8 @@ impl<T> Readers<T> {
         was_there
     }
 
-    /// Takes a reader off the list that has not left. Its place stays its own until it does, so that its number is
-    /// nobody else's. `false` if this one is not there.
+    /// Removes a reader that has not left from the list. Its place stays its own until it leaves, so that no other
+    /// reader gets its number. `false` if this one is not there.
     pub(super) fn put_out(&mut self, id: ReaderId, reader: &Arc<T>) -> bool {
         let ReaderId(index) = id;
         if !self.at(id).is_some_and(|known| Arc::ptr_eq(known, reader)) {
@@ -164,7 +164,7 @@ impl<T> Readers<T> {
         block.get(index % BLOCK)?.as_ref()
     }
 
-    /// Those that have yet to read something before `seq`.
+    /// The readers that have yet to read something before `seq`.
     pub(super) fn before(&self, seq: Seq) -> Vec<(ReaderId, Arc<T>)> {
         let others = self.others.iter().flat_map(|others| &others.cursors);
         let cursors = std::iter::once(&self.first_cursor).chain(others).enumerate();
@@ -189,7 +189,7 @@ impl<T> Readers<T> {
         }
     }
 
-    /// Every reader reads `next` first.
+    /// Lets every reader read `next` first.
     pub(super) fn advance_all(&mut self, next: Seq) {
         let others = self.others.iter_mut().flat_map(|others| &mut others.cursors);
         for cursor in std::iter::once(&mut self.first_cursor).chain(others) {
@@ -207,7 +207,8 @@ impl<T> Readers<T> {
         }
     }
 
-    /// A reader that reads this next, of so many that come after this one; after the last comes the first.
+    /// A reader whose next record is `next`, among the first `most` places behind `after`; behind the last place
+    /// comes the first.
     pub(super) fn next_at(
         &self,
         next: Seq,
@@ -233,7 +234,7 @@ impl<T> Readers<T> {
         self.first_cursor.min(others.unwrap_or(VACANT))
     }
 
-    /// Those of them that are meant, by their numbers.
+    /// The readers for which `meant` is true, with their numbers.
     pub(super) fn all(&self, meant: impl Fn(&Arc<T>) -> bool) -> Vec<(ReaderId, Arc<T>)> {
         let blocks = self.others.iter().flat_map(|others| others.blocks.iter());
         let places = std::iter::once(&self.first).chain(blocks.flat_map(|block| block.iter()));

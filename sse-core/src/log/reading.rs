@@ -1,4 +1,4 @@
-//! Where a reader begins, and what it reads.
+//! The reading half of `Log`: where a reader begins, and what it reads.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ use crate::{
 /// How many bytes a reader takes at once, unless one event alone is larger.
 pub(crate) const READ_BYTES: usize = LARGE;
 
-/// At how many readers it is looked at least.
+/// How many readers are looked at, at least.
 const LOOKED_AT: usize = 64;
 
 impl<T> Log<T> {
@@ -42,12 +42,12 @@ impl<T> Log<T> {
         Start { next, waiting: self.end().since(next), missed, lost }
     }
 
-    /// What somebody missed who has seen everything up to `position`.
+    /// How many events a reader missed that has seen everything up to `position`.
     pub(crate) fn missed_after(&self, position: Position) -> Missed {
         self.dropped.after(position)
     }
 
-    /// The same, and where at most `apart` of the newest of it stood.
+    /// Like [`missed_after`](Self::missed_after), with the positions of at most the newest `apart` of them.
     fn missed_apart(&self, position: Position, apart: usize) -> (Missed, Vec<Position>) {
         let missed = self.dropped.after(position);
         let most = match missed {
@@ -58,12 +58,12 @@ impl<T> Log<T> {
         (missed, self.dropped.newest_of(most))
     }
 
-    /// Was something dropped before the history that a new reader gets?
+    /// Whether something was dropped before the history that a new reader gets.
     pub(crate) fn is_cut(&self, history: &History, now: Instant) -> bool {
         self.dropped.newest() > Position::ZERO || self.history_start(history, now) > self.first
     }
 
-    /// Where the next record stands that waits for this reader.
+    /// The position of the next record that waits for this reader.
     pub(crate) fn next_position(&self, id: ReaderId) -> Option<Position> {
         let (next, _) = self.next(id);
         self.position_at(next)
@@ -76,9 +76,9 @@ impl<T> Log<T> {
         record.and_then(|record| record.own_id.as_ref())
     }
 
-    /// The same for a reader that has waited for this log since `since`: it gets everything that came after that, and
-    /// of what was there before no more than the history, though more may be here. What was dropped meanwhile it is
-    /// told, also if it had seen nothing before.
+    /// Where a reader begins that has waited for this log since `since`: it gets everything that came after that, and
+    /// of what was there before no more than the history, though more may be here. It is told of what was dropped
+    /// meanwhile, even if it had seen nothing before.
     pub(crate) fn waited(
         &self,
         start: &mut Start,
@@ -123,14 +123,14 @@ impl<T> Log<T> {
         self.first.plus(self.records.len() - kept.count())
     }
 
-    /// What this reader reads next, of what is still here; and where that is among the records.
+    /// The record that this reader reads next, of those that are still here, and its place among them.
     fn next(&self, id: ReaderId) -> (Seq, usize) {
         // One that was put out stands behind everything.
         let next = self.readers.cursor(id).clamp(self.first, self.end());
         (next, next.since(self.first) as usize)
     }
 
-    /// Was this reader overtaken, or has to be told of something else that is missing?
+    /// Whether this reader was overtaken, or has to be told of something else that is missing.
     #[inline]
     pub(crate) fn is_overtaken(&self, id: ReaderId) -> bool {
         self.readers.cursor(id) < self.first || self.missed.is_some() && self.has_missed(id)
@@ -141,7 +141,7 @@ impl<T> Log<T> {
         self.missed.as_ref().is_some_and(|missed| missed.by.contains_key(&id))
     }
 
-    /// A reader that has joined begins here.
+    /// Lets a reader that has joined begin here.
     pub(crate) fn begin(&mut self, id: ReaderId, start: Start) {
         self.place(id, start.next);
         if start.missed != Missed::None {
@@ -150,15 +150,16 @@ impl<T> Log<T> {
         }
     }
 
-    /// A reader that begins has seen everything up to here, be that more than is here: a log that is filled from elsewhere may
-    /// have lost something, and get it late.
+    /// Notes that a reader that begins has seen everything up to `position`, which may be more than is here: a log
+    /// that is filled from elsewhere may have lost something, and get it late.
     pub(crate) fn has_seen(&mut self, id: ReaderId, position: Position) {
         if position > self.newest {
             self.ahead.get_or_insert_default().seen.insert(id, position);
         }
     }
 
-    /// The newest record is not for those who had seen it before they came. They stand before it, having read all others.
+    /// Moves those past the newest record who had seen it before they came. They stand before it, having read all
+    /// others.
     #[cold]
     pub(super) fn pass_over(&mut self, position: Position) {
         let end = self.end();
@@ -173,8 +174,8 @@ impl<T> Log<T> {
         self.ahead.take_if(|ahead| ahead.seen.is_empty());
     }
 
-    /// Readers of whom this is true have missed nobody knows what, and are to learn it when they read next. `anew`: nothing
-    /// that they have seen means anything any more.
+    /// Notes that the readers for which `is_one` is true have missed something, nobody knows how much; they learn it
+    /// when they read next. `anew`: nothing that they have seen means anything any more.
     pub(crate) fn miss(&mut self, anew: bool, is_one: impl Fn(&Arc<T>) -> bool) {
         let newest = self.dropped.newest();
         for (id, _) in self.readers.all(is_one) {
@@ -190,8 +191,8 @@ impl<T> Log<T> {
         missed
     }
 
-    /// What was dropped before this reader came, or before it came to it; each once, and its cursor
-    /// moves on. With the positions of at most the newest `apart` of them.
+    /// What was dropped before this reader came, or before it got to it: each once, and its cursor moves on. With the
+    /// positions of at most the newest `apart` of them.
     pub(crate) fn overtaken(
         &mut self,
         id: ReaderId,
@@ -246,7 +247,7 @@ impl<T> Log<T> {
         Some(Piece { bytes, position: last.position, at: last.at, more: !all })
     }
 
-    /// The same as [`measure`](Self::measure) where all that waits from here on was joined for somebody else.
+    /// [`measure`](Self::measure), where all that waits from here on was joined for another reader.
     fn measure_joined(&self, from: Seq, until: Offset) -> Option<(usize, bool)> {
         let (joined, newest) = (self.joined.as_ref()?, self.records.back()?);
         let is_all = joined.from == from && joined.to == self.end() && newest.offset <= until;
@@ -328,7 +329,7 @@ impl<T> Log<T> {
     }
 }
 
-/// At how many readers it is looked for one more that wants these bytes: as many as are as large, and always some.
+/// How many readers are looked at for one more that wants these bytes: more for larger ones, and always some.
 fn most_looked_at(bytes: &Bytes) -> usize {
     LOOKED_AT + bytes.len() / size_of::<Seq>()
 }

@@ -1,12 +1,12 @@
-//! How many connections at a log take events, without asking each of them.
+//! `ReceiverCount`: how many connections at a log take events, without asking each of them.
 
 use crate::sync::Arc;
 
 /// Counts those readers of a log that still take events.
 pub(crate) trait ReceiverCount: Send + Sync {
-    /// One more does.
+    /// One more connection takes events.
     fn opened(&self);
-    /// One does no more.
+    /// One connection takes no more events.
     fn closed(&self);
 }
 
@@ -27,8 +27,8 @@ impl ReceiverCounts {
         }
     }
 
-    /// The connection takes no more events. Takes the counts out, because dropping a log is for
-    /// later.
+    /// Notes that the connection takes no more events. Returns the counts, to be dropped later: with them a log may
+    /// be dropped.
     pub(crate) fn close(&mut self) -> Self {
         let closed = std::mem::take(self);
         let others = closed.others.iter().flat_map(|others| others.iter());

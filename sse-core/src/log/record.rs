@@ -1,4 +1,4 @@
-//! What a log holds, and the answers it gives.
+//! `Record`: what a log holds; and the answers that it gives.
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -9,8 +9,8 @@ use crate::event::{EventId, EventName};
 /// What a record costs besides its bytes on the wire.
 pub(crate) const RECORD_COST: usize = size_of::<Record>();
 
-/// A frame of more bytes than this is counted as long as anybody has it, be that in no log any more. Of smaller ones a
-/// reader takes no more than that at once.
+/// A frame of more bytes than this is counted as long as anybody has it, even if it is in no log any more. A reader
+/// takes no more bytes than this at once of smaller ones.
 pub(crate) const LARGE: usize = 64 * 1024;
 
 /// The number of a record in one log: consecutive, from zero on. Cursors count by it.
@@ -19,9 +19,9 @@ pub(crate) struct Seq(u64);
 
 impl Seq {
     pub(super) const ZERO: Self = Self(0);
-    /// No record has it.
+    /// A number that no record has.
     pub(super) const NEVER: Self = Self(u64::MAX);
-    /// Nor this one.
+    /// Another number that no record has.
     pub(super) const LEFT: Self = Self(u64::MAX - 1);
 
     /// The number that comes `count` later.
@@ -34,7 +34,7 @@ impl Seq {
         self.0 - earlier.0
     }
 
-    /// The same, if `earlier` is no later.
+    /// [`since`](Self::since), if `earlier` is no later.
     pub(super) const fn checked_since(self, earlier: Self) -> Option<u64> {
         self.0.checked_sub(earlier.0)
     }
@@ -59,7 +59,7 @@ impl Record {
         self.frame.len() + RECORD_COST
     }
 
-    /// The bytes of its frame, if that is [`LARGE`].
+    /// The size of its frame in bytes, if that is [`LARGE`]; otherwise 0.
     pub(crate) fn large(&self) -> usize {
         if self.frame.len() > LARGE { self.frame.len() } else { 0 }
     }

@@ -1,8 +1,8 @@
-//! What is left of a log that nobody reads and that keeps nothing: where it ended.
+//! `Rest`: what is left of a log that nobody reads and that keeps nothing.
 
 use super::{Dropped, Log, OwnIds, Position, Seq, dropped::Few};
 
-/// A log that rests, in as little room as may be: there may be many of them.
+/// A log at rest, in as little memory as possible: there may be many.
 #[derive(Debug)]
 pub(crate) struct Rest {
     /// Numbers go on, since others remember them.
@@ -27,7 +27,7 @@ impl Default for Rest {
 }
 
 impl Rest {
-    /// As it was. Nothing is left here.
+    /// The log as it was. Nothing is left here.
     pub(crate) fn wake<T>(&mut self) -> Log<T> {
         let Self { first, newest, completed, dropped, own_ids } = std::mem::take(self);
         let own = own_ids.as_ref().map_or(0, |known| known.cost());
@@ -49,7 +49,7 @@ impl<T> Log<T> {
         self.dropped.few(self.newest) * size_of::<Position>() + own
     }
 
-    /// Not while a reader has a place here, also one that was put out, nor while somebody is woken.
+    /// Whether no reader has a place here, not even one that was put out, and nobody is being woken.
     pub(super) fn could_rest(&self) -> bool {
         self.records.is_empty()
             && self.readers.has_no_places()
@@ -57,12 +57,12 @@ impl<T> Log<T> {
             && self.walk.is_none()
     }
 
-    /// May it rest? Not before it is counted as it rests.
+    /// Whether it may rest, which it may not before it is counted as it will be then.
     pub(crate) fn may_rest(&self) -> bool {
         self.could_rest() && self.settled == self.cost_at_rest()
     }
 
-    /// What is left of it.
+    /// Puts the log at rest.
     pub(crate) fn rest(&mut self) -> Rest {
         Rest {
             first: self.first,

@@ -1,4 +1,4 @@
-//! What a log keeps, and what it lets go.
+//! The retaining half of `Log`: what it keeps, and what it drops.
 
 use std::collections::VecDeque;
 
@@ -9,10 +9,10 @@ use crate::sync::Arc;
 
 /// Of how many dropped events a log remembers the places, for each that it has room for.
 const DROPPED_FOR_EACH: usize = 4;
-/// And of how many if it has room for few.
+/// How many it remembers at least, if it has room for few.
 const REMEMBERED: usize = 64;
 
-/// How much each append pays towards looking at every cursor.
+/// How much credit each append gives towards looking at every cursor.
 const CREDIT: usize = 8;
 
 impl<T> Log<T> {
@@ -61,7 +61,7 @@ impl<T> Log<T> {
         change
     }
 
-    /// Something that stood at `position` is gone and never was here; how much that went with it nobody knows.
+    /// Notes that something at `position` is gone and never was here; how much was lost with it nobody knows.
     pub(crate) fn lost_up_to(&mut self, position: Position) {
         self.dropped = Dropped::new(self.dropped.newest().max(position));
         self.newest = self.newest.max(position);
@@ -104,8 +104,8 @@ impl<T> Log<T> {
         }
     }
 
-    /// Does a reader still have to read the oldest record? May say yes when the answer is no, since
-    /// looking at every cursor has to be earned by appends.
+    /// Whether a reader still has to read the oldest record. May say yes when the answer is no, since looking at
+    /// every cursor has to be earned by appends.
     fn is_wanted(&mut self) -> bool {
         if self.first >= self.floor && self.credit >= self.readers.len() {
             self.credit = 0;
@@ -114,7 +114,7 @@ impl<T> Log<T> {
         self.first >= self.floor
     }
 
-    /// Drops everything that was said, not where it stood.
+    /// Drops all records, and remembers where they stood.
     pub(crate) fn clear(&mut self, change: &mut Change) {
         while !self.records.is_empty() {
             self.drop_oldest(change);
@@ -122,19 +122,21 @@ impl<T> Log<T> {
         self.completed = None;
     }
 
-    /// Nothing is known of events up to `floor`; those that are not here were dropped.
+    /// Begins the log at `floor`: nothing is known of events up to there, so those that are not here count as
+    /// dropped.
     pub(crate) fn begin_at(&mut self, floor: Position) {
         self.dropped = Dropped::new(floor);
     }
 
-    /// Something up to `position` never came here, nobody knows how much; more recent records may be here. Whoever
-    /// begins before it is told.
+    /// Notes that something up to `position` never came here, nobody knows how much; more recent records may be here.
+    /// Whoever begins before it is told.
     pub(crate) fn skip_to(&mut self, position: Position) {
         self.dropped = Dropped::new(self.dropped.newest().max(position));
         self.newest = self.newest.max(position);
     }
 
-    /// The same, and so are those who read by now, before they get anything that stands behind it. Returns them.
+    /// Like [`skip_to`](Self::skip_to); those who are reading are told too, before they get anything behind it.
+    /// Returns them.
     pub(crate) fn skip_to_and_tell(
         &mut self,
         position: Position,
@@ -152,7 +154,7 @@ impl<T> Log<T> {
         told.into_iter().map(|(_, reader)| reader).collect()
     }
 
-    /// The past is gone, and positions begin anew. Readers go on with what comes.
+    /// Forgets the past: positions begin anew. Readers go on with what comes.
     pub(crate) fn reset(&mut self, change: &mut Change) {
         while !self.records.is_empty() {
             self.drop_oldest(change);
@@ -165,20 +167,20 @@ impl<T> Log<T> {
         self.readers.advance_all(end);
     }
 
-    /// Nobody reads any more: what was there for slow readers is given back.
+    /// Gives back what was kept for slow readers: nobody reads any more.
     pub(crate) fn give_back(&mut self) {
         self.records.shrink_to(2 * self.records.len());
         self.dropped.keep(REMEMBERED.max(self.records.capacity().saturating_mul(DROPPED_FOR_EACH)));
     }
 
-    /// Nobody reads and nothing is kept: holds on to little more than where it ended.
+    /// Keeps little more than where the log ended: nobody reads, and nothing is kept.
     pub(crate) fn shrink(&mut self) {
         self.dropped.shrink();
         self.records = VecDeque::new();
         self.joined = None;
     }
 
-    /// Makes room, whoever still wants it.
+    /// Drops the oldest record, whoever still wants it.
     fn drop_oldest(&mut self, change: &mut Change) {
         self.joined = None;
         let most = REMEMBERED.max(self.records.capacity().saturating_mul(DROPPED_FOR_EACH));

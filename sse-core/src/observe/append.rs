@@ -1,4 +1,4 @@
-//! One batch on its way to the store.
+//! `BackplaneAppend`: one batch on its way to the store, counted and traced.
 
 // Without the features arguments are unused, and the calls compile to nothing.
 #![cfg_attr(not(all(feature = "metrics", feature = "tracing")), allow(unused_variables))]
@@ -7,7 +7,7 @@ use super::spans::Span;
 #[cfg(feature = "metrics")]
 use crate::observe as names;
 
-/// A batch of so many changes is handed to the store, which were made within these spans.
+/// Notes that a batch of `changes` changes is handed to the store, which were made within these spans.
 pub(crate) fn backplane_append(changes: usize, from: &[Span]) -> BackplaneAppend {
     BackplaneAppend {
         #[cfg(feature = "metrics")]
@@ -41,7 +41,7 @@ impl BackplaneAppend {
         .await
     }
 
-    /// It was stored.
+    /// Notes that it was stored.
     pub(crate) fn finish(&self) {
         #[cfg(feature = "metrics")]
         metrics::histogram!(names::BACKPLANE_APPEND).record(self.began.elapsed());

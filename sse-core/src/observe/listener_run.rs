@@ -1,4 +1,4 @@
-//! One run of a listener: its span, its time, its outcome.
+//! `ListenerRun`: one run of a listener, with its span, its time and its outcome.
 
 use std::{
     fmt,

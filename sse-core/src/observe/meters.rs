@@ -168,7 +168,7 @@ fn drain_left(left: usize) {
     metrics::gauge!(names::DRAIN_LEFT).set(left as f64);
 }
 
-/// So many changes wait to be stored.
+/// `changes` changes wait to be stored.
 pub(crate) fn backplane_queue(changes: usize) {
     #[cfg(feature = "metrics")]
     metrics::gauge!(names::BACKPLANE_QUEUE).set(changes as f64);
@@ -295,7 +295,7 @@ pub(crate) fn durable_fenced() {
     tracing::warn!(target: "sse_tower", "lease of this process was not renewed in time; what runs for durable listeners is stopped");
 }
 
-/// So many events were taken from processes that died.
+/// `entries` events were taken from processes that died.
 pub(crate) fn durable_reaped(entries: usize) {
     if entries > 0 {
         #[cfg(feature = "metrics")]

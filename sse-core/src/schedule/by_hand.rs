@@ -1,4 +1,4 @@
-//! Schedules made of closures.
+//! `Schedule`: schedules made of closures.
 
 use std::{
     future::Future,
@@ -49,12 +49,12 @@ pub struct ScheduleBuilder {
 }
 
 impl Schedule {
-    /// Runs at once and then every `period` from the first run's beginning on. At least 1 ms.
+    /// Runs at once, and then at each `period` counted from the beginning of the first run. At least 1 ms.
     pub fn every(period: Duration) -> ScheduleBuilder {
         ScheduleBuilder::new(When::Every(period))
     }
 
-    /// Runs at once and then always `delay` after the last run ended. At least 1 ms.
+    /// Runs at once, and then each time `delay` after the last run ended. At least 1 ms.
     pub fn fixed_delay(delay: Duration) -> ScheduleBuilder {
         ScheduleBuilder::new(When::Delay(delay))
     }
@@ -92,13 +92,14 @@ impl ScheduleBuilder {
         self
     }
 
-    /// How much later than the context's beginning the first run is at the earliest; nothing unless said.
+    /// How long after the context's beginning the first run is at the earliest; not later unless said.
     pub fn initial_delay(mut self, delay: Duration) -> Self {
         self.table.initial_delay = delay;
         self
     }
 
-    /// The time zone of a cron expression, by its name in the IANA database. Says nothing for the others.
+    /// The time zone of a cron expression, by its name in the IANA database; UTC unless said. Has no effect on the
+    /// others.
     pub fn zone(mut self, name: &'static str) -> Self {
         if let When::Cron { zone, .. } = &mut self.table.when {
             *zone = Some(name);
@@ -107,10 +108,10 @@ impl ScheduleBuilder {
     }
 
     /// With a [backplane](crate::ContextBuilder::backplane), one process at a time runs it: one of those that have a
-    /// schedule of this name. When it drains, another goes on at once; when it dies, within some fifteen seconds. Who takes
-    /// over begins as a context begins. Without a backplane it is simply run.
+    /// schedule of this name. When that process drains, another goes on at once; when it dies, within about fifteen
+    /// seconds. Who takes over begins as a context begins. Without a backplane every process runs it.
     ///
-    /// Who cannot show the store that he lives is stopped in the middle of a run, before another may begin.
+    /// A process that cannot renew its lease is stopped in the middle of a run, before another may begin.
     ///
     /// ```
     /// # use sse_tower_core::{ApplicationContext, Schedule, backplane::{MemoryStore, Node, NodeOptions}};
@@ -149,7 +150,7 @@ impl ScheduleBuilder {
         self.finish(listener)
     }
 
-    /// The same with a component of the context.
+    /// [`run`](Self::run), with a component of the context.
     #[track_caller]
     pub fn run_on<T, N, R, Fut, F>(self, f: F) -> Schedule
     where

@@ -1,4 +1,4 @@
-//! Cron expressions, as Spring's `@Scheduled(cron = "..")` takes them.
+//! `Cron`: cron expressions, as Spring's `@Scheduled(cron = "..")` takes them.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! The task that publishes one function's runs.
+//! `Runs`: the task that publishes one function's runs.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// Until the drain, until the bus has gone, or until there is no other run.
+    /// Publishes the runs until the drain, until the bus is gone, or until there is no other run.
     pub(super) async fn run(&self, times: Times) {
         let mut due = times.first(Instant::now());
         while let Some(at) = due {
@@ -55,7 +55,7 @@ impl Runs {
         }
     }
 
-    /// One run. Being under way, it is waited for by the drain.
+    /// Publishes one run. The drain waits for it, since it is under way.
     async fn once(&self, bus: &Bus) {
         let run = ScheduledRun { name: self.profile.label(), target: self.table.target };
         let outcome = publish(bus, run, self.profile.declared_at).await;

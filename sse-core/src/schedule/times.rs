@@ -1,4 +1,4 @@
-//! When the next run is.
+//! `Times`: when a function runs, one run after the other.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A function that one process at a time runs.
+//! `turn`: a function that one process at a time runs.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ struct Turns {
 }
 
 impl RunsOne for Turns {
-    /// One turn: from now on, until the drain, or until it is cut.
+    /// Runs the function from now on, until the drain, or until the turn is taken away.
     fn run(&self, bus: &Bus, _: &Arrival) -> Run {
         // Read once already, when the context was built, which refuses what cannot be.
         let times = Times::new(&self.table);

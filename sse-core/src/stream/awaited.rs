@@ -1,14 +1,14 @@
-//! What a reader waits for: the state of keys where its client cannot go on from where it was.
+//! `Awaited`: the states of keys for which a reader waits before it reads on.
 
 use tokio::time::Instant;
 
 use crate::log::State;
 
-/// What a reader waits for.
+/// The states that a reader waits for.
 #[derive(Debug, Default)]
 pub(super) struct Awaited {
     pub(super) keys: Vec<AwaitedKey>,
-    /// Its client has no place to come back to until then, but what it came with.
+    /// Whether its client has no place to come back to until then, but that with which it came.
     pub(super) nowhere: bool,
 }
 
@@ -17,6 +17,6 @@ pub(super) struct Awaited {
 pub(super) struct AwaitedKey {
     pub(super) cursor: usize,
     pub(super) state: Option<State>,
-    /// When it has taken too long.
+    /// When it has taken too long, and the stream ends.
     pub(super) until: Instant,
 }

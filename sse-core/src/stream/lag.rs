@@ -9,7 +9,7 @@ use crate::{
     log::Lag,
 };
 
-/// How a reader goes on that was overtaken.
+/// How an overtaken reader goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
     /// From the oldest event that there is, and it is told of the gap.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Reader {
-    /// The client will be told of these.
+    /// Notes events of which the client will be told that they are lost.
     pub(super) fn lose(&mut self, cursor: usize, reason: GapReason, overtaken: &Overtaken) {
         let Some(source) = self.cursors.get(cursor).map(|cursor| cursor.source()) else { return };
         let Overtaken { missed, ref positions } = *overtaken;
@@ -42,7 +42,7 @@ impl Reader {
         }
     }
 
-    /// The same, where what follows begins behind `position`.
+    /// Like [`lose`](Self::lose), where what follows begins behind `position`.
     pub(super) fn lose_before(
         &mut self,
         cursor: usize,
@@ -100,7 +100,7 @@ impl Reader {
         }
     }
 
-    /// Tells of the rest: the stream ends.
+    /// Tells of everything that was lost: the stream ends.
     pub(super) fn tell_all_lost(&mut self, out: &mut Output) {
         let Some(aside) = &mut self.aside else { return };
         for mut lost in std::mem::take(&mut aside.lost) {

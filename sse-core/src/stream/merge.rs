@@ -23,7 +23,7 @@ use crate::{
 /// What waits for a connection in its logs, in one order.
 struct Round {
     waiting: Vec<Waiting>,
-    /// Nothing else waits below the limit.
+    /// Whether nothing else waits below the limit.
     everything: bool,
     /// Up to where each source is complete.
     complete: Vec<(Source, Position)>,
@@ -42,7 +42,7 @@ struct Waiting {
 struct Cut {
     source: Source,
     position: Position,
-    /// A log of it holds more.
+    /// Whether a log of this source holds more.
     short: bool,
 }
 
@@ -103,8 +103,8 @@ impl Reader {
         }
     }
 
-    /// Does this stand before what was given out? A store's feed may have lost it and told of it later; ids must not
-    /// run backwards, or the client comes back for what it has seen.
+    /// Whether the event stands before what was given out. A store's feed may have lost it and told of it later; ids
+    /// must not go backwards, or the client would be sent what it has seen.
     fn is_too_late(&self, source: Source, cursor: usize, position: Position) -> bool {
         position <= self.position
             && self.cursors.get(self.of).is_some_and(|of| of.source() == source)
@@ -183,8 +183,8 @@ impl Reader {
         Some(Round { waiting, everything, complete })
     }
 
-    /// What a reader is told that was overtaken, and how it goes on; one that is to get the newest of
-    /// each name is put to those.
+    /// What an overtaken reader is told, and how it goes on; one that is to get the newest event of each name is
+    /// added to `behind`.
     fn was_overtaken(&mut self, index: usize, behind: &mut Vec<(usize, Overtaken)>) -> Course {
         let apart = if self.cursors.len() == 1 { 1 } else { GAPS_APART };
         while let Some((reason, overtaken)) = self.cursors[index].overtaken(apart) {

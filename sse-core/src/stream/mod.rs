@@ -15,9 +15,9 @@
 //!
 //! # Lagging
 //!
-//! A cursor that was overtaken says by how many events, and `lag` decides what the client gets: to
-//! be told and read on, to be told and get the newest of each name, or a farewell and the end.
-//! A stream that is ending anyway still gets what there is.
+//! A cursor that was overtaken says by how many events, and `lag` decides what the client gets: the state of the key
+//! as it is now, without a word; to be told and read on; to be told and get the newest of each name; or a farewell
+//! and the end. A stream that is ending anyway still gets what there is.
 //!
 //! # Silence, and the end
 //!
@@ -33,8 +33,8 @@
 //! # Where the client stands
 //!
 //! What the library itself says carries the id that the client has: of the last event that was given
-//! out, or that with which it came, or where it began. So an event of the library's costs nobody his
-//! position. `stream-gap` moves it behind what is missing.
+//! out, or that with which it came, or where it began. So no client loses its position by an event of the library's.
+//! `stream-gap` moves it behind what is missing.
 //!
 //! Bottom to top: `output` (what one poll gives out), `timing`, `window` (how much is given before the socket has taken it), `lag`, `awaited` (the state of keys that a reader waits
 //! for), then `reader` (what it holds, and the short ways), `renewal` (the wait), `lost` (what the client is told of) and

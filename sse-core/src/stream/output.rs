@@ -1,4 +1,4 @@
-//! What one poll gives out.
+//! `Output`: the bytes that one poll gives out.
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;

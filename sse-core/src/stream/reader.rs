@@ -17,7 +17,7 @@ use crate::{
     sync::Arc,
 };
 
-/// As where a connection ends that does not.
+/// The end of a connection that is not ending.
 const NOT_ENDING: Offset = Offset::LAST;
 
 /// The reading side of one connection. Owns its cursors; nobody else moves them.
@@ -35,7 +35,7 @@ pub(super) struct Reader {
     pub(super) began: Position,
     /// The cursor that it came from.
     pub(super) of: usize,
-    /// The client got the event at `position`: it does not only stand there.
+    /// Whether the client got the event at `position`, and not only stands there.
     pub(super) got: bool,
     pub(super) aside: Option<Box<Aside>>,
     /// The connection's queue holds more.
@@ -45,11 +45,11 @@ pub(super) struct Reader {
     pub(super) at_end: bool,
     /// The state of one of its keys can be asked for.
     has_state: bool,
-    /// It reads nothing before it has got the state of its keys: then there is a [`Awaited`].
+    /// Whether it reads nothing before it has got the state of its keys: then there is an [`Awaited`].
     pub(super) waits: bool,
-    /// It follows one log, and there is nothing else to be looked at: said at the end of each poll by the rules.
+    /// Whether it follows one log and there is nothing else to look at: set at the end of each poll by the rules.
     usual: bool,
-    /// What `conn` has, to compare without a lock.
+    /// A clone of the waker that `conn` has, to be compared without a lock.
     waker: Option<Waker>,
     pub(super) timing: Option<Timing>,
     window: Window,
@@ -67,7 +67,7 @@ pub(super) struct Lost {
     pub(super) position: Position,
 }
 
-/// What few readers have.
+/// What only few readers have.
 #[derive(Default)]
 pub(super) struct Aside {
     /// An id that the client holds and that is no position: the program gave it to this connection
@@ -123,14 +123,14 @@ impl Reader {
         self.conn.lifecycle().closed() == Some(CloseReason::Failed)
     }
 
-    /// Is there nothing to do but wait, for the task that is registered? A server polls three times for each event: this
-    /// is one atomic load.
+    /// Whether there is nothing to do but wait, for the task that is registered. A server polls three times for each
+    /// event: this is one atomic load.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
         !self.more && self.conn.is_quiet()
     }
 
-    /// Is this the task that is woken?
+    /// Whether this is the task that is woken.
     #[inline]
     pub(super) fn is_registered(&self, cx: &Context<'_>) -> bool {
         self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))
@@ -214,13 +214,13 @@ impl Reader {
         }
     }
 
-    /// Does it follow one log, with nothing else to be looked at?
+    /// Whether it follows one log and there is nothing else to look at.
     fn is_usual(&self) -> bool {
         let alone = self.cursors.len() == 1 && self.local.is_empty() && !self.queued;
         alone && !self.is_ending() && !self.more && !self.waits
     }
 
-    /// The response begins: clocks start.
+    /// Begins the response: its clocks start.
     fn start(&mut self, out: &mut Output) {
         let settings = self.conn.settings();
         self.timing = Some(Timing::start(&self.conn, &settings));
@@ -236,7 +236,7 @@ impl Reader {
         self.more = true;
     }
 
-    /// A timer fired: is a keep-alive due?
+    /// Handles a timer that fired. Whether a keep-alive comment is due.
     fn tick(&mut self) -> bool {
         let Some(timing) = &mut self.timing else { return false };
         let due = timing.due();
@@ -318,7 +318,7 @@ impl Reader {
         update.queued
     }
 
-    /// Does nothing wait for this connection alone but what ends its stream?
+    /// Whether nothing waits for this connection alone but what ends its stream.
     pub(super) fn has_only_farewell(&self) -> bool {
         self.local.front().is_none_or(|queued| queued.offset == Offset::LAST)
     }
@@ -360,12 +360,12 @@ impl Reader {
         }
     }
 
-    /// The client holds an id that is no position.
+    /// Notes an id that the client holds and that is no position.
     pub(super) fn holds(&mut self, id: EventId) {
         self.aside.get_or_insert_default().own = Some((id, self.position));
     }
 
-    /// The id that the client holds, or had better hold if it has none.
+    /// The id that the client holds; if it holds none, the one that it should.
     pub(super) fn client_id(&self) -> Option<EventId> {
         let own = self.aside.as_ref().and_then(|aside| aside.own.as_ref());
         match own {

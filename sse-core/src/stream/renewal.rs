@@ -24,8 +24,6 @@ use crate::{
     sync::Arc,
 };
 
-/// When a client comes back whose state could not be had: soon, and not all at once.
-const COME_BACK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 /// How often a stream that waits looks for itself: whoever was to be woken for it may not be polled.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -39,7 +37,7 @@ impl Reader {
         }
     }
 
-    /// Where the client stands means nothing any more, if so.
+    /// If `is_gone`, forgets where the client stands: it means nothing any more.
     pub(super) fn forget_place_if(&mut self, is_gone: bool) {
         if is_gone {
             self.renewal().nowhere = true;
@@ -53,13 +51,13 @@ impl Reader {
         self.aside.get_or_insert_default().renewal.get_or_insert_default()
     }
 
-    /// Is there no place that the client could come back to?
+    /// Whether there is no place that the client could come back to.
     pub(super) fn is_nowhere(&self) -> bool {
         let renewal = self.aside.as_ref().and_then(|aside| aside.renewal.as_ref());
         renewal.is_some_and(|renewal| renewal.nowhere)
     }
 
-    /// Has this stream no use for a state any more?
+    /// Whether this stream has no use for a state any more.
     fn ends_without_state(&self) -> bool {
         self.is_ending() && self.conn.lifecycle().closed() != Some(CloseReason::Completed)
     }
@@ -83,7 +81,7 @@ impl Reader {
         true
     }
 
-    /// Is everything there that it waits for? Then it is written, and the reader reads on.
+    /// Whether everything that it waits for is there. If so it is written, and the reader reads on.
     pub(super) fn is_renewed(&mut self, out: &mut Output) -> bool {
         // What the client came with, if anything.
         self.give_local(Offset::FIRST.after(), out);
@@ -105,8 +103,7 @@ impl Reader {
                 }
                 Poll::Ready(Some(state)) => key.state = Some(state),
                 Poll::Ready(None) => {
-                    let retry = spread::jittered(COME_BACK.0, COME_BACK.1);
-                    let farewell = bye(CloseReason::Failed, Some(retry));
+                    let farewell = bye(CloseReason::Failed, Some(spread::soon()));
                     self.conn.close(CloseReason::Failed, Some(farewell));
                     self.take_over();
                     self.end_here(out);

@@ -56,14 +56,14 @@ impl Timing {
         timing
     }
 
-    /// Another task carries the stream now, perhaps on another runtime: its clock is the one that goes on.
+    /// Another task carries the stream now, perhaps on another runtime: the timer is set anew, on its clock.
     pub(super) fn moved(&mut self) {
         if !self.timer.is_set_here() {
             self.arm();
         }
     }
 
-    /// Ticks at this instant too, or no more than it must.
+    /// Ticks at this instant too; with `None` only when something else is due.
     pub(super) fn look_at(&mut self, look: Option<Instant>) {
         if self.moments.as_ref().and_then(|moments| moments.look) != look {
             self.moments.get_or_insert_default().look = look;
@@ -71,7 +71,7 @@ impl Timing {
         }
     }
 
-    /// Something goes to the wire: an event that was published `at` a time, or who knows when.
+    /// Notes that something goes to the wire: an event that was published `at` a time, if that is known.
     ///
     /// The clock is not read for each delivery of an event. One that waited for its reader counts
     /// from when it was published, so the next comment may come that much sooner, never later.
@@ -81,7 +81,7 @@ impl Timing {
         }
     }
 
-    /// The same where it is known when.
+    /// [`wrote`](Self::wrote), where it is known when.
     #[inline]
     pub(super) fn wrote_at(&mut self, at: Instant) {
         if self.last_write < at {

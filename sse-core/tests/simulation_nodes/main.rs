@@ -1,8 +1,7 @@
 //! Several nodes over one store that fails on purpose, with clients that move between them: at random, on paused
 //! time. [`truth`] is what the store was told, [`client`] what each client must get; [`world`] makes things happen.
 //!
-//! A failing seed prints itself; `SSE_SEED=17 cargo test --test simulation_nodes` runs it alone, and
-//! `SSE_SEEDS=200000` tries as many. One seed gives the same bytes on every run, whatever runs beside it.
+//! [`seeds`] says how to choose them. One seed gives the same bytes on every run, whatever runs beside it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -14,7 +13,6 @@ mod truth;
 mod world;
 
 use sse_tower_core::backplane::Mutant;
-use tokio::{runtime, task::LocalSet};
 
 /// How many seeds each test run tries.
 const SEEDS: u64 = 2_000;
@@ -23,12 +21,7 @@ const MUTANT_SEEDS: u64 = 2_000;
 
 /// Everything that clients read, as one text.
 fn run(seed: u64, mutant: Option<Mutant>) -> String {
-    fastrand::seed(seed);
-    let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.unwrap();
-    let read = LocalSet::new().block_on(&runtime, world::run(seed, mutant));
-    drop(runtime);
-    read
+    seeds::on_paused_time(seed, world::run(seed, mutant))
 }
 
 #[test]

@@ -13,24 +13,12 @@ use tokio::time::sleep;
 
 use super::{
     client::Client,
+    seeds::Chance,
     truth::{KEYS, NAME, Truth},
 };
 
 const STEPS: usize = 120;
 const CLIENTS: usize = 6;
-
-/// What makes all of a run, so that nothing of it depends on what the library draws.
-struct Chance(fastrand::Rng);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0.usize(..end)
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
 
 struct Place {
     node: Node,
@@ -84,7 +72,7 @@ const SILENT_LOSS: usize = 12;
 const LOST_TAIL: usize = 13;
 
 pub(crate) async fn run(seed: u64, mutant: Option<Mutant>) -> String {
-    let mut chance = Chance(fastrand::Rng::with_seed(seed));
+    let mut chance = Chance::of(seed);
     let store = MemoryStore::fixed(Epoch::new(seed + 1), Duration::from_secs(1_700_000_000));
     let truth = Truth::of(&store).await;
     let faults = match chance.below(8) {
@@ -292,7 +280,7 @@ impl World {
                 self.clients[index].poll(&self.truth, head);
                 if !self.clients[index].is_connected() {
                     let client = &mut self.clients[index];
-                    let place = self.chance.0.usize(..self.places.len());
+                    let place = self.chance.below(self.places.len());
                     let emitters = &self.places[place].emitters;
                     let emitter = emitters.connect_many(client.keys.clone(), client.last());
                     let is_lossy = self.places[place].is_lossy;

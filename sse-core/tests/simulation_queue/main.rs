@@ -1,8 +1,7 @@
 //! Durable listeners in several processes over one store, all of which fail on purpose: at random, on paused time.
 //! [`world`] makes things happen, [`witness`] sees what runs where and when, and judges.
 //!
-//! A failing seed prints itself; `SSE_SEED=17 cargo test --test simulation_queue` runs it alone, and
-//! `SSE_SEEDS=200000` tries as many. One seed gives the same on every run, whatever runs beside it.
+//! [`seeds`] says how to choose them. One seed gives the same on every run, whatever runs beside it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -12,7 +11,6 @@ mod witness;
 mod world;
 
 use sse_tower_core::backplane::Mutant;
-use tokio::runtime;
 
 /// How many seeds each test run tries.
 const SEEDS: u64 = 2_000;
@@ -21,12 +19,7 @@ const MUTANT_SEEDS: u64 = 400;
 
 /// Everything that happened, as one text.
 fn run(seed: u64, mutant: Option<Mutant>) -> String {
-    fastrand::seed(seed);
-    let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    let runtime = runtime.unwrap();
-    let story = runtime.block_on(world::run(seed, mutant));
-    drop(runtime);
-    story
+    seeds::on_paused_time(seed, world::run(seed, mutant))
 }
 
 #[test]

@@ -9,7 +9,10 @@ use sse_tower_core::{
 };
 use tokio::time::sleep;
 
-use super::witness::{ATTEMPTS, Witness};
+use super::{
+    seeds::Chance,
+    witness::{ATTEMPTS, Witness},
+};
 
 const STEPS: usize = 16;
 const FAULTS: usize = 10;
@@ -24,18 +27,6 @@ struct Paid {
 impl ApplicationEvent for Paid {
     fn event_type() -> EventType<Self> {
         EventType::new().name("order.paid").stored().json()
-    }
-}
-
-struct Chance(fastrand::Rng);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0.usize(..end)
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
     }
 }
 
@@ -79,7 +70,7 @@ impl Drop for World {
 }
 
 pub(crate) async fn run(seed: u64, mutant: Option<Mutant>) -> String {
-    let mut chance = Chance(fastrand::Rng::with_seed(seed));
+    let mut chance = Chance::of(seed);
     let faults = match chance.below(5) {
         0 => (0..FAULTS).collect(),
         1 => Vec::new(),
@@ -179,7 +170,7 @@ impl World {
         for _ in 0..1 + self.chance.below(4) {
             let order = self.published.len() as u32;
             let place = self.chance.below(self.processes.len());
-            let fate = self.chance.0.u64(..);
+            let fate = self.chance.any();
             let publication = self.processes[place].context.publish_event(Paid { order, fate });
             // Whoever has no patience does not know.
             let told = tokio::time::timeout(Duration::from_millis(50), publication).await;

@@ -46,7 +46,7 @@ impl Listener {
         }
     }
 
-    /// The same for a method of the component `this`, outside its impl block.
+    /// [`expand_free`](Self::expand_free) for a method of the component `this`, outside its impl block.
     pub(crate) fn expand_method(&self, this: &Type) -> TokenStream {
         let ident = &self.ident;
         let cfgs = &self.cfgs;

@@ -14,7 +14,7 @@ mod raw;
 mod signature;
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens as _, quote};
+use quote::quote;
 use syn::{Item, ItemFn};
 
 pub(crate) use model::{Listener, one_word};
@@ -29,32 +29,43 @@ pub(crate) fn event_listener(attribute: TokenStream, item: TokenStream) -> Token
     }
     let mut mistakes = Mistakes::default();
     let options = raw::options(attribute, &mut mistakes);
-    let function = match syn::parse2::<ItemFn>(item.clone()) {
-        Ok(function) => function,
+    on_function(ATTRIBUTE, item, mistakes, |function, mistakes| {
+        Listener::check(Raw::free(options, function), mistakes)
+    })
+}
+
+/// The function that `attribute` stands on, as it was; behind it the listener that `check` makes of it, or every mistake.
+pub(crate) fn on_function(
+    attribute: &str,
+    item: TokenStream,
+    mut mistakes: Mistakes,
+    check: impl FnOnce(&ItemFn, &mut Mistakes) -> Option<Listener>,
+) -> TokenStream {
+    let generated = match syn::parse2::<ItemFn>(item.clone()) {
+        Ok(function) => check(&function, &mut mistakes)
+            .filter(|_| mistakes.is_empty())
+            .map(|listener| listener.expand_free(&function.vis)),
         Err(error) => {
-            match syn::parse2::<Item>(item.clone()) {
-                Ok(Item::Impl(block)) => mistakes.on(
-                    block.self_ty,
-                    format!(
-                        "{ATTRIBUTE} goes on the methods; put `#[component]` on the impl block"
-                    ),
-                ),
-                Ok(other) => {
-                    mistakes.on(other, format!("{ATTRIBUTE} goes on a function; move it to one"));
-                }
-                Err(_) => mistakes.parser(error),
-            }
-            let mistakes = mistakes.into_tokens();
-            return quote!(#item #mistakes);
+            no_function(attribute, item.clone(), error, &mut mistakes);
+            None
         }
     };
-    let raw = Raw::free(options, &function);
-    let generated = Listener::check(raw, &mut mistakes)
-        .filter(|_| mistakes.is_empty())
-        .map(|listener| listener.expand_free(&function.vis));
     let mistakes = mistakes.into_tokens();
-    let function = function.into_token_stream();
-    quote!(#function #generated #mistakes)
+    quote!(#item #generated #mistakes)
+}
+
+/// Notes that the item is no function. A broken function gets the compiler's own message.
+fn no_function(attribute: &str, item: TokenStream, error: syn::Error, mistakes: &mut Mistakes) {
+    match syn::parse2::<Item>(item) {
+        Ok(Item::Impl(block)) => mistakes.on(
+            block.self_ty,
+            format!("{attribute} goes on the methods; put `#[component]` on the impl block"),
+        ),
+        Ok(other) => {
+            mistakes.on(other, format!("{attribute} goes on a function; move it to one"));
+        }
+        Err(_) => mistakes.parser(error),
+    }
 }
 
 #[cfg(test)]

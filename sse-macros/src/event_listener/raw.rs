@@ -70,7 +70,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    /// The same under another attribute.
+    /// What was written, under another attribute.
     pub(crate) fn under(self, name: &'static str) -> Self {
         Self { name, ..self }
     }

@@ -15,8 +15,8 @@ use crate::{
     body::ResponseBody, foreign::ForeignControl, headers, lease::Lease, settings::LayerSettings,
 };
 
-/// In the extensions of a response: this stream cannot be resumed, so a drain comes to it last, and
-/// not before the last quarter of the deadline. For an answer that is being written, say.
+/// Put into the extensions of a response, says that this stream cannot be resumed: a drain comes to it last, and not
+/// before the last quarter of the deadline. For an answer that is being written, say.
 ///
 /// ```
 /// use axum::{Extension, response::IntoResponse};
@@ -30,7 +30,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DrainLast;
 
-/// In the extensions of a response that a layer has taken on: an outer layer leaves it alone.
+/// Put into the extensions of a response that a layer has taken on: an outer layer leaves it alone.
 #[derive(Clone, Copy)]
 pub(super) struct Admitted;
 

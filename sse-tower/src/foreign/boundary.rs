@@ -7,15 +7,15 @@ use sse_tower_core::EventId;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Boundary {
     line: Line,
-    /// A field was seen since the last empty line.
+    /// Whether a field was seen since the last empty line.
     inside: bool,
-    /// The last byte was CR: an LF that follows belongs to it.
+    /// Whether the last byte was CR: an LF that follows belongs to it.
     after_cr: bool,
     /// The value of this `id` line; its beginning, if it is longer than an id may be.
     value: Vec<u8>,
-    /// That of the last one which counts, from the next empty line on.
+    /// The value of the last `id` line, which counts from the next empty line on.
     last_value: Vec<u8>,
-    /// There was one since the last empty line.
+    /// Whether there was an `id` line since the last empty line.
     identified: bool,
     position: Option<EventId>,
 }

@@ -11,7 +11,7 @@ use crate::lock::lock;
 #[derive(Debug)]
 pub(crate) struct ForeignControl {
     state: Mutex<State>,
-    /// The bytes are not the events themselves, so nothing can be written between them.
+    /// Whether the bytes are not the events themselves, so that nothing can be written between them.
     encoded: bool,
 }
 
@@ -21,7 +21,7 @@ struct State {
     waker: Option<Waker>,
 }
 
-/// That and how the stream is to end.
+/// How the stream is to end.
 #[derive(Clone, Debug)]
 pub(crate) struct End {
     pub(crate) reason: CloseReason,

@@ -9,7 +9,7 @@ use std::sync::{
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     in_flight: AtomicUsize,
-    /// All that ever were.
+    /// How many requests were taken so far.
     taken: AtomicUsize,
     streams: AtomicUsize,
     uploads: AtomicUsize,
@@ -54,7 +54,7 @@ impl InFlight {
         Self { activity: Arc::clone(activity), streams: false, uploads }
     }
 
-    /// Its response is an event stream.
+    /// Notes that its response is an event stream.
     pub(super) fn streams(&mut self) {
         if !self.streams {
             self.streams = true;

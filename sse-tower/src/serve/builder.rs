@@ -99,11 +99,11 @@ pub struct Serve<L, S> {
     context: ApplicationContext,
     signal: Option<BoxFuture<'static, ()>>,
     settings: ServeSettings,
-    /// Known since [`serve`], so that whatever was wrong is said there alone.
+    /// Runs the server. A function that [`serve`] chose, so that a service that does not fit is an error there alone.
     start: fn(Self) -> BoxFuture<'static, io::Result<()>>,
 }
 
-/// A service that [`serve`] can run. Every one that fits has it; nothing is to be implemented.
+/// A service that [`serve`] can run. Implemented for every service that fits; there is nothing to implement.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be served",
     label = "no service of `http::Request<hyper::body::Incoming>` that can be cloned and sent",
@@ -171,7 +171,7 @@ impl<L, S> Serve<L, S> {
         self
     }
 
-    /// Leaves this way.
+    /// Drains this way when it leaves, instead of with the defaults of [`Drain`].
     ///
     /// ```
     /// # use {sse_tower::{ApplicationContext, Drain, serve}, std::time::Duration};

@@ -35,7 +35,7 @@ use super::{
 
 /// How long a client that has begun a request, or said nothing yet, is waited for when the server leaves.
 const GRACE: Duration = Duration::from_millis(50);
-/// The same for an answer of the client's side: the rest of a handshake, or that it has heard that the server
+/// How long an answer of the client is waited for then: the rest of a handshake, or that it has heard that the server
 /// leaves.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(2);
 
@@ -45,7 +45,7 @@ pub(super) struct Connections<I, B, P> {
     pub(super) shutdown: ShutdownSignal,
     /// Where streams go that need no HTTP connection any more, if they may.
     pub(super) direct: Option<Workers<I, B, P>>,
-    /// And from where connections come back.
+    /// The way back for connections after such a stream.
     pub(super) return_sender: ReturnSender<I, P>,
 }
 
@@ -286,13 +286,13 @@ enum Left<J, S, T> {
     Http2(J, Vec<u8>, S),
 }
 
-/// The same of one that says nothing, or half of something.
+/// Logs a client that says nothing, or half of something.
 fn note_late() {
     #[cfg(feature = "tracing")]
     tracing::debug!(target: "sse_tower", "a connection ended: no request's head came in time");
 }
 
-/// Clients leave in all sorts of ways; only who looks for it wants to know.
+/// Logs how a connection ended. Clients leave in all sorts of ways, so only who looks for it is told.
 fn note(over: hyper::Result<()>) {
     #[cfg(feature = "tracing")]
     if let Err(error) = &over {

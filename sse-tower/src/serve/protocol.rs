@@ -25,7 +25,7 @@ pub(super) fn header_timeout(settings: &ServeSettings, last: bool) -> Duration {
     settings.header_timeout.min(most)
 }
 
-/// HTTP/1.1. `last` for a connection that comes while the server leaves: one request, then the end.
+/// hyper's HTTP/1.1. `last` for a connection that comes while the server leaves: one request, then the end.
 pub(super) fn http1(settings: &ServeSettings, last: bool) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
@@ -38,7 +38,7 @@ pub(super) fn http1(settings: &ServeSettings, last: bool) -> http1::Builder {
     builder
 }
 
-/// HTTP/2.
+/// hyper's HTTP/2.
 pub(super) fn http2(settings: &ServeSettings) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder

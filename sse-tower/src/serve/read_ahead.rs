@@ -11,11 +11,11 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// How much a client may say before its stream is over, in bytes. One that says more is hung up on: nobody who
-/// waits for events has so much to ask meanwhile.
+/// How many bytes a client may send before its stream is over. One that sends more is hung up on: nobody who waits
+/// for events has so much to ask meanwhile.
 pub(super) const MAX_READ_AHEAD: usize = 64 * 1024;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const AT_ONCE: usize = 512;
 
 /// Whether the client has left, or says too much. Otherwise the task is woken when it says something more.

@@ -38,8 +38,8 @@ impl ShutdownSignal {
         *self.0.borrow_and_update()
     }
 
-    /// The same as [`next`](Self::next), for whoever polls one future for as long as nothing is said: a
-    /// new one for each poll would register, and be taken out, each time.
+    /// [`next`](Self::next), for whoever polls one future for as long as nothing is said: a new one for each poll
+    /// would register, and be taken out, each time.
     pub(super) async fn told(mut self) -> (ShutdownKind, Self) {
         (self.next().await, self)
     }

@@ -6,7 +6,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sniff {
-    /// It has said so much of the preface, and nothing else.
+    /// It has said this many bytes of the preface, and nothing else.
     Listening(usize),
     Http1,
     Http2,

@@ -118,8 +118,8 @@ impl SocketOptions {
         Ok(super::StreamListener::new(listener))
     }
 
-    /// Does this socket have the options already, from its listener? One of them tells for all: none
-    /// has this one of itself.
+    /// Whether this socket has the options already, from its listener. One of them tells for all: no socket has this
+    /// one of itself.
     pub(super) fn is_inherited(&self, socket: &SockRef<'_>) -> bool {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         return socket.tcp_user_timeout().is_ok_and(|set| set == Some(self.user_timeout));

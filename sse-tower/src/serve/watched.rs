@@ -21,10 +21,10 @@ use crate::lock::lock;
 
 struct Socket<I> {
     io: I,
-    /// What was read beside hyper, which gets it with its next read.
+    /// Bytes that were read past hyper, which gets them with its next read.
     read_ahead: Vec<u8>,
     sniff: Sniff,
-    /// There may be something that the socket did not take.
+    /// Whether there may be something that the socket did not take.
     unflushed: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What came before a wait failed.
+//! `Came`: what came before a wait failed.
 
 use std::{collections::VecDeque, fmt};
 

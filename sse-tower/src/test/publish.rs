@@ -10,8 +10,9 @@ use super::{
     wait::{DEFAULT_DEADLINE, Wait},
 };
 
-/// Waits until nothing is left to do in `context`: what was started and nobody waits for, and what durable listeners have,
-/// attempts that are due later among it. Under a paused clock a retry after an hour takes a moment.
+/// Waits until nothing is left to do in `context`: neither work that was started and that nobody waits for, nor
+/// events of durable listeners, attempts that are due later included. Under a paused clock a retry after an hour
+/// takes a moment.
 ///
 /// Paused listeners, and dead letters, are nothing to do.
 ///

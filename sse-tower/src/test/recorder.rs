@@ -51,7 +51,7 @@ pub struct Recorder {
 #[derive(Default)]
 struct Record {
     events: Vec<Recorded>,
-    /// Those that were too many.
+    /// How many events were too many.
     more: usize,
 }
 

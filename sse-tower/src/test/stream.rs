@@ -242,7 +242,7 @@ impl TestStream {
         })
     }
 
-    /// That no event comes for so long, and no end either.
+    /// Expects that no event comes for this long, and no end either.
     ///
     /// # Panics
     /// Where it is awaited, if one comes.
@@ -275,8 +275,8 @@ impl TestStream {
         wait.within(deadline)
     }
 
-    /// Drops the connection, as a network does that fails right after the last event that the test
-    /// was given: what came after that event is lost to this client.
+    /// Drops the connection, like a network that fails right after the last event that the test was given: what came
+    /// after that event is lost to this client.
     ///
     /// ```
     /// # use sse_tower::{Emitters, LastEventId, test::TestClient};

@@ -96,7 +96,7 @@ impl<'a, T> Wait<'a, T> {
         self
     }
 
-    /// The same without a panic.
+    /// Waits, and returns the failure instead of panicking.
     ///
     /// # Errors
     /// [`Unmet`] if what is waited for does not come.

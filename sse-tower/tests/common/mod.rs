@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    future::IntoFuture,
     net::SocketAddr,
     pin::Pin,
     process::Stdio,
@@ -11,8 +12,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body::{Body, Frame};
-use sse_tower::{ApplicationContext, Serve};
+use sse_tower::{ApplicationContext, ResponseBody, Serve, SseLayer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -21,6 +23,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use tower::{Layer, ServiceExt, service_fn};
 
 /// No step of a test takes longer, unless something is wrong.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -72,8 +75,6 @@ impl Server {
         timeout(PATIENCE, self.task).await.expect("serve returns").unwrap().unwrap();
     }
 }
-
-use std::future::IntoFuture;
 
 /// A connection on which every byte is seen.
 pub struct Wire {
@@ -211,6 +212,23 @@ impl Body for Frames {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.0.poll_recv(cx).map(|frame| frame.map(Ok))
     }
+}
+
+/// The response to `request` of a service under `layer` that answers with `response`.
+pub async fn through<B>(
+    layer: SseLayer,
+    request: Request<()>,
+    response: Response<B>,
+) -> Response<ResponseBody<B>>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    let mut response = Some(response);
+    let service = service_fn(move |_: Request<()>| {
+        let response = response.take().unwrap();
+        async { Ok::<_, Infallible>(response) }
+    });
+    layer.layer(service).oneshot(request).await.unwrap()
 }
 
 /// The text of all data frames of a body.

@@ -1,3 +1,5 @@
+//! Apache, set up as the guide says.
+
 use std::net::TcpListener;
 
 use sse_tower_tests::Result;

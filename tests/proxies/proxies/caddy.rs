@@ -1,3 +1,5 @@
+//! Caddy, set up as the guide says.
+
 use sse_tower_tests::Result;
 
 use crate::guide;

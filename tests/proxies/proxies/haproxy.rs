@@ -1,3 +1,5 @@
+//! HAProxy, set up as the guide says.
+
 use std::time::Duration;
 
 use sse_tower_tests::Result;

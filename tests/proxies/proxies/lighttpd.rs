@@ -1,3 +1,5 @@
+//! lighttpd, set up as the guide says.
+
 use sse_tower_tests::Result;
 
 use crate::guide;

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{Child, Error, Signal, find, free_port};
 
-/// So long a start may take; longer than any that was seen, since it also reads what was stored.
+/// How long a start may take: longer than any that was seen, since it also reads what was stored.
 const START: Duration = Duration::from_secs(20);
 /// So often another port is tried if somebody took the one that was free.
 const PORTS: usize = 5;

@@ -1,4 +1,4 @@
-//! A network that can be cut, can go silent, and can be slow.
+//! `Relay`: a network before a store, which can be cut, go silent, and be slow.
 
 use std::{
     net::SocketAddr,
@@ -43,7 +43,7 @@ struct Shared {
     /// Connections with a lower number are closed.
     cut_below: watch::Sender<u64>,
     next: AtomicU64,
-    /// So many bytes from the server still pass, over all connections; then all are closed.
+    /// How many bytes from the server still pass, over all connections; then all are closed.
     left: AtomicU64,
     delay_micros: AtomicU64,
     refuse: AtomicBool,

@@ -15,9 +15,9 @@ use tokio::time::timeout;
 
 use crate::node;
 
-/// So many nodes there are.
+/// How many nodes there are.
 pub(crate) const NODES: usize = 3;
-/// So long a process may take to listen, and to leave.
+/// How long a process may take to listen, and to leave.
 const BEGIN: Duration = Duration::from_secs(20);
 const LEAVE: Duration = Duration::from_secs(2);
 

@@ -1,4 +1,4 @@
-//! A batch is stored once, whole, or not at all.
+//! Rules of batches: stored once, whole, or not at all.
 
 use super::{
     Harness, KEEP, Node, event,

@@ -1,4 +1,4 @@
-//! Bodies are bytes.
+//! Rules of bodies: any bytes, up to the limit.
 
 use super::{
     Harness, KEEP, Node, event,

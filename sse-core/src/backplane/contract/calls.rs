@@ -1,4 +1,4 @@
-//! Calls that are dropped, and calls after the end.
+//! Rules of calls that are dropped, come from another runtime, or come after the end.
 
 use std::{
     future::poll_fn,

@@ -1,4 +1,4 @@
-//! Following.
+//! Rules of following topics.
 
 use super::{Harness, Node, event, topic};
 use crate::backplane::FeedItem;

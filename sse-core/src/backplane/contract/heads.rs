@@ -1,4 +1,4 @@
-//! What a store knows of a topic besides its events.
+//! Rules of heads and marks: what a store knows of a topic besides its events.
 
 use super::{Harness, KEEP, Node, event, node::stored, topic};
 use crate::backplane::{Answer, Change, FeedItem, Head, Keep, Position};

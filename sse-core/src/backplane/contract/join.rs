@@ -1,4 +1,4 @@
-//! Follow, then load, then join: nothing falls between. And a test of that test.
+//! Rules of joining a topic: follow, then load, then join, so that nothing is lost. And a test of that test.
 
 use std::sync::{
     Arc,

@@ -110,7 +110,8 @@ pub trait Harness: Sized + Send + Sync + 'static {
         std::future::ready(false)
     }
 
-    /// Is this engine to be looked at in this run? Without a server for it, a rule may be passed over on purpose.
+    /// Whether this engine is to be tested in this run. Without a server for it, its rules may be passed over on
+    /// purpose.
     fn is_wanted() -> bool {
         true
     }

@@ -253,7 +253,7 @@ where
     }
 }
 
-/// That records follow one another without a hole, each naming the one before.
+/// Asserts that records follow one another without a hole, each naming the one before.
 pub(super) fn assert_chain(records: &[Record], mut previous: Position) {
     for record in records {
         assert_eq!(record.previous, previous, "predecessor of {record:?}");

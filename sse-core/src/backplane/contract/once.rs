@@ -1,4 +1,4 @@
-//! An event that is stored once, however often it is sent.
+//! Rules of `once` keys: an event is stored once, however often it is sent.
 
 use std::sync::Arc;
 

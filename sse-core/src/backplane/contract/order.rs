@@ -1,4 +1,4 @@
-//! One order for all topics and nodes.
+//! Rules of order: one for all topics and nodes.
 
 use std::collections::BTreeMap;
 

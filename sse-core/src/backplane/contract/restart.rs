@@ -1,4 +1,4 @@
-//! A store that is ended and started again.
+//! Rules of restarts: a store that is ended and started again.
 
 use super::{Harness, KEEP, Node, event, node::error, node::stored, topic};
 use crate::backplane::{Answer, Change, EngineErrorKind};

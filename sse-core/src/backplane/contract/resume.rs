@@ -1,4 +1,4 @@
-//! Whether something is missing can be told by predecessors, without dense numbers.
+//! Rules of predecessors, which tell without dense numbers whether something is missing.
 
 use super::{Harness, Node, topic};
 use crate::backplane::{Change, Keep, Loaded, Position, Want};

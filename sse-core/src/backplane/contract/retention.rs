@@ -1,4 +1,4 @@
-//! What a topic keeps: never less than it was told, and not without end more.
+//! Rules of retention: a topic keeps no less than it was told, and not without end more.
 
 use std::time::Duration;
 

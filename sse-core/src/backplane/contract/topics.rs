@@ -1,4 +1,4 @@
-//! Names are bytes: none is a pattern, and none is another's.
+//! Rules of topics' names: they are bytes, none is a pattern, and none is another's.
 
 use super::{Harness, Node, event, node::body, topic};
 use crate::backplane::{MAX_TOPIC_BYTES, Topic};

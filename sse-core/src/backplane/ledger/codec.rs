@@ -89,7 +89,7 @@ impl Reader {
     }
 }
 
-/// What a row says that this program did not write.
+/// The error for a row that this program did not write.
 pub(super) fn unreadable(
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> EngineError {

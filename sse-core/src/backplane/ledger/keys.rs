@@ -1,6 +1,6 @@
-//! What is the same for the keys of log and queue.
+//! What the keys of log and queue have in common.
 
-/// The end of all keys that begin so.
+/// The first key behind all keys that begin with `prefix`.
 pub(super) fn end(mut prefix: Vec<u8>) -> Vec<u8> {
     while let Some(last) = prefix.pop() {
         if last < u8::MAX {
@@ -16,7 +16,7 @@ pub(super) fn last_number(key: &[u8]) -> u64 {
     key.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// The number before that one.
+/// The number before the last one of a key.
 pub(super) fn number_before(key: &[u8]) -> u64 {
     last_number(&key[..key.len().saturating_sub(size_of::<u64>())])
 }

@@ -1,4 +1,4 @@
-//! Rows in the order of their keys.
+//! `ReadRows`, `Rows`: rows in the order of their keys.
 
 use std::{collections::BTreeMap, ops::Bound};
 
@@ -14,7 +14,7 @@ pub trait ReadRows {
     /// The row at this key.
     ///
     /// # Errors
-    /// Of the store, as for all of them; the transaction is dropped then.
+    /// What the store says. The transaction is dropped then, as after an error of the other methods.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
 
     /// The first rows with a key of at least `from` and below `to`, in order, at most `limit`.

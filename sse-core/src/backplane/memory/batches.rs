@@ -1,10 +1,10 @@
-//! What was answered to each node's newest batch.
+//! `Batches`: the answers to each node's newest batch.
 
 use std::collections::HashMap;
 
 use crate::backplane::{Answer, NodeId};
 
-/// Of so many nodes the newest batch is remembered; then the one that was silent longest is forgotten.
+/// Of how many nodes the newest batch is remembered; beyond that the node that was silent longest is forgotten.
 pub const MAX_NODES: usize = 4_096;
 
 /// The newest batch of each node, with its answers.

@@ -17,7 +17,7 @@ impl Clock {
         Self::at(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
-    /// It is now so long after 1970.
+    /// A clock by which it is now this long after 1970.
     pub(super) fn at(since_1970: Duration) -> Self {
         Self { began: Instant::now(), base: micros(since_1970) }
     }

@@ -1,4 +1,4 @@
-//! One node's connection to the store.
+//! `MemoryEngine`: one node's connection to the store.
 
 use std::{fmt, future::ready, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a store, on purpose.
+//! `Faults` and `NodeFaults`: what goes wrong with a store, on purpose.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::backplane::{Epoch, FeedItem, NodeId, Record};
 
-/// So many records are remembered for [`NodeFaults::mend`] to repeat.
+/// How many records are remembered for [`NodeFaults::mend`] to repeat.
 const RECENT: usize = 256;
 
 /// What goes wrong with a whole store. Feature `test-util`.
@@ -46,7 +46,7 @@ pub struct Snapshot(Log);
 /// What a new connection brings before it says that it is whole.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mend {
-    /// So many records that came before come once more.
+    /// How many records that came before come once more.
     pub repeat: usize,
     /// The newest of them first, as when an old connection and a new one both still bring something.
     pub newest_first: bool,
@@ -79,7 +79,7 @@ impl Faults {
         self.each(NodeFaults::back);
     }
 
-    /// Everything as it is now, for [`restore`](Self::restore).
+    /// The store as it is now, for [`restore`](Self::restore).
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(self.0.lock().log.clone())
@@ -106,12 +106,12 @@ impl Faults {
         inner.log.never_below(given);
     }
 
-    /// The store's clock is so much earlier than it would be. Not added to what was set before.
+    /// Sets the store's clock back by this much. Not added to what was set before.
     pub fn set_clock_back(&self, by: Duration) {
         self.0.lock().back = by;
     }
 
-    /// The lease of a node ran out, whatever it says: what it holds can be reaped.
+    /// Lets the lease of a node run out, whatever the node says: what it holds can be reaped.
     pub fn expire_lease(&self, node: NodeId) {
         // Rows in memory can all be read.
         drop(self.0.queue(|queue| queue.expire(node), |()| false));
@@ -149,7 +149,7 @@ impl NodeFaults {
         });
     }
 
-    /// The next so many items with records do not come, and nobody says so.
+    /// Loses the next `items` items with records, and nobody says so.
     pub fn lose(&self, items: usize) {
         self.change(|inbox| inbox.script.lose = items);
     }
@@ -187,42 +187,42 @@ impl NodeFaults {
         self.mend(Mend::default());
     }
 
-    /// The next so many appends fail, and nothing is stored.
+    /// Lets the next `appends` appends fail: nothing of them is stored.
     pub fn fail_appends_before_storing(&self, appends: usize) {
         self.change(|inbox| inbox.script.fail_before = appends);
     }
 
-    /// The next so many appends fail although they are stored. Counted after those that fail before.
+    /// Lets the next `appends` appends fail although they are stored. Counted after those that fail before.
     pub fn fail_appends_after_storing(&self, appends: usize) {
         self.change(|inbox| inbox.script.fail_after = appends);
     }
 
-    /// The next so many loads fail.
+    /// Lets the next `loads` loads fail.
     pub fn fail_loads(&self, loads: usize) {
         self.change(|inbox| inbox.script.fail_loads = loads);
     }
 
-    /// A load answers so much later than it read, until set otherwise.
+    /// Delays the answer of each load by this time after it has read, until set otherwise.
     pub fn slow_loads(&self, by: Duration) {
         self.change(|inbox| inbox.script.slow_load = by);
     }
 
-    /// The next so many calls of `settle` fail, and nothing is done.
+    /// Lets the next `settles` calls of `settle` fail: nothing of them is done.
     pub fn fail_settles_before_storing(&self, settles: usize) {
         self.change(|inbox| inbox.script.settle_before = settles);
     }
 
-    /// The next so many calls of `settle` fail although all is done. Counted after those that fail before.
+    /// Lets the next `settles` calls of `settle` fail although all is done. Counted after those that fail before.
     pub fn fail_settles_after_storing(&self, settles: usize) {
         self.change(|inbox| inbox.script.settle_after = settles);
     }
 
-    /// Leases are not renewed, or are again: `beat` fails.
+    /// Stops the renewal of leases (`beat` fails), or lets it go on.
     pub fn freeze_renewals(&self, frozen: bool) {
         self.change(|inbox| inbox.script.no_beats = frozen);
     }
 
-    /// No bell comes, or they come again.
+    /// Loses all bells, or lets them come again.
     pub fn lose_bells(&self, lost: bool) {
         self.change(|inbox| inbox.script.no_bells = lost);
     }

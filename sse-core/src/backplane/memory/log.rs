@@ -1,4 +1,4 @@
-//! The store as a state machine: no clock, no lock, no feed.
+//! `Log`: the store as a state machine, without clock, lock or feed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,14 +12,15 @@ use crate::backplane::{
     Mark, Position, Record, Topic, Want,
 };
 
-/// So many topics are known; then the one that did not change longest is forgotten, as if its time were over.
+/// How many topics are known; beyond that the one that has not changed longest is forgotten, as if its time were
+/// over.
 pub const MAX_TOPICS: usize = 1_048_576;
 
-/// So many bytes of events wait in the queue, 256 MiB; then the oldest expire.
+/// How many bytes of events wait in the queue, 256 MiB; beyond that the oldest expire.
 pub const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// So many topics are looked at with each call because something of them may be too old. More than one call makes, so
-/// that the store does not grow.
+/// How many topics are looked at with each call because something of them may be too old: more than one call makes,
+/// so that the store does not grow.
 const LOOKED_AT: usize = 64;
 
 /// Everything that the store knows.
@@ -44,7 +45,7 @@ pub(in crate::backplane) struct Log {
 #[cfg_attr(feature = "replicated", derive(serde::Serialize, serde::Deserialize))]
 struct Positions {
     last: Position,
-    /// Given before this store began, in a life that it does not remember.
+    /// The newest position that was given in an earlier life, which this store does not remember.
     given: Position,
 }
 
@@ -61,7 +62,7 @@ pub(in crate::backplane) struct Appended {
     pub(in crate::backplane) answers: Vec<Answer>,
     /// What became visible, in rising positions. Empty for a batch that was stored before.
     pub(in crate::backplane) records: Vec<Record>,
-    /// Something came into the queue.
+    /// Whether something came into the queue.
     pub(in crate::backplane) queued: bool,
 }
 

@@ -1,4 +1,4 @@
-//! One node's feed: filled in the store's order, emptied by whoever comes by.
+//! `Node`: one node's feed, filled in the store's order and emptied by whoever comes by.
 
 use std::{
     collections::VecDeque,
@@ -11,11 +11,11 @@ use crate::{
     sync::lock_std,
 };
 
-/// So many items wait for one node's feed at most. What comes then is dropped, and the feed says `Broke` and, once it
-/// is empty, `Whole`.
+/// How many items wait for one node's feed at most. What comes then is dropped, and the feed says `Broke` and, once
+/// it is empty, `Whole`.
 pub const MAX_FEED_ITEMS: usize = 65_536;
 
-/// So many bytes of bodies wait for one node's feed at most, 64 MiB.
+/// How many bytes of bodies wait for one node's feed at most: 64 MiB.
 pub const MAX_FEED_BYTES: usize = 64 * 1024 * 1024;
 
 /// A node as the store sees it.
@@ -30,9 +30,9 @@ pub(super) struct Node {
 pub(super) struct Inbox {
     items: VecDeque<FeedItem>,
     bytes: usize,
-    /// Somebody is at it, who will find what is added.
+    /// Whether a thread is emptying it, which will find what is added.
     draining: bool,
-    /// There was too much: nothing is added until it is empty.
+    /// Whether there was too much: nothing is added until it is empty.
     overflowed: bool,
     closed: bool,
     pub(super) script: Script,
@@ -47,28 +47,28 @@ pub(super) struct Script {
     pub(super) deaf: bool,
     /// What comes is kept back.
     pub(super) held: bool,
-    /// So many items with records are lost.
+    /// How many items with records are lost.
     pub(super) lose: usize,
     /// Every call fails.
     pub(super) away: bool,
     /// It stays away.
     #[cfg(any(test, feature = "test-util"))]
     pub(super) dead: bool,
-    /// So many appends fail before they are stored.
+    /// How many appends fail before they are stored.
     pub(super) fail_before: usize,
-    /// So many appends fail although they are stored.
+    /// How many appends fail although they are stored.
     pub(super) fail_after: usize,
-    /// So many loads fail.
+    /// How many loads fail.
     pub(super) fail_loads: usize,
     /// No bell comes.
     pub(super) no_bells: bool,
     /// Every beat fails.
     pub(super) no_beats: bool,
-    /// So many verdicts fail before they are stored.
+    /// How many verdicts fail before they are stored.
     pub(super) settle_before: usize,
-    /// So many verdicts fail although they are stored.
+    /// How many verdicts fail although they are stored.
     pub(super) settle_after: usize,
-    /// A load answers so much later than it read.
+    /// By how much the answer of a load is delayed after it has read.
     pub(super) slow_load: Duration,
     /// The newest records that came, to be repeated.
     #[cfg(any(test, feature = "test-util"))]
@@ -113,14 +113,14 @@ impl Node {
         }
     }
 
-    /// Nothing comes any more.
+    /// Ends the feed: nothing comes any more.
     pub(super) fn close(&self) {
         let mut inbox = lock_std(&self.inbox);
         inbox.closed = true;
         inbox.items.clear();
     }
 
-    /// With what waits, and what goes wrong.
+    /// Does something with what waits and what goes wrong.
     pub(super) fn inbox<T>(&self, look: impl FnOnce(&mut Inbox) -> T) -> T {
         look(&mut lock_std(&self.inbox))
     }

@@ -1,4 +1,4 @@
-//! What several nodes share.
+//! `MemoryStore`: the store that several nodes share.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -101,7 +101,7 @@ impl Store {
         Arc::new(Node::new(inner.next_node))
     }
 
-    /// Locks, for something at a time.
+    /// Locks the store, and reads its clock.
     fn timed(&self) -> (MutexGuard<'_, Inner>, u64) {
         let inner = self.lock();
         let now = self.clock.now(inner.back);

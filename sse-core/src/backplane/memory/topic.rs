@@ -1,4 +1,4 @@
-//! One topic of the store.
+//! `TopicLog`: one topic of the store.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,16 +11,16 @@ use bytes::Bytes;
 use super::clock::micros;
 use crate::backplane::{Answer, Change, Head, Keep, Position, Record, Topic, Want};
 
-/// So many bytes of bodies are kept, 256 MiB; then the topic that did not change longest is forgotten.
+/// How many bytes of bodies are kept, 256 MiB; beyond that the topic that has not changed longest is forgotten.
 pub const MAX_BYTES: usize = 256 * 1024 * 1024;
 
-/// So many `once` keys of events that left its log are remembered for one topic, the newest.
+/// How many `once` keys of events that left its log are remembered for one topic: the newest.
 pub const MAX_ONCE_KEYS: usize = 65_536;
 
 /// How long a `once` key is remembered after its event left the log.
 const ONCE: Duration = Duration::from_secs(60 * 60);
 
-/// What a head outlives its last change by at least, besides twice the age of events.
+/// How long a head outlives its last change at least, besides twice the age of events.
 const HEAD: Duration = Duration::from_secs(10 * 60);
 
 /// Events and head of one topic.

@@ -1,4 +1,4 @@
-//! What wakes whoever looks into the store's queue.
+//! `Bell`: wakes whoever looks into the store's queue.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

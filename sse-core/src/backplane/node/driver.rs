@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    health::Trouble,
-    options::is_mutant,
-    shared::{Pause, Shared},
-};
+use super::{health::Trouble, options::is_mutant, pause::Pause, shared::Shared};
 use crate::{backplane::Topic, observe};
 
 /// How many topics are followed in one round trip.

@@ -1,4 +1,4 @@
-//! Why a change is not in the store, or nobody knows whether it is.
+//! `BackplaneError`: why a change is not in the store, or is not known to be.
 
 use std::{sync::Arc, time::Duration};
 
@@ -56,7 +56,7 @@ pub enum BackplaneError {
 }
 
 impl BackplaneError {
-    /// Is unknown whether it is stored?
+    /// Whether it is unknown if the change is stored.
     #[must_use]
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown { .. })

@@ -1,4 +1,4 @@
-//! How a node gets on with its store.
+//! `Health`: whether a node can use its store.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
 /// How long something must go wrong before a backplane counts as [`Health::Down`].
 pub const DOWN_AFTER: Duration = Duration::from_secs(5);
 
-/// How a backplane gets on with its store.
+/// Whether a backplane can use its store.
 ///
 /// ```
 /// # use sse_tower_core::backplane::Health;
@@ -36,7 +36,7 @@ pub enum Health {
 }
 
 impl Health {
-    /// Should new clients be sent here? Yes, unless it is down.
+    /// Whether new clients should be sent here: they should unless it is down.
     #[must_use]
     pub const fn is_ready(self) -> bool {
         !matches!(self, Self::Down { .. })
@@ -75,7 +75,7 @@ impl Monitor {
         self.health.subscribe()
     }
 
-    /// This is wrong, or is not any more. Says whether that is news.
+    /// Notes that this is wrong, or is not any more. Whether that is news.
     pub(super) fn set(&self, trouble: Trouble, wrong: bool) -> bool {
         {
             let mut troubles = lock(&self.troubles);
@@ -104,7 +104,7 @@ impl Monitor {
         }
     }
 
-    /// Is it down by now?
+    /// Shows whether it is up, degraded or down by now.
     pub(super) fn look(&self) {
         let changed = self.health.send_if_modified(|shown| {
             // Under the lock of what is shown, so that the newest look wins.

@@ -1,4 +1,4 @@
-//! One process's place at a store: what decides, where an [`Engine`] only does.
+//! `Node`: one process's place at a store. It decides, where an [`Engine`] only does.
 //!
 //! ```text
 //! emitters ──▶ outgoing ──▶ sender ──▶ Engine::append
@@ -7,6 +7,7 @@
 //!
 //! * `outgoing` is what waits to be stored, `sender` the task that stores it.
 //! * `table` is which topics are followed and how complete they are; `driver` asks the store for them.
+//! * `pause` is the time between attempts.
 //! * `pulse` asks every 2 s how far the store is, and whether the feed can still hear; `timer` has what is due.
 //! * `sink` is how the logs look from here. A node does not know of keys, connections or frames.
 //!
@@ -23,6 +24,7 @@ mod health;
 mod model;
 mod options;
 mod outgoing;
+mod pause;
 mod pulse;
 mod sender;
 mod shared;
@@ -121,13 +123,13 @@ impl Node {
         &self.guard.shared
     }
 
-    /// How it gets on with its store, now and from now on.
+    /// Whether it can use its store, now and from now on.
     #[must_use]
     pub fn health(&self) -> watch::Receiver<Health> {
         self.shared().health()
     }
 
-    /// What there is to say of how long the store keeps its word.
+    /// How durable the store is, in one sentence.
     #[must_use]
     pub fn durability(&self) -> &'static str {
         self.shared().engine().durability()
@@ -192,12 +194,12 @@ pub(crate) mod topics {
         name.replace('%', "%25").replace('/', "%2F")
     }
 
-    /// Of everything that is for all keys.
+    /// The topic of everything that is for all keys.
     pub(crate) fn of_all(escaped: &str) -> Result<Topic, TopicTooLong> {
         Topic::new(escaped)
     }
 
-    /// Of one key.
+    /// The topic of one key.
     pub(crate) fn of_key(escaped: &str, key: &str) -> Result<Topic, TopicTooLong> {
         let mut name = String::with_capacity(escaped.len() + 1 + key.len());
         name.push_str(escaped);

@@ -11,7 +11,7 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 pub struct NodeOptions {
     /// How long a send waits for the store at most. Default: [`DEFAULT_DEADLINE`].
     pub deadline: Duration,
-    /// Does something wrong on purpose.
+    /// A mistake that the node makes on purpose, for tests.
     #[cfg(feature = "test-util")]
     #[doc(hidden)]
     pub mutant: Option<Mutant>,
@@ -44,7 +44,7 @@ pub enum Mutant {
     NoAudit,
 }
 
-/// Is this one to be done?
+/// Whether this mutant is switched on.
 #[cfg(not(feature = "test-util"))]
 macro_rules! is_mutant {
     ($options:expr, $mutant:ident) => {

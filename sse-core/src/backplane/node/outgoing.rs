@@ -1,4 +1,4 @@
-//! What waits to be stored, and what is being stored. Pure: no clock, no tasks.
+//! `Outgoing`: changes that wait to be stored, and those that are being stored. Pure: no clock, no tasks.
 //!
 //! One batch is under way at a time, and everything that comes meanwhile is the next: the slower the store, the
 //! more it gets at once. A batch stays as it is until its outcome is known; what expires in it is only answered.
@@ -24,16 +24,16 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// What a change costs besides its body.
 const CHANGE_COST: usize = 128;
 
-/// Who is told what became of a change.
+/// Called with the outcome of a change.
 pub(crate) type Done = Box<dyn FnOnce(Result<Answer, BackplaneError>) + Send>;
 
 struct Pending {
     entry: Entry,
     bytes: usize,
-    /// `None`: it waits as long as it takes.
+    /// `None` for a change that waits as long as it takes.
     deadline: Option<Instant>,
     done: Done,
-    /// In which span it was made.
+    /// The span in which the change was made.
     from: Span,
 }
 
@@ -122,8 +122,8 @@ impl Outgoing {
         self.flying.as_ref().map(|flying| Arc::clone(&flying.from)).unwrap_or_default()
     }
 
-    /// The outcome of the batch under way is known: who is to be told, in order. `None` for those who were told that
-    /// it took too long.
+    /// Ends the batch under way, whose outcome is known. Returns who is to be told, in order; `None` for those who
+    /// were told that it took too long.
     pub(super) fn land(&mut self) -> Vec<Option<Done>> {
         let Some(flying) = self.flying.take() else { return Vec::new() };
         self.leave(flying.told.len(), flying.bytes);
@@ -190,7 +190,7 @@ impl Outgoing {
         self.changes
     }
 
-    /// Only this many changes had come before the newest, in all.
+    /// How many changes have come, in all.
     pub(super) const fn came(&self) -> u64 {
         self.came
     }

@@ -1,5 +1,5 @@
-//! What a node does by itself: it asks how far the store is, sees whether the feed can still hear, looks for what the
-//! feed has lost without a word, and does what is due.
+//! The tasks by which a node does things by itself: it asks how far the store is, sees whether the feed can still
+//! hear, looks for what the feed has lost silently, and does what is due.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,9 +11,9 @@ use crate::{
     observe,
 };
 
-/// How often a node asks how far its store is. So long a feed may be deaf, and so old a position may be.
+/// How often a node asks how far its store is: so long a feed may be deaf, and so old a position may be.
 pub(super) const PROBE: Duration = Duration::from_secs(2);
-/// Every so many probes it looks for changes that the feed has lost.
+/// After how many probes it looks for changes that the feed has lost.
 const AUDIT: u32 = 5;
 /// How many changed topics are looked at in one round trip.
 const AUDIT_AT_ONCE: usize = 1024;
@@ -65,7 +65,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Can the feed still hear? It has to bring this mark, or a later one, besides those that it had brought before.
+/// Sees whether the feed can still hear: it has to bring this mark, or a later one, besides those that it had brought
+/// before.
 async fn listen(shared: &Arc<Shared>, mark: Mark, marks: u64, asked: Instant) {
     let epoch = shared.shown().epoch();
     let heard = |shared: &Shared| {

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    error::BackplaneError,
-    health::Trouble,
-    outgoing::Expired,
-    shared::{Pause, Shared},
+    error::BackplaneError, health::Trouble, outgoing::Expired, pause::Pause, shared::Shared,
 };
 use crate::{
     backplane::{Answer, Batch, EngineError, EngineErrorKind, Position},
@@ -16,7 +13,7 @@ use crate::{
     timer::later,
 };
 
-/// So often others have their turn at most before the next batch begins.
+/// How often other tasks have their turn at most before the next batch begins.
 const TURNS: usize = 8;
 
 pub(super) async fn run(shared: Arc<Shared>) {

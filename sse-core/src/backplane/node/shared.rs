@@ -1,6 +1,6 @@
-//! What a node's tasks and its users share.
+//! `Shared`: what a node's tasks and its users share.
 
-use std::{error::Error, future::Future, sync::Weak, time::Duration};
+use std::{error::Error, future::Future, sync::Weak};
 
 use tokio::{
     runtime::Handle,
@@ -44,7 +44,7 @@ pub(crate) struct Shared {
     shown: Arc<Shown>,
     monitor: Monitor,
     table: Mutex<Table>,
-    /// Of those who look into the queue.
+    /// The bells of those who look into the queue.
     bells: StdMutex<Vec<Weak<Bell>>>,
     outgoing: Mutex<Queue>,
     /// There is something to store, or the end.
@@ -57,7 +57,7 @@ pub(crate) struct Shared {
     pub(super) marked: Notify,
     /// Something has left the outgoing queue.
     settled: Notify,
-    /// What became of the start.
+    /// The outcome of the start.
     started: watch::Sender<Option<Result<(), Arc<EngineError>>>>,
     /// Its tasks end.
     ended: CancellationToken,
@@ -72,7 +72,7 @@ struct Queue {
 }
 
 impl Shared {
-    /// Nothing of it runs yet: see `start.rs`.
+    /// A node of which nothing runs yet: see `start.rs`.
     pub(super) fn new(engine: Arc<dyn Engine>, options: NodeOptions) -> Arc<Self> {
         let over = CancellationToken::new();
         let runtime = Handle::try_current().or_else(|_| own_runtime(&over));
@@ -103,7 +103,7 @@ impl Shared {
         })
     }
 
-    /// The start failed, and is tried again.
+    /// Notes that the start failed, and is tried again.
     pub(super) fn has_not_started(&self, error: EngineError) {
         observe::backplane_trouble("start", &error);
         self.started.send_replace(Some(Err(Arc::new(error))));
@@ -133,7 +133,7 @@ impl Shared {
         }
     }
 
-    /// Has the store answered once?
+    /// Waits until the store has answered for the first time.
     pub(crate) async fn started(&self) -> Result<(), EngineError> {
         let mut started = self.started.subscribe();
         let outcome = started.wait_for(Option::is_some).await;
@@ -156,7 +156,7 @@ impl Shared {
         &*self.engine
     }
 
-    /// The engine, for who looks into its queue.
+    /// The engine, for those who look into its queue.
     pub(crate) fn shared_engine(&self) -> Arc<dyn Engine> {
         Arc::clone(&self.engine)
     }
@@ -185,7 +185,7 @@ impl Shared {
         &self.monitor
     }
 
-    /// This is wrong, or is not any more.
+    /// Notes that this is wrong, or is not any more.
     pub(super) fn trouble(&self, trouble: Trouble, wrong: bool) {
         if self.monitor.set(trouble, wrong) {
             self.to_time.notify_one();
@@ -208,23 +208,23 @@ impl Shared {
         result
     }
 
-    /// What a connection does: joins its topics, and waits if it has to. Nothing comes in between.
+    /// Does what a connection does: joins its topics, and waits if it has to. Nothing comes in between.
     pub(crate) fn join<R>(&self, act: impl FnOnce(&mut Joining<'_>) -> R) -> R {
         let options = &self.options;
         self.with(|table, news, after| act(&mut Joining { table, news, options, after }))
     }
 
-    /// One user of a topic less.
+    /// Counts one user of a topic less.
     pub(crate) fn leave(&self, topic: &Topic, owner: Owner) {
         self.with(|table, news, _| table.leave(topic, owner, Instant::now(), news));
     }
 
-    /// What is here of it is not complete any more.
+    /// Notes that what is here of a topic is not complete any more.
     pub(crate) fn evict(&self, topic: &Topic, owner: Owner) {
         self.with(|table, news, _| table.evict(topic, owner, news));
     }
 
-    /// A waiting connection is over.
+    /// Notes that a waiting connection is over.
     pub(crate) fn stop_waiting(&self, waiter: u64) {
         self.with(|table, _, _| table.stop_waiting(waiter));
     }
@@ -371,7 +371,7 @@ pub(crate) struct Joining<'a> {
 }
 
 impl Joining<'_> {
-    /// One more user of a topic.
+    /// Counts one more user of a topic.
     pub(crate) fn join(
         &mut self,
         topic: &Topic,
@@ -391,32 +391,6 @@ impl Joining<'_> {
     ) -> u64 {
         let suspicious = suspicious && !is_mutant!(self.options, NoWaitForClientsAhead);
         self.table.wait(topics, owner, suspicious, waiter, Instant::now(), self.news)
-    }
-}
-
-/// Pauses between attempts: longer ones, and never two nodes at once.
-#[derive(Debug, Default)]
-pub(super) struct Pause {
-    attempts: u32,
-}
-
-impl Pause {
-    const SHORTEST: Duration = Duration::from_millis(50);
-    const LONGEST: Duration = Duration::from_secs(1);
-
-    pub(super) fn length(&mut self) -> Duration {
-        let longest = Self::SHORTEST.saturating_mul(1 << self.attempts.min(8)).min(Self::LONGEST);
-        self.attempts = self.attempts.saturating_add(1);
-        longest.mul_f64(0.5 + fastrand::f64() / 2.0)
-    }
-
-    pub(super) async fn next(&mut self) {
-        tokio::time::sleep(self.length()).await;
-    }
-
-    /// It worked.
-    pub(super) const fn reset(&mut self) {
-        self.attempts = 0;
     }
 }
 

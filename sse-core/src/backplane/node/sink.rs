@@ -1,4 +1,4 @@
-//! How a node gives what it hears to the logs, without knowing the type of their keys.
+//! `Sink`: how a node gives what it hears to the logs, without knowing the type of their keys.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -9,27 +9,27 @@ use super::super::{Loaded, Record};
 /// Everything here is called under the node's lock, in the order of positions, and may take the locks of the
 /// emitters under it. What runs the program's code is put off with [`After`].
 pub(crate) trait Sink: Send + Sync {
-    /// It is for every key of its emitters, so it is loaded before them.
+    /// Whether it is for every key of its emitters, so that it is loaded before them.
     fn is_for_all(&self) -> bool {
         false
     }
 
-    /// What is to be loaded: everything that is kept, or only what the log does not have if it has been loaded before.
+    /// What is to be loaded: everything that is kept, or, if it was loaded before, only what the log does not have.
     fn wanted(&self, again: bool) -> Wanted;
 
-    /// What the store has, and what the feed brought since.
+    /// Fills the log with what the store has, and what the feed brought since.
     fn load(&self, found: Found, after: &mut After);
 
-    /// One more change. Says whether there is something to read.
+    /// Applies one more change. Whether there is something to read.
     fn apply(&self, record: Record, after: &mut After) -> bool;
 
-    /// It is not complete any more, until the next [`load`](Self::load).
+    /// Notes that the log is not complete any more, until the next [`load`](Self::load).
     fn pause(&self);
 
-    /// The store lost its past: nothing that is known of it means anything.
+    /// Begins anew: the store lost its past, and nothing that is known of it means anything.
     fn reset(&self, after: &mut After);
 
-    /// Nothing more will come, and what is here grows old.
+    /// Notes that nothing more will come, and what is here grows old.
     fn unfollowed(&self);
 
     /// Wakes whoever reads. Called without a lock.
@@ -58,10 +58,10 @@ pub(crate) struct Found {
 
 /// A connection whose logs are not complete yet. Called under the node's lock, at most once in all.
 pub(crate) trait Waiter: Send + Sync {
-    /// Its logs are complete: it can be decided where it begins.
+    /// Decides where it begins: its logs are complete.
     fn plan(&self, after: &mut After);
 
-    /// They were not in time.
+    /// Turns it away: its logs were not complete in time.
     fn refuse(&self, after: &mut After);
 }
 
@@ -84,7 +84,7 @@ impl After {
         }
     }
 
-    /// Is this the first time that whoever is there is told?
+    /// Whether this is the first time that the one at this address is told.
     pub(crate) fn tells_first(&mut self, address: usize) -> bool {
         self.told.insert(address)
     }

@@ -7,11 +7,7 @@ use std::{
 };
 
 use super::{
-    driver,
-    health::Trouble,
-    options::NodeOptions,
-    pulse, sender,
-    shared::{Pause, Shared},
+    driver, health::Trouble, options::NodeOptions, pause::Pause, pulse, sender, shared::Shared,
 };
 use crate::{
     backplane::{Engine, EngineError, Mark},

@@ -106,7 +106,7 @@ impl Declaration {
         self
     }
 
-    /// How often a durable one is tried in all.
+    /// How often a durable listener is tried in all.
     #[must_use]
     pub const fn attempts(mut self, attempts: u32) -> Self {
         if let Some(durable) = &mut self.profile.durable {
@@ -115,7 +115,7 @@ impl Declaration {
         self
     }
 
-    /// So many milliseconds before the second attempt.
+    /// How many milliseconds pass before the second attempt.
     #[must_use]
     pub const fn backoff_millis(mut self, millis: u64) -> Self {
         if let Some(durable) = &mut self.profile.durable {
@@ -124,7 +124,7 @@ impl Declaration {
         self
     }
 
-    /// How many run at a time in one process.
+    /// How many events a durable listener handles at a time in one process.
     #[must_use]
     pub const fn concurrency(mut self, concurrency: u32) -> Self {
         if let Some(durable) = &mut self.profile.durable {
@@ -133,7 +133,7 @@ impl Declaration {
         self
     }
 
-    /// One at a time, in order.
+    /// A durable listener handles one event at a time, in order.
     #[must_use]
     pub const fn ordered(mut self) -> Self {
         if let Some(durable) = &mut self.profile.durable {
@@ -142,7 +142,7 @@ impl Declaration {
         self
     }
 
-    /// A new one begins with what is kept.
+    /// A new listener begins with the events that the store has kept.
     #[must_use]
     pub const fn earliest(mut self) -> Self {
         if let Some(durable) = &mut self.profile.durable {
@@ -151,7 +151,7 @@ impl Declaration {
         self
     }
 
-    /// A dead letter pauses it on every process.
+    /// A dead letter pauses the listener on every process.
     #[must_use]
     pub const fn stop_on_dead(mut self) -> Self {
         if let Some(durable) = &mut self.profile.durable {
@@ -160,7 +160,7 @@ impl Declaration {
         self
     }
 
-    /// The component whose method it is.
+    /// The component whose method the listener is.
     #[must_use]
     pub const fn owner(mut self, owner: ComponentRef) -> Self {
         self.profile.owner = Some(owner);

@@ -1,14 +1,14 @@
-//! What the attributes ask of events that leave the process: a form, which is JSON by serde.
+//! How the attributes find out whether an event has a form, which is JSON by serde, so that it can leave the process.
 
 use std::{fmt, marker::PhantomData};
 
 use crate::bus::event::{ApplicationEvent, EventType};
 
-/// The form that an event has if it has serde: asked by which of the two traits below has the methods.
+/// The form that `E` has if it has serde. Which of the two traits below offers the methods decides.
 pub struct Form<E>(PhantomData<fn(E)>);
 
 impl<E> Form<E> {
-    /// Of this type.
+    /// The question, asked of `E`.
     #[must_use]
     #[allow(clippy::new_without_default, reason = "for generated code alone")]
     pub const fn new() -> Self {
@@ -34,7 +34,7 @@ pub struct NoForm(());
 pub trait NoJson<E> {
     /// The type as it is.
     fn of(&self, event_type: EventType<E>) -> EventType<E>;
-    /// None.
+    /// No form.
     fn form(&self) -> NoForm;
 }
 
@@ -53,7 +53,7 @@ pub fn json<E: ApplicationEvent, F: IsForm<E>>(event_type: EventType<E>, form: F
     form.of(event_type)
 }
 
-/// An event that can be stored.
+/// Compiles only where `E` has a form: for an event that is stored or sent.
 pub fn travels<E, F: IsForm<E>>(_: &Form<E>, _: F) {}
 
 #[cfg(feature = "json")]
@@ -62,7 +62,7 @@ mod with_json {
 
     use super::{ApplicationEvent, EventType, Form, Json};
 
-    /// With serde, an event's form is JSON. Found first, for it needs one reference less.
+    /// With serde, an event's form is JSON. The compiler finds this trait first, since it needs one reference less.
     pub trait JsonIfSerde<E> {
         /// The type with its form.
         fn of(&self, event_type: EventType<E>) -> EventType<E>;
@@ -79,19 +79,19 @@ mod with_json {
         }
     }
 
-    /// What a generic event must have that is stored or sent.
+    /// What a generic event needs to be stored or sent.
     pub trait WithForm: Serialize + DeserializeOwned {}
 
     impl<E: Serialize + DeserializeOwned> WithForm for E {}
 
-    /// A form, and not none: asked in one question, so that it is one mistake.
+    /// Any form but `NoForm`. One trait for both questions, so that a missing form is one error.
     #[diagnostic::on_unimplemented(
         message = "`{E}` leaves its process, and nothing says how it is written and read",
         label = "this needs `Serialize` and `Deserialize`",
         note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to it; serde's feature `derive` has them"
     )]
     pub trait IsForm<E> {
-        /// The type with it.
+        /// The type with this form.
         fn of(self, event_type: EventType<E>) -> EventType<E>;
     }
 
@@ -116,20 +116,20 @@ mod without_json {
     )]
     pub trait WithForm {}
 
-    /// Nothing has it.
+    /// Implemented by nothing: there is no JSON without the feature `json`.
     pub trait JsonIfSerde<E> {
         /// JSON.
         fn form(&self) -> Json;
     }
 
-    /// Nothing is one.
+    /// Implemented by nothing: there is no form without the feature `json`.
     #[diagnostic::on_unimplemented(
         message = "events that leave their process need the feature `json` of sse-tower",
         label = "this cannot be stored or sent without it",
         note = "add `features = [\"json\"]` to sse-tower in Cargo.toml"
     )]
     pub trait IsForm<E> {
-        /// The type with it.
+        /// The type with this form.
         fn of(self, event_type: EventType<E>) -> EventType<E>;
     }
 }

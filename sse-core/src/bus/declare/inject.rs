@@ -12,7 +12,7 @@ use crate::{
     component::{Component, ComponentName, ComponentRef, Components},
 };
 
-/// Asks for what one listener needs, notes what is missing, and what the listener publishes.
+/// Finds what one listener needs, and notes what is missing and what the listener publishes.
 #[derive(Debug)]
 pub struct Binder<'a> {
     components: &'a Components,

@@ -40,7 +40,7 @@ impl Subscription {
         Self { bus: bus.downgrade(), profile: Some(profile) }
     }
 
-    /// Of no listener.
+    /// A subscription of no listener.
     pub(crate) fn empty() -> Self {
         Self { bus: WeakBus::default(), profile: None }
     }

@@ -1,4 +1,4 @@
-//! How an event is written for other processes, and how an older form of it is.
+//! How an event is written for other processes, and how older versions of it are read.
 
 use super::name::EventDescription;
 use crate::boxed::BoxError;
@@ -19,8 +19,8 @@ impl<E> Copy for Codec<E> {}
 
 pub(super) type Read<E> = dyn Fn(u32, &[u8]) -> Result<E, BoxError> + Send + Sync;
 
-/// From an older form to `E`. Nothing of the older type is asked before it is needed: two types that name each other
-/// would ask for ever.
+/// From an older version to `E`. Functions, not values: two types that name each other would otherwise ask for each
+/// other for ever.
 pub(crate) struct Upcast<E> {
     pub(super) describe: fn() -> EventDescription,
     pub(super) versions: fn() -> Vec<u32>,

@@ -1,4 +1,4 @@
-//! What a listener hears, without its type.
+//! `EventKey`: what a listener hears, as plain data.
 
 use std::{
     any::{TypeId, type_name},

@@ -131,7 +131,7 @@ impl Durable {
 }
 
 impl Journey {
-    /// It is heard where it was published.
+    /// The event was published in this process.
     pub(crate) const NONE: Self = Self { id: 0, tried: 0, elsewhere: false, durable: None };
 }
 

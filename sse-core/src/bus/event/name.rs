@@ -1,4 +1,4 @@
-//! What an event type is called, and what else is said of it: plain data.
+//! `EventDescription`: the name of an event type, and what else is said of it. Plain data.
 
 /// The version of a type of which none is said.
 const FIRST_VERSION: u32 = 1;
@@ -31,7 +31,7 @@ impl EventDescription {
         self.version.unwrap_or(FIRST_VERSION)
     }
 
-    /// It leaves its process whoever listens.
+    /// Whether it leaves its process also where no durable listener is known.
     pub(crate) fn travels_by_itself(&self) -> bool {
         self.broadcast || self.stored
     }

@@ -1,4 +1,5 @@
-//! How every version of an event is read. Knows both a type and its form, which do not know each other's type.
+//! `Reader`: reads every version of an event. It knows both the type and its form, which do not know each other's
+//! type.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The id that an event keeps wherever it goes.
+//! `EventUid`: the id of an event, the same on every node and on every attempt.
 
 use std::{
     fmt,
@@ -31,7 +31,8 @@ impl EventUid {
         Self::v7(since.as_millis(), fastrand::u128(..))
     }
 
-    /// Of the publication of this number, of an event that never leaves its process: the same whenever it is asked, and no other event's.
+    /// The id of publication `number`, for an event that never leaves its process: always the same, and no other
+    /// event's.
     pub(crate) fn of_publication(number: u64) -> Self {
         static PROCESS: OnceLock<(u128, u64)> = OnceLock::new();
         let (began, process) = PROCESS.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! What became of one call of a listener: plain data.
+//! `Answer`: the result of one call of a listener. Plain data.
 
 use std::fmt;
 
@@ -7,14 +7,15 @@ use crate::{
     bus::{failure::Failure, state::Bus},
 };
 
-/// What became of one call. Nothing more to say is the common case, and costs nothing.
+/// The result of one call of a listener. Where it only ran there is nothing more to say, which is the common case and
+/// costs nothing.
 #[must_use]
 pub struct Answer(Option<Box<More>>);
 
-/// The uncommon case.
+/// What an [`Answer`] says besides that the listener ran.
 #[derive(Default)]
 pub(crate) struct More {
-    /// Of the listener itself, and of listeners of what it returned.
+    /// Failures of the listener itself, and of the listeners of what it returned.
     pub(crate) failures: Vec<Failure>,
     /// What has to be waited for before the listener is through: a send that is being stored.
     pub(crate) pending: Vec<BoxFuture<Vec<Failure>>>,
@@ -27,7 +28,7 @@ pub(crate) struct More {
 /// An event that a listener returned, and how it is published.
 pub(crate) type Returned = Box<dyn FnOnce(&Bus) -> Delivered + Send + Sync>;
 
-/// What became of such an event: what is known, and what is not known yet.
+/// The result of such an event: what is known, and what is not known yet.
 pub(crate) struct Delivered {
     pub(crate) done: More,
     pub(crate) rest: Option<BoxFuture<More>>,
@@ -40,18 +41,18 @@ impl Answer {
         Self::of(More { failures: vec![failure], failed: true, ..More::default() })
     }
 
-    /// One that has more to say than that the listener ran.
+    /// An answer with more to say than that the listener ran.
     pub(crate) fn of(more: More) -> Self {
         Self(Some(Box::new(more)))
     }
 
-    /// It ran, and there is nothing more to say.
+    /// Whether the listener ran, and there is nothing more to say.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The listener itself failed; those of what it returned are another matter.
+    /// Whether the listener itself failed. Failures of listeners of what it returned do not count.
     pub(crate) fn is_failed(&self) -> bool {
         self.0.as_ref().is_some_and(|more| more.failed)
     }

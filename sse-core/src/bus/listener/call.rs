@@ -5,7 +5,7 @@ use std::{any::Any, sync::Arc};
 use crate::bus::{event::EventMeta, profile::Profile, state::Bus};
 
 /// The transaction that is about to commit, for its listeners before that. Only the room above knows what it is.
-pub(crate) type Joined = Arc<dyn Any + Send + Sync>;
+pub(crate) type JoinedTransaction = Arc<dyn Any + Send + Sync>;
 
 /// One call of a listener, lent to it.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Call<'a> {
     pub(crate) bus: &'a Bus,
     pub(crate) meta: &'a EventMeta,
     pub(crate) listener: &'a Arc<Profile>,
-    pub(crate) transaction: Option<&'a Joined>,
+    pub(crate) transaction: Option<&'a JoinedTransaction>,
 }
 
 impl Call<'_> {
@@ -33,11 +33,11 @@ pub struct OwnedCall {
     bus: Bus,
     meta: EventMeta,
     listener: Arc<Profile>,
-    transaction: Option<Joined>,
+    transaction: Option<JoinedTransaction>,
 }
 
 impl OwnedCall {
-    /// The same, lent.
+    /// The call, lent to the listener.
     #[must_use]
     pub fn call(&self) -> Call<'_> {
         Call {

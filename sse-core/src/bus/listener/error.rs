@@ -76,7 +76,7 @@ impl ListenerError {
         Self { source, failed_at: Location::caller(), advice: Advice::GiveUp }
     }
 
-    /// The same, with what went wrong as its [`source`](Self::source).
+    /// Adds what went wrong, as its [`source`](Self::source).
     #[must_use]
     pub fn because(mut self, error: impl Into<BoxError>) -> Self {
         self.source = error.into();

@@ -165,7 +165,7 @@ where
 pub(crate) enum Running<E> {
     ByRef(BoxFuture<(MaybeShared<E>, Answer)>),
     Shared(BoxFuture<Answer>),
-    /// With something around it.
+    /// With the instruments of `instrument.rs` around it.
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     Instrumented(BoxFuture<(Option<MaybeShared<E>>, Answer)>),
 }

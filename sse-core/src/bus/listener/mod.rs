@@ -27,7 +27,7 @@ mod order;
 mod unwind;
 
 pub(crate) use answer::{Answer, Delivered, More, Returned};
-pub(crate) use call::Joined;
+pub(crate) use call::JoinedTransaction;
 pub use call::{Call, OwnedCall};
 pub(crate) use error::{ErrorParts, RuntimeGone};
 pub use error::{

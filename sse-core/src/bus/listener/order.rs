@@ -8,7 +8,7 @@ use crate::bus::profile::Profile;
 pub(crate) struct Cycle {
     /// Positions of the listeners that wait for each other.
     pub(crate) members: Vec<usize>,
-    /// All of them, for want of a better order.
+    /// All listeners, in the order that they have without `before` and `after`.
     pub(crate) places: Vec<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! How a panic becomes a failure: the one place that catches.
+//! How a panic becomes a failure: the one place that catches panics of listeners.
 
 use std::{
     fmt,

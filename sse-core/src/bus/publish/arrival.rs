@@ -37,9 +37,9 @@ pub(crate) struct Kinds {
 #[derive(Clone, Copy)]
 pub(crate) struct Arrivals {
     pub(crate) kinds: fn() -> Option<Kinds>,
-    /// To every listener here. What is asynchronous goes on in what comes back.
+    /// Delivers to every listener here. Asynchronous listeners go on in the future that is returned.
     pub(crate) deliver: fn(&Bus, &Arrival) -> Result<Run, BoxError>,
-    /// One durable listener; `None` if it was bound for another type, or the type does not travel.
+    /// Makes a durable listener; `None` if it was bound for another type, or the type does not leave its process.
     pub(crate) durable: fn(Registered, &'static Durable) -> Option<Arc<dyn RunsOne>>,
 }
 
@@ -114,7 +114,7 @@ impl<E: ApplicationEvent> RunsOne for One<E> {
     }
 }
 
-/// An event of a durable listener is not what its type can be read from.
+/// The stored event cannot be read as its type.
 #[derive(Debug, thiserror::Error)]
 #[error("event cannot be read")]
 struct Unreadable(#[source] BoxError);
@@ -130,12 +130,12 @@ impl<E: ApplicationEvent> One<E> {
     }
 }
 
-/// Listeners that run for an event that came in: a future of who failed. Dropped, a listener stops where it stands, and
-/// those after it do not run.
+/// The listeners that run for an event that came in: a future of the failures. If it is dropped, a listener stops
+/// where it stands, and those after it do not run.
 pub(crate) struct Run(Pin<Box<dyn Future<Output = Vec<Failure>> + Send>>);
 
 impl Run {
-    /// Something else than listeners, which does not fail.
+    /// A run of something other than listeners, which cannot fail.
     pub(crate) fn of(running: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(Box::pin(async move {
             running.await;

@@ -1,4 +1,4 @@
-//! How a transaction ends, and what became of that.
+//! `Commit` and `Settlement`: how a transaction ends.
 
 use std::{
     error::Error,
@@ -22,7 +22,7 @@ use crate::{
     bus::{
         event::{EventDescription, EventMeta, Journey, PublicationId},
         failure::Failure,
-        listener::Joined,
+        listener::JoinedTransaction,
         state::Bus,
         tasks::InFlight,
     },
@@ -30,13 +30,13 @@ use crate::{
     observe::Span,
 };
 
-/// A commit, under way: a future of whether it stands, and of what became of the events.
+/// A commit under way: a future of whether the commit stands and of the outcome of its events.
 ///
 /// Nothing has run before it is polled or dropped; dropped, it runs in a task, in the span of whoever began it.
 #[must_use = "await it for the outcome; dropped, it runs in a task of its own"]
 pub struct Commit(Ending);
 
-/// A rollback, under way: a future of what became of the listeners that want to know.
+/// A rollback under way: a future of the outcome of the listeners that are told of it.
 ///
 /// Nothing has run before it is polled or dropped; dropped, it runs in a task, in the span of whoever began it.
 #[must_use = "await it for the outcome; dropped, it runs in a task of its own"]
@@ -139,13 +139,13 @@ impl Error for CommitError {
     }
 }
 
-/// What became of it all.
+/// The result of the end of a transaction.
 struct Ended {
     counts: Counts,
     committed: bool,
 }
 
-/// The end of a transaction, whichever.
+/// The end of a transaction: commit or rollback.
 struct Ending {
     bus: Option<Bus>,
     running: Option<BoxFuture<Ended>>,
@@ -158,7 +158,7 @@ impl Commit {
         Self(Ending::new(open, |open| settle(open, Some(commit))))
     }
 
-    /// Of a handle that is part of a transaction: the whole is committed by who began it, or rolled back.
+    /// For a handle that is part of a transaction: whoever began the whole commits it or rolls it back.
     pub(super) fn of_part(
         open: Option<Arc<Open>>,
         commit: Committing,
@@ -185,7 +185,7 @@ impl Settlement {
         Self(Ending::new(open, |open| settle(open, None)))
     }
 
-    /// Of a part: the whole is rolled back by who began it.
+    /// For a part: whoever began the whole rolls it back.
     pub(super) fn of_part(open: Arc<Open>) -> Self {
         let ended = Ended { counts: begin(&open).1, committed: false };
         Self(Ending::new(Some(open), |_| std::future::ready(ended)))
@@ -323,7 +323,7 @@ async fn before_commit(open: &Arc<Open>, meta: &EventMeta, counts: &mut Counts) 
         }
         let Some(event) = open.at(place) else { return };
         place += 1;
-        let joined: Joined = Arc::clone(open) as Joined;
+        let joined: JoinedTransaction = Arc::clone(open) as JoinedTransaction;
         counts.add(event.publish(&open.bus, Stage::BeforeCommit(joined)).await);
     }
 }

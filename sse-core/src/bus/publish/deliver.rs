@@ -82,7 +82,7 @@ fn publish_noted<E: ApplicationEvent>(
     resume(bus, MaybeShared::Owned(event), scope.meta(), ran, stopped, part)
 }
 
-/// Out of line, and away from the straight way: it is the one with more to do anyhow.
+/// Out of line, so that the plain case stays small: there is more to do here anyhow.
 #[cold]
 #[inline(never)]
 fn publish_slowly<E: ApplicationEvent>(

@@ -19,19 +19,19 @@ use crate::{
 pub(crate) enum Departure {
     /// If somebody wants it.
     IfWanted,
-    /// It has left, or has come from there: it is known by this id.
+    /// It has left, or came from the store: this is its id.
     Done(EventUid),
 }
 
-/// What is known once it has left.
+/// What is known of an event once it has left.
 pub(crate) struct Departed {
     pub(crate) id: Option<EventUid>,
-    /// Says whether it is stored.
+    /// Resolves once it is stored, with a failure if it could not be.
     pub(crate) storing: Option<BoxFuture<Vec<Failure>>>,
 }
 
 impl Departure {
-    /// Lets the event go.
+    /// Hands the event to the carrier, if it is to leave.
     pub(crate) fn depart<E: ApplicationEvent>(
         self,
         bus: &Bus,

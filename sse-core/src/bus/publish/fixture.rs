@@ -1,4 +1,4 @@
-//! Listeners, plans and buses for unit tests, made without what stands above this room.
+//! Listeners, plans and buses for unit tests, made without the rooms above this one.
 
 use std::{
     panic::Location,

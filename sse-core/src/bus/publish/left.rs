@@ -1,4 +1,4 @@
-//! What the call that publishes leaves to whoever awaits it.
+//! `Left`: what the call that publishes leaves to whoever awaits it.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::{
     bus::{failure::Failure, listener::MaybeShared},
 };
 
-/// Whose events are those that its listeners return.
+/// Who publishes the events that the listeners return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Its own: they are published once all of its listeners have heard it.
+    /// This publication: once all of its listeners have heard its event.
     Whole,
-    /// It was returned itself, or is of a transaction: they come back with its outcome.
+    /// The publication or transaction that it is part of: they come back with its outcome.
     Nested,
 }
 

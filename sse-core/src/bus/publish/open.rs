@@ -1,4 +1,4 @@
-//! A transaction that is open: the events that wait in it.
+//! `Open`: a transaction that is open, with the events that wait in it.
 
 use std::{
     error::Error,
@@ -48,17 +48,17 @@ struct Events {
     overflowed: bool,
     /// A listener wants it rolled back.
     rolled_back_at: Option<&'static Location<'static>>,
-    /// Nothing is taken any more.
+    /// No event is taken any more.
     over: bool,
 }
 
 /// One event that waits.
 pub(super) trait Waiting: Send + Sync {
-    /// To its listeners of one stage. What they return comes back with the counts.
+    /// Delivers it to its listeners of one stage. What they return comes back with the counts.
     fn publish(&self, bus: &Bus, stage: Stage) -> BoxFuture<Counts>;
-    /// Written for the store, if somebody wants it there and it was not written before.
+    /// Encodes it for the store, if somebody wants it there and it was not encoded before.
     fn pack(&self, bus: &Bus) -> Option<Result<Parcel, BoxError>>;
-    /// It is in the store, by this id, once the program's own transaction commits.
+    /// Notes that it is in the store, under this id, once the program's own transaction commits.
     fn is_stored(&self, id: EventUid);
 }
 
@@ -67,7 +67,7 @@ struct WaitingEvent<E> {
     id: PublicationId,
     published_at: &'static Location<'static>,
     stored: OnceLock<EventUid>,
-    /// Of the publication, which all of its stages run in.
+    /// The span of the publication, in which all stages run.
     span: Span,
 }
 

@@ -1,4 +1,4 @@
-//! What became of a publication.
+//! `Outcome` and `PublishError`: the result of a publication.
 
 use std::{error::Error, fmt, panic::Location};
 
@@ -40,7 +40,7 @@ impl Counts {
         }
     }
 
-    /// Adds what became of another publication that belongs to the same transaction.
+    /// Adds the result of another publication that belongs to the same transaction.
     pub(crate) fn add(&mut self, other: Self) {
         self.ran += other.ran;
         self.skipped += other.skipped;
@@ -69,7 +69,7 @@ impl Counts {
         more.pending
     }
 
-    /// What of it concerns the publication that it is part of.
+    /// The part that concerns the publication that it belongs to.
     pub(crate) fn into_more(self) -> More {
         More { failures: self.failures, returned: self.returned, ..More::default() }
     }

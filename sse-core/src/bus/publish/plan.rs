@@ -41,8 +41,8 @@ impl<E: Send + Sync + 'static> Entry<E> {
         self.condition.as_ref().is_none_or(|condition| condition(event))
     }
 
-    /// It was skipped, because the event is of no transaction: said once for each listener, since a forgotten transaction
-    /// is what it mostly is.
+    /// Logs, once for each listener, that it was skipped because the event is of no transaction: mostly somebody
+    /// forgot the transaction.
     #[cold]
     #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
     pub(crate) fn is_misplaced(&self, phase: Phase, meta: &EventMeta) {

@@ -1,4 +1,4 @@
-//! Where the plan of one event type is, and how a publication gets hold of it.
+//! `PlanCell`: the plan of one event type, and how a publication gets hold of it.
 
 use std::{
     any::{Any, TypeId},
@@ -31,10 +31,10 @@ pub(crate) struct PlanCell<E> {
     changed: AtomicBool,
     current: Mutex<Arc<Plan<E>>>,
     supertypes: Vec<Supertype<E>>,
-    /// How it is written, if it may leave its process.
+    /// How the event is written, if it may leave its process.
     pub(crate) codec: Option<Codec<E>>,
     pub(crate) description: EventDescription,
-    /// It was said once that nobody hears this event.
+    /// Whether it was logged that nobody hears this event.
     pub(crate) warned: AtomicBool,
 }
 
@@ -131,13 +131,13 @@ impl Bus {
         }
     }
 
-    /// Of an event that was known when the bus was made.
+    /// The cell of an event that was known when the bus was made.
     #[inline]
     fn known_plan<E: ApplicationEvent>(&self) -> Option<&PlanCell<E>> {
         self.plans().get::<Arc<PlanCell<E>>>(TypeId::of::<E>()).map(|cell| &**cell)
     }
 
-    /// Of an event that was not known when the bus was made.
+    /// The cell of an event that was not known when the bus was made.
     #[cold]
     fn late_plan_cell<E: ApplicationEvent>(&self) -> Arc<PlanCell<E>> {
         let make =

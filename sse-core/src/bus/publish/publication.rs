@@ -1,4 +1,4 @@
-//! One published event on its way: a future of what became of it.
+//! `Publication`: one published event on its way through its listeners.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ use crate::bus::{
     state::Bus,
 };
 
-/// One published event on its way through its listeners; a future of what became of it.
+/// One published event on its way through its listeners: a future of its outcome.
 ///
 /// Publishing has begun when you hold one: synchronous listeners ran in the call, up to the first
 /// listener that is asynchronous or that failed. What you do with the rest is your choice, and
@@ -89,7 +89,7 @@ enum Detailed<E> {
     Known(Counts),
     /// Some listeners are left.
     Open { counts: Counts, remaining: Remaining<E> },
-    /// A task has the rest, and says what became of it.
+    /// A task has the rest, and sends the result.
     HandedOver { counts: oneshot::Receiver<Counts>, meta: EventMeta, bus: Bus },
     /// The outcome was given.
     Given,
@@ -140,7 +140,7 @@ impl<E: ApplicationEvent> Publication<E> {
         self
     }
 
-    /// Dropped, it stops where it stands, instead of going on in a task.
+    /// Makes it stop where it stands when it is dropped, instead of going on in a task.
     pub(super) fn ends_when_dropped(mut self) -> Self {
         if let State::Detailed(Detailed::Open { remaining, .. }) = &mut self.state {
             remaining.handed_over = true;

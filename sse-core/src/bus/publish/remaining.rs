@@ -1,4 +1,4 @@
-//! What is left of a publication after its call returned.
+//! `Remaining`: the listeners that have yet to run after the call that published returned.
 
 use std::{
     future::Future,
@@ -46,12 +46,12 @@ pub(crate) struct Remaining<E> {
     returns: Returns,
     deadline: Option<Pin<Box<Sleep>>>,
     pub(crate) stop_at_first: bool,
-    /// It runs in a task; where that is dropped there is nothing to hand it to.
+    /// It runs in a task already: if that is dropped, nobody is left to hand it to.
     pub(crate) handed_over: bool,
     in_flight: Option<InFlight>,
     /// The event is on its way into a store, which is waited for last.
     storing: Option<BoxFuture<Vec<Failure>>>,
-    /// Of the publication: what is left of it belongs to it too.
+    /// The span of the publication.
     span: Span,
 }
 
@@ -70,7 +70,7 @@ enum Step<E> {
 }
 
 impl<E: Send + Sync + 'static> Remaining<E> {
-    /// Of the publication that this thread is in, which is `id`.
+    /// The rest of publication `id`, which this thread is in.
     #[cold]
     pub(super) fn new(bus: &Bus, id: PublicationId, left: Left<'_, E>) -> Self {
         let Left { plan, event, stage, part, suspended, storing } = left;
@@ -194,7 +194,7 @@ impl<E: Send + Sync + 'static> Remaining<E> {
         false
     }
 
-    /// All is done: is there a store to wait for?
+    /// All listeners are through: `true` if there is no store to wait for; otherwise the wait for it begins.
     fn is_stored(&mut self) -> bool {
         match self.storing.take() {
             None => true,

@@ -24,11 +24,11 @@ pub const MAX_RETURNED_EVENTS: usize = 262_144;
 #[derive(Default)]
 pub(super) struct Returns {
     waiting: VecDeque<Returned>,
-    /// It was said that there are too many.
+    /// Whether it was reported that there are too many.
     told: bool,
 }
 
-/// What became of the next one.
+/// The result of publishing the next one.
 pub(super) enum Next {
     /// There is none.
     None,
@@ -57,7 +57,7 @@ impl Returns {
         }
     }
 
-    /// What became of one of them: its listeners' failures, and what they returned in turn.
+    /// Takes the result of one of them: its listeners' failures, and what they returned in turn.
     pub(super) fn took(
         &mut self,
         bus: &Bus,
@@ -82,13 +82,13 @@ impl Returns {
         rest.map_or(Next::Ran, Next::Rest)
     }
 
-    /// Publishes none of them.
+    /// Drops all of them without publishing.
     pub(super) fn discard(&mut self) {
         self.waiting.clear();
     }
 }
 
-/// Publishes what was returned, and what listeners of that return, and so on. Who failed comes back.
+/// Publishes what was returned, and what listeners of that return, and so on. Returns the failures.
 pub(super) async fn deliver_all(
     bus: &Bus,
     meta: &EventMeta,

@@ -14,8 +14,8 @@ use crate::{
         event::EventMeta,
         failure::Failure,
         listener::{
-            Answer, Call, Joined, ListenerPanicked, ListenerTimedOut, MaybeShared, More, guarded,
-            guarded_poll,
+            Answer, Call, JoinedTransaction, ListenerPanicked, ListenerTimedOut, MaybeShared, More,
+            guarded, guarded_poll,
         },
         profile::{Phase, Profile},
         state::Bus,
@@ -29,7 +29,7 @@ pub(crate) enum Stage {
     /// Published outside of a transaction.
     Now,
     /// This transaction is about to commit.
-    BeforeCommit(Joined),
+    BeforeCommit(JoinedTransaction),
     /// A transaction's event is delivered: listeners without a phase, and those after the commit.
     Commit,
     Rollback,
@@ -45,7 +45,7 @@ impl Stage {
 
     /// What a listener may add events to.
     #[inline]
-    pub(crate) fn transaction(&self) -> Option<&Joined> {
+    pub(crate) fn transaction(&self) -> Option<&JoinedTransaction> {
         match self {
             Self::BeforeCommit(transaction) => Some(transaction),
             _ => None,
@@ -57,9 +57,9 @@ enum Verdict {
     Due,
     /// It will never run for this publication, and that is as it should be.
     Skipped,
-    /// The same, but somebody may wonder.
+    /// It will never run for this publication, which is probably a mistake of the program's, and is logged.
     Misplaced(Phase),
-    /// Another stage is its own.
+    /// It runs at another stage.
     NotNow,
 }
 
@@ -78,9 +78,9 @@ fn verdict(profile: &Profile, stage: &Stage) -> Verdict {
     }
 }
 
-/// Why running stopped.
+/// Why the run was suspended.
 pub(crate) enum Suspended {
-    /// Every listener was seen to.
+    /// No listener is left.
     End,
     /// A listener failed; `next` is to follow if the publisher wants to go on.
     Failed { next: usize },
@@ -154,7 +154,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
         Suspended::End
     }
 
-    /// One listener. `None`: go on.
+    /// Runs one listener. `None` to go on with the next.
     #[inline]
     fn step(&self, at: usize, entry: &Entry<E>, counts: &mut Counts) -> Option<Suspended> {
         match verdict(&entry.profile, self.stage) {

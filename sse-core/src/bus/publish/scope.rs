@@ -102,7 +102,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Of the publication that this thread is in, which is `id`.
+    /// The origin of publication `id`, which this thread is in.
     pub(crate) fn current(id: PublicationId) -> Self {
         CURRENT.with(|current| {
             let chain = current.chain.iter().take(current.depth.get()).filter_map(Cell::get);
@@ -111,7 +111,7 @@ impl Origin {
         })
     }
 
-    /// Of the publication that this thread is in, if it is in one.
+    /// The origin of the publication that this thread is in, if it is in one.
     pub(crate) fn outer() -> Option<Self> {
         CURRENT.with(Current::publication).map(Self::current)
     }

@@ -1,4 +1,4 @@
-//! Events that wait for a commit.
+//! `Transaction`: events that wait for a commit.
 
 use std::{
     fmt,
@@ -62,7 +62,7 @@ use crate::{
 pub struct Transaction {
     /// `None` once it was committed or rolled back.
     open: Option<Arc<Open>>,
-    /// Another one ends it.
+    /// It is a part: the handle that began the whole ends it.
     is_part: bool,
 }
 
@@ -71,7 +71,7 @@ impl Transaction {
         Self { open: Some(Arc::new(Open::new(bus, begun_at))), is_part: false }
     }
 
-    /// The one that is about to commit, for a listener before that.
+    /// The transaction that is about to commit, for a listener before the commit.
     pub(crate) fn of(call: &Call<'_>) -> Self {
         Self { open: open(call), is_part: true }
     }
@@ -89,7 +89,7 @@ impl Transaction {
         self.open.as_ref().map(|open| &open.bus)
     }
 
-    /// Writes what is to be stored and was not yet, each with what says that it is.
+    /// Encodes what is to be stored and was not encoded yet, each with a function that notes that it is stored.
     pub(crate) fn pack(&self) -> Vec<(Result<Parcel, BoxError>, impl FnOnce(EventUid) + use<>)> {
         let Some(open) = &self.open else { return Vec::new() };
         // A copy, since writing is the program's code.
@@ -100,7 +100,7 @@ impl Transaction {
         packed.collect()
     }
 
-    /// Delivers the events: await it for what became of them.
+    /// Delivers the events. Awaiting it gives their outcome.
     ///
     /// # Errors
     /// [`CommitError`](crate::CommitError): `RolledBack` if a listener before the commit failed, `Committed` if only
@@ -172,8 +172,8 @@ impl Transaction {
         }
     }
 
-    /// Discards the events, and runs the listeners that want to know: here, if it is awaited, else
-    /// in a task.
+    /// Discards the events, and runs the listeners of phases `after-rollback` and `after-completion`: here if it is
+    /// awaited, else in a task.
     ///
     /// # Errors
     /// [`PublishError`](crate::PublishError) with each of these listeners that failed.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Conn {
-    /// The stream lived as long as it may.
+    /// Ends the connection at its timeout.
     pub(crate) fn time_out(&self) {
         {
             let mut state = lock(&self.state);
@@ -29,7 +29,7 @@ impl Conn {
         self.close(CloseReason::TimedOut, Some(bye(CloseReason::TimedOut, None)));
     }
 
-    /// Nothing more will be written. Callbacks run here, unless they run elsewhere at this moment.
+    /// Notes that nothing more will be written. Callbacks run here, unless another thread runs them.
     pub(crate) fn finish(&self, everything_was_written: bool) {
         let (left, others, signals, turn) = {
             let mut state = lock(&self.state);
@@ -100,19 +100,19 @@ impl Conn {
         true
     }
 
-    /// A log has overtaken it, and the policy is to end it: it takes no more events. Whoever says so may finish it,
-    /// since it may be that nobody polls its stream. `false` if it ends for another reason.
+    /// Ends it because a log has overtaken it: it takes no more events. The caller may also finish it, since its
+    /// stream may not be polled. `false` if it ends for another reason.
     pub(crate) fn falls_behind(&self) -> bool {
         self.close(CloseReason::Lagged, Some(bye(CloseReason::Lagged, None)))
             || self.lifecycle().closed() == Some(CloseReason::Lagged)
     }
 
-    /// Is it over because it was too slow, though its stream is there?
+    /// Whether it was ended for being too slow although its stream is still there.
     pub(crate) fn was_given_up(&self) -> bool {
         self.lifecycle().over() == Some(CloseReason::Lagged)
     }
 
-    /// The stream ends as one that is not complete, and says so.
+    /// Ends the stream with an error: its body is not complete, and says so.
     pub(crate) fn fail(&self, error: BoxError) {
         #[cfg(feature = "tracing")]
         tracing::warn!(
@@ -124,19 +124,19 @@ impl Conn {
         self.close_with(CloseReason::Failed, Some(last), Some(error));
     }
 
-    /// Is it no response yet?
+    /// Whether it has not become a response yet.
     pub(crate) fn is_unanswered(&self) -> bool {
         lock(&self.state).response != IntoResponseState::Taken
     }
 
-    /// Whoever was to make a response of it does not.
+    /// Notes that nobody will make a response of it.
     pub(crate) fn abandoned(&self) {
         if self.is_unanswered() {
             self.finish(false);
         }
     }
 
-    /// Every sending handle was dropped.
+    /// Notes that every sending handle was dropped.
     pub(crate) fn senders_dropped(&self) {
         let (taken, follows) = {
             let state = lock(&self.state);

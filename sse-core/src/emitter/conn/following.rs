@@ -31,23 +31,23 @@ impl Conn {
         Ok(())
     }
 
-    /// Did this connection ever follow a log?
+    /// Whether this connection has ever followed a log.
     pub(crate) fn has_followed(&self) -> bool {
         lock(&self.state).has_followed
     }
 
-    /// Does this connection get the state of its keys where others are told that something is missing?
+    /// Whether this connection gets the state of its keys where others are told that something is missing.
     pub(crate) fn renews(&self) -> bool {
         lock(&self.state).renews
     }
 
-    /// A followed log is complete. With the last of them the connection is.
+    /// Notes that a followed log is complete. With the last of them the connection is.
     pub(crate) fn log_completed(&self) {
         self.logs_completed(1, None);
     }
 
-    /// So many followed logs are complete. With the last of them the connection is; the client is
-    /// then told in the end that it stands at `position`, by an id alone, which dispatches nothing.
+    /// Notes that `count` followed logs are complete. With the last of them the connection is; the client is then
+    /// told in the end that it stands at `position`, by an id alone, which dispatches nothing.
     pub(crate) fn logs_completed(&self, count: usize, position: Option<EventId>) {
         let last = {
             let mut state = lock(&self.state);
@@ -64,15 +64,14 @@ impl Conn {
         }
     }
 
-    /// A followed log that was complete is so no more.
+    /// Notes that a followed log which was complete has been reopened.
     pub(crate) fn log_reopened(&self) {
         lock(&self.state).open_logs += 1;
     }
 
-    /// There is nothing to say to this client, now or later, unless it is a response already, has
-    /// got something of its own, or follows more than `logs` logs. A response whose head may not be
-    /// out yet becomes one without content if that was found out `late`; if it is out, the client is
-    /// told not to come back.
+    /// Notes that there is nothing to say to this client, now or later; unless it is a response already, has got
+    /// something of its own, or follows more than `logs` logs. A response whose head may not be out yet becomes one
+    /// without content if that was found out `late`; if it is out, the client is told not to come back.
     pub(crate) fn no_content(&self, logs: usize, late: bool) -> bool {
         let is_out = {
             let mut state = lock(&self.state);

@@ -39,10 +39,9 @@ pub(crate) const SHARED: u32 = 1;
 pub(crate) const STATE: u32 = 2;
 /// A timer fired.
 pub(crate) const TICK: u32 = 4;
-/// No event that comes now is for this connection any more. Once set it stays, and is nothing to
-/// look at.
+/// No later event is for this connection. Never cleared, and nothing for the stream to look at.
 const CLOSED: u32 = 8;
-/// Is it polled at all?
+/// Somebody asks whether the stream is polled at all; a poll clears it.
 pub(crate) const ASKED: u32 = 16;
 
 /// One connection. Publishers touch `bits` and `carrier` alone: in this order, so that both are in
@@ -57,16 +56,16 @@ pub(crate) struct Conn {
     handles: AtomicUsize,
 }
 
-/// Who carries the stream, and is to be woken.
+/// The waker of whoever carries the stream.
 #[derive(Default)]
 struct Carrier {
-    /// Taken out while it is woken.
+    /// Taken out while it is called.
     waker: Option<Waker>,
-    /// How many there were.
+    /// How many wakers were registered so far.
     registered: u32,
-    /// Somebody wakes this one at this moment.
+    /// Whether a thread is calling it at this moment.
     waking: bool,
-    /// And somebody else wanted to meanwhile.
+    /// Whether another thread wanted to call it meanwhile.
     again: bool,
 }
 
@@ -80,22 +79,22 @@ struct State {
     /// How many followed logs are not complete.
     open_logs: usize,
     has_followed: bool,
-    /// The state of a followed key can be asked for.
+    /// Whether the state of a followed key can be asked for.
     renews: bool,
     /// Where this connection counts as one that takes events.
     counts: ReceiverCounts,
     settings: ConnSettings,
     response: IntoResponseState,
     head: Head,
-    /// For how many sets of keys it is not known yet where it begins.
+    /// For how many sets of keys it is not known yet where this connection begins.
     waiting: u16,
     hooks: Hooks,
     signals: Option<Arc<Signals>>,
 }
 
-/// Whoever waits is the program's, and so is its waker.
+/// Both call wakers of the program's, hence no lock is held.
 impl Signals {
-    /// Nothing more is accepted, and so there will be no room.
+    /// Wakes those who wait for the close and those who wait for room: no event is accepted any more.
     pub(super) fn tell_closed(&self) {
         panics::contain(|| self.closed.cancel());
         self.tell_room();
@@ -124,18 +123,18 @@ pub(crate) struct Signals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IntoResponseState {
     Stream,
-    /// Everything was said: the client need not come back.
+    /// 204: everything was said, and the client need not come back.
     NoContent,
     /// It is a response already.
     Taken,
 }
 
-/// What became of the head of a response.
+/// The state of the head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Head {
-    /// As far as anybody knows it is not out.
+    /// It is not known to be out.
     Held,
-    /// It is to be one without content.
+    /// It is to be 204, without content.
     NoContent,
     Out,
 }
@@ -177,12 +176,12 @@ impl Conn {
 
     // Who holds it.
 
-    /// One more handle on the sending side.
+    /// Counts one more handle on the sending side.
     pub(super) fn add_handle(&self) {
         self.handles.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One less.
+    /// Counts one handle less; the last one ends what only the program can feed.
     pub(super) fn drop_handle(&self) {
         if self.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.senders_dropped();
@@ -202,8 +201,8 @@ impl Conn {
         before & CLOSED == 0
     }
 
-    /// Wakes the stream. The waker is taken out meanwhile, since it is not ours: what it does happens under no lock.
-    /// Somebody else who finds none meanwhile leaves word, and it is woken once more for him.
+    /// Wakes the stream. The waker is taken out meanwhile: it is not our code, so it is called under no lock. Another
+    /// thread that finds it taken out leaves word, and it is called once more.
     #[inline(never)]
     fn wake_carrier(&self) {
         while let Some((waker, registered)) = self.take_waker() {
@@ -226,7 +225,7 @@ impl Conn {
         Some((waker, carrier.registered))
     }
 
-    /// Is it to be woken once more?
+    /// Puts the waker back. `true` if it is to be called once more.
     fn put_back(&self, waker: Waker, registered: u32) -> bool {
         {
             let mut carrier = lock(&self.carrier);
@@ -264,12 +263,12 @@ impl Conn {
         self.sign(bit).is_given()
     }
 
-    /// That this bit is set.
+    /// A view of this bit, for a log that is read.
     pub(crate) fn sign(&self, bit: u32) -> Sign<'_> {
         Sign { bits: &self.bits, bit }
     }
 
-    /// Was it a followed log, and nothing else, since the last time? If so this is it now.
+    /// Whether only a followed log has had something since the last time; if so, that is taken now.
     pub(crate) fn take_shared(&self) -> bool {
         self.bits.compare_exchange(SHARED, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -336,7 +335,7 @@ impl Conn {
         lock(&self.state).settings.admitted = true;
     }
 
-    /// Becomes a response: once.
+    /// Makes the connection a response, which it becomes once.
     pub(crate) fn take(&self) -> IntoResponseState {
         let mut state = lock(&self.state);
         std::mem::replace(&mut state.response, IntoResponseState::Taken)

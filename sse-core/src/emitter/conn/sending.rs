@@ -67,8 +67,7 @@ impl Conn {
         self.notify(STATE);
     }
 
-    /// The client holds this id, and keeps it until it gets another one. To be said before anything
-    /// else is.
+    /// Notes an id that the client holds until it gets another one. To be called before anything else is sent.
     pub(crate) fn client_holds(&self, id: EventId) {
         let kind = Kind::Event(Some(id));
         lock(&self.state).queue.push(Queued { offset: Offset::FIRST, frame: Bytes::new(), kind });
@@ -82,7 +81,7 @@ impl Conn {
     }
 }
 
-/// The event for which there was no room, if that is all that was wrong.
+/// The event for which there was no room, if the lack of room is all that was wrong.
 fn unsent(tried: Result<(), TrySendError>) -> Result<Option<SseEvent>, SendError> {
     match tried {
         Ok(()) => Ok(None),

@@ -1,4 +1,4 @@
-//! What goes to all keys: one record in the store, which every node gives to the keys that it follows.
+//! Events for all keys: one record in the store, which every node gives to the keys that it follows.
 //!
 //! It stands in the log of each key in its place. A log that is loaded later gets what the history still has of it.
 
@@ -113,7 +113,7 @@ impl<K: Key> Hub<K> {
         }
     }
 
-    /// Gives this to all keys whose logs are live; the others get it when they are loaded.
+    /// Gives a record to all keys whose logs are live; the others get it when they are loaded.
     fn announce(self: &Arc<Self>, record: backplane::Record, after: &mut After) -> bool {
         let Change::Event { body, .. } = record.change else { return false };
         let now = Instant::now();

@@ -1,5 +1,5 @@
-//! An event as it travels: its fields, encoded once, and what a log has to know of it. Each node writes the id,
-//! which only the store knows.
+//! `Body`: an event as the store has it: its fields, encoded once, and what a log has to know of it. Each node writes
+//! the id, which only the store knows.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,7 +22,7 @@ pub(super) struct Body {
     fields: Bytes,
 }
 
-/// As it goes to the store.
+/// The event as bytes for the store.
 pub(super) fn encode(event: &SseEvent) -> Bytes {
     let name = event.name().map_or("", EventName::as_str);
     let id = event.id().map_or("", EventId::as_str);
@@ -38,7 +38,7 @@ pub(super) fn encode(event: &SseEvent) -> Bytes {
     body.freeze()
 }
 
-/// As it came from there. `None` for what no node of this version has written.
+/// The event of these bytes; `None` for what no node of this version has written.
 pub(super) fn decode(mut body: Bytes) -> Option<Body> {
     if body.try_get_u8().ok()? != VERSION {
         return None;

@@ -32,7 +32,7 @@ impl TopicLink {
     }
 }
 
-/// These have lost their place.
+/// Ends connections that have lost their place.
 pub(in crate::emitters) fn replace(conns: &[Arc<Conn>]) {
     for conn in conns {
         let farewell = bye(CloseReason::Replaced, Some(A_DAY));

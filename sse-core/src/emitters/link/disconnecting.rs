@@ -13,37 +13,42 @@ use crate::{
     sync::{Arc, StdMutex, lock_std},
 };
 
-/// One call, and where its change stands in the store.
+/// One disconnect that this node has asked for, and its position in the store.
 #[derive(Debug)]
-pub(super) struct Call(AtomicU64);
+pub(super) struct Disconnect(AtomicU64);
 
-impl Call {
-    /// Nobody knows yet. It stands after everything that came.
+impl Disconnect {
+    /// It is not known yet; until then it counts as later than everything that came.
     const UNANSWERED: u64 = u64::MAX;
 
     pub(super) fn at(position: Position) -> Arc<Self> {
         Arc::new(Self(AtomicU64::new(position.get())))
     }
 
-    /// What stands up to here was called for before.
+    /// The position of the disconnect: what stands up to there came before it.
     pub(super) fn position(&self) -> Position {
         Position::new(self.0.load(Ordering::Acquire))
     }
 }
 
-/// The newest call for each key that waits for its answer: as many as the queue to the store holds.
+/// The newest disconnect of each key that waits for its answer: as many as the queue to the store holds.
 #[derive(Debug, Default)]
-pub(super) struct Disconnecting(StdMutex<HashMap<Topic, Arc<Call>>>);
+pub(super) struct Disconnecting(StdMutex<HashMap<Topic, Arc<Disconnect>>>);
 
 impl Disconnecting {
-    pub(super) fn begin(&self, topic: &Topic) -> Arc<Call> {
-        let call = Arc::new(Call(AtomicU64::new(Call::UNANSWERED)));
+    pub(super) fn begin(&self, topic: &Topic) -> Arc<Disconnect> {
+        let call = Arc::new(Disconnect(AtomicU64::new(Disconnect::UNANSWERED)));
         lock_std(&self.0).insert(topic.clone(), Arc::clone(&call));
         call
     }
 
-    /// The store has answered: `position` is `None` where nobody knows whether it was carried out.
-    pub(super) fn answered(&self, topic: &Topic, call: &Arc<Call>, position: Option<Position>) {
+    /// Notes the store's answer: `position` is `None` where nobody knows whether the disconnect was carried out.
+    pub(super) fn answered(
+        &self,
+        topic: &Topic,
+        call: &Arc<Disconnect>,
+        position: Option<Position>,
+    ) {
         call.0.store(position.unwrap_or(Position::ZERO).get(), Ordering::Release);
         let mut calls = lock_std(&self.0);
         if calls.get(topic).is_some_and(|newest| Arc::ptr_eq(newest, call)) {
@@ -51,8 +56,8 @@ impl Disconnecting {
         }
     }
 
-    /// The call that whoever comes to this key now has come after.
-    pub(super) fn newest(&self, topic: &Topic) -> Option<Arc<Call>> {
+    /// The newest disconnect of this key: whoever comes to the key now has come after it.
+    pub(super) fn newest(&self, topic: &Topic) -> Option<Arc<Disconnect>> {
         lock_std(&self.0).get(topic).map(Arc::clone)
     }
 }

@@ -21,21 +21,21 @@ impl<K: Key> Hub<K> {
         }
     }
 
-    /// Nobody sends any more, and nothing for all keys is wanted.
+    /// Stops following what is for all keys: nobody sends any more.
     pub(in crate::emitters) fn unfollow_all(&self, link: &Link<K>) {
         if let Ok(name) = link.name_of_all() {
             link.node().shared().leave(&name, link.owner);
         }
     }
 
-    /// A connection has left this key.
+    /// Notes that a connection has left this key.
     pub(in crate::emitters) fn left(&self, topic: &Topic<K>) {
         if let (Some(link), Some(of_topic)) = (&self.link, &topic.link) {
             link.node().shared().leave(&of_topic.name, link.owner);
         }
     }
 
-    /// What was dropped for want of room is not worth following any more.
+    /// Stops following keys whose events were dropped for want of room.
     pub(in crate::emitters) fn evict(&self, evicted: &[Arc<Topic<K>>]) {
         for topic in evicted {
             if let (Some(link), Some(of_topic)) = (&self.link, &topic.link) {

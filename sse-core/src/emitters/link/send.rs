@@ -1,4 +1,4 @@
-//! What a call hands to the node.
+//! Sending and ending through the node: what a call hands over, and its answer.
 
 use std::{collections::HashSet, panic::Location};
 
@@ -38,7 +38,7 @@ struct Unanswered<K: Key> {
     body: Bytes,
     own_id: Option<EventId>,
     sent_at: &'static Location<'static>,
-    /// `None` once it was answered.
+    /// Taken out when it is answered.
     answer: Option<oneshot::Sender<Result<Receipt, SendError>>>,
 }
 
@@ -77,7 +77,7 @@ impl<K: Key> Drop for Unanswered<K> {
     }
 }
 
-/// Where that stands which was answered like this.
+/// The position in this answer, if it has one.
 fn at(answer: &Answer) -> Option<Position> {
     match answer {
         Answer::Stored(position) | Answer::Repeated(position) => Some(*position),
@@ -138,7 +138,7 @@ impl<K: Key> Hub<K> {
         Sent::waits(outcome)
     }
 
-    /// An event as it is stored.
+    /// The entry that stores this event.
     pub(in crate::emitters) fn entry(
         &self,
         link: &Link<K>,

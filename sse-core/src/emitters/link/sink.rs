@@ -1,4 +1,4 @@
-//! The log of a key, filled by a node.
+//! `KeySink`: the log of a key, filled by a node.
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ use crate::{
     sync::{Arc, Weak, lock_std},
 };
 
-/// What a node gives one key's changes to.
+/// Takes the changes of one key from the node.
 pub(super) struct KeySink<K: Key> {
     hub: Weak<Hub<K>>,
     topic: Arc<Topic<K>>,
@@ -177,7 +177,8 @@ impl<K: Key> Filling<'_, K> {
         self.registry.trim(self.topic, self.hub.bounds(), self.now);
     }
 
-    /// The log was live before. Was it forgotten meanwhile, or is something missing that the store has dropped?
+    /// Brings a log up to date that was live before: it may have been forgotten meanwhile, or lack something that the
+    /// store has dropped.
     fn catch_up(&mut self, newest: Position, floor: Position, forgotten: bool) {
         if forgotten && self.topic.log().holds_position(newest) {
             self.registry.clear(self.topic);
@@ -191,13 +192,13 @@ impl<K: Key> Filling<'_, K> {
         skip_to(self.topic, self.link, position, self.after);
     }
 
-    /// Whoever can have the state is to get it when they read next.
+    /// Lets those readers who can have the state get it when they read next.
     fn miss(&self, anew: bool) {
         let planned = |conn: &Arc<Conn>| !self.link.is_waiting(conn) && conn.renews();
         self.topic.log().miss(anew, planned);
     }
 
-    /// Something was queued for one that reads.
+    /// Wakes a connection later, for which something was queued.
     fn wake_later(&mut self, conn: &Arc<Conn>) {
         let conn = Arc::clone(conn);
         self.after.then(move || {
@@ -205,7 +206,7 @@ impl<K: Key> Filling<'_, K> {
         });
     }
 
-    /// Everybody who reads, and has begun to.
+    /// The connections that read and have begun to.
     fn planned(&self) -> Vec<Arc<Conn>> {
         let readers = self.topic.log().snapshot();
         readers.iter().filter(|conn| !self.link.is_waiting(conn)).map(Arc::clone).collect()
@@ -241,7 +242,7 @@ impl<K: Key> Filling<'_, K> {
         }
     }
 
-    /// Something that went to all keys.
+    /// Appends an event that went to all keys.
     fn announce(&mut self, record: Record) {
         let (newest, completed) = {
             let log = self.topic.log();
@@ -280,7 +281,7 @@ impl<K: Key> Filling<'_, K> {
         self.after.then(move || readers.iter().for_each(|conn| conn.log_reopened()));
     }
 
-    /// Ends whoever came before this.
+    /// Ends the connections that came before `position`.
     fn disconnect(&mut self, position: Position) {
         let readers = self.topic.log().snapshot();
         let mut state = lock_std(&self.link.state);
@@ -297,7 +298,7 @@ impl<K: Key> Filling<'_, K> {
         });
     }
 
-    /// The store lost its past.
+    /// Begins anew: the store lost its past.
     fn reset(&mut self) {
         self.reopen();
         self.registry.reset(self.topic);
@@ -318,8 +319,8 @@ impl<K: Key> Filling<'_, K> {
     }
 }
 
-/// Something of this key up to `position` never came: whoever reads is told before what stands behind it, and so is
-/// whoever comes back from before it.
+/// Notes that something of this key up to `position` never came: whoever reads is told before what stands behind it,
+/// and so is whoever comes back from before it.
 pub(super) fn skip_to<K: Key>(
     topic: &Topic<K>,
     link: &TopicLink,
@@ -336,7 +337,7 @@ pub(super) fn skip_to<K: Key>(
 }
 
 impl<K: Key> Hub<K> {
-    /// What readers get of a body that stands at `position`. `None` if it cannot be read.
+    /// The record of a body that stands at `position`. `None` if it cannot be read.
     pub(super) fn record_of(
         &self,
         position: Position,

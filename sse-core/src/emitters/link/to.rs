@@ -1,4 +1,4 @@
-//! What ties emitters to a node, and what they have there for all keys.
+//! `LinkTo` and `Link`: what ties emitters to a node.
 
 use std::{
     fmt,
@@ -93,7 +93,7 @@ pub(super) fn keep(bounds: &Bounds) -> Keep {
     }
 }
 
-/// The same, of what goes to all keys, for this node.
+/// What this node keeps of events for all keys.
 pub(super) fn kept(bounds: &Bounds) -> History {
     let Keep { events, bytes, age } = keep(bounds);
     History::events(events).bytes(bytes).age(age)

@@ -1,15 +1,16 @@
-//! What a key has that is on a backplane: how far its log is, who waits for it, and who has claimed it.
+//! `TopicLink`: what a key on a backplane has besides its log: how far the log is, who waits for it, who has claimed
+//! it.
 
 use std::collections::HashMap;
 
-use super::disconnecting::Call;
+use super::disconnecting::Disconnect;
 use crate::{
     backplane::{self, Position},
     emitter::Conn,
     sync::{Arc, StdMutex, Weak, lock_std},
 };
 
-/// What a key has that is on a backplane. Its locks are the innermost.
+/// What a key on a backplane has besides its log. Its locks are the innermost.
 pub(in crate::emitters) struct TopicLink {
     pub(super) name: backplane::Topic,
     pub(super) state: StdMutex<LinkState>,
@@ -30,25 +31,31 @@ pub(super) struct LinkState {
     pub(super) waiting: HashMap<usize, Position>,
     /// Connections that came after a disconnect of this node's which the feed had not brought, by where they are in memory.
     /// What is still here of one that is gone says the same of another in its place, which came later.
-    came_after: HashMap<usize, Arc<Call>>,
+    came_after: HashMap<usize, Arc<Disconnect>>,
 }
 
 impl LinkState {
-    /// The connection came after this call, whose disconnect the feed brings later. Up to the watermark it has brought all.
-    pub(super) fn came_after(&mut self, conn: &Arc<Conn>, call: Arc<Call>, watermark: Position) {
+    /// Notes that the connection came after this call, whose disconnect the feed brings later; up to the watermark it
+    /// has brought all.
+    pub(super) fn came_after(
+        &mut self,
+        conn: &Arc<Conn>,
+        call: Arc<Disconnect>,
+        watermark: Position,
+    ) {
         let live = self.live;
         self.came_after.retain(|_, call| !live || call.position() > watermark);
         self.came_after.insert(address(conn), call);
     }
 
-    /// Is a disconnect at `position` for this connection, which is at the key?
+    /// Whether a disconnect at `position` is for this connection, which is at the key.
     pub(super) fn concerns(&self, conn: &Arc<Conn>, position: Position) -> bool {
         let conn = address(conn);
         self.waiting.get(&conn).is_none_or(|known| *known < position)
             && self.came_after.get(&conn).is_none_or(|call| call.position() < position)
     }
 
-    /// Every disconnect up to here was carried out.
+    /// Notes that every disconnect up to here was carried out.
     pub(super) fn disconnected(&mut self, position: Position) {
         self.disconnected = position;
         self.came_after.retain(|_, call| call.position() > position);
@@ -57,7 +64,7 @@ impl LinkState {
         }
     }
 
-    /// The store lost its past: nothing of it is known to be here.
+    /// Begins anew: the store lost its past, and nothing of it is known to be here.
     pub(super) fn reset(&mut self) {
         (self.live, self.newest, self.disconnected) = (false, Position::ZERO, Position::ZERO);
         self.announced = Position::ZERO;
@@ -70,7 +77,7 @@ impl TopicLink {
         Self { name, state: StdMutex::default(), claims: StdMutex::default() }
     }
 
-    /// Is this connection one that waits? What happens to its key it learns when it is planned.
+    /// Whether this connection waits: it learns what happens to its key when it is planned.
     pub(super) fn is_waiting(&self, conn: &Arc<Conn>) -> bool {
         lock_std(&self.state).waiting.contains_key(&address(conn))
     }
@@ -79,7 +86,8 @@ impl TopicLink {
         lock_std(&self.state).waiting.insert(address(conn), known);
     }
 
-    /// Says what the connection is known to have come after, if it has waited.
+    /// Ends the wait of a connection, and returns the position after which it is known to have come, if it has
+    /// waited.
     pub(super) fn stop_waiting(&self, conn: usize) -> Option<Position> {
         let mut state = lock_std(&self.state);
         let known = state.waiting.remove(&conn);
@@ -98,14 +106,14 @@ pub(super) fn address(conn: &Arc<Conn>) -> usize {
 #[derive(Default)]
 pub(super) struct Claims {
     mine: Vec<Claim>,
-    /// The newest of all.
+    /// The newest claim of all nodes.
     newest: Option<(Position, u64)>,
 }
 
 struct Claim {
     conn: Weak<Conn>,
     holder: u64,
-    /// Where it stands. `None` until the store has said.
+    /// The position of the claim; `None` until the store has said.
     at: Option<Position>,
 }
 
@@ -115,7 +123,7 @@ impl Claims {
         self.mine.push(Claim { conn: Arc::downgrade(conn), holder, at: None });
     }
 
-    /// A claim stands at `position`: whoever was there before it has to go.
+    /// Notes a claim at `position`, and returns the connections that were there before it: they have to go.
     pub(super) fn newest(&mut self, position: Position, holder: u64) -> Vec<Arc<Conn>> {
         if let Some(mine) = self.mine.iter_mut().find(|claim| claim.holder == holder) {
             mine.at = Some(position);
@@ -135,7 +143,7 @@ impl Claims {
         replaced
     }
 
-    /// The store has forgotten all of them: any new one replaces them.
+    /// Forgets all claims, as the store has: any new one replaces them.
     pub(super) fn forget(&mut self) {
         self.newest = None;
         for claim in &mut self.mine {

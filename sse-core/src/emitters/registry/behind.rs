@@ -25,7 +25,7 @@ use crate::{
 /// once in that time, so it may take twice as long.
 pub const MAX_STALL: Duration = Duration::from_secs(30);
 
-/// How long one has that is to be ended: far longer than a stream needs that is polled.
+/// How long a stream has to notice that it is to be ended: far longer than one needs that is polled.
 const TO_NOTICE: Duration = Duration::from_secs(1);
 
 /// How long a stream that was overtaken has until it is asked, and then to answer.
@@ -37,7 +37,7 @@ pub(in crate::emitters) fn patience(lag: Option<Lag>) -> Duration {
 }
 
 impl<K> Registry<K> {
-    /// Notes that this log has overtaken somebody, if it has: once, until it was looked who that is.
+    /// Notes that this log has overtaken a reader, if it has: once, until it was looked which.
     pub(super) fn note_behind(&mut self, topic: &Arc<Topic<K>>, log: &mut Log<Conn>, now: Instant) {
         if let Some(before) = log.overtook() {
             self.is_earlier = true;
@@ -50,7 +50,7 @@ impl<K> Registry<K> {
         self.behind.push_back(Behind { topic, before, asked, until });
     }
 
-    /// Some of those whose time has come, `most` at a time.
+    /// Some of the readers whose time has come, `most` at a time.
     pub(in crate::emitters) fn take_behind(&mut self, now: Instant, most: usize) -> Vec<Behind<K>> {
         let due = self.behind.iter().take(most).take_while(|behind| behind.until <= now).count();
         let due: Vec<_> = self.behind.drain(..due).collect();

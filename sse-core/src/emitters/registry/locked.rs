@@ -14,7 +14,7 @@ use crate::{
 /// Nothing is that old.
 pub(super) const NONE: u64 = u64::MAX;
 
-/// One of them, with what is known of it without its lock. On cache lines of its own.
+/// One shard, with what is known of it without its lock. On cache lines of its own.
 #[repr(align(128))]
 pub(super) struct Shard<K> {
     registry: Mutex<Registry<K>>,
@@ -36,7 +36,7 @@ impl<K> Shard<K> {
         }
     }
 
-    /// As was last shown, or [`NONE`].
+    /// What was last shown, or [`NONE`].
     pub(super) fn oldest(&self, of: usize) -> u64 {
         self.oldest[of].load(Ordering::Relaxed)
     }
@@ -61,21 +61,22 @@ impl<'a, K> Locked<'a, K> {
         Self { shard, registry: lock(&shard.registry), dead: Vec::new() }
     }
 
-    /// A position is given to something now, and it is brought to its log before this lock is let go of.
+    /// Begins to give a position to something, which is brought to its log before this lock is released.
     pub(in crate::emitters) fn begin(&self) -> Turn<'a, K> {
         self.shard.gives.store(true, Ordering::Release);
         Turn { shard: self.shard }
     }
 }
 
-/// Somebody who gives a position, under the lock of the shard. Until it is dropped those wait who read several logs.
+/// A thread that gives a position, under the lock of the shard. Until it is dropped, those wait who read several
+/// logs.
 #[must_use]
 pub(in crate::emitters) struct Turn<'a, K> {
     shard: &'a Shard<K>,
 }
 
 impl<K> Turn<'_, K> {
-    /// This is in its log by now.
+    /// Notes that what has this position is in its log.
     pub(in crate::emitters) fn stands_at(self, position: Position) {
         self.shard.newest.store(position.get(), Ordering::Release);
     }

@@ -77,13 +77,13 @@ pub(super) struct Registry<K> {
     born: Instant,
     /// The last `until` that was given to an idle key.
     last_until: u64,
-    /// No event of a key that is not in `topics` has a later position.
+    /// No event of a key that is not in `table` has a later position.
     forgotten: Position,
-    /// Keys that are not in `topics`, and once had events.
+    /// Keys that are not in `table`, and once had events.
     had_events: Filter,
-    /// Keys that are not in `topics`, and once had events with ids that the program gave.
+    /// Keys that are not in `table`, and once had events with ids that the program gave.
     had_own_ids: Filter,
-    /// A backplane says how long keys stay, not their connections and history.
+    /// Whether a backplane says how long keys stay, and not their connections and history.
     linked: bool,
     /// An event to all keys that is on its way.
     to_all: Option<ToAll>,
@@ -92,7 +92,7 @@ pub(super) struct Registry<K> {
     patience: Duration,
     /// Nothing is to be swept before this.
     quiet_until: Instant,
-    /// Something may have to be swept earlier than before.
+    /// Whether something may have to be swept earlier than before.
     pub(super) is_earlier: bool,
 }
 
@@ -124,7 +124,7 @@ pub(super) struct Behind<K> {
     pub(super) topic: Arc<Topic<K>>,
     /// Whoever has yet to read something before this was overtaken.
     pub(super) before: Seq,
-    /// They were asked for a sign of life.
+    /// Whether they were asked for a sign of life.
     pub(super) asked: bool,
     until: Instant,
 }
@@ -161,7 +161,7 @@ impl<K> Registry<K> {
         }
     }
 
-    /// Some of those with connections that come after the number `place`, and the number of the last.
+    /// Some topics with connections that come after the number `place`, and the number of the last.
     pub(super) fn connected_after(&self, place: u64, count: usize) -> (Vec<Arc<Topic<K>>>, u64) {
         let after = self.connected.range((Bound::Excluded(place), Bound::Unbounded)).take(count);
         let mut last = place;
@@ -188,7 +188,7 @@ impl<K> Registry<K> {
         is_new
     }
 
-    /// Takes a topic out again that was added in vain: nobody has used it.
+    /// Removes a topic that was added in vain: nobody has used it.
     pub(super) fn discard_unused(&mut self, topic: &Arc<Topic<K>>) {
         let unused = {
             let log = topic.log();
@@ -199,7 +199,7 @@ impl<K> Registry<K> {
         }
     }
 
-    /// Appends, and keeps the bounds of this log. Those on all logs are kept by [`Shards::relieve`].
+    /// Appends a record, and keeps the bounds of this log. Those on all logs are kept by [`Shards::relieve`].
     pub(super) fn append(
         &mut self,
         topic: &Arc<Topic<K>>,
@@ -228,7 +228,7 @@ impl<K> Registry<K> {
         readers
     }
 
-    /// Appends what may have been sent some time ago.
+    /// Appends a record that may have been sent some time ago.
     pub(super) fn append_old(
         &mut self,
         topic: &Arc<Topic<K>>,
@@ -254,7 +254,7 @@ impl<K> Registry<K> {
         self.sweep(bounds, at);
     }
 
-    /// Puts something in its place that came before: into a log that nobody reads.
+    /// Inserts a record that came before others, in its place: into a log that nobody reads.
     pub(super) fn insert(&mut self, topic: &Arc<Topic<K>>, record: Record, bounds: &Bounds) {
         let (at, came) = (record.at, record.offset.into());
         let (seq, change) = {
@@ -281,27 +281,27 @@ impl<K> Registry<K> {
         self.count(change);
     }
 
-    /// Drops what was said at a key; the key stays.
+    /// Drops the events of a key; the key stays.
     pub(super) fn clear(&mut self, topic: &Arc<Topic<K>>) {
         let mut change = Change::default();
         topic.log().clear(&mut change);
         self.count(change);
     }
 
-    /// What was said at a key means nothing any more, and its positions begin anew.
+    /// Drops the events of a key, whose positions begin anew.
     pub(super) fn reset(&mut self, topic: &Arc<Topic<K>>) {
         let mut change = Change::default();
         topic.log().reset(&mut change);
         self.count(change);
     }
 
-    /// Lets go of a key that nobody is connected to.
+    /// Drops a key that nobody is connected to.
     pub(super) fn discard(&mut self, topic: &Arc<Topic<K>>) {
         self.clear(topic);
         self.remove(topic, Position::ZERO);
     }
 
-    /// A connection has joined this log.
+    /// Notes that a connection has joined this log.
     pub(super) fn joined(&mut self, topic: &Arc<Topic<K>>) {
         self.totals.came();
         if topic.place() == 0 {
@@ -312,7 +312,7 @@ impl<K> Registry<K> {
         }
     }
 
-    /// A connection leaves a log. `false` if it was put out before.
+    /// Removes a connection from a log. `false` if it was put out before.
     pub(super) fn leave(
         &mut self,
         topic: &Arc<Topic<K>>,
@@ -327,7 +327,7 @@ impl<K> Registry<K> {
         was_there
     }
 
-    /// The same for one that does not leave by itself. `false` if it has.
+    /// Removes a connection that does not leave by itself. `false` if it has left.
     pub(super) fn put_out(
         &mut self,
         topic: &Arc<Topic<K>>,
@@ -342,7 +342,7 @@ impl<K> Registry<K> {
         was_there
     }
 
-    /// A connection has left a log. The key goes too if nobody needs it.
+    /// Notes that a connection has left a log. The key goes too if nobody needs it.
     fn one_less(&mut self, topic: &Arc<Topic<K>>, bounds: &Bounds, now: Instant) {
         self.totals.left();
         let mut change = Change::default();
@@ -398,7 +398,7 @@ impl<K> Registry<K> {
         self.totals.count(change);
     }
 
-    /// What is to be done with a key that has just lost a connection, a record, or has had neither.
+    /// Retires or drops a key that has just lost a connection or a record, or has had neither.
     pub(super) fn retire_if_idle(&mut self, topic: &Arc<Topic<K>>, now: Instant) {
         let last = {
             let mut log = topic.log();
@@ -453,7 +453,7 @@ impl<K> Registry<K> {
         self.dead.push(Arc::clone(topic));
     }
 
-    /// Lets go of a topic, whose key may be dropped by that.
+    /// Drops a topic later, under no lock, if nobody else has it: its key is the program's.
     fn release(&mut self, topic: Arc<Topic<K>>) {
         if Arc::strong_count(&topic) == 1 {
             self.dead.push(topic);

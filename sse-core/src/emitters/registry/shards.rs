@@ -1,4 +1,4 @@
-//! All shards, and the one order that they share.
+//! `Shards`: all shards, and the one order that they share.
 //!
 //! Sends to keys of different shards wait for each other nowhere. What they share is the clock, which is one atomic
 //! number, and by that one order: a position that is given later is greater, whatever the shard. An event may be in its
@@ -25,7 +25,7 @@ use crate::{
     sync::{Arc, AtomicU64, Ordering},
 };
 
-/// All of them.
+/// All shards.
 pub(in crate::emitters) struct Shards<K> {
     shards: [Shard<K>; SHARDS],
     table: Arc<Table<K>>,
@@ -57,17 +57,17 @@ impl<K> Shards<K> {
         Locked::lock(&self.shards[shard_of(hash)])
     }
 
-    /// This one of them, locked.
+    /// The shard with this index, locked.
     pub(in crate::emitters) fn at(&self, index: usize) -> Locked<'_, K> {
         Locked::lock(&self.shards[index])
     }
 
-    /// One after the other, locked by whoever asks for the next.
+    /// The shards one after the other, each locked when it is asked for.
     pub(in crate::emitters) fn each(&self) -> impl Iterator<Item = Locked<'_, K>> {
         self.shards.iter().map(Locked::lock)
     }
 
-    /// All of them at once. Nobody else holds two, and all are locked in one order.
+    /// All shards at once. Nobody else holds two, and all are locked in one order.
     pub(in crate::emitters) fn lock_all(&self) -> AllLocked<'_, K> {
         AllLocked(self.each().collect())
     }
@@ -101,8 +101,8 @@ impl<K> Shards<K> {
         newest.min(Position::new(self.to_all.load(Ordering::Acquire)).before())
     }
 
-    /// An event for all who are connected now, of one position and in its place everywhere: for as long as it takes to
-    /// ask the clock nobody else is given one. One at a time.
+    /// Begins an event for all who are connected now, with one position, in its place everywhere: while the clock is
+    /// asked nobody else is given one. One at a time.
     pub(in crate::emitters) fn begin_to_all<R>(&self, make: impl FnOnce() -> (Record, R)) -> R {
         let mut all = self.lock_all();
         let turns: Vec<_> = all.0.iter().map(Locked::begin).collect();
@@ -114,7 +114,7 @@ impl<K> Shards<K> {
         result
     }
 
-    /// All have it.
+    /// Ends an event to all keys: all have it.
     pub(in crate::emitters) fn end_to_all(&self) {
         self.to_all.store(Position::LAST.get(), Ordering::Release);
     }
@@ -124,8 +124,8 @@ impl<K> Shards<K> {
         self.totals.used(self.table.len(), &Self::COSTS)
     }
 
-    /// Drops the oldest, of whatever key, while there is more in all than may be. Returns keys that are not worth
-    /// following any more. Not to be called under the lock of a shard.
+    /// Drops the oldest, of whatever key, while there is too much in all. Returns keys that are not worth following
+    /// any more. Not to be called under the lock of a shard.
     pub(in crate::emitters) fn relieve(&self, bounds: &Bounds, now: Instant) -> Vec<Arc<Topic<K>>> {
         let mut evicted = Vec::new();
         while let Some(excess) = self.excess(bounds)
@@ -154,12 +154,12 @@ impl<K> Shards<K> {
         self.totals.counted(frame)
     }
 
-    /// Something is kept for those who come later that is in no log.
+    /// Counts something that is kept for those who come later and that is in no log.
     pub(in crate::emitters) fn lend(&self, bytes: usize) {
         self.totals.settle(0, bytes);
     }
 
-    /// It is kept no more.
+    /// Counts it no more.
     pub(in crate::emitters) fn take_back(&self, bytes: usize) {
         self.totals.settle(bytes, 0);
     }
@@ -169,7 +169,7 @@ impl<K> Shards<K> {
 pub(in crate::emitters) struct AllLocked<'a, K>(Vec<Locked<'a, K>>);
 
 impl<'a, K> AllLocked<'a, K> {
-    /// The one of the keys with this hash.
+    /// The shard of the keys with this hash.
     pub(in crate::emitters) fn of(&mut self, hash: u64) -> &mut Locked<'a, K> {
         &mut self.0[shard_of(hash)]
     }

@@ -15,7 +15,7 @@ use crate::{
 /// How many records that slow connections still want one sweep looks at.
 const PUT_OFF: usize = 8;
 
-/// When those are looked at again, if nothing else happens.
+/// When such records are looked at again, if nothing else happens.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// How much two queues may hold that is out of date before they are cleaned.
@@ -35,7 +35,7 @@ impl<K> Registry<K> {
         self.compact();
     }
 
-    /// Something came to the front of a queue: nobody knows any more until when nothing is due.
+    /// Notes that something came to the front of a queue: until when nothing is due is not known any more.
     pub(super) fn begins_earlier(&mut self) {
         self.is_earlier = true;
         self.quiet_until = self.born;
@@ -65,7 +65,7 @@ impl<K> Registry<K> {
         }
     }
 
-    /// Makes room by the oldest record, whoever still wants it. Returns its key if that is not worth following any more.
+    /// Drops the oldest record, whoever still wants it. Returns its key if that is not worth following any more.
     pub(super) fn drop_oldest(&mut self, now: Instant) -> Option<Arc<Topic<K>>> {
         let oldest = self.kept.pop_front()?;
         // What was put off stands behind what is younger.
@@ -78,7 +78,7 @@ impl<K> Registry<K> {
         evicted
     }
 
-    /// Makes room by the key that has been quiet for longest.
+    /// Forgets the key that has been quiet for longest.
     pub(super) fn forget_oldest(&mut self) {
         let Some(idle) = self.idle.pop_front() else { return };
         self.totals.not_idle(1);

@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl<K> Registry<K> {
-    /// An event for all who are connected now.
+    /// Begins to bring a record to all keys with connections.
     pub(super) fn begin_to_all(&mut self, record: Record) {
         self.to_all = Some(ToAll { record, place: 0, last: self.places });
     }

@@ -1,4 +1,4 @@
-//! What is counted of all shards together, without a lock.
+//! `Totals`: what is counted of all shards together, without a lock.
 
 use std::sync::{
     Arc,
@@ -9,18 +9,18 @@ use bytes::Bytes;
 
 use crate::log::{Bounds, Change, LARGE};
 
-/// What one of something costs that is counted by how many there are.
+/// What one entry costs of each kind that is counted by number.
 #[derive(Debug)]
 pub(super) struct Costs {
     /// A key that nobody is connected to.
     pub(super) key: usize,
     /// A record, beside its log: its place in the queue by which the oldest of all is found.
     pub(super) record: usize,
-    /// How many keys are remembered at most that are nothing else.
+    /// How many keys that only remember where they ended are kept at most.
     pub(super) most_idle: usize,
 }
 
-/// By how many keys more are remembered before the oldest are forgotten.
+/// By how many more keys that is exceeded before the oldest are forgotten.
 const SLACK: usize = 64;
 
 /// What all logs of one `Emitters` have and take. Counts alone: nobody learns from them what another thread has
@@ -95,7 +95,8 @@ impl Totals {
         self.large.load(Relaxed).saturating_sub(self.large_in_logs.load(Relaxed))
     }
 
-    /// What all that is kept for nobody in particular takes: events, and the keys that nobody is connected to.
+    /// What is taken by everything that is kept for nobody in particular: events, and the keys that nobody is
+    /// connected to.
     pub(super) fn used(&self, keys: usize, costs: &Costs) -> usize {
         let quiet = keys.saturating_sub(self.connected.load(Relaxed));
         let bytes = self.bytes.load(Relaxed).saturating_add(self.beside.load(Relaxed));
@@ -113,7 +114,7 @@ impl Totals {
         self.beside.load(Relaxed)
     }
 
-    /// Is there too much, and of what?
+    /// Of what there is too much, if there is.
     pub(super) fn excess(&self, bounds: &Bounds, keys: usize, costs: &Costs) -> Option<Excess> {
         let idle = self.idle.load(Relaxed);
         if idle > costs.most_idle + SLACK {
@@ -131,7 +132,7 @@ impl Totals {
         Some(if remembers_too_much { Excess::Keys } else { Excess::Events })
     }
 
-    /// A log shrank or grew. One that is full does neither, and then nothing is touched that all share.
+    /// Counts that a log shrank or grew. One that is full does neither, and then nothing is touched that all share.
     pub(super) fn count(&self, change: Change) {
         let events = change.added_events.wrapping_sub(change.dropped_events);
         if events != 0 {
@@ -147,7 +148,7 @@ impl Totals {
         }
     }
 
-    /// What something takes beside records: before, and now.
+    /// Counts what something takes beside records: what it took before, and what it takes now.
     pub(super) fn settle(&self, before: usize, now: usize) {
         if before != now {
             self.beside.fetch_add(now.wrapping_sub(before), Relaxed);
@@ -170,7 +171,7 @@ impl Totals {
         self.connected.fetch_sub(1, Relaxed);
     }
 
-    /// So many entries more.
+    /// Counts `more` entries for keys that only remember where they ended.
     pub(super) fn idle(&self, more: usize) {
         self.idle.fetch_add(more, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! A cursor that takes its place for a snapshot, and waits for it.
+//! `Renewing`: a cursor that takes its place for a snapshot, and waits for it.
 
 use std::{
     task::{Poll, Waker, ready},
@@ -35,8 +35,7 @@ pub(in crate::emitters) struct Renewing<K> {
 }
 
 impl<K: Key> Renewing<K> {
-    /// Of a connection whose state is not the same as that of others, if `own` says so. `None` where there is nothing
-    /// to ask.
+    /// For a connection whose state is not that of others, if `own` makes it. `None` where there is nothing to ask.
     pub(in crate::emitters) fn new(
         hub: &Hub<K>,
         own: Option<&Of<K>>,
@@ -46,7 +45,7 @@ impl<K: Key> Renewing<K> {
         has_state.then(|| Box::new(Self { own: own.cloned(), anew, seat: None }))
     }
 
-    /// Does its reader begin with the state? Said once.
+    /// Whether its reader begins with the state. Said once.
     pub(in crate::emitters) fn begins_anew(&mut self) -> bool {
         std::mem::take(&mut self.anew)
     }
@@ -112,7 +111,7 @@ impl<K: Key> Renewing<K> {
         }
     }
 
-    /// Wants it no more.
+    /// Leaves the run that it waits for.
     pub(in crate::emitters) fn leave(&mut self, hub: &Hub<K>, topic: &Arc<Topic<K>>) {
         if let Some(seat) = self.seat.take() {
             let run = Arc::clone(seat.run());

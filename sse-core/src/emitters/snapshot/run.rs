@@ -1,4 +1,4 @@
-//! One run of the program's function, driven by whoever waits for it.
+//! `Run`: one run of the program's function, driven by whoever waits for it.
 
 use std::{
     collections::BTreeMap,
@@ -22,8 +22,8 @@ use crate::{
 /// The program's future.
 pub(super) type Work = BoxFuture<Result<SseEvent, BoxError>>;
 
-/// How many of those who wait are asked to poll when the future can go on. More than one, since a client that does
-/// not read its stream may not be polled; and others the next time.
+/// How many of those who wait are asked to poll when the future can go on. More than one, since the stream of a
+/// client that does not read may not be polled; other ones the next time.
 const ASKED: usize = 4;
 /// How many of those who wait are woken by each that is polled, once there is a state: so that none does it all.
 const WOKEN: usize = 64;
@@ -41,7 +41,7 @@ pub(super) struct Run {
 
 struct Inner {
     stage: Stage,
-    /// The future can go on.
+    /// Whether the future can go on.
     due: bool,
     /// Those who have to be woken yet.
     waiting: BTreeMap<u64, Waker>,
@@ -68,10 +68,10 @@ pub(super) struct RunSeat {
     id: u64,
 }
 
-/// What was found by a poll.
+/// The result of a poll.
 pub(super) struct Found {
     pub(super) state: Option<State>,
-    /// It is there since this poll.
+    /// Whether it is there since this poll.
     pub(super) is_new: bool,
 }
 
@@ -95,7 +95,7 @@ impl Run {
         Arc::new(Self { epoch, place, begun, deadline, inner: Mutex::new(inner) })
     }
 
-    /// One more who waits; `None` if this came to nothing.
+    /// Joins those who wait; `None` if the run came to nothing.
     pub(super) fn join(self: &Arc<Self>, waker: Waker) -> Option<RunSeat> {
         let mut inner = lock(&self.inner);
         match inner.stage {
@@ -112,12 +112,12 @@ impl Run {
         Some(RunSeat { run: Arc::clone(self), id })
     }
 
-    /// Is there no state yet, and will there be one?
+    /// Whether there is no state yet, and there may be one.
     pub(super) fn is_running(&self) -> bool {
         matches!(lock(&self.inner).stage, Stage::Waits(_) | Stage::Polled)
     }
 
-    /// Did all who waited leave?
+    /// Whether all who waited have left.
     pub(super) fn is_left(&self) -> bool {
         matches!(lock(&self.inner).stage, Stage::Left)
     }
@@ -170,7 +170,7 @@ impl Run {
         }
     }
 
-    /// It was polled, and is not through.
+    /// Puts the future back that was polled and is not ready.
     fn goes_on(&self, work: Work) -> Poll<Found> {
         let mut work = Some(work);
         let (found, woken) = {
@@ -195,7 +195,7 @@ impl Run {
         found
     }
 
-    /// It is through, in one way or the other; the first counts.
+    /// Ends the run, with a state or without. The first end counts.
     fn end(&self, outcome: Result<SseEvent, BoxError>) -> Found {
         let id = Token { epoch: self.epoch, position: self.place }.event_id();
         let outcome = outcome.map(|event| state(&event, &id, self.place));
@@ -240,7 +240,7 @@ impl Run {
 }
 
 impl Inner {
-    /// Who is to poll it.
+    /// The wakers of those who are to poll it.
     fn some_to_ask(&mut self) -> Vec<Waker> {
         let after = self.waiting.range(self.asked + 1..);
         let some: Vec<_> = after.chain(self.waiting.range(..=self.asked)).take(ASKED).collect();
@@ -250,7 +250,7 @@ impl Inner {
         wakers
     }
 
-    /// Who is to know that it is through, and was not told yet.
+    /// The wakers of some who are to know that it has ended and were not told yet.
     fn some_to_wake(&mut self) -> Vec<Waker> {
         std::iter::from_fn(|| self.waiting.pop_first())
             .take(WOKEN)

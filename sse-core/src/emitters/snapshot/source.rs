@@ -1,4 +1,4 @@
-//! The program's function, and what of each key is shared.
+//! `Snapshots`: the program's function, and the runs of each key that connections share.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -25,7 +25,7 @@ pub const DEFAULT_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The program's function, without its types.
 pub(in crate::emitters) type Of<K> = Arc<dyn Fn(K) -> Work + Send + Sync>;
 
-/// Takes the types off.
+/// The function without its types.
 pub(in crate::emitters) fn of<K, F, Fut, T, E>(function: F) -> Of<K>
 where
     K: Send + 'static,
@@ -45,7 +45,7 @@ where
     })
 }
 
-/// The same for a function that needs no key.
+/// [`of`], for a function that needs no key.
 pub(in crate::emitters) fn of_one<K, F, Fut, T, E>(function: F) -> Of<K>
 where
     K: Send + 'static,
@@ -69,7 +69,7 @@ pub(in crate::emitters) struct Snapshots<K> {
 struct Shared<K> {
     /// By where the topic is in memory, where it stays as long as it is here.
     of: HashMap<usize, Slot<K>>,
-    /// Those that gave a state, oldest first.
+    /// The runs that gave a state, oldest first.
     kept: VecDeque<Kept>,
     bytes: usize,
 }
@@ -92,7 +92,7 @@ struct Kept {
 pub(super) struct Gone<K> {
     slots: Vec<Slot<K>>,
     pub(super) bytes: usize,
-    /// When the next one goes.
+    /// When the next one is too old.
     pub(super) next: Option<Instant>,
 }
 
@@ -136,7 +136,7 @@ impl<K> Snapshots<K> {
         run
     }
 
-    /// Nobody is to share this any more: it failed, or nobody wanted it.
+    /// Lets nobody share this run any more: it failed, or nobody wanted it.
     pub(super) fn forget(&self, topic: &Arc<Topic<K>>, run: &Arc<Run>) {
         let _gone = {
             let mut shared = lock(&self.shared);
@@ -144,7 +144,7 @@ impl<K> Snapshots<K> {
         };
     }
 
-    /// This has a state, and is kept for those who come soon.
+    /// Keeps a run that has a state, for those who come soon.
     pub(super) fn keep(&self, topic: &Arc<Topic<K>>, run: &Arc<Run>, bytes: usize) {
         let until = later(run.begun, self.age);
         let mut shared = lock(&self.shared);

@@ -10,12 +10,12 @@ use http::{
 use http_body::Body;
 use sse_tower_core::StreamControl;
 
-/// With one of these in its head a response is not just chunks, or not events.
+/// Headers with which a response is not just chunks, or not events.
 const UNFIT: [HeaderName; 6] =
     [CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
-/// A response to this can be chunked, and nothing of the request is left to be read. That the connection outlives it
-/// say its headers.
+/// Whether a response to this can be chunked, and nothing of the request is left to be read. Whether the connection
+/// outlives it is said by its headers.
 pub(in crate::serve) fn request_fits<B: Body>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11
         && request.method() != Method::HEAD
@@ -23,8 +23,8 @@ pub(in crate::serve) fn request_fits<B: Body>(request: &Request<B>) -> bool {
         && request.body().is_end_stream()
 }
 
-/// Of an event stream: whether hyper writes it as a chunked body without trailers, and it is one of ours. Of those it is
-/// known that they are polled quickly.
+/// Whether hyper writes this event stream as a chunked body without trailers, and it is one of ours, which are known
+/// to be polled quickly.
 pub(super) fn response_fits<B: Body>(response: &Response<B>) -> bool {
     response.status() == StatusCode::OK
         && response.version() == Version::HTTP_11

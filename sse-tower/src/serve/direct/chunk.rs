@@ -9,8 +9,8 @@ use std::{
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
-/// Up to here a chunk is put together in one piece: one write of one piece costs the kernel less
-/// than one of three. A larger frame is written from where it is.
+/// Up to which size a chunk is put together in one piece: one write of one piece costs the kernel less than one of
+/// three. A larger frame is written from where it is.
 const IN_ONE_PIECE: usize = 16 * 1024;
 
 /// A size in hexadecimal and a line break.
@@ -84,7 +84,7 @@ pub(super) struct Unsent {
     head_len: usize,
     frame: Bytes,
     tail: &'static [u8],
-    /// So many bytes of all this are written.
+    /// How many bytes of all this are written.
     written: usize,
 }
 
@@ -99,7 +99,7 @@ impl Unsent {
         Self { head: [0; HEAD], head_len: 0, frame: Bytes::new(), tail: END, written: 0 }
     }
 
-    /// The body is over when this is written.
+    /// Whether the body is over when this is written.
     pub(super) fn is_last(&self) -> bool {
         self.tail.len() != LINE.len()
     }

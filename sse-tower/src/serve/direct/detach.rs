@@ -23,15 +23,15 @@ use crate::lock::lock;
 pub(in crate::serve) struct DetachSlot<B> {
     /// The body of the present response, once it has to wait.
     waiting: Mutex<Option<Pin<Box<B>>>>,
-    /// There is one.
+    /// Whether a body waits.
     waits: AtomicBool,
-    /// And everything before it is written.
+    /// Whether everything before it is written.
     flushed: AtomicBool,
 }
 
-/// What a socket says of it, whatever the body is.
+/// What a socket tells the slot, whatever the type of the body.
 pub(in crate::serve) trait Flushed: Send + Sync {
-    /// All that hyper had is written.
+    /// Notes that all that hyper had is written.
     fn flushed(&self);
 }
 

@@ -34,7 +34,7 @@ pub(in crate::serve) struct Detached<I, B, P> {
 enum State<B> {
     Streams {
         body: Pin<Box<B>>,
-        /// What the socket did not take.
+        /// Bytes that the socket did not take.
         unsent: Option<Box<Unsent>>,
     },
     /// The body is over; the next request may come, but not too late.
@@ -56,7 +56,7 @@ impl<I, B, P> Detached<I, B, P> {
 /// How far a connection has come when it was polled.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It wakes its waker when there is more.
+    /// It has nothing now, and wakes its waker when it has.
     Pending,
     /// It has more, and others were waiting.
     HasMore,
@@ -73,7 +73,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
     B: Body<Data = Bytes>,
 {
-    /// Writes what there is.
+    /// Writes as much as there is.
     pub(super) fn poll_once(
         &mut self,
         readiness: Readiness,
@@ -111,7 +111,7 @@ where
         matches!(self.state, State::Idle)
     }
 
-    /// The client speaks HTTP again.
+    /// Gives the connection back, whose client speaks HTTP again.
     pub(super) fn give_back(self) {
         // If nobody takes it the server is gone, and the connection with it.
         let _ = self.return_sender.send(self.connected);
@@ -164,7 +164,7 @@ where
     Progress::HasMore
 }
 
-/// What a write means, unless that the stream may go on.
+/// The progress after a write; `None` if the stream may go on.
 #[inline]
 fn after(
     is_last: bool,

@@ -34,7 +34,7 @@ impl IdleQueue {
         Self { timeout, waiting: VecDeque::new(), alarm, is_set: false }
     }
 
-    /// One more, of a worker with so many connections.
+    /// Adds a connection, of a worker with `connections` of them.
     pub(super) fn push(&mut self, waker: &Arc<ConnWaker>, connections: usize) {
         if self.waiting.len() > 2 * connections + SLACK {
             self.waiting.retain(|(_, waker)| waker.strong_count() > 0);

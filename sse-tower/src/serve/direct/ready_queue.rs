@@ -78,9 +78,10 @@ pub(super) struct Readiness {
 pub(super) struct ConnWaker {
     queue: Arc<ReadyQueue>,
     connection: usize,
-    /// It is in the queue.
+    /// Whether it is in the queue.
     queued: AtomicBool,
-    /// Why, besides that its stream may go on. Said before it is queued, and looked at after it was taken out.
+    /// Why it was queued, besides that its stream may go on. Set before it is queued, and read after it was taken
+    /// out.
     why: AtomicU8,
 }
 

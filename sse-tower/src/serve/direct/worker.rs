@@ -38,12 +38,12 @@ use crate::lock::lock;
 /// How many connections are polled before other tasks have their turn, after a rest: the first event is
 /// everywhere soon.
 const LARGE_SLICE: usize = 64;
-/// And when one round follows the other. What is published meanwhile goes out together at the next
-/// turn of each connection.
+/// How many when one round follows the other: what is published meanwhile goes out together at the next turn of each
+/// connection.
 const SMALL_SLICE: usize = 8;
 /// For how many arrivals room is kept.
 const ROOM: usize = 64;
-/// How long it has been quiet after a rest.
+/// How long it has to be quiet to count as a rest.
 const REST: Duration = Duration::from_micros(200);
 
 /// One worker for each worker of the runtime. Connections are dealt out in turn.
@@ -102,7 +102,7 @@ struct Worker<I, B, P> {
     connections: Slab<Box<Entry<I, B, P>>>,
     finishing: bool,
     idle: IdleQueue,
-    /// What came last, emptied: its room is used again.
+    /// The arrivals of the last round, emptied: its memory is used again.
     arrived: Vec<Detached<I, B, P>>,
     chunker: Chunker<I>,
 }

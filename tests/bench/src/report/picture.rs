@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, goals::GOALS, measure::number};
+use super::{
+    Report,
+    goals::GOALS,
+    measure::{Measure, number},
+};
 use crate::servers::Kind;
 
 const WIDTH: usize = 860;
@@ -16,7 +20,7 @@ const ROW: usize = 21;
 const TITLE: usize = 40;
 const GAP: usize = 22;
 
-/// What is shown.
+/// One measure, and the servers whose bars are shown for it.
 struct Panel {
     /// How the measure's name begins.
     measure: &'static str,
@@ -147,68 +151,9 @@ pub(super) fn draw(report: &Report) -> String {
         date = report.machine.date,
     );
     for (index, (measure, panel)) in panels.into_iter().enumerate() {
-        let (x, y) = (index % COLUMNS * PANEL, tops[index / COLUMNS]);
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(
-            svg,
-            "<g transform=\"translate({x} {y})\">\
-             <text class=\"h\" x=\"16\" y=\"16\">{}</text>\
-             <text class=\"s\" x=\"16\" y=\"32\">{}</text>",
-            panel.title, panel.unit
-        );
-        let shown = panel.shown.iter().copied();
-        let spreads: Vec<_> =
-            shown.filter_map(|kind| Some((kind, measure.spread(kind)?))).collect();
-        let longest =
-            spreads.iter().map(|(_, spread)| spread.high).fold(f64::MIN_POSITIVE, f64::max);
-        for (row, (kind, spread)) in spreads.iter().enumerate() {
-            let y = TITLE + row * ROW;
-            let at = |value: f64| LONGEST * value / longest;
-            let (class, words) = label(*kind);
-            let own = if kind.is_ours() { " o" } else { "" };
-            let _ = write!(
-                svg,
-                "<text class=\"e{own}\" x=\"{}\" y=\"{}\">{words}</text>\
-                 <rect class=\"{class}\" x=\"{LEFT}\" y=\"{}\" width=\"{:.1}\" height=\"14\" rx=\"2\"/>",
-                LEFT - 8,
-                y + 12,
-                y + 1,
-                at(spread.median).max(1.0),
-            );
-            let ratio = measure.ratio(*kind, panel.base).filter(|_| *kind != panel.base);
-            let ratio = ratio.map_or_else(String::new, |ratio| {
-                format!("<tspan class=\"s\">  {} ×</tspan>", number(ratio.median))
-            });
-            let _ = writeln!(
-                svg,
-                "<text class=\"{}\" x=\"{:.1}\" y=\"{}\" xml:space=\"preserve\">{}{ratio}</text>",
-                own.trim_start(),
-                LEFT as f64 + at(spread.median).max(1.0) + 6.0,
-                y + 12,
-                number(spread.median),
-            );
-            for aim in
-                GOALS.iter().filter(|goal| goal.measure == panel.measure && goal.kind == *kind)
-            {
-                let base = match aim.to {
-                    Some(to) => measure.spread(to).map(|spread| spread.median),
-                    None => Some(1.0),
-                };
-                if let Some(base) = base
-                    && aim.at_most * base <= longest
-                {
-                    let x = LEFT as f64 + at(aim.at_most * base);
-                    let _ = writeln!(
-                        svg,
-                        "<line class=\"aim\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{}\" y2=\"{}\"/>",
-                        y - 1,
-                        y + 17
-                    );
-                }
-            }
-        }
-        svg.push_str("</g>\n");
+        panel.draw(&mut svg, (index % COLUMNS * PANEL, tops[index / COLUMNS]), measure);
     }
+    // Writing to a `String` cannot fail, here and below.
     let _ = writeln!(
         svg,
         "<text class=\"s\" x=\"16\" y=\"{}\">Medians; ×: within a round, to axum Sse, or to what has no × in \
@@ -216,6 +161,93 @@ pub(super) fn draw(report: &Report) -> String {
         height - 12
     );
     svg
+}
+
+impl Panel {
+    /// Draws the heading, and a row for each server that was measured.
+    fn draw(&self, svg: &mut String, (x, y): (usize, usize), measure: &Measure) {
+        let _ = writeln!(
+            svg,
+            "<g transform=\"translate({x} {y})\">\
+             <text class=\"h\" x=\"16\" y=\"16\">{}</text>\
+             <text class=\"s\" x=\"16\" y=\"32\">{}</text>",
+            self.title, self.unit
+        );
+        let shown = self.shown.iter().copied();
+        let spreads: Vec<_> =
+            shown.filter_map(|kind| Some((kind, measure.spread(kind)?))).collect();
+        let longest =
+            spreads.iter().map(|(_, spread)| spread.high).fold(f64::MIN_POSITIVE, f64::max);
+        for (row, (kind, spread)) in spreads.into_iter().enumerate() {
+            let row = Row { y: TITLE + row * ROW, kind, longest };
+            let ratio = measure.ratio(kind, self.base).filter(|_| kind != self.base);
+            row.draw_bar(svg, spread.median, ratio.map(|ratio| ratio.median));
+            let aims = GOALS.iter().filter(|it| it.measure == self.measure && it.kind == kind);
+            for aim in aims {
+                let base = match aim.to {
+                    Some(to) => measure.spread(to).map(|spread| spread.median),
+                    None => Some(1.0),
+                };
+                if let Some(base) = base {
+                    row.draw_aim(svg, aim.at_most * base);
+                }
+            }
+        }
+        svg.push_str("</g>\n");
+    }
+}
+
+/// The line of one server in a panel.
+struct Row {
+    y: usize,
+    kind: Kind,
+    /// The value that the longest bar of the panel stands for.
+    longest: f64,
+}
+
+impl Row {
+    fn at(&self, value: f64) -> f64 {
+        LONGEST * value / self.longest
+    }
+
+    /// Draws the server's name, the bar, the value and its ratio to the panel's base.
+    fn draw_bar(&self, svg: &mut String, value: f64, ratio: Option<f64>) {
+        let (class, words) = label(self.kind);
+        let own = if self.kind.is_ours() { " o" } else { "" };
+        let length = self.at(value).max(1.0);
+        let _ = write!(
+            svg,
+            "<text class=\"e{own}\" x=\"{}\" y=\"{}\">{words}</text>\
+             <rect class=\"{class}\" x=\"{LEFT}\" y=\"{}\" width=\"{length:.1}\" height=\"14\" rx=\"2\"/>",
+            LEFT - 8,
+            self.y + 12,
+            self.y + 1,
+        );
+        let ratio = ratio.map_or_else(String::new, |ratio| {
+            format!("<tspan class=\"s\">  {} ×</tspan>", number(ratio))
+        });
+        let _ = writeln!(
+            svg,
+            "<text class=\"{}\" x=\"{:.1}\" y=\"{}\" xml:space=\"preserve\">{}{ratio}</text>",
+            own.trim_start(),
+            LEFT as f64 + length + 6.0,
+            self.y + 12,
+            number(value),
+        );
+    }
+
+    /// Draws a dashed line at what is aimed at, if the panel reaches so far.
+    fn draw_aim(&self, svg: &mut String, value: f64) {
+        if value <= self.longest {
+            let x = LEFT as f64 + self.at(value);
+            let _ = writeln!(
+                svg,
+                "<line class=\"aim\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{}\" y2=\"{}\"/>",
+                self.y - 1,
+                self.y + 17
+            );
+        }
+    }
 }
 
 fn escape(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! Claims and verdicts.
+//! Rules of claims and verdicts.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

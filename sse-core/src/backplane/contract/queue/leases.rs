@@ -1,4 +1,4 @@
-//! Nodes that die, leave, and come back.
+//! Rules of leases: nodes that die, leave, and come back.
 
 use std::time::Duration;
 

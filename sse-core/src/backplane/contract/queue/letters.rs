@@ -1,4 +1,4 @@
-//! Dead letters.
+//! Rules of dead letters.
 
 use std::{sync::Arc, time::Duration};
 

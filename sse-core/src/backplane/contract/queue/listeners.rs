@@ -1,4 +1,4 @@
-//! Listeners, and where they are.
+//! Rules of listeners, and of how far each is.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! One node that works.
+//! `Worker`: one node with a lease, for the rules of the queue.
 
 use std::{sync::Arc, time::Duration};
 

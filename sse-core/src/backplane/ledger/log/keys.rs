@@ -1,4 +1,4 @@
-//! Where the rows of the log are. The tables of the queue have lower bytes.
+//! The keys of the log's rows. The tables of the queue have lower bytes.
 
 use crate::backplane::{NodeId, Position, Topic, ledger::codec::Writer};
 

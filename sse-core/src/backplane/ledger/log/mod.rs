@@ -1,4 +1,4 @@
-//! The log, one call after the other.
+//! `RowLog`: the log over rows, one call after the other.
 
 mod keys;
 mod stored;
@@ -16,21 +16,21 @@ use crate::backplane::{
 };
 use stored::{BatchRow, Event, Meta, TopicRow};
 
-/// So many rows are read at once by a load, so that one of few bytes reads no more than it gives.
+/// How many rows a load reads at once, so that one of few bytes reads no more than it gives.
 const READ_AT_ONCE: usize = 64;
 
-/// How much a store holds. Beyond it, what is looked at next goes first, as if its time were over.
+/// How much a store holds. Beyond that, what would be looked at next goes first, as if its time were over.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// So many topics.
+    /// How many topics.
     pub topics: u64,
-    /// So many bytes of events in the log.
+    /// How many bytes of events in the log.
     pub bytes: u64,
-    /// So many bytes of events in the queue.
+    /// How many bytes of events in the queue.
     pub queue_bytes: u64,
-    /// Of so many nodes the newest batch is known.
+    /// Of how many nodes the newest batch is known.
     pub nodes: u64,
-    /// So many `once` keys of events that left the log are known of one topic.
+    /// How many `once` keys of events that left the log are known of one topic.
     pub once_keys: u64,
 }
 
@@ -41,7 +41,7 @@ pub struct Appended {
     pub answers: Vec<Answer>,
     /// What becomes visible with the transaction, in rising positions. Empty for a batch that was stored before.
     pub records: Vec<Record>,
-    /// Something came into the queue.
+    /// Whether something came into the queue.
     pub queued: bool,
 }
 
@@ -86,7 +86,7 @@ impl<'a, R: Rows> RowLog<'a, R> {
     /// The log in these rows, at `now` microseconds of the store's clock. It gets this epoch if it has none.
     ///
     /// # Errors
-    /// Of the rows, as everywhere here.
+    /// Those of the rows: what [`Rows`] could not do.
     pub fn open(
         rows: &'a mut R,
         now: u64,
@@ -111,10 +111,10 @@ impl<'a, R: Rows> RowLog<'a, R> {
         RowQueue::new(self.rows, self.now, self.meta.last, self.limits.queue_bytes)
     }
 
-    /// Writes what is known of the whole, if it changed.
+    /// Writes what is known of the whole log, if that has changed.
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn finish(self) -> Result<(), EngineError> {
         if self.changed { self.rows.put(keys::meta(), self.meta.write()) } else { Ok(()) }
     }
@@ -122,7 +122,7 @@ impl<'a, R: Rows> RowLog<'a, R> {
     /// Stores a batch.
     ///
     /// # Errors
-    /// Of the rows; `Refused` for a body that is too large, and `Superseded`: then nothing was put.
+    /// Those of the rows; `Refused` for a body that is too large, and `Superseded`: then nothing was put.
     pub fn append(&mut self, batch: &Batch) -> Result<Appended, EngineError> {
         let before = self.rows.get(&keys::batch(batch.node))?.map(BatchRow::read).transpose()?;
         if let Some(before) = &before {
@@ -251,7 +251,7 @@ impl<R: ReadRows> RowLog<'_, R> {
     /// The newest part of some topics, as they stand in these rows.
     ///
     /// # Errors
-    /// Of the rows; `Unavailable` before the log was opened for the first time.
+    /// Those of the rows; `Unavailable` before the log was opened for the first time.
     pub fn load(rows: &R, wants: &[Want]) -> Result<Vec<Loaded>, EngineError> {
         let meta = rows.get(&keys::meta())?.map(Meta::read).transpose()?;
         let meta = meta.ok_or_else(|| EngineError::unavailable("the store was not begun"))?;

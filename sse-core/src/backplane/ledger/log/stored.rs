@@ -1,4 +1,4 @@
-//! What is in the rows.
+//! The contents of the log's rows.
 
 use std::{sync::Arc, time::Duration};
 
@@ -55,7 +55,7 @@ impl Meta {
 /// One topic.
 #[derive(Clone)]
 pub(super) struct TopicRow {
-    /// Stands for its name in the keys of its records: its first position.
+    /// Its first position, which stands for its name in the keys of its records.
     pub(super) number: u64,
     pub(super) head: Head,
     pub(super) keep: Keep,
@@ -165,7 +165,7 @@ impl Event {
 /// A node's newest batch.
 pub(super) struct BatchRow {
     pub(super) number: u64,
-    /// The how manieth batch of the store it was.
+    /// Its number among all batches of the store.
     pub(super) stored: u64,
     pub(super) answers: Vec<Answer>,
 }

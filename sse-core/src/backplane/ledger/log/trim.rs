@@ -1,4 +1,4 @@
-//! What goes: in steps, so that most transactions delete nothing and none deletes without end.
+//! Trimming the log, in steps: most transactions delete nothing, and none deletes without end.
 
 use std::time::Duration;
 
@@ -14,29 +14,30 @@ use crate::backplane::{
     },
 };
 
-/// So many events a topic has more than it keeps before they are deleted, or a quarter of what it keeps.
+/// How many events more than it keeps a topic may have before they are deleted, unless a quarter of what it keeps is
+/// more.
 const EVENTS_MORE: u64 = 16;
 
-/// So many bytes of bodies, 64 KiB.
+/// How many bytes of bodies more: 64 KiB.
 const BYTES_MORE: u64 = 64 * 1024;
 
-/// So many events are deleted of one topic at once.
+/// How many events of one topic are deleted at once.
 const AT_ONCE: usize = 1_024;
 
-/// So many topics are looked at with each transaction, because something of them may be too old.
+/// How many topics are looked at with each transaction, because something of them may be too old.
 const LOOKED_AT: usize = 64;
 
 /// How long a `once` key is remembered after its event left the log.
 const ONCE: Duration = Duration::from_secs(60 * 60);
 
-/// What a head outlives its last change by at least, besides twice the age of events.
+/// How long a head outlives its last change at least, besides twice the age of events.
 const HEAD: Duration = Duration::from_secs(10 * 60);
 
 impl<R: Rows> RowLog<'_, R> {
     /// Forgets what is too old or too much, a few topics at a time.
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn sweep(&mut self) -> Result<(), EngineError> {
         let looks = keys::looks();
         let now = keys::look(self.now.saturating_add(1), 0);
@@ -57,7 +58,7 @@ impl<R: Rows> RowLog<'_, R> {
         Ok(())
     }
 
-    /// Looks at one topic whether something of it is too old; or lets all of it go.
+    /// Drops what is too old of one topic; or, if `goes`, all of it.
     fn look_at(&mut self, key: &[u8], row: bytes::Bytes, goes: bool) -> Result<(), EngineError> {
         let name = Reader(row).text()?;
         let name = Topic::new(name).map_err(unreadable)?;
@@ -196,7 +197,7 @@ impl<R: Rows> RowLog<'_, R> {
         self.rows.put(keys::look(topic.look, topic.number), row)
     }
 
-    /// Everything of a topic goes, its head too.
+    /// Deletes everything of a topic, its head too.
     fn forget(&mut self, name: &Topic, mut topic: TopicRow) -> Result<(), EngineError> {
         self.drop_oldest(&mut topic, usize::MAX)?;
         for prefix in [keys::once_of(topic.number), keys::left_of(topic.number)] {

@@ -1,4 +1,4 @@
-//! Who takes what.
+//! Claiming: which events a node takes.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use crate::backplane::{
     ledger::rows::Rows,
 };
 
-/// A listener that claims is seen; written down when it was not for so long.
+/// A listener that claims is noted as seen, if that was not noted for this long.
 const SEEN: Duration = Duration::from_secs(60 * 60);
 
 /// What one claim takes.
 struct Taking<'a> {
     node: NodeId,
     claim: &'a Claim,
-    /// How many more.
+    /// How many more it may take.
     left: usize,
-    /// Nothing more is taken now, for something has to be alone or comes first.
+    /// Whether it takes nothing more now, since something has to be alone or comes first.
     ends: bool,
     taken: Vec<Delivery>,
 }
@@ -30,7 +30,7 @@ impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::claim`](crate::backplane::Queue::claim).
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn claim(&mut self, node: NodeId, claims: &[Claim]) -> Result<Claimed, EngineError> {
         if !self.is_alive(node)? {
             return Ok(Claimed::Reaped);
@@ -131,7 +131,7 @@ impl<R: Rows> RowQueue<'_, R> {
         Ok(())
     }
 
-    /// Takes something once more. What was lost with its process is taken alone: now, or by the next claim.
+    /// Takes something again. What was lost with its process is taken alone: now, or by the next claim.
     fn take_again(
         &mut self,
         taking: &mut Taking<'_>,
@@ -149,7 +149,7 @@ impl<R: Rows> RowQueue<'_, R> {
         self.take(taking, position, &held)
     }
 
-    /// First attempts, in the order of the log.
+    /// Takes first attempts, in the order of the log.
     fn take_first(&mut self, taking: &mut Taking<'_>) -> Result<(), EngineError> {
         if taking.ends || taking.left == 0 {
             return Ok(());
@@ -217,7 +217,8 @@ impl<R: Rows> RowQueue<'_, R> {
         Ok(next)
     }
 
-    /// The same where the first of the log has to come before all others, whenever those are due.
+    /// [`next_due`](Self::next_due), where the first of the log has to come before all others, whenever those are
+    /// due.
     fn next_in_order(&self, claim: &Claim) -> Result<Option<u64>, EngineError> {
         for (_, row) in self.prefixed(keys::held_of(&claim.listener), usize::MAX)? {
             let held = Held::read(row)?;

@@ -1,4 +1,4 @@
-//! What comes in, and when it goes.
+//! The events of the queue: how they come in, and when they are removed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,23 +12,23 @@ use crate::backplane::{
     ledger::{codec::Reader, rows::Rows},
 };
 
-/// An event stays at least so long, be it done.
+/// How long an event stays at least, even if every listener is done with it.
 pub const WINDOW: Duration = Duration::from_secs(60 * 60);
 
-/// And at most so long: then it is a dead letter of those who have not taken it.
+/// How long an event stays at most. Then it is a dead letter of the listeners that have not taken it.
 pub const EXPIRES: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// So many events are looked at for each that comes. More than one, so that the queue does not grow.
+/// How many events are looked at for each that comes: more than one, so that the queue does not grow.
 const LOOKED_AT: usize = 2;
 
-/// So many of the oldest are looked at where there are too many bytes.
+/// How many of the oldest are looked at where there are too many bytes.
 const OLDEST: usize = 64;
 
 impl<R: Rows> RowQueue<'_, R> {
     /// Stores an event at this position, and looks at some old ones.
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn enqueue(&mut self, position: Position, event: &QueuedEvent) -> Result<(), EngineError> {
         let stored = Stored { at: self.now, event: event.clone() };
         let mut meta = self.meta()?;
@@ -39,7 +39,7 @@ impl<R: Rows> RowQueue<'_, R> {
         self.sweep(LOOKED_AT)
     }
 
-    /// Looks at some events whether they can go.
+    /// Looks at some events, and removes those that are not needed.
     pub(super) fn sweep(&mut self, events: usize) -> Result<(), EngineError> {
         let mut meta = self.meta()?;
         let before = meta;
@@ -73,7 +73,7 @@ impl<R: Rows> RowQueue<'_, R> {
         if meta == before { Ok(()) } else { self.set_meta(&meta) }
     }
 
-    /// Removes an event if nobody needs it; or, if it has to go, from those who do. What runs is left alone.
+    /// Removes an event if nobody needs it; if it has to go, also from those who do. What is running is left alone.
     fn remove(
         &mut self,
         meta: &mut Meta,

@@ -1,4 +1,5 @@
-//! Where rows are. Each table is a byte, and names stand behind their length, so that none is the prefix of another.
+//! The keys of the queue's rows. Each table is a byte, and names stand behind their length, so that none is the
+//! prefix of another.
 
 use crate::backplane::{EventKind, NodeId, Position, ledger::codec::Writer};
 

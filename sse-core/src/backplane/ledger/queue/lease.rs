@@ -1,4 +1,4 @@
-//! How long a node is believed to live.
+//! Leases of nodes: how long a node is taken to be alive.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use crate::backplane::{
     ledger::{codec::Reader, rows::Rows},
 };
 
-/// The lease of a node that was reaped: it is remembered, so that it hears of it.
+/// The lease of a node that was reaped, which is kept so that the node hears of it.
 const REAPED: u64 = 0;
 
-/// So many nodes are remembered at most; then those that were reaped are forgotten.
+/// How many nodes are remembered at most; beyond that those that were reaped are forgotten.
 const MAX_NODES: usize = 4_096;
 
-/// So many events are looked at with each reaping, whether they can go.
+/// How many events are looked at with each reaping, and removed if they are not needed.
 const LOOKED_AT: usize = 64;
 
 impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::beat`](crate::backplane::Queue::beat).
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn beat(&mut self, node: NodeId, lease: Duration) -> Result<Beat, EngineError> {
         let until = self.until(node)?;
         if until == Some(REAPED) {
@@ -35,10 +35,11 @@ impl<R: Rows> RowQueue<'_, R> {
         Ok(Beat::Alive)
     }
 
-    /// See [`Queue::reap`](crate::backplane::Queue::reap). Retires as well whom nobody had for long, and looks at old events.
+    /// See [`Queue::reap`](crate::backplane::Queue::reap). Also retires listeners that no process has had for long,
+    /// and looks at old events.
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn reap(&mut self, again: Duration) -> Result<usize, EngineError> {
         let mut reaped = 0;
         for (node, until) in self.nodes()? {
@@ -52,10 +53,11 @@ impl<R: Rows> RowQueue<'_, R> {
         Ok(reaped)
     }
 
-    /// Every node is gone, as when the one process that has the rows begins: what they held is lost, and due now.
+    /// Ends the leases of all nodes, as when the one process that has the rows begins: what they held is lost, and
+    /// due now.
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn lose_all(&mut self) -> Result<usize, EngineError> {
         let mut lost = 0;
         for (node, until) in self.nodes()? {
@@ -69,7 +71,7 @@ impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::leave`](crate::backplane::Queue::leave). How many entries were released.
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn leave(&mut self, node: NodeId) -> Result<usize, EngineError> {
         if self.until(node)? == Some(REAPED) {
             return Ok(0);
@@ -78,10 +80,10 @@ impl<R: Rows> RowQueue<'_, R> {
         self.give_back(node, Duration::ZERO, |_| {})
     }
 
-    /// A node's lease ran out, whatever it says. For tests.
+    /// Lets a node's lease run out, whatever the node says. For tests.
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     #[cfg(any(test, feature = "test-util"))]
     pub fn expire(&mut self, node: NodeId) -> Result<(), EngineError> {
         match self.until(node)? {
@@ -99,7 +101,7 @@ impl<R: Rows> RowQueue<'_, R> {
         self.give_back(node, again, |held| held.losses = held.losses.saturating_add(1))
     }
 
-    /// What a node holds waits from now on.
+    /// Lets what a node holds wait from now on.
     fn give_back(
         &mut self,
         node: NodeId,

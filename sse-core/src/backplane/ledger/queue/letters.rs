@@ -1,4 +1,4 @@
-//! What will not be tried again by itself.
+//! Dead letters: events that are not tried again by themselves.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use super::{
 };
 use crate::backplane::{DeadLetter, EngineError, Letters, ListenerState, ledger::rows::Rows};
 
-/// So many dead letters of one listener are kept at most; then the oldest goes.
+/// How many dead letters of one listener are kept at most; then the oldest goes.
 pub const MAX_LETTERS: usize = 10_000;
 
-/// And none longer than this.
+/// How long a dead letter is kept.
 pub const LETTER_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// So many of a listener's letters are dropped at once for their age.
+/// How many letters of a listener are dropped at once for their age.
 const DROPPED: usize = 64;
 
 impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::dead`](crate::backplane::Queue::dead).
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn dead(
         &self,
         listener: &str,
@@ -48,10 +48,11 @@ impl<R: Rows> RowQueue<'_, R> {
             .collect()
     }
 
-    /// See [`Queue::revive`](crate::backplane::Queue::revive). Nothing of a retired listener, and not beyond [`MAX_HELD`].
+    /// See [`Queue::revive`](crate::backplane::Queue::revive). Revives nothing of a retired listener, and no more
+    /// than [`MAX_HELD`].
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn revive(&mut self, listener: &str, letters: Letters) -> Result<usize, EngineError> {
         let Some(row) = self.listener(listener)? else { return Ok(0) };
         if row.state == ListenerState::Retired {
@@ -85,7 +86,7 @@ impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::discard`](crate::backplane::Queue::discard).
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn discard(&mut self, listener: &str, letters: Letters) -> Result<usize, EngineError> {
         let found = self.letters(listener, letters)?;
         for (id, _) in &found {

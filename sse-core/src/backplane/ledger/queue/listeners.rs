@@ -1,4 +1,4 @@
-//! Who listens, and to what.
+//! The listeners of the queue: what they hear, and how they stand.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -11,23 +11,23 @@ use crate::backplane::{
     ledger::{codec::Reader, rows::Rows},
 };
 
-/// So many listeners are known at most, retired ones among them: another is refused.
+/// How many listeners are known at most, retired ones among them: another is refused.
 pub const MAX_LISTENERS: usize = 4_096;
 
-/// A listener that no process had for so long is retired.
+/// After which time a listener is retired that no process had.
 pub const UNSEEN: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// How long the name of a listener and of an event may be, in bytes.
 const MAX_NAME_BYTES: usize = 1_024;
 
-/// So far a backlog is counted.
+/// Up to how many events a backlog is counted.
 const MAX_COUNTED: usize = 10_000;
 
 impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::register`](crate::backplane::Queue::register).
     ///
     /// # Errors
-    /// Of the rows; and `Refused` for a name over 1,024 bytes, and for a listener beyond [`MAX_LISTENERS`].
+    /// Those of the rows; and `Refused` for a name over 1,024 bytes, and for a listener beyond [`MAX_LISTENERS`].
     pub fn register(&mut self, listeners: &[Registration]) -> Result<(), EngineError> {
         for registration in listeners {
             let Registration { listener, hears, since } = registration;
@@ -73,7 +73,7 @@ impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::heard`](crate::backplane::Queue::heard).
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn heard(&self) -> Result<Vec<Arc<str>>, EngineError> {
         let rows = self.prefixed(keys::all_heard(), usize::MAX)?;
         let names = rows.into_iter().map(|(key, _)| Reader(key.into()).after_table());
@@ -83,7 +83,7 @@ impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::steer`](crate::backplane::Queue::steer). A retired listener stays so until it is registered again.
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn steer(&mut self, listener: &str, how: Steer) -> Result<bool, EngineError> {
         let Some(row) = self.listener(listener)? else { return Ok(false) };
         let state = match how {
@@ -112,7 +112,7 @@ impl<R: Rows> RowQueue<'_, R> {
         self.tally(listener, |row| row.state = ListenerState::Retired)
     }
 
-    /// Retires whom nobody has had for [`UNSEEN`].
+    /// Retires listeners that nobody has had for [`UNSEEN`].
     pub(super) fn retire_unseen(&mut self) -> Result<(), EngineError> {
         for (listener, row) in self.all_listeners()? {
             let retired = row.state == ListenerState::Retired;
@@ -126,7 +126,7 @@ impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::stats`](crate::backplane::Queue::stats).
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn stats(&self) -> Result<Vec<ListenerStats>, EngineError> {
         let listeners = self.all_listeners()?;
         listeners.into_iter().map(|(listener, row)| self.stats_of(listener, &row)).collect()
@@ -219,7 +219,7 @@ impl<R: Rows> RowQueue<'_, R> {
             .collect()
     }
 
-    /// All rows whose key begins so.
+    /// All rows whose key begins with `prefix`.
     pub(super) fn prefixed(
         &self,
         prefix: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The queue, one call after the other.
+//! `RowQueue`: the queue over rows, one call after the other.
 
 mod claim;
 mod events;
@@ -18,10 +18,11 @@ pub use listeners::{MAX_LISTENERS, UNSEEN};
 
 use stored::{Listener, Meta};
 
-/// So many events are held for one listener at most, running and waiting: then nothing is claimed for the first time.
+/// How many events are held for one listener at most, running and waiting: beyond that nothing is claimed for the
+/// first time.
 pub const MAX_HELD: usize = 10_000;
 
-/// So many events are claimed for one listener at once at most.
+/// How many events are claimed for one listener at once at most.
 pub const MAX_CLAIM: usize = 256;
 
 /// The queue at one moment: what one call does, within one transaction over the rows.

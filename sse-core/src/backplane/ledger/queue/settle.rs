@@ -1,4 +1,4 @@
-//! What became of attempts.
+//! Settling: the results of attempts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,17 +9,17 @@ use super::{
 };
 use crate::backplane::{EngineError, Fence, Position, Verdict, ledger::rows::Rows};
 
-/// So many errors of one event are remembered, the newest.
+/// How many errors of one event are remembered: the newest.
 const MAX_ERRORS: usize = 5;
 
-/// So many bytes of each.
+/// How many bytes of each error are remembered.
 const MAX_ERROR_BYTES: usize = 1_024;
 
 impl<R: Rows> RowQueue<'_, R> {
     /// See [`Queue::settle`](crate::backplane::Queue::settle).
     ///
     /// # Errors
-    /// Of the rows.
+    /// Those of the rows.
     pub fn settle(&mut self, verdicts: &[(Fence, Verdict)]) -> Result<Vec<bool>, EngineError> {
         verdicts.iter().map(|(fence, verdict)| self.settle_one(fence, verdict)).collect()
     }
@@ -65,7 +65,7 @@ impl<R: Rows> RowQueue<'_, R> {
         Ok(true)
     }
 
-    /// Something that runs waits from now on, to be due after a time.
+    /// Lets something that is running wait, to be due after a time.
     pub(super) fn wait(
         &mut self,
         listener: &str,
@@ -85,7 +85,7 @@ impl<R: Rows> RowQueue<'_, R> {
         })
     }
 
-    /// Something is held no more.
+    /// Removes something from what is held.
     pub(super) fn let_go(
         &mut self,
         listener: &str,

@@ -1,4 +1,4 @@
-//! What is in the rows.
+//! The contents of the queue's rows.
 
 use std::sync::Arc;
 
@@ -175,7 +175,7 @@ pub(super) struct Meta {
     pub(super) bytes: u64,
     /// The newest number of a dead letter.
     pub(super) letters: u64,
-    /// Up to here events were looked at, in the round that goes on.
+    /// Up to which position events were looked at, in the current round.
     pub(super) swept: u64,
 }
 

@@ -1,4 +1,4 @@
-//! One copy of a topic: how complete it is, and what it takes of what the store tells.
+//! `Entry`: one copy of a topic, how complete it is, and what it takes of what the store tells.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const MAX_ASIDE_BYTES: usize = 64 * 1024 * 1024;
 /// What a record that is kept aside costs besides its body.
 const ASIDE_COST: usize = 96;
 
-/// Whose copy of a topic: several emitters of one name may share a node.
+/// The owner of a copy of a topic: several emitters of one name may share a node.
 pub(crate) type Owner = usize;
 
 /// One copy of a topic.
@@ -37,7 +37,7 @@ pub(super) struct Entry {
     /// It had been live, and has readers that count on the watermark.
     pub(super) again: bool,
     pub(super) users: u32,
-    /// Rises whenever the last user leaves: which of several rests is meant.
+    /// Rises whenever the last user leaves, so that one such rest is told from another.
     pub(super) rest: u32,
     /// The newest event that is in the log or was, by the store's word.
     pub(super) newest: Position,
@@ -51,7 +51,7 @@ pub(super) struct Entry {
 pub(super) struct Joining {
     pub(super) aside: Vec<Record>,
     pub(super) aside_bytes: usize,
-    /// Something that should be in `aside` is not.
+    /// Whether something is missing that should be in `aside`.
     pub(super) incomplete: bool,
     /// How far the store was when the topic was followed.
     pub(super) since: Option<Mark>,
@@ -62,9 +62,9 @@ pub(super) struct Joining {
 
 pub(super) enum Taken {
     Passed,
-    /// Kept aside, so many bytes.
+    /// It is kept aside, and takes this many bytes.
     Aside(usize),
-    /// Something between is missing: to be loaded again. It is kept aside.
+    /// It is kept aside, and something before it is missing: the topic has to be loaded again.
     Hole(usize),
 }
 

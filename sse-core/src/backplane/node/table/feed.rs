@@ -1,4 +1,5 @@
-//! What the store tells: records, how far it is, that something may be missing, and that it has begun anew.
+//! What the feed tells: records, how far the store is, that something may be missing, and that the store has begun
+//! anew.
 
 use std::sync::Arc;
 
@@ -62,20 +63,20 @@ impl Table {
         self.advance(after);
     }
 
-    /// Something may be missing from now on.
+    /// Notes that something may be missing from now on.
     pub(in crate::backplane::node) fn broke(&mut self) {
         self.broken = true;
         self.start_again();
     }
 
-    /// Whatever is loaded now is complete.
+    /// Notes that whatever is loaded now is complete.
     pub(in crate::backplane::node) fn whole(&mut self, news: &mut News) {
         self.broken = false;
         self.load_all();
         news.work = true;
     }
 
-    /// This topic was found to be behind the store.
+    /// Notes that this topic was found to be behind the store.
     pub(in crate::backplane::node) fn lost(
         &mut self,
         topic: &Topic,
@@ -100,7 +101,7 @@ impl Table {
         lost
     }
 
-    /// Nothing that is being loaded is worth anything, and what is live is so no more.
+    /// Loads everything again: nothing that is being loaded counts, and what is live is so no more.
     pub(super) fn start_again(&mut self) {
         self.generation += 1;
         self.aside_bytes = 0;
@@ -132,7 +133,7 @@ impl Table {
         self.to_load = copies.into_iter().map(|(topic, owner, _)| (topic, owner)).collect();
     }
 
-    /// What comes is of this epoch.
+    /// Enters an epoch, to which everything that comes from now on belongs.
     pub(super) fn enter(&mut self, epoch: Epoch, news: &mut News, after: &mut After) {
         let before = self.epoch.replace(epoch);
         if before != Some(epoch) {

@@ -32,7 +32,7 @@ impl Table {
         copies
     }
 
-    /// These are followed, or could not be. The store stood at `since` before.
+    /// Notes that these are followed, or could not be. The store stood at `since` before.
     pub(in crate::backplane::node) fn have_followed(
         &mut self,
         copies: Vec<Copy>,
@@ -75,14 +75,14 @@ impl Table {
         (!load.copies.is_empty()).then_some(load)
     }
 
-    /// What was taken could not be loaded.
+    /// Notes that what was taken could not be loaded.
     pub(in crate::backplane::node) fn not_loaded(&mut self, load: Load) {
         if load.generation == self.generation {
             load.copies.into_iter().rev().for_each(|copy| self.to_load.push_front(copy));
         }
     }
 
-    /// What was loaded. `false` if some of it has to be loaded once more.
+    /// Takes what was loaded. `false` if some of it has to be loaded once more.
     pub(in crate::backplane::node) fn have_loaded(
         &mut self,
         load: Load,
@@ -156,7 +156,8 @@ impl Table {
         })
     }
 
-    /// Puts what was loaded in its log, and what was kept aside behind it. Who waited for it; `None` if something is missing.
+    /// Puts what was loaded into its log, and what was kept aside behind it. Returns who waited for it; `None` if
+    /// something is missing.
     fn go_live(&mut self, topic: &Topic, owner: Owner, after: &mut After) -> Option<Vec<u64>> {
         let Some(entry) = self.entry(topic, owner) else { return Some(Vec::new()) };
         let mut joining = entry.joining.take().unwrap_or_default();

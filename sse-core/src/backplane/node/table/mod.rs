@@ -1,4 +1,4 @@
-//! Which topics a node follows, and how complete its copies of them are. No tasks, no I/O; time comes in.
+//! `Table`: which topics a node follows, and how complete its copies of them are. No tasks, no I/O; time comes in.
 //!
 //! A topic is *followed*, then *loaded*, then *live*, once the feed has come as far as the load. What the feed brings
 //! before that is kept aside, and what of it is newer than the load comes behind it. The reverse order, load and then

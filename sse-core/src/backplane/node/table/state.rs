@@ -72,7 +72,7 @@ pub(in crate::backplane::node) struct Table {
     pub(super) shown: Arc<Shown>,
     /// Rises whenever what is being loaded is worth nothing.
     pub(super) generation: u64,
-    /// The feed said so.
+    /// Whether the feed is broken.
     pub(super) broken: bool,
     /// How many copies had been live and are to be loaded again.
     pub(super) behind: usize,
@@ -82,7 +82,7 @@ pub(in crate::backplane::node) struct Table {
     pub(super) to_load: VecDeque<Copy>,
     /// What was loaded and waits for the feed.
     pub(super) loaded: Vec<Copy>,
-    /// The feed is to be asked how far it is, for what was loaded.
+    /// Whether a mark is wanted, for what was loaded.
     pub(super) wants_mark: bool,
     /// The topics that are for all keys of their owners.
     pub(super) for_all: HashMap<Owner, Topic>,
@@ -142,7 +142,7 @@ impl Table {
         self.broken
     }
 
-    /// Has the feed come as far as this, or beyond its epoch?
+    /// Whether the feed has come as far as this mark, or beyond its epoch.
     pub(in crate::backplane::node) fn has_reached(&self, mark: Mark) -> bool {
         self.epoch == Some(mark.epoch) && self.reached >= mark.position
     }

@@ -19,7 +19,7 @@ pub const LINGER: Duration = Duration::from_secs(30);
 pub const MAX_LINGERING: usize = 65_536;
 
 impl Table {
-    /// One more user of a topic. Says whether its copy is live.
+    /// Counts one more user of a topic. Whether its copy is live.
     pub(in crate::backplane::node) fn join(
         &mut self,
         topic: &Topic,
@@ -53,7 +53,7 @@ impl Table {
         false
     }
 
-    /// One user less. With the last one a time begins after which the topic is not followed any more.
+    /// Counts one user less. When the last one has left, the topic is followed for a while, and then no more.
     pub(in crate::backplane::node) fn leave(
         &mut self,
         topic: &Topic,
@@ -84,7 +84,7 @@ impl Table {
         }
     }
 
-    /// What is here is not worth keeping, unless somebody uses it.
+    /// Drops the copy unless somebody uses it: it is not worth keeping.
     pub(in crate::backplane::node) fn evict(
         &mut self,
         topic: &Topic,
@@ -115,7 +115,7 @@ impl Table {
         entry.sink.unfollowed();
     }
 
-    /// Lets go what nobody came back to by now.
+    /// Stops following topics that nobody came back to by now.
     pub(super) fn let_go(&mut self, now: Instant, news: &mut News) {
         while let Some((copy, rest)) = self.resting.front()
             && rest.until <= now

@@ -18,7 +18,8 @@ use super::{
 pub const MAX_WAIT: Duration = Duration::from_secs(5);
 
 impl Table {
-    /// A connection to these topics waits until all are live, and, if `suspicious`, until it is known how far the store is.
+    /// Lets a connection to these topics wait until all are live, and, if `suspicious`, until it is known how far the
+    /// store is.
     pub(in crate::backplane::node) fn wait(
         &mut self,
         topics: &[Topic],
@@ -53,7 +54,7 @@ impl Table {
         id
     }
 
-    /// The connection is over.
+    /// Notes that the connection is over.
     pub(in crate::backplane::node) fn stop_waiting(&mut self, id: u64) {
         self.waiting.remove(&id);
     }
@@ -109,7 +110,7 @@ impl Table {
         }
     }
 
-    /// Waiters that want a mark, which is asked for now. `None` if nobody and nothing wants one.
+    /// Takes the waiters that want a mark, for which it is asked now. `None` if nobody and nothing wants one.
     pub(in crate::backplane::node) fn take_asking(&mut self) -> Option<Vec<u64>> {
         if self.broken {
             return None;
@@ -126,7 +127,7 @@ impl Table {
         (wanted || !asking.is_empty()).then_some(asking)
     }
 
-    /// The store stands here, or did not say.
+    /// Takes the store's answer: it stands at `mark`, or did not say.
     pub(in crate::backplane::node) fn have_asked(
         &mut self,
         ids: Vec<u64>,
