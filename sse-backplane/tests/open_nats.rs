@@ -76,6 +76,25 @@ async fn a_right_or_jetstream_is_missing() {
 }
 
 #[tokio::test]
+async fn room_or_a_payload_is_missing() {
+    only_with!("nats");
+    let (server, _file) = configured("jetstream { max_file_store: 3MB }").await;
+    assert_eq!(
+        refused(&server.url()).await.to_string(),
+        "NATS has no room for the stream `sse_open` of 1 GiB: raise what JetStream may store (`max_file_store`, or the \
+         account's limit), or make the stream beforehand with less, for the subject `sse.open.log` and with `discard` `new`"
+    );
+    let (server, _file) = configured("max_payload: 4096").await;
+    let at = server.address();
+    assert_eq!(
+        refused(&server.url()).await.to_string(),
+        format!(
+            "NATS at {at} takes messages of 4096 bytes, and 16384 are needed: raise its `max_payload`"
+        )
+    );
+}
+
+#[tokio::test]
 async fn a_url_or_an_option_that_is_none() {
     for (url, said) in [
         (

@@ -10,6 +10,7 @@ use super::{
     home::Home,
     session::Shared,
     stream::{Names, unavailable},
+    wire::LEAST_PAYLOAD,
 };
 use crate::causes;
 
@@ -115,6 +116,7 @@ async fn client(url: String, namespace: String) -> Result<Shared, EngineError> {
     })?;
     let version = client.server_info().version;
     version_is_enough(&shown.join(", "), &version)?;
+    payload_is_enough(&shown.join(", "), client.max_payload())?;
     if client.connection_state() != State::Connected {
         return Err(EngineError::unavailable("the connection to NATS broke at once"));
     }
@@ -173,6 +175,15 @@ fn version_is_enough(servers: &str, version: &str) -> Result<(), EngineError> {
     Err(EngineError::refused(format!(
         "NATS at {servers} has version {version}, and {}.{} or newer is needed, with JetStream",
         OLDEST.0, OLDEST.1
+    )))
+}
+
+fn payload_is_enough(servers: &str, payload: usize) -> Result<(), EngineError> {
+    if payload >= LEAST_PAYLOAD {
+        return Ok(());
+    }
+    Err(EngineError::refused(format!(
+        "NATS at {servers} takes messages of {payload} bytes, and {LEAST_PAYLOAD} are needed: raise its `max_payload`"
     )))
 }
 
