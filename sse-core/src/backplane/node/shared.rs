@@ -235,8 +235,8 @@ impl Shared {
     }
 
     fn hear(&self, item: FeedItem) {
-        // What rang while the feed was broken is lost.
-        let rings = matches!(item, FeedItem::Bell | FeedItem::Whole);
+        // What rang while the feed was broken is lost, and so is what was known in another epoch.
+        let mut rings = matches!(item, FeedItem::Bell | FeedItem::Whole);
         let marks = matches!(item, FeedItem::Mark(_));
         let broken = match item {
             FeedItem::Broke => Some(true),
@@ -252,6 +252,7 @@ impl Shared {
         if broken.is_some() && is_mutant!(self.options, BreaksAreNothing) {
             return;
         }
+        let before = self.shown.epoch();
         self.with(|table, news, after| match item {
             FeedItem::Records { epoch, records } if is_mutant!(self.options, EpochOfMarksAlone) => {
                 table.records(table.epoch().unwrap_or(epoch), records, news, after);
@@ -264,6 +265,7 @@ impl Shared {
         });
         if marks {
             self.marked.notify_waiters();
+            rings |= before != self.shown.epoch();
         }
         if rings {
             self.ring();
