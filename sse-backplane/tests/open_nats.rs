@@ -75,6 +75,31 @@ async fn a_right_or_jetstream_is_missing() {
     }
 }
 
+/// What a server does not say to who may not is found when this is opened, and not when the stream is to be cut.
+#[tokio::test]
+async fn the_right_to_keep_copies_is_missing() {
+    only_with!("nats");
+    let may = |more: &str| {
+        format!(
+            "authorization {{ users = [ {{ user: app, password: {SECRET}, permissions: {{ subscribe: \"_INBOX.>\", publish: [ \
+             \"sse.>\", \"$JS.API.>\"{more} ] }} }} ] }}"
+        )
+    };
+    let (server, _file) = configured(&may("")).await;
+    let error = refused(&format!("nats://app:{SECRET}@{}", server.address())).await;
+    assert_eq!(
+        error.to_string(),
+        "the JetStream stream `sse_open` cannot be copied: may this user publish to `$O.sse_open.>`?"
+    );
+    let (server, _file) = configured(&may(", \"$O.sse_open.>\"")).await;
+    let url = format!("nats://app:{SECRET}@{}", server.address());
+    connect(&url, "open").await.unwrap().start(Feed::new(|_| {})).await.unwrap();
+    let client = async_nats::ConnectOptions::with_user_and_password("app".into(), SECRET.into());
+    let context = async_nats::jetstream::new(client.connect(server.address()).await.unwrap());
+    let copies = context.get_stream("OBJ_sse_open").await.unwrap().get_info().await.unwrap();
+    assert_eq!(copies.state.messages, 0, "nothing is left of the trial");
+}
+
 #[tokio::test]
 async fn room_or_a_payload_is_missing() {
     only_with!("nats");

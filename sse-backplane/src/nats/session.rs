@@ -294,6 +294,12 @@ pub(super) async fn run(
         let began = Instant::now();
         let error = match session.begin().await {
             Ok(messages) => {
+                if ready.is_some()
+                    && let Err(error) = shared.names.may_copy(&shared.context).await
+                {
+                    let _ = ready.take().map(|ready| ready.send(Err(error)));
+                    return;
+                }
                 if let Some(ready) = ready.take()
                     && let Some(mark) = shared.look(|replica| replica.ledger.mark())
                 {

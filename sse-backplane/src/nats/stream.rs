@@ -5,10 +5,11 @@ use std::time::Duration;
 use async_nats::jetstream::{
     self, Context, ErrorCode,
     consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, push},
-    context::PublishError,
+    context::{PublishError, PublishErrorKind},
     object_store::{self, ObjectMetadata, ObjectStore},
     stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType, Stream},
 };
+use bytes::Bytes;
 use futures_util::TryStreamExt;
 use sse_tower_core::backplane::{EngineError, EngineErrorKind};
 use tokio::io::AsyncReadExt;
@@ -136,6 +137,27 @@ impl Names {
         for old in names.iter().rev().skip(COPIES) {
             // Another node may have deleted it.
             let _ = store.delete(old).await;
+        }
+        Ok(())
+    }
+
+    /// Whether copies can be kept. A server says nothing at all to who may not; and without copies the stream is full one day.
+    pub(super) async fn may_copy(&self, context: &Context) -> Result<(), EngineError> {
+        self.copies(context).await?;
+        let subject = format!("$O.{}.C.may-be-kept", self.bucket);
+        let kept = context.publish(subject.clone(), Bytes::new()).await.map_err(unavailable)?.await;
+        if let Err(error) = kept
+            && error.kind() == PublishErrorKind::TimedOut
+        {
+            let message = format!(
+                "the JetStream stream `{}` cannot be copied: may this user publish to `$O.{}.>`?",
+                self.stream, self.bucket
+            );
+            return Err(EngineError::refused(message).with_source(error));
+        }
+        if let Ok(stream) = context.get_stream(format!("OBJ_{}", self.bucket)).await {
+            // It is empty, and harms nobody.
+            let _ = stream.purge().filter(subject).await;
         }
         Ok(())
     }
