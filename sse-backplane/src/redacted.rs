@@ -10,6 +10,14 @@ pub(crate) fn redacted(url: &str) -> String {
         Some((before, rest)) => {
             let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
             let slashes = if scheme.is_empty() { "" } else { "://" };
+            if before
+                .split(['?', '&'])
+                .skip(1)
+                .any(|pair| pair.split_once('=').is_some_and(|(name, _)| is_secret(name)))
+            {
+                // A password among the parameters, with an `@` in it: what comes behind is its end.
+                return format!("{scheme}{slashes}***");
+            }
             (format!("{scheme}{slashes}***@"), rest)
         }
         None => (String::new(), url),
@@ -58,6 +66,7 @@ mod tests {
                 "postgres://***@db/shop?sslmode=require",
             ),
             ("postgres://db/shop?user=a&password=pw", "postgres://db/shop?user=a&password=***"),
+            ("postgres://db/shop?user=a&password=p@ss", "postgres://***"),
             ("postgres//app:pw@db/shop", "***@db/shop"),
             ("nats://token@host:4222#x", "nats://***@host:4222#***"),
         ] {

@@ -70,6 +70,50 @@ async fn a_right_or_jetstream_is_missing() {
     }
 }
 
+/// What a server does not say to who may not is found when this is opened, and not when the stream is to be cut.
+#[tokio::test]
+async fn the_right_to_keep_copies_is_missing() {
+    only_with!("nats");
+    let may = |more: &str| {
+        format!(
+            "authorization {{ users = [ {{ user: app, password: {SECRET}, permissions: {{ subscribe: \"_INBOX.>\", publish: [ \
+             \"sse.>\", \"$JS.API.>\"{more} ] }} }} ] }}"
+        )
+    };
+    let (server, _file) = configured(&may("")).await;
+    let error = refused(&format!("nats://app:{SECRET}@{}", server.address())).await;
+    assert_eq!(
+        error.to_string(),
+        "the JetStream stream `sse_open` cannot be copied: may this user publish to `$O.sse_open.>`?"
+    );
+    let (server, _file) = configured(&may(", \"$O.sse_open.>\"")).await;
+    let url = format!("nats://app:{SECRET}@{}", server.address());
+    connect(&url, "open").await.unwrap().start(Feed::new(|_| {})).await.unwrap();
+    let client = async_nats::ConnectOptions::with_user_and_password("app".into(), SECRET.into());
+    let context = async_nats::jetstream::new(client.connect(server.address()).await.unwrap());
+    let copies = context.get_stream("OBJ_sse_open").await.unwrap().get_info().await.unwrap();
+    assert_eq!(copies.state.messages, 0, "nothing is left of the trial");
+}
+
+#[tokio::test]
+async fn room_or_a_payload_is_missing() {
+    only_with!("nats");
+    let (server, _file) = configured("jetstream { max_file_store: 3MB }").await;
+    assert_eq!(
+        refused(&server.url()).await.to_string(),
+        "NATS has no room for the stream `sse_open` of 1 GiB: raise what JetStream may store (`max_file_store`, or the \
+         account's limit), or make the stream beforehand with less, for the subject `sse.open.log` and with `discard` `new`"
+    );
+    let (server, _file) = configured("max_payload: 4096").await;
+    let at = server.address();
+    assert_eq!(
+        refused(&server.url()).await.to_string(),
+        format!(
+            "NATS at {at} takes messages of 4096 bytes, and 16384 are needed: raise its `max_payload`"
+        )
+    );
+}
+
 #[tokio::test]
 async fn a_url_or_an_option_that_is_none() {
     for (url, said) in [

@@ -14,7 +14,8 @@ use std::{
 use futures_core::Stream;
 use sse_tower_core::{
     ApplicationContext, ApplicationEvent, ContextDraining, Emitters, EventStream, LastEventId,
-    Listener,
+    Listener, SendError,
+    backplane::{BackplaneError, MemoryStore, Node, NodeOptions},
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -189,4 +190,25 @@ fn a_drain_that_is_begun_on_a_runtime_that_idles_is_carried_out() {
     let other = one_thread();
     let over = async { tokio::time::timeout(Duration::from_secs(20), context.drain()).await };
     other.block_on(over).unwrap();
+}
+
+#[test]
+fn what_is_sent_where_the_runtime_of_its_backplane_has_ended_is_refused() {
+    let (gone, here) = (one_thread(), one_thread());
+    let node = gone.block_on(Node::open(MemoryStore::new().engine(), NodeOptions::default()));
+    let node = node.unwrap();
+    let emitters = Emitters::<u64>::builder().backplane(&node, "orders").build();
+    let queued = emitters.send(&1, "queued");
+    drop(gone);
+    here.block_on(async {
+        for sent in [queued, emitters.send(&1, "late")] {
+            let answer = tokio::time::timeout(Duration::from_secs(10), sent).await;
+            let error = answer.expect("an answer").unwrap_err();
+            let closed = |it: &SendError| {
+                matches!(it, SendError::Backplane { source: BackplaneError::Closed, .. })
+            };
+            assert!(closed(&error), "{error:?}");
+        }
+        node.close().await;
+    });
 }

@@ -6,15 +6,20 @@
 use std::{pin::pin, time::Duration};
 
 use engine_servers::{Nats, Postgres, Redis, wanted};
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use sse_tower::{
-    Emitters, EventStream, LastEventId, SendError,
+    Emitters, LastEventId, Second, SendError, SseEvent,
     backplane::{Backplane, open},
 };
 use tokio::time::timeout;
 
-/// Keys that would mean something to a store.
-const KEYS: [&str; 6] = ["plain", "a.b", "*", ">", "with blank: and *", "支付/成功"];
+/// Keys that would mean something to a store, and the longest.
+fn keys() -> Vec<String> {
+    let longest = "支".repeat(166) + "ab";
+    let keys =
+        ["plain", "a.b", "a:b", "*", ">", "{x}%", "with blank: and *", "支付/成功", "\0", &longest];
+    keys.map(str::to_owned).into()
+}
 
 async fn emitters(url: &str) -> (Backplane, Emitters<String>) {
     let backplane = open(url).await.unwrap();
@@ -23,16 +28,22 @@ async fn emitters(url: &str) -> (Backplane, Emitters<String>) {
 }
 
 /// The text that a stream brings, until it contains `end`.
-async fn read(stream: EventStream, end: &str) -> String {
+async fn read(stream: impl Stream<Item: AsRef<[u8]>>, end: &str) -> String {
     let mut stream = pin!(stream);
     let mut text = String::new();
     while !text.contains(end) {
         let next = timeout(Duration::from_secs(10), stream.next()).await;
         let piece = next.unwrap_or_else(|_| panic!("{end:?} does not come, but {text:?}"));
         let Some(piece) = piece else { panic!("the stream ended: {text:?}") };
-        text.push_str(std::str::from_utf8(&piece).unwrap());
+        text.push_str(std::str::from_utf8(piece.as_ref()).unwrap());
     }
     text
+}
+
+/// The text that a stream brings until it ends.
+async fn whole(stream: impl Stream<Item: AsRef<[u8]>>) -> String {
+    let pieces = stream.map(|piece| String::from_utf8_lossy(piece.as_ref()).into_owned());
+    timeout(Duration::from_secs(10), pieces.collect()).await.unwrap()
 }
 
 fn data(text: &str) -> Vec<&str> {
@@ -47,7 +58,7 @@ fn last_id(text: &str) -> LastEventId {
 async fn two_processes(url: &str) {
     let (a, sending) = emitters(url).await;
     let (b, holding) = emitters(url).await;
-    for key in KEYS {
+    for key in &keys() {
         let page = holding.connect(key.to_owned(), LastEventId::default()).into_stream();
         let first = sending.send(key, "first").await.unwrap();
         sending.send(key, "second").await.unwrap();
@@ -79,8 +90,63 @@ async fn two_processes(url: &str) {
     sending.send_all("to all").await.unwrap();
     sending.send("everyone", "to one").await.unwrap();
     assert_eq!(data(&read(all, "to one").await), ["to all", "to one"]);
+    calls_are_for_both(&sending, &holding).await;
+    one_connection_of_both(&a, &b).await;
     a.close().await;
     b.close().await;
+}
+
+/// What ends, what begins again, and what is sent once: decided at one, and so at the other.
+async fn calls_are_for_both(sending: &Emitters<String>, holding: &Emitters<String>) {
+    let open = |emitters: &Emitters<String>, key: &str, last| {
+        emitters.connect(key.to_owned(), last).into_stream()
+    };
+    let mut page = Box::pin(open(holding, "calls", LastEventId::default()));
+    let once = || SseEvent::builder().once("order-7").data("once");
+    let first = sending.send("calls", once()).await.unwrap();
+    assert_eq!(holding.send("calls", once()).await.unwrap().id, first.id);
+    let text = read(&mut page, "once").await;
+    sending.disconnect("calls");
+    assert_eq!(data(&whole(page).await).len(), 0, "ended by the other process, and sent once");
+
+    let page = open(holding, "calls", last_id(&text));
+    sending.send("calls", "back again").await.unwrap();
+    let text = read(page, "back again").await;
+    assert_eq!(data(&text), ["back again"]);
+
+    sending.complete("calls");
+    sending.send("calls", "too late").await.unwrap_err();
+    // What is known when it comes is 204; later, it is told to stay away. Until the other process has heard, it just ends.
+    let stays_away = |text: &str| text.is_empty() || text.contains("retry:86400000");
+    let last = last_id(&text);
+    while !stays_away(&whole(open(holding, "calls", last.clone())).await) {}
+
+    sending.forget("calls");
+    sending.send("calls", "anew").await.unwrap();
+    loop {
+        let mut page = Box::pin(open(holding, "calls", LastEventId::earliest()));
+        let first = timeout(Duration::from_secs(10), page.next()).await.unwrap();
+        if first.is_some_and(|piece| String::from_utf8_lossy(&piece).contains("data:anew\n")) {
+            break;
+        }
+    }
+}
+
+/// Of two connections at a key for one, the later one stays, wherever they are.
+async fn one_connection_of_both(a: &Backplane, b: &Backplane) {
+    let seats = |backplane: &Backplane| -> Emitters<String> {
+        let builder = Emitters::builder().one_per_key(Second::Replaces);
+        builder.backplane(backplane, "seats").build()
+    };
+    let (here, there) = (seats(a), seats(b));
+    let mut first = Box::pin(here.connect("seat".to_owned(), LastEventId::default()).into_stream());
+    here.send("seat", "taken").await.unwrap();
+    read(&mut first, "taken").await;
+    let second = there.connect("seat".to_owned(), LastEventId::default()).into_stream();
+    let text = whole(first).await;
+    assert!(text.contains("event:stream-bye"), "{text}");
+    here.send("seat", "yours").await.unwrap();
+    assert_eq!(data(&read(second, "yours").await).last(), Some(&"yours"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

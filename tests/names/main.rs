@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod nodes;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::State, routing::get};
@@ -215,8 +217,11 @@ async fn tokens(emitter: SseEmitter) -> Result<(), SendError> {
 
 #[tokio::test]
 async fn http() -> Result<(), Box<dyn std::error::Error>> {
-    let context =
-        ApplicationContext::builder().component(Desk::default()).component(AppState).build()?;
+    let context = ApplicationContext::builder()
+        .component(Desk::default())
+        .component(nodes::Desk::default())
+        .component(AppState)
+        .build()?;
     let layer = SseLayer::new(context.clone())
         .keep_alive(Duration::from_secs(15))
         .limit(Limits::new().total(100))

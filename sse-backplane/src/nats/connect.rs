@@ -12,6 +12,7 @@ use super::{
     home::Home,
     session::Shared,
     stream::{Names, unavailable},
+    wire::LEAST_PAYLOAD,
 };
 use crate::causes;
 
@@ -64,6 +65,7 @@ async fn client(url: String, namespace: String) -> Result<Shared, EngineError> {
     let client = connect.connect(servers).await.map_err(|error| no_connection(&shown, error))?;
     let version = client.server_info().version;
     version_is_enough(&shown, &version)?;
+    payload_is_enough(&shown, client.max_payload())?;
     if client.connection_state() != State::Connected {
         return Err(EngineError::unavailable("the connection to NATS broke at once"));
     }
@@ -187,6 +189,15 @@ fn version_is_enough(servers: &str, version: &str) -> Result<(), EngineError> {
     Err(EngineError::refused(format!(
         "NATS at {servers} has version {version}, and {}.{} or newer is needed, with JetStream",
         OLDEST.0, OLDEST.1
+    )))
+}
+
+fn payload_is_enough(servers: &str, payload: usize) -> Result<(), EngineError> {
+    if payload >= LEAST_PAYLOAD {
+        return Ok(());
+    }
+    Err(EngineError::refused(format!(
+        "NATS at {servers} takes messages of {payload} bytes, and {LEAST_PAYLOAD} are needed: raise its `max_payload`"
     )))
 }
 

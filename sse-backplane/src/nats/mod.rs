@@ -18,6 +18,10 @@
 //! One message for everything that was sent while the one before was under way, and its way back through the stream, which is the
 //! answer. So a bare publish with its acknowledgement is quicker for one event, and slower for many.
 //!
+//! # What it takes
+//! JetStream sets 1 GiB of storage aside for the stream, unless it was made before with less; what is in it stays around 128 MiB,
+//! and two copies of the ledger are kept beside it.
+//!
 //! The price: every node holds all of a namespace that is kept, and receives all that is sent in it. Programs that need
 //! more than some thousands of events a second, or more history than fits in memory, are better off with Redis.
 

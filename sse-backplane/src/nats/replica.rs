@@ -26,6 +26,8 @@ pub(super) struct Replica {
     pub(super) applied: u64,
     /// When the server stored that message: the same number with another time is another message.
     pub(super) at: i128,
+    /// How many bytes the messages had that were applied, all of them.
+    pub(super) bytes: u64,
     partial: BTreeMap<Request, Partial>,
 }
 
@@ -52,6 +54,7 @@ impl Replica {
             created,
             applied: 0,
             at: 0,
+            bytes: 0,
             partial: BTreeMap::new(),
         }
     }
@@ -60,6 +63,7 @@ impl Replica {
     pub(super) fn apply(&mut self, message: &Bytes, sequence: u64, at: i128) -> Option<Done> {
         self.applied = sequence;
         self.at = at;
+        self.bytes = self.bytes.saturating_add(message.len() as u64);
         let part = wire::read(message)?;
         let request = part.request;
         let whole = if part.of == 1 { part.bytes } else { self.join(part, at)? };
@@ -116,7 +120,7 @@ mod tests {
 
     fn messages(number: u64, command: &Command) -> Vec<Bytes> {
         let bytes = postcard::to_stdvec(command).unwrap();
-        wire::split(Request { origin: 1, number }, &bytes).unwrap()
+        wire::split(Request { origin: 1, number }, &bytes, usize::MAX).unwrap()
     }
 
     fn answers(done: Done) -> Vec<Answer> {
@@ -162,7 +166,8 @@ mod tests {
             .chunks(bytes.len().div_ceil(3))
             .zip(0_u16..)
             .map(|(chunk, index)| {
-                let whole = wire::split(Request { origin: 1, number: 1 }, chunk).unwrap();
+                let request = Request { origin: 1, number: 1 };
+                let whole = wire::split(request, chunk, usize::MAX).unwrap();
                 let mut part = whole[0].to_vec();
                 part[18] = index as u8;
                 part[20] = 3;

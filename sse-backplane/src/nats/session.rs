@@ -2,11 +2,14 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use async_nats::jetstream::{self, Context, consumer::push, stream::Stream};
+use async_nats::jetstream::{self, Context, consumer::push, context::PublishError, stream::Stream};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use sse_tower_core::backplane::{
@@ -28,8 +31,10 @@ use super::{
 const SILENCE: Duration = Duration::from_secs(3);
 /// How long a new connection is waited for between attempts, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// After how many messages the ledger is copied and the stream's beginning deleted, by the node that sent the last of them.
+/// After how many messages, and after how many bytes of them, the ledger is copied and the stream's beginning deleted, by the
+/// node that sent the last of them.
 const COPY_EVERY: u64 = 20_000;
+const COPY_BYTES: u64 = 128 << 20;
 
 /// What a command was answered: `Appended` or `Queue`.
 pub(super) type Outcome = Result<Applied, EngineError>;
@@ -46,6 +51,8 @@ pub(super) struct Shared {
     applied: watch::Sender<u64>,
     /// Notified to connect anew.
     pub(super) restart: Notify,
+    /// A copy of the ledger is being kept.
+    copying: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -74,6 +81,7 @@ impl Shared {
             inner: Mutex::default(),
             applied: watch::Sender::new(0),
             restart: Notify::new(),
+            copying: Arc::default(),
         }
     }
 
@@ -119,7 +127,7 @@ impl Shared {
         let refused = async {
             for stored in stored {
                 if let Err(error) = stored.await {
-                    return stream::unavailable(error);
+                    return self.not_stored(error);
                 }
             }
             std::future::pending().await
@@ -128,6 +136,31 @@ impl Shared {
             outcome = pending.answer() => outcome,
             error = refused => Err(error),
         }
+    }
+
+    /// A message was not taken. If that is for want of room there is some once the stream was cut, and the call is made again.
+    fn not_stored(&self, error: PublishError) -> EngineError {
+        if !stream::is_full(&error) {
+            return stream::unavailable(error);
+        }
+        self.copy();
+        self.names.full(error)
+    }
+
+    /// Keeps a copy of the ledger, and then deletes what of the stream is in it: beside everything else, and one at a time.
+    fn copy(&self) {
+        if self.copying.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (context, names) = (self.context.clone(), self.names.clone());
+        let (replica, copying) = (self.look(Clone::clone), Arc::clone(&self.copying));
+        tokio::spawn(async move {
+            if let Some(replica) = replica {
+                // The next one will do if this one could not be kept: nothing was deleted then.
+                let _ = names.keep_copy(&context, &replica).await;
+            }
+            copying.store(false, Ordering::Release);
+        });
     }
 
     /// The epoch whose past was lost, if an attempt to say so came to nothing.
@@ -145,8 +178,13 @@ impl Shared {
         let mut inner = self.lock();
         inner.number += 1;
         let request = Request { origin: self.origin, number: inner.number };
-        let messages = wire::split(request, &bytes)
-            .ok_or_else(|| EngineError::refused("a batch is larger than 240 MB"))?;
+        let most = self.context.client().max_payload();
+        let messages = wire::split(request, &bytes, most).ok_or_else(|| {
+            EngineError::refused(format!(
+                "a batch of {} bytes is too large for messages of {most}, which is the server's `max_payload`",
+                bytes.len()
+            ))
+        })?;
         let (sender, answer) = oneshot::channel();
         inner.pending.insert(request.number, sender);
         Ok((messages, Pending { shared: self, number: request.number, answer }))
@@ -180,11 +218,14 @@ impl Shared {
         if sequence != replica.applied + 1 {
             return Err(EngineError::unavailable("the stream has a hole"));
         }
+        let copied = replica.bytes / COPY_BYTES;
         let done = replica.apply(&message.payload, sequence, at);
+        let copies = replica.bytes / COPY_BYTES > copied || sequence.is_multiple_of(COPY_EVERY);
         let epoch = replica.ledger.mark().epoch;
         let mut step = Step { applied: sequence, epoch: Some(epoch), ..Step::default() };
         let Some(Done { request, applied }) = done else { return Ok(step) };
         step.own = request.origin == self.origin;
+        step.copies = step.own && copies;
         let applied = match applied {
             Applied::Appended { answers, mut records, rings } => {
                 records.retain(|record| inner.followed.contains(&record.topic));
@@ -216,6 +257,8 @@ struct Step {
     rings: bool,
     answer: Option<(oneshot::Sender<Outcome>, Outcome)>,
     own: bool,
+    /// It is time for a copy of the ledger, and this node's turn.
+    copies: bool,
 }
 
 /// An answer that is waited for; forgotten when nobody does any more.
@@ -251,6 +294,12 @@ pub(super) async fn run(
         let began = Instant::now();
         let error = match session.begin().await {
             Ok(messages) => {
+                if ready.is_some()
+                    && let Err(error) = shared.names.may_copy(&shared.context).await
+                {
+                    let _ = ready.take().map(|ready| ready.send(Err(error)));
+                    return;
+                }
                 if let Some(ready) = ready.take()
                     && let Some(mark) = shared.look(|replica| replica.ledger.mark())
                 {
@@ -424,8 +473,8 @@ impl Session<'_> {
         if !self.waiting.is_empty() {
             self.mark();
         }
-        if step.own && step.applied.is_multiple_of(COPY_EVERY) {
-            self.copy();
+        if step.copies {
+            shared.copy();
         }
         Ok(())
     }
@@ -447,16 +496,6 @@ impl Session<'_> {
         for asked in now {
             let _ = asked.answer.send(mark);
         }
-    }
-
-    /// Keeps a copy of the ledger, beside the reading.
-    fn copy(&self) {
-        let Some(replica) = self.shared.look(Clone::clone) else { return };
-        let (context, names) = (self.shared.context.clone(), self.shared.names.clone());
-        tokio::spawn(async move {
-            // The next one will do if this one could not be kept: nothing was deleted then.
-            let _ = names.keep_copy(&context, &replica).await;
-        });
     }
 }
 

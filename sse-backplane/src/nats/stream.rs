@@ -3,21 +3,33 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{
-    Context,
+    self, Context, ErrorCode,
     consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, push},
-    object_store::{self, ObjectStore},
+    context::{PublishError, PublishErrorKind},
+    object_store::{self, ObjectMetadata, ObjectStore},
     stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType, Stream},
 };
+use bytes::Bytes;
 use futures_util::TryStreamExt;
 use sse_tower_core::backplane::{EngineError, EngineErrorKind};
 use tokio::io::AsyncReadExt;
 
 use super::replica::Replica;
 
-/// How much the stream may hold before it takes nothing more, in bytes: 1 GiB. It is cut long before that.
+/// How much the stream may hold before it takes nothing more, in bytes: 1 GiB. It is cut long before that, and once more
+/// where it is full.
 const MAX_STREAM_BYTES: i64 = 1 << 30;
 /// How many copies of the ledger are kept.
 const COPIES: usize = 2;
+/// What JetStream says where there is no room: in the stream, or in what the account or the server may store.
+const FULL: [ErrorCode; 4] = [
+    ErrorCode::STREAM_STORE_FAILED,
+    ErrorCode::ACCOUNT_RESOURCES_EXCEEDED,
+    ErrorCode::INSUFFICIENT_RESOURCES,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+];
+/// In what pieces a copy is stored, in bytes, where the server takes them.
+const CHUNK: usize = 128 * 1024;
 /// How often the server says that it is there when there is nothing else to say.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -59,11 +71,21 @@ impl Names {
                 Kind::JetStreamUnavailable | Kind::JetStream(_) => EngineErrorKind::Refused,
                 _ => EngineErrorKind::Unavailable,
             };
-            let message = format!(
-                "the JetStream stream `{}` cannot be opened: does the server run with JetStream (`-js`), and may this \
-                 user create streams and consumers?",
-                self.stream
-            );
+            let full = matches!(error.kind(), Kind::JetStream(said) if FULL.contains(&said.error_code()));
+            let message = if full {
+                format!(
+                    "NATS has no room for the stream `{}` of 1 GiB: raise what JetStream may store (`max_file_store`, or the \
+                     account's limit), or make the stream beforehand with less, for the subject `{}` and with `discard` \
+                     `new`",
+                    self.stream, self.subject
+                )
+            } else {
+                format!(
+                    "the JetStream stream `{}` cannot be opened: does the server run with JetStream (`-js`), and may this \
+                     user create streams and consumers?",
+                    self.stream
+                )
+            };
             EngineError::new(kind, message).with_source(error)
         })?;
         let info = stream.get_info().await.map_err(unavailable)?;
@@ -106,7 +128,9 @@ impl Names {
         })?;
         let store = self.copies(context).await?;
         let name = format!("{:020}", replica.applied);
-        store.put(name.as_str(), &mut bytes.as_slice()).await.map_err(unavailable)?;
+        let chunk_size = Some(CHUNK.min(context.client().max_payload()));
+        let meta = ObjectMetadata { name, chunk_size, ..ObjectMetadata::default() };
+        store.put(meta, &mut bytes.as_slice()).await.map_err(unavailable)?;
         let stream = context.get_stream(&self.stream).await.map_err(unavailable)?;
         stream.purge().sequence(replica.applied + 1).await.map_err(unavailable)?;
         let names = names(&store).await?;
@@ -115,6 +139,36 @@ impl Names {
             let _ = store.delete(old).await;
         }
         Ok(())
+    }
+
+    /// Whether copies can be kept. A server says nothing at all to who may not; and without copies the stream is full one day.
+    pub(super) async fn may_copy(&self, context: &Context) -> Result<(), EngineError> {
+        self.copies(context).await?;
+        let subject = format!("$O.{}.C.may-be-kept", self.bucket);
+        let kept = context.publish(subject.clone(), Bytes::new()).await.map_err(unavailable)?.await;
+        if let Err(error) = kept
+            && error.kind() == PublishErrorKind::TimedOut
+        {
+            let message = format!(
+                "the JetStream stream `{}` cannot be copied: may this user publish to `$O.{}.>`?",
+                self.stream, self.bucket
+            );
+            return Err(EngineError::refused(message).with_source(error));
+        }
+        if let Ok(stream) = context.get_stream(format!("OBJ_{}", self.bucket)).await {
+            // It is empty, and harms nobody.
+            let _ = stream.purge().filter(subject).await;
+        }
+        Ok(())
+    }
+
+    /// What a stream without room, or a server without it, says.
+    pub(super) fn full(&self, error: PublishError) -> EngineError {
+        EngineError::unavailable(format!(
+            "NATS has no room left for the stream `{}`: raise what JetStream may store, or keep less history",
+            self.stream
+        ))
+        .with_source(error)
     }
 
     async fn copies(&self, context: &Context) -> Result<ObjectStore, EngineError> {
@@ -189,6 +243,12 @@ pub(super) async fn read_after(
     };
     let consumer = stream.create_consumer(config).await.map_err(unavailable)?;
     consumer.messages().await.map_err(unavailable)
+}
+
+/// Was it not stored for want of room?
+pub(super) fn is_full(error: &PublishError) -> bool {
+    let said = std::error::Error::source(error).and_then(|it| it.downcast_ref());
+    said.is_some_and(|said: &jetstream::Error| FULL.contains(&said.error_code()))
 }
 
 pub(super) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {

@@ -6,8 +6,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 const VERSION: u8 = 1;
 /// Version, origin, request, part, parts.
 const HEAD: usize = 1 + 8 + 8 + 2 + 2;
-/// How many bytes of a command go into one message: under the megabyte that a server takes by default.
+/// How many bytes of a command go into one message at most: under the megabyte that a server takes by default.
 pub(super) const PART_BYTES: usize = 960 * 1024;
+/// The least that a server has to take in one message, so that [`MAX_PARTS`] are enough for every batch.
+pub(super) const LEAST_PAYLOAD: usize = 16 * 1024;
 /// Into how many messages a command is split at most.
 pub(super) const MAX_PARTS: usize = 256;
 
@@ -30,9 +32,9 @@ pub(super) struct Part {
     pub(super) bytes: Bytes,
 }
 
-/// The messages for a command. `None` if it is too large for [`MAX_PARTS`].
-pub(super) fn split(request: Request, command: &[u8]) -> Option<Vec<Bytes>> {
-    let chunks = command.chunks(PART_BYTES);
+/// The messages for a command, each of at most `payload` bytes. `None` if it is too large for [`MAX_PARTS`].
+pub(super) fn split(request: Request, command: &[u8], payload: usize) -> Option<Vec<Bytes>> {
+    let chunks = command.chunks(payload.saturating_sub(HEAD).clamp(1, PART_BYTES));
     let of = u16::try_from(chunks.len()).ok().filter(|of| usize::from(*of) <= MAX_PARTS)?;
     let message = |(index, chunk): (u16, &[u8])| {
         let mut message = BytesMut::with_capacity(HEAD + chunk.len());
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn what_was_split_is_read_part_by_part() {
         let command = vec![7; PART_BYTES + 1];
-        let messages = split(REQUEST, &command).unwrap();
+        let messages = split(REQUEST, &command, usize::MAX).unwrap();
         let parts: Vec<_> = messages.iter().map(|message| read(message).unwrap()).collect();
         assert_eq!(parts.len(), 2);
         assert!(parts.iter().all(|part| part.request == REQUEST && part.of == 2));
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn messages_of_others_are_passed_over() {
-        let mut message = split(REQUEST, b"command").unwrap()[0].to_vec();
+        let mut message = split(REQUEST, b"command", usize::MAX).unwrap()[0].to_vec();
         assert!(read(&message.clone().into()).is_some());
         for wrong in [0, 2] {
             message[0] = wrong;
@@ -92,6 +94,14 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_refused() {
-        assert!(split(REQUEST, &vec![0; PART_BYTES * MAX_PARTS + 1]).is_none());
+        assert!(split(REQUEST, &vec![0; PART_BYTES * MAX_PARTS + 1], usize::MAX).is_none());
+    }
+
+    #[test]
+    fn no_message_is_larger_than_the_server_takes() {
+        for payload in [LEAST_PAYLOAD, 65_536] {
+            let messages = split(REQUEST, &vec![7; 2 << 20], payload).unwrap();
+            assert!(messages.iter().all(|message| message.len() <= payload), "{payload}");
+        }
     }
 }

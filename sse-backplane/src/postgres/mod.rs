@@ -29,6 +29,11 @@
 //!
 //! A durable listener's event waits for the disk twice, once for the event and once for who has it.
 //!
+//! # What it takes
+//! Seven connections for each process at most: one that hears and reads, one each for what is sent, loaded, moved and dropped, and two
+//! for durable listeners. A server that has none left (`max_connections`) is a store that is away for whatever needs one more, which the
+//! log says.
+//!
 //! # What can be lost
 //! Nothing that was answered, as long as `fsync` and `synchronous_commit` are on. A standby that is promoted may lack the
 //! last commits if replication is asynchronous; an older copy may be restored. Both begin a new epoch: by another timeline

@@ -90,14 +90,13 @@ impl Names {
             .replace("in schema sse to", &format!("in schema {} to", self.schema))
     }
 
-    /// Makes what is missing, one process at a time. `there`: the schema itself is, and may have been made by somebody who
-    /// does not let this role make others.
+    /// Makes what is missing. `there`: the schema itself is, and may have been made by somebody who does not let this role
+    /// make others.
     pub(super) fn install(&self, there: bool) -> String {
-        let mut all = self.schema_sql();
+        let all = self.schema_sql();
         if there {
-            all = all.replace(&format!("create schema if not exists {};", self.schema), "");
+            return all.replace(&format!("create schema if not exists {};", self.schema), "");
         }
-        // The number means nothing; it only has to be the same in every process.
-        format!("begin; select pg_advisory_xact_lock(7308604759); {all} commit;")
+        all
     }
 }

@@ -16,14 +16,24 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
-use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Statement, types::Type};
+use tokio_postgres::{AsyncMessage, Client, Connection, Error, NoTls, Statement, types::Type};
 
-use super::{address::Address, bell::Bell, failure::Failure, names::Names, values::number};
+use super::{
+    address::Address,
+    bell::Bell,
+    failure::Failure,
+    names::Names,
+    values::{Param, number},
+};
 
 /// So long a connection may take until it is ready.
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
 /// The oldest server that has everything that is used, `xid8` above all.
 const OLDEST: i32 = 130_000;
+/// In which any name and any error can be stored.
+const ENCODINGS: [&str; 2] = ["UTF8", "SQL_ASCII"];
+/// The isolation that every statement here is written for.
+const READ_COMMITTED: &str = "read committed";
 /// The schema that this program knows.
 const VERSION: i32 = 1;
 
@@ -122,7 +132,7 @@ impl Shared {
         known.position = known.position.max(position);
     }
 
-    pub(super) fn explain(&self, error: &tokio_postgres::Error) -> Failure {
+    pub(super) fn explain(&self, error: &Error) -> Failure {
         Failure::explain(error, &self.address, self.names.schema())
     }
 
@@ -173,11 +183,10 @@ impl Shared {
 
     /// Is it a server that can be used, and is everything there?
     async fn check(&self, session: &Session) -> Result<(), Failure> {
-        let asked = "select pg_is_in_recovery(), current_setting('server_version_num')::int, \
-                     to_regnamespace($1) is not null, current_setting('fsync'), \
-                     current_setting('synchronous_commit')";
-        let schema = self.names.schema();
-        let row = session.client.query_typed_one(asked, &[(&schema, Type::TEXT)]).await;
+        let asked = "select pg_is_in_recovery(), current_setting('server_version_num')::int, current_setting('fsync'), \
+                     current_setting('synchronous_commit'), current_setting('server_encoding'), \
+                     current_setting('default_transaction_isolation')";
+        let row = session.client.query_typed_one(asked, &[]).await;
         let row = row.map_err(|error| self.explain(&error))?;
         let failed = |error| self.explain(&error);
         let version: i32 = row.try_get(1).map_err(failed)?;
@@ -195,7 +204,22 @@ impl Shared {
                 self.address,
             )));
         }
-        let durability = match (row.try_get(3).map_err(failed)?, row.try_get(4).map_err(failed)?) {
+        let encoding: &str = row.try_get(4).map_err(failed)?;
+        if !ENCODINGS.contains(&encoding) {
+            return Err(Failure::refused(format!(
+                "database {} at {} has the encoding {encoding}, which cannot keep every text: create one with the encoding UTF8",
+                self.address.database(),
+                self.address,
+            )));
+        }
+        if row.try_get::<_, &str>(5).map_err(failed)? != READ_COMMITTED {
+            // Each statement of a function has to see what was committed before it had its lock.
+            let set = format!(
+                "set session characteristics as transaction isolation level {READ_COMMITTED}"
+            );
+            session.client.batch_execute(&set).await.map_err(failed)?;
+        }
+        let durability = match (row.try_get(2).map_err(failed)?, row.try_get(3).map_err(failed)?) {
             ("off", _) => Durability::Never,
             (_, "off") => Durability::Later,
             _ => Durability::Synced,
@@ -203,24 +227,40 @@ impl Shared {
         if self.durability.set(durability).is_ok() {
             durability.warn(&self.address);
         }
-        let there: bool = row.try_get(2).map_err(failed)?;
-        let mut found = None;
-        if there {
-            let asked = self.names.sql("select to_regprocedure('sse.version()')::text");
-            let row = session.client.query_typed_one(&asked, &[]).await.map_err(failed)?;
-            if row.try_get::<_, Option<String>>(0).map_err(failed)?.is_some() {
-                let asked = self.names.sql("select sse.version()");
-                let row = session.client.query_typed_one(&asked, &[]).await.map_err(failed)?;
-                found = Some(row.try_get::<_, i32>(0).map_err(failed)?);
-            }
-        }
+        let (_, found) = self.installed(session).await.map_err(failed)?;
         match found {
             Some(VERSION) => Ok(()),
             Some(other) => Err(Failure::refused(format!(
-                "the schema {schema} has version {other}, and this program knows {VERSION}: update the program",
+                "the schema {} has version {other}, and this program knows {VERSION}: update the program",
+                self.names.schema(),
             ))),
-            None => session.client.batch_execute(&self.names.install(there)).await.map_err(failed),
+            None => self.install(session).await.map_err(failed),
         }
+    }
+
+    /// Whether the schema is there, and which version of what belongs in it.
+    async fn installed(&self, session: &Session) -> Result<(bool, Option<i32>), Error> {
+        let (schema, function) = (self.names.schema(), self.names.sql("sse.version()"));
+        let asked = "select to_regnamespace($1) is not null, to_regprocedure($2) is not null";
+        let params: [Param<'_>; 2] = [(&schema, Type::TEXT), (&function, Type::TEXT)];
+        let row = session.client.query_typed_one(asked, &params).await?;
+        if !row.try_get(1)? {
+            return Ok((row.try_get(0)?, None));
+        }
+        let asked = self.names.sql("select sse.version()");
+        let version = session.client.query_typed_one(&asked, &[]).await?.try_get(0)?;
+        Ok((true, Some(version)))
+    }
+
+    /// Makes what is missing, one process at a time. Who comes second finds it made, and in use: to make it once more would
+    /// take locks on all of it, in another order than its users do.
+    async fn install(&self, session: &Session) -> Result<(), Error> {
+        // The number means nothing; it only has to be the same in every process.
+        session.client.batch_execute("begin; select pg_advisory_xact_lock(7308604759)").await?;
+        if let (there, None) = self.installed(session).await? {
+            session.client.batch_execute(&self.names.install(there)).await?;
+        }
+        session.client.batch_execute("commit").await
     }
 
     /// Where the store stands; and it is told how far this process saw it.

@@ -13,7 +13,10 @@ use super::{
     values::{self, Param},
 };
 
-/// The outbox is looked at so often: less often while nothing comes.
+/// So soon after a transaction was told of, which may not be committed yet, the outbox is looked at once more: twice as late each
+/// time that nothing is there.
+const SOON: Duration = Duration::from_millis(4);
+/// It is looked at so often at first: less often while nothing comes.
 const SWEEP: Duration = Duration::from_millis(250);
 const MAX_SWEEP: Duration = Duration::from_secs(2);
 /// Now and then all of it is looked at, whatever was seen before.
@@ -33,7 +36,7 @@ const PRUNE: Duration = Duration::from_secs(10);
 pub(super) struct Mover {
     pub(super) shared: Arc<Shared>,
     pub(super) line: Line,
-    /// Rung where such a transaction was committed.
+    /// Rung where such a transaction was committed, or soon may be.
     pub(super) filled: Arc<Bell>,
     /// This process's own feed.
     pub(super) bell: Arc<Bell>,
@@ -64,7 +67,7 @@ impl Mover {
             }
             tokio::select! {
                 () = self.end.cancelled() => return,
-                () = self.filled.rung() => pause = SWEEP,
+                () = self.filled.rung() => pause = SOON / 2,
                 () = sleep(pause.mul_f64(0.75 + fastrand::f64() / 4.0)) => {}
             }
         }

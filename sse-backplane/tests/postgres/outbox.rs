@@ -1,12 +1,21 @@
 //! What is stored in transactions of the application.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
-use sse_tower_backplane::postgres::{TokioPostgres, outbox_sql};
+use futures_core::Stream;
+use sse_tower_backplane::{
+    Backplane,
+    postgres::{TokioPostgres, outbox_sql},
+};
 use sse_tower_core::backplane::{
     Change, Claim, Claimed, Engine, Entry, EventKind, FeedItem, NodeId, OnceIn, QueuedEvent,
     Registration, Since, StoreIn,
 };
+use sse_tower_core::{Emitters, LastEventId};
 use tokio_postgres::IsolationLevel;
 
 use crate::support::{KEEP, Node, SOON, bodies, change, client, event, server, topic, until};
@@ -74,6 +83,37 @@ async fn nobody_who_rings_is_needed_and_another_node_delivers() {
     drop(sql);
     let took = until(Duration::from_secs(4), "the sweep", || !node.records().is_empty()).await;
     assert!(took < Duration::from_millis(2_500), "{took:?}");
+}
+
+/// Nobody says when that transaction is committed; the process that stored something in it knows that it soon may be.
+#[tokio::test]
+async fn what_is_sent_in_a_transaction_comes_soon_after_its_commit() {
+    engine_servers::only_with!("postgres");
+    let server = server();
+    let mut shops = Vec::new();
+    for namespace in ["a", "b", "c"] {
+        let backplane = Backplane::builder(server.url()).namespace(namespace);
+        let backplane = backplane.open().await.unwrap();
+        shops.push(Emitters::<u64>::builder().backplane(&backplane, "orders").build());
+    }
+    let mut sql = client(&server.url()).await;
+    // So long that each outbox is looked at every two seconds.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    for orders in shops {
+        let mut stream = orders.connect(7, LastEventId::default()).into_stream();
+        let mut tx = sql.transaction().await.unwrap();
+        orders.send_in(&mut tx, &7, "paid").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        tx.commit().await.unwrap();
+        let (committed, mut text) = (Instant::now(), String::new());
+        while !text.contains("data:paid\n") {
+            let next = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx));
+            let bytes = tokio::time::timeout(SOON, next).await.unwrap().unwrap();
+            text.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        let took = committed.elapsed();
+        assert!(took < Duration::from_millis(700), "{took:?}");
+    }
 }
 
 #[tokio::test]

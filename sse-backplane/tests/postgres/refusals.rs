@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use engine_servers::{Postgres as Server, Relay};
 use sse_tower_backplane::postgres::Postgres;
-use sse_tower_core::backplane::{Engine, EngineError, EngineErrorKind, Feed};
+use sse_tower_core::backplane::{Engine, EngineError, EngineErrorKind, Feed, Registration, Since};
 
 use crate::support::{Node, client, event, server, until};
 
@@ -138,13 +138,63 @@ async fn a_schema_of_a_newer_program() {
 }
 
 #[tokio::test]
+async fn a_database_that_cannot_keep_every_text() {
+    engine_servers::only_with!("postgres");
+    let server = server();
+    let make = |name: &str, encoding: &str| {
+        let sql = format!(
+            "create database {name} encoding '{encoding}' lc_collate 'C' lc_ctype 'C' template template0"
+        );
+        server.execute(&sql).unwrap();
+        format!("postgres://postgres@{}/{name}", server.address())
+    };
+    says(
+        &refused(&make("old", "LATIN1")).await,
+        EngineErrorKind::Refused,
+        &["database old", "LATIN1", "UTF8"],
+    );
+    let node = Node::start(&make("bytes", "SQL_ASCII")).await;
+    let hears = vec!["支付 ✓".into()];
+    let registration = Registration { listener: "支付 ✓".into(), hears, since: Since::Now };
+    let queue = node.engine.queue().unwrap();
+    queue.register(vec![registration]).await.unwrap();
+    assert_eq!(*queue.heard().await.unwrap()[0], *"支付 ✓");
+}
+
+/// Locks are taken in one statement, and what they guard is read in the next, which has to see it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_whose_transactions_are_isolated_more_by_default() {
+    engine_servers::only_with!("postgres");
+    let server = server();
+    server.execute("alter role postgres set default_transaction_isolation = serializable").unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let url = server.url();
+        tasks.spawn(async move {
+            let node = Node::start(&url).await;
+            for n in 0..50 {
+                node.engine.append(node.batch(vec![event("x", n.to_string())])).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+#[tokio::test]
 async fn many_nodes_that_begin_at_once_make_one_schema() {
     engine_servers::only_with!("postgres");
     let server = server();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let url = server.url();
-        tasks.spawn(async move { Node::start(&url).await.first.epoch });
+        tasks.spawn(async move {
+            let node = Node::start(&url).await;
+            // It is in use while others find it.
+            for n in 0..20 {
+                node.engine.append(node.batch(vec![event("x", n.to_string())])).await.unwrap();
+            }
+            node.first.epoch
+        });
     }
     let epochs = tasks.join_all().await;
     assert!(epochs.iter().all(|epoch| *epoch == epochs[0]), "{epochs:?}");

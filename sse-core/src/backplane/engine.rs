@@ -100,8 +100,8 @@ pub trait Engine: Send + Sync + fmt::Debug + 'static {
         "sse"
     }
 
-    /// A transaction of the application into which something was stored ([`StoreIn`](super::StoreIn)) has committed: look at
-    /// the outbox now rather than a moment later. Only saves waiting.
+    /// A transaction of the application into which something was stored ([`StoreIn`](super::StoreIn)) has committed, or soon
+    /// may: look at the outbox now rather than a moment later, and again soon. Only saves waiting.
     fn outbox_filled(&self) {}
 
     /// The queue for listeners that survive the process, if this engine has one.

@@ -1,4 +1,5 @@
-//! Asking the store what is heard, telling it that paused listeners are still there, and people what nobody takes.
+//! Asking the store what is heard, telling it that paused listeners are still there, and all of them where it lost its past; and people
+//! what nobody takes.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -6,7 +7,7 @@ use tokio::time::Instant;
 
 use super::shared::Shared;
 use crate::{
-    backplane::{EngineError, ListenerState, Registration},
+    backplane::{EngineError, ListenerState, Registration, Since},
     observe,
 };
 
@@ -32,6 +33,23 @@ async fn tell_paused(shared: &Shared, own: &[Registration]) -> Result<(), Engine
     };
     let paused: Vec<_> = own.iter().filter(paused).cloned().collect();
     if paused.is_empty() { Ok(()) } else { queue.register(paused).await }
+}
+
+/// Registers once more what the store does not know at all: it lost its past. What is stored there by now came after that, so it is for
+/// them. Nothing that somebody retired, which the store knows.
+async fn remember(shared: &Shared, own: &[Registration]) -> Result<(), EngineError> {
+    let Some(queue) = shared.engine().queue().filter(|_| !own.is_empty()) else { return Ok(()) };
+    let stats = queue.stats().await?;
+    let unknown = |it: &&Registration| stats.iter().all(|stats| stats.listener != it.listener);
+    let again = |it: &Registration| Registration { since: Since::Earliest, ..it.clone() };
+    let forgotten: Vec<_> = own.iter().filter(unknown).map(again).collect();
+    if forgotten.is_empty() {
+        return Ok(());
+    }
+    observe::durable_forgotten(forgotten.len());
+    queue.register(forgotten).await?;
+    shared.to_claim().ring();
+    Ok(())
 }
 
 /// Says in the log what waits for longer than a day: its listener may be gone for good.
@@ -79,7 +97,16 @@ pub(super) async fn keep_asking(shared: Arc<Shared>, own: Vec<Registration>) {
     let mut told = Instant::now();
     let mut warned = Instant::now();
     let (mut said, mut changed) = (Said::new(), !own.is_empty());
+    // In which epoch of the store they were known.
+    let mut known = None;
     loop {
+        let now = Some(shared.node().shown().epoch());
+        if known != now || shared.heard().lacks_own() {
+            match remember(&shared, &own).await {
+                Ok(()) => known = now,
+                Err(error) => observe::backplane_trouble("register", &error),
+            }
+        }
         if changed {
             match warn_of_others(&shared, &mut said).await {
                 Ok(()) => changed = false,

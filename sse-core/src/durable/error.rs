@@ -25,6 +25,6 @@ pub enum DurableError {
     #[error("no durable listener `{0}` is known where events are stored")]
     Unknown(String),
     /// The store did not do it.
-    #[error("store did not answer")]
+    #[error("store did not do it")]
     Store(#[from] EngineError),
 }

@@ -34,6 +34,12 @@ impl Heard {
         self.own.contains(name) || read(&self.known).contains(name)
     }
 
+    /// Whether the store, as it said last, has a name of this program for nobody.
+    pub(super) fn lacks_own(&self) -> bool {
+        let known = read(&self.known);
+        self.own.iter().any(|name| !known.contains(name))
+    }
+
     /// Whether that is anything new.
     pub(super) fn set(&self, names: Vec<Arc<str>>) -> bool {
         let names = names.into_iter().collect();

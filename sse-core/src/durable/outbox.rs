@@ -50,6 +50,7 @@ impl Transaction {
         }
         if !entries.is_empty() {
             tx.store(shared.namespace(), &entries).await?;
+            shared.engine().outbox_filled();
         }
         stored.into_iter().for_each(|(is_stored, id)| is_stored(id));
         Ok(())

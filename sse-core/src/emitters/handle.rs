@@ -323,7 +323,9 @@ impl<K: Key> Emitters<K> {
         let event = event.into_event().map_err(|error| StoreInError::Event(error.into()))?;
         let entry = self.hub().entry(link, &key.to_owned(), &event)?;
         let engine = link.node().shared().shared_engine();
-        Ok(tx.store(engine.namespace(), std::slice::from_ref(&entry)).await?)
+        tx.store(engine.namespace(), std::slice::from_ref(&entry)).await?;
+        engine.outbox_filled();
+        Ok(())
     }
 
     /// Sends `event` to every connection, whatever its keys, with one id, and keeps it for those who come within the

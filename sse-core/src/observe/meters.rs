@@ -276,6 +276,14 @@ pub(crate) fn durable_unserved(listener: &std::sync::Arc<str>, backlog: usize, o
     tracing::warn!(target: "sse_tower", %listener, backlog, ?oldest, "events wait for a durable listener for longer than a day; if no program has it any more, retire it");
 }
 
+/// The store knew nothing of durable listeners of this program any more.
+#[cfg(feature = "json")]
+#[cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+pub(crate) fn durable_forgotten(listeners: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "sse_tower", listeners, "store does not know durable listeners of this program any more, so it lost its past; they are registered again, and begin with what it has");
+}
+
 /// A listener of this program is declared otherwise by another, or by another release.
 #[cfg(feature = "json")]
 #[cfg_attr(not(feature = "tracing"), allow(unused_variables))]

@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 
-use sse_tower_core::{EventMeta, Listener, ListenerError, backplane::MemoryStore};
+use sse_tower_core::{
+    EventMeta, Listener, ListenerError, ListenerState,
+    backplane::{Epoch, MemoryStore},
+};
 use tokio::time::Instant;
 
-use super::site::{HOUR, Handled, Paid, Process, answers, notes, seconds};
+use super::site::{HOUR, Handled, Paid, Process, answers, eventually, notes, seconds};
 
 #[tokio::test(start_paused = true)]
 async fn a_backlog_is_not_burnt_into_dead_letters_while_everything_fails() {
@@ -174,4 +177,27 @@ async fn what_waits_for_something_else_is_not_asked_for_all_the_time() {
     }
     publisher.done("mail", HOUR).await;
     drop(processes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_lost_everything_is_told_of_the_listeners_that_are_there() {
+    let store = MemoryStore::new();
+    let (handled, others) = (Handled::default(), Handled::default());
+    let listener = |handled: &Handled, id| vec![notes(handled, seconds(1)).id(id).into()];
+    let first = Process::start(&store, listener(&handled, "mail"));
+    let second = Process::start(&store, listener(&others, "stock"));
+    first.publish(0..2).await;
+    first.done("mail", seconds(10)).await;
+    store.faults().new_epoch(Epoch::new(7));
+    // At once, before anybody knows of it.
+    first.publish(2..4).await;
+    eventually(seconds(15), "both hear of it", async || {
+        (handled.count(), others.count()) == (4, 4)
+    })
+    .await;
+    assert_eq!((handled.repeated(), others.repeated()), (0, 0));
+    // What somebody retired does not come back with the next one.
+    second.context.listeners().retire("stock").await.unwrap();
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(second.stats("stock").await.state, ListenerState::Retired);
 }

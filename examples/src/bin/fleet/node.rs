@@ -138,7 +138,6 @@ async fn status(State(node): State<Arc<Node>>) -> (StatusCode, Json<Status>) {
         Health::Up => ("up", None),
         Health::Degraded { since } => ("degraded", Some(since)),
         Health::Down { since } => ("down", Some(since)),
-        _ => ("unknown", None),
     };
     let status = Status {
         node: node.number,

@@ -13,8 +13,12 @@ pub(crate) async fn engine(url: &str) -> Result<Arc<dyn Engine>, Failure> {
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
     match scheme {
         #[cfg(feature = "redis")]
-        "redis" | "rediss" => Ok(Arc::new(backplane::redis::RedisEngine::new(url, NAMESPACE)?)),
-        "postgres" => Ok(Arc::new(backplane::postgres::Postgres::new(url, NAMESPACE)?)),
+        "redis" | "rediss" | "valkey" | "valkeys" => {
+            Ok(Arc::new(backplane::redis::RedisEngine::new(url, NAMESPACE)?))
+        }
+        "postgres" | "postgresql" => {
+            Ok(Arc::new(backplane::postgres::Postgres::new(url, NAMESPACE)?))
+        }
         #[cfg(feature = "nats")]
         "nats" | "tls" => Ok(Arc::new(backplane::nats::connect(url, NAMESPACE).await?)),
         "redb" => Err(EngineError::refused(

@@ -19,7 +19,6 @@ pub const DOWN_AFTER: Duration = Duration::from_secs(5);
 /// assert!(Health::Up.is_ready());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Health {
     /// Everything is as it should be.
     Up,

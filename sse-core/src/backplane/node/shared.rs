@@ -125,10 +125,11 @@ impl Shared {
     }
 
     pub(super) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
-        let ended = self.ended.clone();
+        let (ended, cut_off) = (self.ended.clone(), CutOff(Some(Arc::clone(self))));
         if let Some(runtime) = &self.runtime {
             runtime.spawn(async move {
                 ended.run_until_cancelled(task).await;
+                cut_off.was_done();
             });
         }
     }
@@ -235,8 +236,8 @@ impl Shared {
     }
 
     fn hear(&self, item: FeedItem) {
-        // What rang while the feed was broken is lost.
-        let rings = matches!(item, FeedItem::Bell | FeedItem::Whole);
+        // What rang while the feed was broken is lost, and so is what was known in another epoch.
+        let mut rings = matches!(item, FeedItem::Bell | FeedItem::Whole);
         let marks = matches!(item, FeedItem::Mark(_));
         let broken = match item {
             FeedItem::Broke => Some(true),
@@ -252,6 +253,7 @@ impl Shared {
         if broken.is_some() && is_mutant!(self.options, BreaksAreNothing) {
             return;
         }
+        let before = self.shown.epoch();
         self.with(|table, news, after| match item {
             FeedItem::Records { epoch, records } if is_mutant!(self.options, EpochOfMarksAlone) => {
                 table.records(table.epoch().unwrap_or(epoch), records, news, after);
@@ -264,6 +266,7 @@ impl Shared {
         });
         if marks {
             self.marked.notify_waiters();
+            rings |= before != self.shown.epoch();
         }
         if rings {
             self.ring();
@@ -344,6 +347,16 @@ impl Shared {
         }
         // Who waits for a start that failed waits in vain.
         let _ = tokio::time::timeout(self.options.deadline, self.flush()).await;
+        self.stop();
+        if let Err(error) = self.engine.close().await {
+            observe::backplane_trouble("close", &error);
+        }
+        self.over.cancel();
+    }
+
+    /// Nothing runs any more: what waits is answered, and what comes is refused.
+    fn stop(&self) {
+        lock(&self.outgoing).closed = true;
         self.ended.cancel();
         let expired = self.outgoing(Outgoing::give_up);
         let after = self.options.deadline;
@@ -354,10 +367,24 @@ impl Shared {
             done(Err(BackplaneError::Closed));
         }
         self.has_settled();
-        if let Err(error) = self.engine.close().await {
-            observe::backplane_trouble("close", &error);
+    }
+}
+
+/// A task that was not done: its runtime ended before it, and nobody else would answer who waits for it.
+struct CutOff(Option<Arc<Shared>>);
+
+impl CutOff {
+    fn was_done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CutOff {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take() {
+            shared.stop();
+            shared.over.cancel();
         }
-        self.over.cancel();
     }
 }
 
