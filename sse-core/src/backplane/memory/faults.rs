@@ -217,6 +217,11 @@ impl NodeFaults {
         self.change(|inbox| inbox.script.settle_after = settles);
     }
 
+    /// What a call of `settle` says is stored and answered so much later, until set otherwise.
+    pub fn slow_settles(&self, by: Duration) {
+        self.change(|inbox| inbox.script.slow_settle = by);
+    }
+
     /// Leases are not renewed, or are again: `beat` fails.
     pub fn freeze_renewals(&self, frozen: bool) {
         self.change(|inbox| inbox.script.no_beats = frozen);
