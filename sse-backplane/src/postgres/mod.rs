@@ -27,7 +27,8 @@
 //! at no topic but those of what it reads. Events do not travel in the notification, which would save that: `LISTEN` needs no
 //! right, so whoever may connect to the database, with rights to nothing in it, could read them all.
 //!
-//! A durable listener's event waits for the disk twice, once for the event and once for who has it.
+//! A durable listener's event waits for the disk twice, once for the event and once for who has it. What became of events is stored
+//! on a connection of its own, beside what is taken next.
 //!
 //! # What it takes
 //! Seven connections for each process at most: one that hears and reads, one each for what is sent, loaded, moved and dropped, and two
@@ -181,6 +182,7 @@ impl Postgres {
             queue: PostgresQueue {
                 shared: self.shared.clone(),
                 line: Arc::new(line(&mut tasks)),
+                verdicts: line(&mut tasks),
                 leases: OwnLine::new(&self.shared),
                 bell: bell.clone(),
             },
@@ -328,13 +330,14 @@ impl Engine for Postgres {
     fn close(&self) -> EngineFuture<'_, ()> {
         self.end.cancel();
         let tasks = self.running.get().map(|running| {
-            for line in [&running.append, &running.load, &*running.queue.line] {
+            let queue = &running.queue;
+            for line in [&running.append, &running.load, &*queue.line, &queue.verdicts] {
                 line.close();
             }
             let mut tasks = std::mem::take(
                 &mut *running.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
             );
-            tasks.extend(running.queue.leases.close());
+            tasks.extend(queue.leases.close());
             tasks
         });
         Box::pin(async move {

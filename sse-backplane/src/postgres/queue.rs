@@ -25,8 +25,10 @@ const OVER: &str = "SSE01";
 /// The queue of one engine.
 pub(super) struct PostgresQueue {
     pub(super) shared: Arc<Shared>,
-    /// Claims and results.
+    /// Everything but what follows.
     pub(super) line: Arc<Line>,
+    /// Verdicts have a connection to themselves: what is taken meanwhile does not wait for the disk behind them.
+    pub(super) verdicts: Line,
     /// Leases have a connection to themselves: no claim that waits may cost one.
     pub(super) leases: OwnLine,
     /// This process's own feed.
@@ -134,7 +136,7 @@ impl Queue for PostgresQueue {
             }
         }
         let sql = "select sse.settle($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-        let done = self.line.one::<Option<Vec<bool>>>(sql, columns.params());
+        let done = self.verdicts.one::<Option<Vec<bool>>>(sql, columns.params());
         let done = self.then_ring(done, move |_| released);
         Box::pin(async move { Ok(done.await?.unwrap_or_default()) })
     }

@@ -1,8 +1,7 @@
 //! Takes what is due for the listeners of this process, and says what became of it.
 //!
-//! One task does all of it, in rounds: what is over becomes verdicts; verdicts are stored, as many as there are; what
-//! was taken begins where there is room; and if there may be more, more is taken. What ends while the store is asked
-//! waits for the next round, so under load there are many verdicts in one call.
+//! One task does all of it, in rounds: what is over becomes [verdicts](super::verdicts); those go to the store; what was
+//! taken begins where there is room; and if there may be more, more is taken.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,13 +17,11 @@ use super::{
     lease::{Hold, Life},
     shared::Shared,
     trace::EventTrace,
+    verdicts::{PAUSE, Verdicts},
     worker::{Held, Worker},
 };
 use crate::{
-    backplane::{
-        Claimed, Delivery, EngineError, EngineErrorKind, Fence, NodeId, Queue, Steer, Verdict,
-        is_mutant,
-    },
+    backplane::{Claimed, Delivery, NodeId, Queue, Verdict},
     bus::{carrier::Arrival, event::EventUid, tasks::InFlight},
     observe,
     sync::lock_std as lock,
@@ -36,17 +33,6 @@ const ASK: Duration = Duration::from_secs(2);
 /// How soon it asks again at most for what is due; twice as long each time that nothing is given, up to about [`ASK`].
 const SOONEST: Duration = Duration::from_millis(1);
 const MAX_VAIN: u32 = 11;
-
-/// After a call that failed.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// So many verdicts go in one call.
-const MAX_VERDICTS: usize = 256;
-
-/// A few things that are done wait for so long for more: nobody waits for that to be said, and a claim that comes meanwhile does not
-/// wait for the disk behind it. Many are said at once, so that what is held stays what runs and what is taken ahead.
-const LINGER: Duration = Duration::from_millis(2);
-const FEW: usize = 4;
 
 /// A drain waits for verdicts to be stored for so long after its deadline.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -64,10 +50,7 @@ struct Claimer {
     workers: Vec<Worker>,
     /// Each run puts one in, and there are no more runs than places.
     over: Arc<Mutex<Vec<Over>>>,
-    verdicts: Vec<(Held, Verdict)>,
-    settle_at: Instant,
-    /// Until then what is done waits for more.
-    linger_until: Instant,
+    verdicts: Verdicts,
     ask_at: Instant,
     /// So often in a row nothing was given although something is due.
     vain: u32,
@@ -83,9 +66,7 @@ pub(super) async fn run(shared: Arc<Shared>, workers: Vec<Worker>, said: DropGua
         shared,
         workers,
         over: Arc::default(),
-        verdicts: Vec::new(),
-        settle_at: now,
-        linger_until: now,
+        verdicts: Verdicts::new(),
         ask_at: now,
         vain: 0,
         released: false,
@@ -136,7 +117,7 @@ impl Claimer {
 
     fn next(&self) -> Instant {
         let now = Instant::now();
-        let settle = self.settles().map(|at| at.max(now + Duration::from_millis(1)));
+        let settle = self.verdicts.next().map(|at| at.max(now + Duration::from_millis(1)));
         let draining =
             self.shared.draining().map(|until| if now < until { until } else { now + PAUSE / 10 });
         // One that is due and was not taken is asked for with the others.
@@ -150,28 +131,26 @@ impl Claimer {
     fn take_over(&mut self) {
         let over = std::mem::take(&mut *lock(&self.over));
         let (now, draining) = (Instant::now(), self.shared.draining().is_some());
-        if self.verdicts.is_empty() && !over.is_empty() && !draining {
-            self.linger_until = now + LINGER;
-        }
         for Over { worker, number, held, outcome } in over {
             let Some(worker) = self.workers.get_mut(worker) else { continue };
             let (verdict, back) = worker.over(&held, number, outcome, now, draining);
-            if !matches!(verdict, Some(Verdict::Finished)) || !worker.may_linger(&held) {
-                self.linger_until = now;
-            }
             // Without a word it goes back with its life.
-            self.verdicts.extend(verdict.map(|verdict| (held, verdict)));
-            self.verdicts.extend(back.into_iter().map(|held| (held, Verdict::Released)));
+            if let Some(verdict) = verdict {
+                let waits = worker.waits_for(&held, &verdict);
+                self.verdicts.push(held, verdict, waits);
+            }
+            for held in back {
+                self.verdicts.push(held, Verdict::Released, true);
+            }
         }
         self.workers.iter_mut().for_each(|worker| worker.note_overdue(now));
     }
 
     /// Nothing more begins; at the deadline what runs is cut.
     fn drain(&mut self, until: Instant) {
-        self.linger_until = Instant::now();
-        for worker in &mut self.workers {
-            let back = worker.unbegun().into_iter().map(|held| (held, Verdict::Released));
-            self.verdicts.extend(back);
+        self.verdicts.wait();
+        for held in self.workers.iter_mut().flat_map(Worker::unbegun) {
+            self.verdicts.push(held, Verdict::Released, true);
         }
         if Instant::now() >= until && !std::mem::replace(&mut self.released, true) {
             self.shared.lives().cut_all();
@@ -181,75 +160,13 @@ impl Claimer {
     /// The context ends without a drain: what is done is said before the leases go back, or it would run again.
     async fn last_words(&mut self, queue: &dyn Queue) {
         self.take_over();
-        self.linger_until = Instant::now();
+        self.verdicts.wait();
         // What is not said in time is left to the lease.
         let _ = tokio::time::timeout(LAST_WORDS, self.settle(queue)).await;
     }
 
-    /// When verdicts are to be stored, if there are any.
-    fn settles(&self) -> Option<Instant> {
-        let few = self.verdicts.len() < FEW;
-        let at = if few { self.settle_at.max(self.linger_until) } else { self.settle_at };
-        (!self.verdicts.is_empty()).then_some(at)
-    }
-
     async fn settle(&mut self, queue: &dyn Queue) {
-        while self.settles().is_some_and(|at| Instant::now() >= at) {
-            let count = self.verdicts.len().min(MAX_VERDICTS);
-            if let Err(error) = self.stop(queue, count).await {
-                self.not_settled(&error, count);
-                continue;
-            }
-            let batch: Vec<_> =
-                self.verdicts.iter().take(count).map(|it| (fence(&it.0), it.1.clone())).collect();
-            match queue.settle(batch).await {
-                Ok(answers) => {
-                    for ((held, verdict), stored) in self.verdicts.drain(..count).zip(answers) {
-                        let listener = &held.delivery.listener;
-                        observe::durable_verdict(
-                            listener,
-                            if stored { name(&verdict) } else { "stale" },
-                        );
-                        has_stopped(&mut self.workers, &held, &verdict);
-                    }
-                }
-                Err(error) => self.not_settled(&error, count),
-            }
-        }
-    }
-
-    /// Before the letters with which listeners stop are stored, those are paused everywhere: nobody goes past them.
-    async fn stop(&self, queue: &dyn Queue, count: usize) -> Result<(), EngineError> {
-        for (held, verdict) in self.verdicts.iter().take(count) {
-            let listener = &held.delivery.listener;
-            let stops = |it: &Worker| it.id == *listener && it.stops();
-            if matches!(verdict, Verdict::Dead { .. }) && self.workers.iter().any(stops) {
-                queue.steer(Arc::clone(listener), Steer::Pause).await?;
-                observe::durable_stopped(listener);
-            }
-        }
-        Ok(())
-    }
-
-    /// What was done and was not heard of is stale the second time, which is no mistake.
-    fn not_settled(&mut self, error: &EngineError, count: usize) {
-        observe::backplane_trouble("settle", error);
-        if is_mutant!(self.shared.node().shared().options(), VerdictsForgotten) {
-            self.verdicts.drain(..count);
-            return;
-        }
-        self.settle_at = Instant::now() + PAUSE;
-        // It may come to pass nevertheless, or twice, and what was given back may be taken again meanwhile: then under
-        // another life, so that what is said of the one is not true of the other.
-        for (held, _) in self.verdicts.iter().take(count) {
-            self.shared.lives().end(&held.hold.life);
-        }
-        if error.kind() != EngineErrorKind::Unavailable {
-            // It will not do it later either. What is held under that life is given back with it, and runs again.
-            for (held, verdict) in self.verdicts.drain(..count) {
-                has_stopped(&mut self.workers, &held, &verdict);
-            }
-        }
+        self.verdicts.settle(&self.shared, queue, &mut self.workers).await;
     }
 
     fn begin(&mut self) {
@@ -331,7 +248,7 @@ impl Claimer {
             worker.more = came >= *asked || suspect;
             if suspect {
                 // It may take the process along, and with it whatever was not said.
-                self.linger_until = Instant::now();
+                self.verdicts.wait();
             }
             if came == 0 {
                 worker.nothing_came(self.ask_at);
@@ -342,8 +259,11 @@ impl Claimer {
                 continue;
             };
             observe::durable_verdict(&delivery.listener, "claimed");
-            let held = Held { delivery, hold: Hold::new(life) };
-            self.verdicts.extend(worker.take(held));
+            let held = Held { delivery, hold: Hold::new(life, &worker.holds) };
+            if let Some((held, verdict)) = worker.take(held) {
+                let waits = worker.waits_for(&held, &verdict);
+                self.verdicts.push(held, verdict, waits);
+            }
         }
         some
     }
@@ -358,32 +278,5 @@ fn arrival(held: &Held, here: NodeId) -> Arrival {
         tried: held.tried(),
         elsewhere: source != Some(here),
         body: event.body.clone(),
-    }
-}
-
-fn has_stopped(workers: &mut [Worker], held: &Held, verdict: &Verdict) {
-    if matches!(verdict, Verdict::Dead { .. })
-        && let Some(worker) = workers.iter_mut().find(|it| it.id == held.delivery.listener)
-    {
-        worker.has_stopped();
-    }
-}
-
-fn name(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Finished => "finished",
-        Verdict::Failed { .. } => "failed",
-        Verdict::Dead { .. } => "dead",
-        Verdict::Released => "released",
-    }
-}
-
-fn fence(held: &Held) -> Fence {
-    Fence {
-        listener: Arc::clone(&held.delivery.listener),
-        position: held.delivery.position,
-        owner: held.hold.life.id,
-        failures: held.delivery.failures,
-        losses: held.delivery.losses,
     }
 }

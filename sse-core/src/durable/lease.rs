@@ -77,18 +77,22 @@ impl Life {
 #[derive(Debug)]
 pub(super) struct Hold {
     pub(super) life: Arc<Life>,
+    /// How much there is of its listener.
+    listener: Arc<AtomicUsize>,
 }
 
 impl Hold {
-    pub(super) fn new(life: &Arc<Life>) -> Self {
+    pub(super) fn new(life: &Arc<Life>, listener: &Arc<AtomicUsize>) -> Self {
         life.holds.fetch_add(1, Ordering::AcqRel);
-        Self { life: Arc::clone(life) }
+        listener.fetch_add(1, Ordering::AcqRel);
+        Self { life: Arc::clone(life), listener: Arc::clone(listener) }
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
         self.life.holds.fetch_sub(1, Ordering::AcqRel);
+        self.listener.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

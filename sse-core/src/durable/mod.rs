@@ -11,8 +11,8 @@
 //! * `broadcast` brings what other nodes published to the listeners here.
 //! * `lease` is how this process shows that it lives: a random id, held for ten seconds at a time. Whatever becomes
 //!   doubtful gets a new id, and never the old one back. `renewal` is the task that holds it.
-//! * `claimer` takes what is due and says what became of it; `worker` is one listener of it: how many run, how many
-//!   more, and whether all of them fail; `attempt` is one run; `backoff` is when the next.
+//! * `claimer` takes what is due and runs it; `worker` is one listener of it: how many run, how many more, and whether all
+//!   of them fail; `attempt` is one run; `backoff` is when the next; `verdicts` says to the store what became of them.
 //! * `turn` is a lease by a name, for schedules that one process at a time runs: an event that is held and never done.
 //! * `trace` is what an event came from, while a listener of it runs.
 //! * `letters` and `listeners` are for people; `outbox` is for the program's own transactions.
@@ -48,6 +48,7 @@ mod shared;
 mod start;
 mod trace;
 mod turn;
+mod verdicts;
 mod worker;
 
 pub use self::{

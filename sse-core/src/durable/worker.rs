@@ -1,6 +1,13 @@
 //! One durable listener in this process: how much it may take, what runs, and whether everything fails.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -70,6 +77,8 @@ pub(super) struct Worker {
     timeout: Duration,
     ready: VecDeque<Held>,
     running: Vec<Running>,
+    /// What is ready, what runs, and what is done and not yet said.
+    pub(super) holds: Arc<AtomicUsize>,
     begun: u64,
     /// There may be more than was taken.
     pub(super) more: bool,
@@ -99,6 +108,7 @@ impl Worker {
             timeout,
             ready: VecDeque::new(),
             running: Vec::new(),
+            holds: Arc::default(),
             begun: 0,
             more: false,
             streak: 0,
@@ -157,7 +167,7 @@ impl Worker {
             return if self.is_idle() { ORDERED_BATCH } else { 0 };
         }
         let wanted = self.slots().saturating_add(self.ahead());
-        wanted.saturating_sub(self.running.len() + self.ready.len()).min(MAX_CLAIM)
+        wanted.saturating_sub(self.holds.load(Ordering::Acquire)).min(MAX_CLAIM)
     }
 
     /// How many it takes ahead of free places: none unless they are soon done.
@@ -197,10 +207,10 @@ impl Worker {
         None
     }
 
-    /// Whether it may be said a little later that this is done: not if the next begins only then, as in order, or because the next may
-    /// take the process along.
-    pub(super) fn may_linger(&self, held: &Held) -> bool {
-        !self.options.ordered && !held.is_suspect()
+    /// Whether something else may be taken, and begin, before the store knows of this verdict. Not in order; not if the next may take
+    /// the process along; and not where the store may give the same to this process again: said twice, it would be true of both times.
+    pub(super) fn waits_for(&self, held: &Held, verdict: &Verdict) -> bool {
+        self.options.ordered || held.is_suspect() || !matches!(verdict, Verdict::Finished)
     }
 
     /// Whether its dead letters pause it.

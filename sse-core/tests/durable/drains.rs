@@ -58,11 +58,12 @@ async fn what_is_done_is_not_done_again_where_its_context_goes_right_after() {
     let (store, handled) = (MemoryStore::new(), Handled::default());
     let there = Process::start(&store, vec![]);
     let here = Process::start(&store, vec![notes(&handled, Duration::from_millis(5)).into()]);
+    here.faults.slow_settles(Duration::from_millis(50));
     here.publish([1]).await;
     while handled.count() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    // It waits for company, which does not come.
+    // It is on its way.
     assert_eq!(there.stats("mail").await.running, 1);
     drop(here);
     let again = Process::start(&store, vec![notes(&handled, Duration::ZERO).into()]);

@@ -15,3 +15,4 @@ mod site;
 mod traces;
 mod transactions;
 mod turns;
+mod verdicts;

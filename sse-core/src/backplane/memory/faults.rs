@@ -217,6 +217,11 @@ impl NodeFaults {
         self.change(|inbox| inbox.script.settle_after = settles);
     }
 
+    /// Stores what a call of `settle` says, and answers, so much later, until set otherwise.
+    pub fn slow_settles(&self, by: Duration) {
+        self.change(|inbox| inbox.script.slow_settle = by);
+    }
+
     /// Stops the renewal of leases (`beat` fails), or lets it go on.
     pub fn freeze_renewals(&self, frozen: bool) {
         self.change(|inbox| inbox.script.no_beats = frozen);

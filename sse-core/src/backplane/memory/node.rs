@@ -70,6 +70,8 @@ pub(super) struct Script {
     pub(super) settle_after: usize,
     /// By how much the answer of a load is delayed after it has read.
     pub(super) slow_load: Duration,
+    /// Verdicts are stored so much later.
+    pub(super) slow_settle: Duration,
     /// The newest records that came, to be repeated.
     #[cfg(any(test, feature = "test-util"))]
     pub(super) recent: VecDeque<(crate::backplane::Epoch, crate::backplane::Record)>,

@@ -22,7 +22,8 @@ impl Queue for MemoryEngine {
     }
 
     fn settle(&self, verdicts: Vec<(Fence, Verdict)>) -> EngineFuture<'_, Vec<bool>> {
-        self.answer(|| {
+        let slow = self.node.inbox(|inbox| inbox.script.slow_settle);
+        let settle = move || {
             let (before, after) = self.node.inbox(|inbox| {
                 let before = take(&mut inbox.script.settle_before);
                 (before, !before && take(&mut inbox.script.settle_after))
@@ -36,6 +37,13 @@ impl Queue for MemoryEngine {
             let rings = verdicts.iter().any(waits);
             let settled = self.store.queue(|queue| queue.settle(&verdicts), |_| rings)?;
             if after { Err(away()) } else { Ok(settled) }
+        };
+        if slow.is_zero() {
+            return self.answer(settle);
+        }
+        Box::pin(async move {
+            tokio::time::sleep(slow).await;
+            self.answer(settle).await
         })
     }
 
