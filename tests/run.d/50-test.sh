@@ -6,6 +6,8 @@ need_rust
 need curl curl ca-certificates
 need_nginx
 need_stores
-cargo test --workspace --all-features --no-fail-fast -- --skip browsers:: --skip proxies:: --skip clients:: --skip real_faults:: --skip several_nodes::
+cargo test --workspace --all-features --no-fail-fast -- --skip browsers:: --skip proxies:: --skip clients:: --skip real_faults:: --skip several_nodes:: --skip crashes::
+# These wait for leases to end, most of the time: more at once than there are cores.
+cargo test --workspace --all-features --test durable --no-fail-fast -- --test-threads=5 crashes::
 # What publishing allocates is a promise of the build without metrics and spans, which allocate too.
 cargo test --package sse-tower-core --test allocations

@@ -44,6 +44,7 @@ mod address;
 mod bell;
 mod failure;
 mod feed;
+mod floors;
 mod follow;
 mod line;
 mod names;
@@ -183,6 +184,7 @@ impl Postgres {
                 shared: self.shared.clone(),
                 line: Arc::new(line(&mut tasks)),
                 verdicts: line(&mut tasks),
+                floors: Arc::default(),
                 leases: OwnLine::new(&self.shared),
                 bell: bell.clone(),
             },

@@ -12,9 +12,10 @@ use tokio_postgres::{Error, Row, types::Type};
 
 use super::{
     bell::{Bell, QUEUE},
+    floors::Floors,
     line::{Line, OwnLine, Owned, owned},
     session::Shared,
-    values::{self, Uuid, micros, number, small},
+    values::{self, Param, Uuid, micros, number, small},
 };
 
 /// So much of an error is remembered, in bytes.
@@ -29,6 +30,7 @@ pub(super) struct PostgresQueue {
     pub(super) line: Arc<Line>,
     /// Verdicts have a connection to themselves: what is taken meanwhile does not wait for the disk behind them.
     pub(super) verdicts: Line,
+    pub(super) floors: Arc<Floors>,
     /// Leases have a connection to themselves: no claim that waits may cost one.
     pub(super) leases: OwnLine,
     /// This process's own feed.
@@ -111,13 +113,15 @@ impl Queue for PostgresQueue {
             owned(names, Type::TEXT_ARRAY),
             owned(versions, Type::INT8_ARRAY),
         ];
-        let shared = self.shared.clone();
+        let (shared, floors) = (self.shared.clone(), self.floors.clone());
         self.line.call(move |session| async move {
-            let sql = shared.names.sql("select * from sse.claim($1, $2, $3, $4, $5, $6, $7)");
-            let params: Vec<_> =
+            let sql = shared.names.sql("select * from sse.claim($1, $2, $3, $4, $5, $6, $7, $8)");
+            let known = floors.known(session.number, claims.iter().map(|it| &it.listener));
+            let mut params: Vec<Param<'_>> =
                 params.iter().map(|(value, ty)| (&**value as _, ty.clone())).collect();
+            params.push((&known, Type::TIMESTAMPTZ_ARRAY));
             match session.client.query_typed(&sql, &params).await {
-                Ok(rows) => deliveries(&rows).map(Claimed::Deliveries),
+                Ok(rows) => deliveries(&rows, session.number, &floors).map(Claimed::Deliveries),
                 Err(error) if error.code().is_some_and(|code| code.code() == OVER) => {
                     Ok(Claimed::Reaped)
                 }
@@ -263,17 +267,20 @@ fn event(row: &Row) -> Result<QueuedEvent, Error> {
     })
 }
 
-/// What `claim` gives: deliveries, and a last row with the time until the next one is due.
-fn deliveries(rows: &[Row]) -> Result<Deliveries, Error> {
+/// What `claim` gives: deliveries, and last for each listener the time until the next one is due, and its floor.
+fn deliveries(rows: &[Row], session: u64, floors: &Floors) -> Result<Deliveries, Error> {
     let mut all = Deliveries::default();
     for row in rows {
-        let Some(listener) = row.try_get::<_, Option<&str>>("listener")? else {
-            all.next = row.try_get::<_, Option<i64>>("next")?.map(duration);
+        let listener: Arc<str> = row.try_get::<_, &str>("listener")?.into();
+        let Some(position) = row.try_get::<_, Option<i64>>("pos")? else {
+            let next = row.try_get::<_, Option<i64>>("next")?.map(duration);
+            all.next = all.next.into_iter().chain(next).min();
+            floors.learn(session, listener, row.try_get("floor")?);
             continue;
         };
         all.now.push(Delivery {
-            listener: listener.into(),
-            position: values::position(row.try_get("pos")?),
+            listener,
+            position: values::position(position),
             event: event(row)?,
             failures: counter(row, "failures")?,
             losses: counter(row, "losses")?,

@@ -48,6 +48,8 @@ create table if not exists sse.held (
     listener text not null,
     kind int not null,
     owner uuid,
+    -- When it was taken last.
+    taken timestamptz,
     failures int not null default 0,
     losses int not null default 0,
     due timestamptz,
@@ -62,7 +64,7 @@ create table if not exists sse.held (
 -- of its listener, and whatever comes by the listener not those of the key. For the same reason what is looked up by the key is
 -- looked up for one position after the other, in a lateral that is not merged.
 create index if not exists held_due on sse.held ((listener || ''), due) where due is not null;
-create index if not exists held_running on sse.held ((listener || '')) where owner is not null;
+create index if not exists held_running on sse.held ((listener || ''), taken) where owner is not null;
 
 create table if not exists sse.dead (
     id bigint generated always as identity primary key,
@@ -132,11 +134,16 @@ end $$;
 
 -- Takes what is due, and then what is new. SSE01: the node's lease is over. Planned once: a plan for each call took most of
 -- its time, and every statement goes by a key anyway.
+--
+-- A last row for each listener has no position: in how many microseconds something is due, and a floor. Nothing waits there, and nothing
+-- runs, that was due or taken before the floor. Whoever hands it over next time does not walk what is done and cannot be cleared
+-- away. Whoever takes something does so under a lock, at a later time than all before; what is given back is due when the transaction
+-- that gives it back began, so the floor is five seconds below what was seen. Without a floor everything is looked at.
 create or replace function sse.claim(
     p_node uuid, p_listeners text[], p_counts int[], p_ordered boolean[],
-    p_of int[], p_names text[], p_versions bigint[])
+    p_of int[], p_names text[], p_versions bigint[], p_floors timestamptz[] default null)
 returns table (listener text, pos bigint, name text, version bigint, event_id uuid, head bytea, body bytea,
-               failures int, losses int, next bigint)
+               failures int, losses int, next bigint, floor timestamptz)
 language plpgsql volatile set lock_timeout = '2s' set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
 declare
     v_claim record;
@@ -157,8 +164,8 @@ begin
     v_now := clock_timestamp();
 
     for v_claim in
-        select u.*, u.ord::int as nth
-        from unnest(p_listeners, p_counts, p_ordered) with ordinality u (id, count, ordered, ord)
+        select u.id, u.count, u.ordered, coalesce(u.floor, '-infinity') as floor, u.ord::int as nth
+        from unnest(p_listeners, p_counts, p_ordered, p_floors) with ordinality u (id, count, ordered, floor, ord)
         join sse.listener l on l.id = u.id and not l.paused and l.retired_at is null
         order by u.ord
     loop
@@ -170,7 +177,8 @@ begin
         if v_claim.ordered then
             continue when exists (
                 select from sse.held h
-                where h.listener || '' = v_claim.id and h.owner is not null and h.owner <> p_node);
+                where h.listener || '' = v_claim.id and h.owner is not null and h.taken >= v_claim.floor
+                  and h.owner <> p_node);
             -- In their order, as far as each is due.
             select array_agg(w.pos order by w.pos) filter (where w.ready), count(*) filter (where not w.ready)
             into v_due, v_waits
@@ -178,7 +186,8 @@ begin
                 select h.pos, h.losses, bool_and(h.due <= v_now and h.kind = any (v_kinds))
                                         over (order by h.pos) as ready
                 from (
-                    select h.* from sse.held h where h.listener || '' = v_claim.id and h.due is not null offset 0
+                    select h.* from sse.held h
+                    where h.listener || '' = v_claim.id and h.due is not null and h.due >= v_claim.floor offset 0
                 ) h
                 order by h.pos limit v_claim.count + 1
             ) w;
@@ -190,7 +199,8 @@ begin
             select array_agg(w.pos order by w.due, w.pos) into v_due
             from (
                 select h.pos, h.due from sse.held h
-                where h.listener || '' = v_claim.id and h.due <= v_now and h.kind = any (v_kinds)
+                where h.listener || '' = v_claim.id and h.due is not null and h.due >= v_claim.floor
+                  and h.due <= v_now and h.kind = any (v_kinds)
                 order by h.due, h.pos limit v_claim.count for update skip locked
             ) w;
         end if;
@@ -209,7 +219,7 @@ begin
                         select h.losses from sse.held h where h.pos = u.pos and h.listener = v_claim.id offset 0) h
                 ) x
             ) w;
-            update sse.held h set owner = p_node, due = null
+            update sse.held h set owner = p_node, taken = v_now, due = null
             where h.pos = any (v_due) and h.listener = v_claim.id;
         end if;
 
@@ -228,8 +238,8 @@ begin
                 where k.id = any (v_kinds)
                 order by b.pos limit v_claim.count - coalesce(cardinality(v_due), 0)
             ), taken as (
-                insert into sse.held (pos, listener, kind, owner)
-                select f.pos, v_claim.id, f.kind, p_node from fresh f
+                insert into sse.held (pos, listener, kind, owner, taken)
+                select f.pos, v_claim.id, f.kind, p_node, v_now from fresh f
             ), moved as (
                 insert into sse.lane (listener, kind, pos)
                 select v_claim.id, f.kind, max(f.pos) from fresh f group by f.kind
@@ -239,7 +249,7 @@ begin
 
         return query
         select h.listener, h.pos, k.name, k.version, coalesce(h.event_id, b.event_id), coalesce(h.head, b.head),
-               coalesce(h.body, b.body), h.failures, h.losses, null::bigint
+               coalesce(h.body, b.body), h.failures, h.losses, null::bigint, null::timestamptz
         from unnest(v_due || v_new) with ordinality u (pos, nth)
         cross join lateral (
             select h.* from sse.held h where h.pos = u.pos and h.listener = v_claim.id offset 0) h
@@ -249,28 +259,41 @@ begin
     end loop;
 
     return query
-    select null::text, null::bigint, null::text, null::bigint, null::uuid, null::bytea, null::bytea, null::int, null::int,
-           case when min(h.due) is not null
-                then greatest(0, (extract(epoch from min(h.due) - clock_timestamp()) * 1000000)::bigint) end
-    from unnest(p_listeners, p_ordered) with ordinality u (id, ordered, ord)
+    select l.id, null::bigint, null::text, null::bigint, null::uuid, null::bytea, null::bytea, null::int, null::int,
+           case when h.next is not null
+                then greatest(0, (extract(epoch from h.next - clock_timestamp()) * 1000000)::bigint) end,
+           least(v_now, h.first) - interval '5 seconds'
+    from unnest(p_listeners, p_ordered, p_floors) with ordinality u (id, ordered, floor, ord)
     join sse.listener l on l.id = u.id and not l.paused and l.retired_at is null
     cross join lateral (
-        select array(select k.id from unnest(p_of, p_names, p_versions) x (of, name, version)
+        select coalesce(u.floor, '-infinity') as floor,
+               array(select k.id from unnest(p_of, p_names, p_versions) x (of, name, version)
                      join sse.kind k on k.name = x.name and k.version = x.version where x.of = u.ord) as kinds
     ) r
     cross join lateral (
-        (select h.due from sse.held h
-         where not u.ordered and h.listener || '' = l.id and h.due is not null and h.kind = any (r.kinds)
-         order by h.due limit 1)
-        union all
-        -- The first of the log comes before all others, whenever those are due.
-        select w.due from (
-            select h.due, h.kind from (
-                select h.* from sse.held h
-                where u.ordered and h.listener || '' = l.id and h.due is not null offset 0
-            ) h
-            order by h.pos limit 1
-        ) w where w.kind = any (r.kinds)
+        select min(x.next) as next, min(x.first) as first from (
+            (select h.due as next, null::timestamptz as first from sse.held h
+             where not u.ordered and h.listener || '' = l.id and h.due is not null and h.due >= r.floor
+               and h.kind = any (r.kinds)
+             order by h.due limit 1)
+            union all
+            (select null, h.due from sse.held h
+             where not u.ordered and h.listener || '' = l.id and h.due is not null and h.due >= r.floor
+             order by h.due limit 1)
+            union all
+            -- The first of the log comes before all others, whenever those are due.
+            (select case when w.kind = any (r.kinds) then w.due end, w.first from (
+                select h.due, h.kind, min(h.due) over () as first from (
+                    select h.* from sse.held h
+                    where u.ordered and h.listener || '' = l.id and h.due is not null and h.due >= r.floor offset 0
+                ) h
+                order by h.pos limit 1
+             ) w)
+            union all
+            (select null, h.taken from sse.held h
+             where u.ordered and h.listener || '' = l.id and h.owner is not null and h.taken >= r.floor
+             order by h.taken limit 1)
+        ) x
     ) h;
 end $$;
 
