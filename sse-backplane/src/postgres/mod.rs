@@ -31,7 +31,7 @@
 //! on a connection of its own, beside what is taken next.
 //!
 //! # What it takes
-//! Seven connections for each process at most: one that hears and reads, one each for what is sent, loaded, moved and dropped, and two
+//! Eight connections for each process at most: one that hears and reads, one each for what is sent, loaded, moved and dropped, and three
 //! for durable listeners. A server that has none left (`max_connections`) is a store that is away for whatever needs one more, which the
 //! log says.
 //!

@@ -238,11 +238,14 @@ impl Shared {
         }
     }
 
-    /// Whether the schema is there, and which version of what belongs in it.
+    /// Whether the schema is there, and which version of what belongs in it. Looks into the catalogue itself: `to_regnamespace` may
+    /// answer from what a transaction knew when it began, before it waited.
     async fn installed(&self, session: &Session) -> Result<(bool, Option<i32>), Error> {
-        let (schema, function) = (self.names.schema(), self.names.sql("sse.version()"));
-        let asked = "select to_regnamespace($1) is not null, to_regprocedure($2) is not null";
-        let params: [Param<'_>; 2] = [(&schema, Type::TEXT), (&function, Type::TEXT)];
+        let schema = self.names.channel();
+        let asked = "select exists (select from pg_catalog.pg_namespace n where n.nspname = $1), \
+                     exists (select from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
+                     where n.nspname = $1 and p.proname = 'version')";
+        let params: [Param<'_>; 1] = [(&schema, Type::TEXT)];
         let row = session.client.query_typed_one(asked, &params).await?;
         if !row.try_get(1)? {
             return Ok((row.try_get(0)?, None));
