@@ -275,7 +275,9 @@ fn deliveries(rows: &[Row], session: u64, floors: &Floors) -> Result<Deliveries,
         let Some(position) = row.try_get::<_, Option<i64>>("pos")? else {
             let next = row.try_get::<_, Option<i64>>("next")?.map(duration);
             all.next = all.next.into_iter().chain(next).min();
-            floors.learn(session, listener, row.try_get("floor")?);
+            if let Some(floor) = row.try_get("floor")? {
+                floors.learn(session, listener, floor);
+            }
             continue;
         };
         all.now.push(Delivery {

@@ -138,7 +138,8 @@ end $$;
 -- A last row for each listener has no position: in how many microseconds something is due, and a floor. Nothing waits there, and nothing
 -- runs, that was due or taken before the floor. Whoever hands it over next time does not walk what is done and cannot be cleared
 -- away. Whoever takes something does so under a lock, at a later time than all before; what is given back is due when the transaction
--- that gives it back began, so the floor is five seconds below what was seen. Without a floor everything is looked at.
+-- that gives it back began, so the floor is five seconds below what was seen. Without a floor everything is looked at. A floor
+-- of the last second stays, and none is given.
 create or replace function sse.claim(
     p_node uuid, p_listeners text[], p_counts int[], p_ordered boolean[],
     p_of int[], p_names text[], p_versions bigint[], p_floors timestamptz[] default null)
@@ -262,11 +263,12 @@ begin
     select l.id, null::bigint, null::text, null::bigint, null::uuid, null::bytea, null::bytea, null::int, null::int,
            case when h.next is not null
                 then greatest(0, (extract(epoch from h.next - clock_timestamp()) * 1000000)::bigint) end,
-           least(v_now, h.first) - interval '5 seconds'
+           case when r.renews then least(v_now, h.first) - interval '5 seconds' end
     from unnest(p_listeners, p_ordered, p_floors) with ordinality u (id, ordered, floor, ord)
     join sse.listener l on l.id = u.id and not l.paused and l.retired_at is null
     cross join lateral (
         select coalesce(u.floor, '-infinity') as floor,
+               u.floor is null or u.floor < v_now - interval '6 seconds' as renews,
                array(select k.id from unnest(p_of, p_names, p_versions) x (of, name, version)
                      join sse.kind k on k.name = x.name and k.version = x.version where x.of = u.ord) as kinds
     ) r
@@ -278,7 +280,7 @@ begin
              order by h.due limit 1)
             union all
             (select null, h.due from sse.held h
-             where not u.ordered and h.listener || '' = l.id and h.due is not null and h.due >= r.floor
+             where r.renews and not u.ordered and h.listener || '' = l.id and h.due is not null and h.due >= r.floor
              order by h.due limit 1)
             union all
             -- The first of the log comes before all others, whenever those are due.
@@ -291,7 +293,7 @@ begin
              ) w)
             union all
             (select null, h.taken from sse.held h
-             where u.ordered and h.listener || '' = l.id and h.owner is not null and h.taken >= r.floor
+             where r.renews and u.ordered and h.listener || '' = l.id and h.owner is not null and h.taken >= r.floor
              order by h.taken limit 1)
         ) x
     ) h;
