@@ -36,9 +36,9 @@
 //! out, or that with which it came, or where it began. So no client loses its position by an event of the library's.
 //! `stream-gap` moves it behind what is missing.
 //!
-//! Bottom to top: `output` (what one poll gives out), `timing`, `window` (how much is given before the socket has taken it), `lag`, `awaited` (the state of keys that a reader waits
-//! for), then `reader` (what it holds, and the short ways), `renewal` (the wait), `lost` (what the client is told of) and
-//! `merge` (the long way) as four parts of one.
+//! Bottom to top: `output` (what one poll gives out), `timing`, `window` (how much is given before the socket has taken
+//! it), `lag`, `awaited` (the state of keys that a reader waits for), then `reader` (what it holds, and the short ways),
+//! `renewal` (the wait), `lost` (what the client is told of) and `merge` (the long way) as four parts of one.
 
 mod awaited;
 #[cfg(feature = "http")]

@@ -115,9 +115,7 @@ impl StreamSocket {
         }
         polled
     }
-}
 
-impl StreamSocket {
     /// Who waits for room is asked for only now.
     #[cold]
     fn wait_to_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
