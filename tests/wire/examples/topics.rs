@@ -119,12 +119,11 @@ async fn a_subscriber_that_came_back_gets_what_was_published_meanwhile() -> Resu
 #[tokio::test]
 async fn subscribers_that_left_are_let_go() -> Result {
     let topics = Program::start("topics").await?;
-    let before = topics.sockets()?;
     let open = (0..20).map(|_| Stream::open(&topics, "/subscribe?topic=t"));
     drop(try_join_all(open).await?);
     eventually("the sockets of those who left are closed", async || {
-        let open = topics.sockets()?;
-        Ok(if open == before { Ok(()) } else { Err(format!("{open}, at first {before}")) })
+        let open = topics.connections()?;
+        Ok(if open == 0 { Ok(()) } else { Err(format!("{open} are open")) })
     })
     .await?;
     let mut stream = Stream::open(&topics, "/subscribe?topic=u").await?;
