@@ -142,7 +142,7 @@ async fn a_server_without_memory_stores_nothing_and_says_so() {
     let _: () =
         redis::cmd("CONFIG").arg(&["SET", "maxmemory", "1"]).query_async(&mut other).await.unwrap();
     let error = engine.append(batch("x")).await.unwrap_err();
-    assert_eq!(error.kind(), EngineErrorKind::Refused, "{error:?}");
+    assert_eq!(error.kind(), EngineErrorKind::Unavailable, "{error:?}");
     assert_eq!(
         error.to_string(),
         format!(

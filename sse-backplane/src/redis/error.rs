@@ -14,10 +14,11 @@ pub(super) fn explain(place: &Place, error: RedisError) -> EngineError {
         _ if error.kind() == ErrorKind::AuthenticationFailed => not_let_in(&redis, &error),
         "NOAUTH" | "WRONGPASS" => not_let_in(&redis, &error),
         "NOPERM" => no_right(place, &said),
-        "OOM" => EngineError::refused(format!(
+        // Both end as soon as somebody makes room, and until then the store is away for whatever is to be stored.
+        "OOM" => EngineError::unavailable(format!(
             "{redis} has no memory left, nothing was stored: raise its `maxmemory`, or keep less history"
         )),
-        "MISCONF" => EngineError::refused(format!(
+        "MISCONF" => EngineError::unavailable(format!(
             "{redis} takes no writes, since it cannot save to its disk: make room there ({said})"
         )),
         "READONLY" => EngineError::unavailable(format!(

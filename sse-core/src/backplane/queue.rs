@@ -276,7 +276,8 @@ pub trait Queue: Send + Sync + fmt::Debug {
     /// Deletes dead letters. Returns how many.
     fn discard(&self, listener: Arc<str>, letters: Letters) -> EngineFuture<'_, usize>;
 
-    /// Pauses, resumes or retires a listener, in the store. `false` if it is not known.
+    /// Pauses, resumes or retires a listener, in the store. `false` if it is not known, and for one that is retired unless that is
+    /// what was asked: it is changed by [`register`](Self::register) alone.
     fn steer(&self, listener: Arc<str>, how: Steer) -> EngineFuture<'_, bool>;
 
     /// How all known listeners stand.

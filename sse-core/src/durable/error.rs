@@ -24,6 +24,11 @@ pub enum DurableError {
     /// No program has declared such a listener.
     #[error("no durable listener `{0}` is known where events are stored")]
     Unknown(String),
+    /// The listener is retired, by hand or because no process had it for 14 days: there is nothing to pause or resume.
+    #[error(
+        "durable listener `{0}` is retired: nothing is kept for it until a program that declares it starts"
+    )]
+    Retired(String),
     /// The store did not do it.
     #[error("store did not do it")]
     Store(#[from] EngineError),

@@ -33,7 +33,8 @@ impl Listeners {
     /// Nothing more begins for this listener, on any node, until [`resume`](Self::resume). Events are stored on.
     ///
     /// # Errors
-    /// [`DurableError::Unknown`] for a listener that nobody declared.
+    /// [`DurableError::Unknown`] for a listener that nobody declared, and [`DurableError::Retired`] for one that is gone: a process
+    /// that declares it again serves it at once.
     pub async fn pause(&self, id: &str) -> Result<(), DurableError> {
         self.steer(id, Steer::Pause).await
     }
@@ -47,18 +48,22 @@ impl Listeners {
     }
 
     /// The listener is gone for good: what waited for it is dropped, and nothing is kept for it any more. By itself that
-    /// happens to a listener that no process has had for 14 days. A process that declares it begins anew.
+    /// happens to a listener that no process has had for 14 days. A process that declares it begins anew. What is retired
+    /// already stays so.
     ///
     /// # Errors
-    /// As [`pause`](Self::pause).
+    /// [`DurableError::Unknown`] for a listener that nobody declared.
     pub async fn retire(&self, id: &str) -> Result<(), DurableError> {
         self.steer(id, Steer::Retire).await
     }
 
     async fn steer(&self, id: &str, how: Steer) -> Result<(), DurableError> {
         let shared = has(&self.0)?;
-        if !queue(shared)?.steer(id.into(), how).await? {
-            return Err(DurableError::Unknown(id.to_owned()));
+        let queue = queue(shared)?;
+        if !queue.steer(id.into(), how).await? {
+            let known = queue.stats().await?.iter().any(|stats| *stats.listener == *id);
+            let why = if known { DurableError::Retired } else { DurableError::Unknown };
+            return Err(why(id.to_owned()));
         }
         shared.to_claim().ring();
         Ok(())

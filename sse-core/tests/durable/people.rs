@@ -75,6 +75,21 @@ async fn a_paused_listener_rests_on_every_node_until_it_is_resumed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_pauses_a_retired_listener_is_told_that_it_is_retired() {
+    let store = MemoryStore::new();
+    let here = Process::start(&store, vec![answers(|_, _| Ok(())).into()]);
+    here.done("mail", HOUR).await;
+    let listeners = here.context.listeners();
+    listeners.retire("mail").await.unwrap();
+    for refused in [listeners.pause("mail").await, listeners.resume("mail").await] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(&refused, DurableError::Retired(id) if id == "mail"), "{refused}");
+    }
+    listeners.retire("mail").await.unwrap();
+    assert_eq!(here.stats("mail").await.state, ListenerState::Retired);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_of_all_keeps_to_its_rate_and_stops_when_it_is_dropped() {
     let (broken, handled) = (Arc::new(AtomicBool::new(true)), Handled::default());
     let listener = answers({

@@ -419,12 +419,15 @@ begin
     return v_done;
 end $$;
 
+-- A retired listener stays so until it is registered again: nothing but retiring it once more is true of it.
 create or replace function sse.steer(p_listener text, p_how smallint) returns boolean language plpgsql volatile
 set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
+declare
+    v_retired boolean;
 begin
-    perform from sse.listener l where l.id = p_listener for update;
-    if not found then
-        return false;
+    select l.retired_at is not null into v_retired from sse.listener l where l.id = p_listener for update;
+    if not found or v_retired then
+        return coalesce(v_retired and p_how = 2, false);
     end if;
     if p_how < 2 then
         update sse.listener l set paused = p_how = 0 where l.id = p_listener;

@@ -22,7 +22,8 @@ pub const DOWN_AFTER: Duration = Duration::from_secs(5);
 pub enum Health {
     /// Everything is as it should be.
     Up,
-    /// Something is wrong for a moment: a connection is made anew, a call made again. Nothing is lost.
+    /// Something is wrong for a moment: a connection is made anew, a call made again, a store takes no writes since it is full. Nothing
+    /// is lost. That nothing can be stored is noticed by the first send.
     Degraded {
         /// Since when.
         since: Instant,

@@ -104,6 +104,11 @@ pub async fn a_retired_listener_begins_anew<H: Harness>(harness: H) {
     let stats = worker.stats("mail").await;
     assert_eq!(stats.state, ListenerState::Retired);
     assert_eq!((stats.backlog, stats.waiting, stats.running), (0, 0, 0));
+    // Nobody serves it, so there is nothing to pause, and what nobody paused is served when it comes back.
+    for (how, done) in [(Steer::Pause, false), (Steer::Resume, false), (Steer::Retire, true)] {
+        assert_eq!(worker.queue().steer("mail".into(), how).await.unwrap(), done, "{how:?}");
+        assert_eq!(worker.stats("mail").await.state, ListenerState::Retired);
+    }
     worker.publish("paid", [3]).await;
     worker.register("mail", &["paid"], Since::Now).await;
     worker.publish("paid", [4]).await;

@@ -80,14 +80,14 @@ impl<R: Rows> RowQueue<'_, R> {
         names.collect::<Result<BTreeSet<_>, _>>().map(|names| names.into_iter().collect())
     }
 
-    /// See [`Queue::steer`](crate::backplane::Queue::steer). A retired listener stays so until it is registered again.
+    /// See [`Queue::steer`](crate::backplane::Queue::steer).
     ///
     /// # Errors
     /// Those of the rows.
     pub fn steer(&mut self, listener: &str, how: Steer) -> Result<bool, EngineError> {
         let Some(row) = self.listener(listener)? else { return Ok(false) };
         let state = match how {
-            _ if row.state == ListenerState::Retired => return Ok(true),
+            _ if row.state == ListenerState::Retired => return Ok(how == Steer::Retire),
             Steer::Pause => ListenerState::Paused,
             Steer::Resume => ListenerState::Active,
             Steer::Retire => return self.retire(listener).map(|()| true),
