@@ -85,8 +85,8 @@ fn head(text: &str) -> Option<Head> {
     let mut numbers = text.split(' ').map(|number| number.parse::<u64>().ok());
     let mut next = || numbers.next().flatten();
     let (newest, last) = (Position::new(next()?), Position::new(next()?));
-    let completed = Some(Position::new(next()?)).filter(|position| *position > Position::ZERO);
     let (_stored, _stays) = (next()?, next()?);
+    let completed = Some(Position::new(next()?)).filter(|position| *position > Position::ZERO);
     let disconnected = Position::new(next()?);
     let claimed = Some((Position::new(next()?), next()?)).filter(|(at, _)| *at > Position::ZERO);
     Some(Head { last, newest, completed, disconnected, claimed })
@@ -104,8 +104,12 @@ pub(super) fn records(topic: &Topic, message: &[u8], into: &mut Vec<Record>) -> 
         let (position, previous) = (position(words.next()?)?, position(words.next()?)?);
         let mut number = || words.next()?.parse::<u64>().ok();
         let change = match letter {
-            "E" | "O" => {
+            "L" => Change::Event {
                 // Copied, so that what is kept of it pins nothing else.
+                body: Bytes::copy_from_slice(std::mem::take(&mut rest)),
+                once: None,
+            },
+            "E" | "O" => {
                 let body = Bytes::copy_from_slice(piece(&mut rest, number()?)?);
                 let once = match letter {
                     "O" => Some(str::from_utf8(piece(&mut rest, number()?)?).ok()?.into()),
@@ -187,6 +191,17 @@ mod tests {
     }
 
     #[test]
+    fn the_last_event_of_a_message_needs_no_length() {
+        let (topic, mut found) = (Topic::new("t").unwrap(), Vec::new());
+        let message = b"9\nE 5 0 3\na\nbD 6 5 0\nL 7 5\nE 1 2 3\n";
+        assert_eq!(records(&topic, message, &mut found), Some(Epoch::new(9)));
+        let event = |body: &'static str| Change::Event { body: body.into(), once: None };
+        let changes = found.iter().map(|record| (record.position.get(), record.change.clone()));
+        let expected = [(5, event("a\nb")), (6, Change::Disconnect), (7, event("E 1 2 3\n"))];
+        assert!(changes.eq(expected), "{found:?}");
+    }
+
+    #[test]
     fn what_nobody_says_is_nothing_and_no_panic() {
         for text in ["", "9", "9 1", "9 1 X", "9 1 Rü", "9 1 R7", "x 1 S", "9 1 Sü", "-1 1 S"] {
             assert_eq!(answers(&said(text)), None, "{text}");
@@ -198,6 +213,7 @@ mod tests {
             "x\n",
             "9\nE",
             "9\nE 1",
+            "9\nL 1\nbody",
             "9\nE 1 0 5\nbody",
             "9\nE 1 0 99999999999999999999\n",
             "9\nO 1 0 1 9\nxy",

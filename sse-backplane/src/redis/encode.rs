@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use ::redis::RedisWrite;
 use sse_tower_core::backplane::{
     Batch, Change, EngineError, Entry, Epoch, EventKind, Keep, MAX_RECORD_BYTES, Topic, Want,
 };
@@ -41,12 +42,18 @@ pub(super) fn batch(call: Call, batch: &Batch) -> Result<Call, EngineError> {
         .arg(batch.number)
         .arg(keeps.len())
         .arg(topics.len());
+    let several = keeps.len() > 1;
+    let sizes = |entry: &Entry| [entry.topic.as_str().len(), entry.change.bytes(), 8];
+    call.command.reserve_space_for_args(batch.entries.iter().flat_map(sizes));
     for keep in keeps {
         let age = u64::try_from(keep.age.min(OLDEST).as_micros()).unwrap_or(u64::MAX);
         call = call.arg(keep.events.min(MOST)).arg(keep.bytes.min(MOST)).arg(age);
     }
     for (topic, settings) in topics {
-        call = call.arg(topic.as_str()).arg(settings + 1);
+        call = call.arg(topic.as_str());
+        if several {
+            call = call.arg(settings + 1);
+        }
     }
     for entry in batch.entries.iter() {
         let number = numbers.get(&entry.topic).map_or(0, |number| number + 1);

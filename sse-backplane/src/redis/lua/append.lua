@@ -1,8 +1,11 @@
 -- One batch: all of it or nothing, once. What can fail for reasons from outside (memory, a replica, a right) fails at
--- the first write, before anything is written. Parallel arrays instead of a table for each topic: that is most of what it costs.
+-- the first write, before anything is written. Most of what it costs are the tables and texts that it makes: so there are parallel
+-- arrays instead of a table for each topic, and a body becomes part of one other text, since each byte of each text is hashed.
 -- ARGV: epoch if there is none, node, number, how many settings, how many topics; for each settings events, bytes, and age in
--- microseconds; for each topic its name and the number of its settings; for each entry the topic's number, after a letter unless it
--- is an event, and what its letter wants.
+-- microseconds; for each topic its name and, if there are several settings, the number of its own; for each entry the topic's number,
+-- after a letter unless it is an event, and what its letter wants.
+-- A head has the newest event, the newest change, bytes stored, until when the stream stays, where it was completed and disconnected, and
+-- where it was claimed and by whom. The last four are changed by few.
 -- Answers the epoch, the position of the first that was stored, and for each entry S, the position behind the one before; R with a
 -- position; or C.
 local node, number = ns .. 'node:' .. ARGV[2], tonumber(ARGV[3])
@@ -24,44 +27,47 @@ for i = 1, settings do
   most[i], weighs[i], lives[i] = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
 end
 local at = 6 + settings * 3
-local names, streams, newest, completed, stored, stays, lasts, rest = {}, {}, {}, {}, {}, {}, {}, {}
-local ends, changed = {}, {}
+local names, streams, newest, stored, stays, tills, rest = {}, {}, {}, {}, {}, {}, {}
+-- Of what was changed.
+local lasts, ends = {}, {}
 for i = 1, count do
   local name = ARGV[at]
-  names[i], streams[i], keeps[i] = name, ns .. 's:' .. name, tonumber(ARGV[at + 1])
-  at = at + 2
+  names[i], streams[i], at = name, ns .. 's:' .. name, at + 1
+  if settings > 1 then
+    keeps[i], at = tonumber(ARGV[at]), at + 1
+  end
 end
 -- As many at once as Lua's stack takes for sure.
 for from = 1, count, 1000 do
   local to = math.min(from + 999, count)
   local heads = call('HMGET', ns .. 'head', unpack(names, from, to))
   for i = from, to do
-    local head, kept, till = heads[i - from + 1], nil, nil
+    local head, kept = heads[i - from + 1], nil
     if head then
-      newest[i], lasts[i], completed[i], kept, till, rest[i] = string.match(head, '^(%d+) (%d+) (%d+) (%d+) (%d+) (.*)$')
-      stored[i], stays[i] = tonumber(kept), tonumber(till)
+      newest[i], kept, tills[i], rest[i] = string.match(head, '^(%d+) %d+ (%d+) (%d+) (.*)$')
+      stored[i], stays[i] = tonumber(kept), tonumber(tills[i])
     else
-      newest[i], lasts[i], completed[i], stored[i], stays[i], rest[i] = '0', '0', '0', 0, 0, '0 0 0'
+      newest[i], stored[i], stays[i], tills[i], rest[i] = '0', 0, 0, '0', '0 0 0 0'
     end
   end
 end
 
--- What follows each other in one topic goes out as one message.
-local message, parts, parted = nil, nil, nil
+-- What follows each other in one topic goes out as one message: E for an event with the length of its body, L for one whose body is the
+-- last of the message, O for one with a key.
+local start, parts, parted = epoch .. '\n', nil, nil
 local function publish()
-  call('PUBLISH', ns .. 'c:' .. names[parted], parts and table.concat(parts) or message)
-  message, parts, parted = nil, nil, nil
+  call('PUBLISH', ns .. 'c:' .. names[parted], table.concat(parts))
+  parts, parted = nil, nil
 end
-local function say(t, record)
-  if parted == t then
-    parts = parts or { message }
-    parts[#parts + 1] = record
-  else
+local function say(t, line, body)
+  if parted ~= t then
     if parted then
       publish()
     end
-    message, parted = epoch .. '\n' .. record, t
+    parts, parted = { start }, t
   end
+  parts[#parts + 1] = line
+  parts[#parts + 1] = body
 end
 
 -- The oldest events go until the bodies are within what is kept, and only once a quarter is over, so that most appends look at none.
@@ -86,17 +92,18 @@ end
 local function add_again(t, failed, id, ...)
   if string.find(failed, 'equal or smaller', 1, true) or string.find(failed, 'WRONGTYPE', 1, true) then
     call('DEL', streams[t])
-    stays[t], stored[t] = 0, 0
+    stays[t], tills[t], stored[t] = 0, '0', 0
   end
   call('XADD', streams[t], id, ...)
 end
 
 local answers, kinds = {}, nil
-local entries, first = 0, nil
+local entries, first, zero = 0, nil, string.byte('0')
 while ARGV[at] do
-  local letter, t = 'E', tonumber(ARGV[at])
+  local what = ARGV[at]
+  local letter, t = 'E', tonumber(what)
   if not t then
-    letter, t = string.sub(ARGV[at], 1, 1), tonumber(string.sub(ARGV[at], 2))
+    letter, t = string.sub(what, 1, 1), tonumber(string.sub(what, 2))
   end
   at, entries = at + 1, entries + 1
   local body, once, key, before
@@ -109,7 +116,7 @@ while ARGV[at] do
   end
   if before then
     answers[entries] = 'R' .. before .. ';'
-  elseif (body or letter == 'C') and completed[t] ~= '0' then
+  elseif (body or letter == 'C') and rest[t] ~= '0 0 0 0' and string.byte(rest[t]) ~= zero then
     answers[entries] = 'C'
   else
     last = last + 1
@@ -120,24 +127,35 @@ while ARGV[at] do
     first = first or position
     answers[entries] = 'S'
     if body then
-      local previous, size, keep, made = newest[t], #body, keeps[t], nil
-      local events, bytes, age = most[keep], weighs[keep], lives[keep]
+      local previous, size, keep, made = newest[t], #body, keeps[t] or 1, nil
+      local bytes, age = weighs[keep], lives[keep]
       if once then
-        made = redis.pcall('XADD', streams[t], 'MAXLEN', '~', events, position, 'p', previous, 'b', body, 'o', once)
+        made = redis.pcall('XADD', streams[t], position, 'p', previous, 'b', body, 'o', once)
         if type(made) == 'table' then
           add_again(t, made.err, position, 'p', previous, 'b', body, 'o', once)
         end
         -- Known for an hour after the event went, which it does a quarter of its age too late.
         call('SET', key, position, 'PX', text(math.ceil(age * 1.25 / 1000) + 3661000))
-        say(t, 'O ' .. position .. ' ' .. previous .. ' ' .. size .. ' ' .. #once .. '\n' .. body .. once)
+        say(t, 'O ' .. position .. ' ' .. previous .. ' ' .. size .. ' ' .. #once .. '\n', body .. once)
       else
-        made = redis.pcall('XADD', streams[t], 'MAXLEN', '~', events, position, 'p', previous, 'b', body)
+        made = redis.pcall('XADD', streams[t], position, 'p', previous, 'b', body)
         if type(made) == 'table' then
           add_again(t, made.err, position, 'p', previous, 'b', body)
         end
-        say(t, 'E ' .. position .. ' ' .. previous .. ' ' .. size .. '\n' .. body)
+        if parted and parted ~= t then
+          publish()
+        end
+        if parted or ARGV[at] == what then
+          say(t, 'E ' .. position .. ' ' .. previous .. ' ' .. text(size) .. '\n', body)
+        else
+          call('PUBLISH', ns .. 'c:' .. names[t], start .. 'L ' .. position .. ' ' .. previous .. '\n' .. body)
+        end
       end
       newest[t], stored[t] = position, stored[t] + size
+      -- A stream drops a hundred at once anyway: looking each eighth time makes no difference.
+      if last % 8 == 0 then
+        call('XTRIM', streams[t], 'MAXLEN', '~', most[keep])
+      end
       if stored[t] > bytes * 1.25 then
         trim(t, bytes)
       end
@@ -146,29 +164,30 @@ while ARGV[at] do
         -- What goes on and on drops its old part here, what ends is gone by itself.
         call('XTRIM', streams[t], 'MINID', text(math.max(now - age, 0)))
         call('PEXPIREAT', streams[t], text(math.ceil(stays[t] / 1000)))
+        tills[t] = text(stays[t])
         ends[t] = true
       end
-      lasts[t], changed[t] = position, true
+      lasts[t] = position
     elseif letter == 'Q' then
       local kind, id, head = ARGV[at], ARGV[at + 1], ARGV[at + 2]
       local nth = call('HINCRBY', ns .. 'q:kinds', kind, 1)
       call('XADD', ns .. 'q:s:' .. kind, position, 'n', nth, 'i', id, 'h', head, 'b', ARGV[at + 3])
       at, kinds = at + 4, true
     else
-      local disconnected, claimed, holder = string.match(rest[t], '^(%d+) (%d+) (%d+)$')
+      local completed, disconnected, claimed, holder = string.match(rest[t], '^(%d+) (%d+) (%d+) (%d+)$')
       if letter == 'C' then
-        completed[t] = position
+        completed = position
       elseif letter == 'F' then
         call('DEL', streams[t])
-        completed[t], stored[t], stays[t] = '0', 0, 0
+        completed, stored[t], stays[t], tills[t] = '0', 0, 0, '0'
       elseif letter == 'D' then
         disconnected = position
       else
         claimed, holder, at = position, ARGV[at], at + 1
       end
-      rest[t] = disconnected .. ' ' .. claimed .. ' ' .. holder
+      rest[t] = completed .. ' ' .. disconnected .. ' ' .. claimed .. ' ' .. holder
       say(t, letter .. ' ' .. position .. ' ' .. newest[t] .. ' ' .. holder .. '\n')
-      lasts[t], changed[t], ends[t] = position, true, true
+      lasts[t], ends[t] = position, true
     end
   end
 end
@@ -178,14 +197,14 @@ end
 
 local fields, scores, goes = {}, {}, {}
 for t = 1, count do
-  if changed[t] then
+  if lasts[t] then
     local n = #fields
     fields[n + 1] = names[t]
-    fields[n + 2] = newest[t] .. ' ' .. lasts[t] .. ' ' .. completed[t] .. ' ' .. text(stored[t]) .. ' ' .. text(stays[t]) .. ' ' .. rest[t]
+    fields[n + 2] = newest[t] .. ' ' .. lasts[t] .. ' ' .. text(stored[t]) .. ' ' .. tills[t] .. ' ' .. rest[t]
     scores[n + 1], scores[n + 2] = lasts[t], names[t]
     if ends[t] then
       local g = #goes
-      goes[g + 1], goes[g + 2] = text(now + math.ceil(lives[keeps[t]] * 2.5) + 660000000), names[t]
+      goes[g + 1], goes[g + 2] = text(now + math.ceil(lives[keeps[t] or 1] * 2.5) + 660000000), names[t]
     end
   end
   if #fields > 1000 or (t == count and #fields > 0) then
@@ -200,7 +219,9 @@ for t = 1, count do
 end
 
 local answer = epoch .. ' ' .. (first or '0') .. ' ' .. table.concat(answers)
-call('HSET', KEYS[1], 'last', text(last))
+if first then
+  call('HSET', KEYS[1], 'last', text(last))
+end
 call('SET', node, ARGV[3] .. ' ' .. answer, 'PX', 3600000)
 if kinds then
   call('PUBLISH', ns .. 'b', '')
