@@ -21,13 +21,15 @@ end
 
 local epoch, last = open(ARGV[1])
 local now, settings, count = clock(), tonumber(ARGV[4]), tonumber(ARGV[5])
-local most, weighs, lives, keeps = {}, {}, {}, {}
+local most, weighs, lives, keeps, soon = {}, {}, {}, {}, {}
 for i = 1, settings do
   local at = 3 + i * 3
   most[i], weighs[i], lives[i] = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  soon[i] = text(now + lives[i])
 end
 local at = 6 + settings * 3
-local names, streams, newest, stored, stays, tills, rest = {}, {}, {}, {}, {}, {}, {}
+-- When a stream goes is text: as many digits as now has, so that the order is that of numbers.
+local names, streams, newest, stored, stays, rest = {}, {}, {}, {}, {}, {}
 -- Of what was changed.
 local lasts, ends = {}, {}
 for i = 1, count do
@@ -44,10 +46,10 @@ for from = 1, count, 1000 do
   for i = from, to do
     local head, kept = heads[i - from + 1], nil
     if head then
-      newest[i], kept, tills[i], rest[i] = string.match(head, '^(%d+) %d+ (%d+) (%d+) (.*)$')
-      stored[i], stays[i] = tonumber(kept), tonumber(tills[i])
+      newest[i], kept, stays[i], rest[i] = string.match(head, '^(%d+) %d+ (%d+) (%d+) (.*)$')
+      stored[i] = tonumber(kept)
     else
-      newest[i], stored[i], stays[i], tills[i], rest[i] = '0', 0, 0, '0', '0 0 0 0'
+      newest[i], stored[i], stays[i], rest[i] = '0', 0, '0', '0 0 0 0'
     end
   end
 end
@@ -92,7 +94,7 @@ end
 local function add_again(t, failed, id, ...)
   if string.find(failed, 'equal or smaller', 1, true) or string.find(failed, 'WRONGTYPE', 1, true) then
     call('DEL', streams[t])
-    stays[t], tills[t], stored[t] = 0, '0', 0
+    stays[t], stored[t] = '0', 0
   end
   call('XADD', streams[t], id, ...)
 end
@@ -159,12 +161,12 @@ while ARGV[at] do
       if stored[t] > bytes * 1.25 then
         trim(t, bytes)
       end
-      if stays[t] < now + age then
-        stays[t] = now + math.ceil(age * 1.25) + 1000000
+      if stays[t] < soon[keep] then
+        local till = now + math.ceil(age * 1.25) + 1000000
         -- What goes on and on drops its old part here, what ends is gone by itself.
         call('XTRIM', streams[t], 'MINID', text(math.max(now - age, 0)))
-        call('PEXPIREAT', streams[t], text(math.ceil(stays[t] / 1000)))
-        tills[t] = text(stays[t])
+        call('PEXPIREAT', streams[t], text(math.ceil(till / 1000)))
+        stays[t] = text(till)
         ends[t] = true
       end
       lasts[t] = position
@@ -179,7 +181,7 @@ while ARGV[at] do
         completed = position
       elseif letter == 'F' then
         call('DEL', streams[t])
-        completed, stored[t], stays[t], tills[t] = '0', 0, 0, '0'
+        completed, stored[t], stays[t] = '0', 0, '0'
       elseif letter == 'D' then
         disconnected = position
       else
@@ -200,7 +202,7 @@ for t = 1, count do
   if lasts[t] then
     local n = #fields
     fields[n + 1] = names[t]
-    fields[n + 2] = newest[t] .. ' ' .. lasts[t] .. ' ' .. text(stored[t]) .. ' ' .. tills[t] .. ' ' .. rest[t]
+    fields[n + 2] = newest[t] .. ' ' .. lasts[t] .. ' ' .. text(stored[t]) .. ' ' .. stays[t] .. ' ' .. rest[t]
     scores[n + 1], scores[n + 2] = lasts[t], names[t]
     if ends[t] then
       local g = #goes
