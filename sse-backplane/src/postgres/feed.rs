@@ -34,6 +34,8 @@ const MAX_SWEEP: Duration = Duration::from_secs(2);
 /// Retention leaves everything for ten seconds, of which a slow commit may take three: whoever did not read for so long
 /// may have missed something.
 const WINDOW: Duration = Duration::from_secs(6);
+/// What is asked.
+const STATEMENT: &str = include_str!("feed.sql");
 /// Between attempts to connect.
 const RETRY: Duration = Duration::from_millis(100);
 const MAX_RETRY: Duration = Duration::from_secs(2);
@@ -244,7 +246,7 @@ async fn read(
     let statement = match session.feed.get() {
         Some(prepared) => prepared,
         None => {
-            let sql = shared.names.sql("select * from sse.feed($1, $2, $3, $4)");
+            let sql = shared.names.sql(STATEMENT);
             let types = [Type::INT8, Type::BYTEA, Type::INT4, Type::INT8];
             let prepared = session.client.prepare_typed(&sql, &types).await?;
             session.feed.get_or_init(|| prepared)

@@ -169,15 +169,26 @@ declare
     v_pos bigint;
     v_prev bigint;
     v_first bigint;
+    v_new boolean := false;
     v_topic sse.topic;
 begin
     -- Mostly all of them are known and keep what they kept.
-    if exists (
-        select from unnest(p_topics, p_events, p_bytes, p_ages) u (name, events, bytes, age)
-        left join sse.topic t on t.name = u.name
-        where u.name is not null
-          and (t.id is null or t.events <> u.events or t.bytes <> u.bytes or t.age <> u.age)
-    ) then
+    if n > 3 then
+        v_new := exists (
+            select from unnest(p_topics, p_events, p_bytes, p_ages) u (name, events, bytes, age)
+            left join sse.topic t on t.name = u.name
+            where u.name is not null
+              and (t.id is null or t.events <> u.events or t.bytes <> u.bytes or t.age <> u.age));
+    else
+        -- For a few of them that statement would cost more than it saves.
+        for k in 1 .. n loop
+            continue when p_topics[k] is null;
+            select * into v_topic from sse.topic x where x.name = p_topics[k];
+            v_new := v_new or v_topic.id is null or v_topic.events <> p_events[k] or v_topic.bytes <> p_bytes[k]
+                     or v_topic.age <> p_ages[k];
+        end loop;
+    end if;
+    if v_new then
         with wanted as (
             select distinct on (u.name) u.name, u.slot, u.events, u.bytes, u.age
             from unnest(p_topics, p_slots, p_events, p_bytes, p_ages)
@@ -198,17 +209,19 @@ begin
     while i <= n loop
         v_pos := p_base + i - 1;
         if p_kinds[i] = 0 then
-            j := i;
+            -- Mostly all of them are events; to look at one after the other takes as long as half of what is to be done.
+            j := case when i = 1 and 0 = all (p_kinds) then n else i end;
             while j < n and p_kinds[j + 1] = 0 loop
                 j := j + 1;
             end loop;
         end if;
-        -- For a few of them the statement below would cost more than it saves.
+        -- As above.
         if p_kinds[i] = 0 and j >= i + 3 then
             with e as materialized (
-                select v_pos + u.ord - 1 as pos, t.id, t.completed, t.newest, u.body
-                from unnest(p_topics[i:j], p_bodies[i:j]) with ordinality u (name, body, ord)
+                select v_pos + u.ord - i as pos, t.id, t.completed, t.newest, u.body
+                from unnest(p_topics, p_bodies) with ordinality u (name, body, ord)
                 join sse.topic t on t.name = u.name
+                where u.ord between i and j
             ), stored as (
                 insert into sse.log (pos, topic, prev, kind, body)
                 select e.pos, e.id,
@@ -233,7 +246,9 @@ begin
             continue;
         end if;
 
-        select * into v_topic from sse.topic x where x.name = p_topics[i - 1];
+        if n > 1 or v_new then
+            select * into v_topic from sse.topic x where x.name = p_topics[i - 1];
+        end if;
         select greatest(v_topic.newest, (select l.pos from sse.log l where l.topic = v_topic.id and l.kind = 0
                                    order by l.pos desc limit 1)) into v_prev;
         if p_kinds[i - 1] = 6 then
@@ -297,41 +312,6 @@ begin
     insert into sse.batch (pos, node, number, answers)
     values (v_base + cardinality(p_kinds) - 1, p_node, p_number, v_answers);
     return query select v_answers, v_base + cardinality(p_kinds) - 1;
-end $$;
-
--- What came after a position, of topics whose slot is set in a bitmap; and where the store stands, always. Written so that the
--- log is walked from the position on and each topic looked up by its id, and planned once: any other way costs as much as there
--- are topics.
-create or replace function sse.feed(p_after bigint, p_slots bytea, p_limit int, p_bytes bigint)
-returns table (epoch bigint, last bigint, pos bigint, topic bytea, prev bigint, kind smallint, body bytea,
-               once bytea, holder bigint)
-language plpgsql stable set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan as $$
-declare
-    v_epoch bigint;
-    v_last bigint;
-begin
-    -- One statement, so that both are of one moment; what is stored after it stays behind `last`.
-    select (select x.epoch from sse.meta x where x.one), sse.last() into v_epoch, v_last;
-    if v_last <= p_after then
-        return query select v_epoch, v_last, null::bigint, null::bytea, null::bigint, null::smallint, null::bytea,
-                            null::bytea, null::bigint;
-        return;
-    end if;
-    return query
-    select v_epoch, v_last, r.pos, r.name, r.prev, r.kind, r.body, r.once, r.holder
-    from (select) one left join lateral (
-        select x.*, sum(x.size) over (order by x.pos) - x.size as before
-        from (
-            select l.*, t.name, coalesce(octet_length(l.body), 0)::bigint as size
-            from (
-                select l.* from sse.log l where l.pos > p_after and l.pos <= v_last order by l.pos offset 0
-            ) l
-            cross join lateral (select t.name, t.slot from sse.topic t where t.id = l.topic offset 0) t
-            where get_bit(p_slots, t.slot) = 1
-            order by l.pos limit p_limit
-        ) x
-    ) r on r.before < p_bytes
-    order by r.pos;
 end $$;
 
 -- The newest part of some topics, all as they stood at one moment.
