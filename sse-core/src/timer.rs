@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, btree_map},
     fmt,
     num::NonZeroU64,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -15,7 +15,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{panics, sync::lock_std as lock};
+use crate::{
+    panics,
+    sync::plain::{Mutex, lock},
+};
 
 /// How many targets are called before other tasks get their turn.
 const SLICE: usize = 256;
