@@ -6,7 +6,6 @@ use super::{
     outcome::Counts,
     plan::{Entry, Plain, Plan},
     returned::deliver_all,
-    scope::Origin,
 };
 use crate::{
     boxed::{BoxError, BoxFuture},
@@ -14,10 +13,11 @@ use crate::{
         event::EventMeta,
         failure::Failure,
         listener::{
-            Answer, Call, JoinedTransaction, ListenerPanicked, ListenerTimedOut, MaybeShared, More,
-            guarded, guarded_poll,
+            Answer, Call, JoinedTransaction, ListenerPanicked, ListenerTimedOut, MaybeShared, Meta,
+            More, guarded, guarded_poll,
         },
         profile::{Phase, Profile},
+        scope::Origin,
         state::Bus,
         tasks::SpawnedInFlight,
     },
@@ -176,7 +176,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
         }
         let call = Call {
             bus: self.bus,
-            meta: self.meta,
+            meta: Meta::Known(self.meta),
             listener: &entry.profile,
             transaction: self.stage.transaction(),
         };
@@ -219,7 +219,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
         let Some(in_flight) = SpawnedInFlight::new(self.bus.tasks()) else { return false };
         let event = MaybeShared::Shared(Arc::clone(event));
         let Some(mut running) = entry.start(event, call.to_owned()) else { return false };
-        let origin = Origin::current(self.meta.event_id);
+        let origin = Origin::current();
         let (bus, profile, meta) = (self.bus.clone(), Arc::clone(&entry.profile), *self.meta);
         self.bus.tasks().hand_over(Box::pin(async move {
             let polled = poll_fn(|cx| {
@@ -252,29 +252,31 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
     }
 }
 
-/// Calls plain listeners up to the first that has something to say. Those after it are `left`.
+/// Calls plain listeners of the publication that this thread is in up to the first that has something to say; `ran`
+/// counts those before it.
 ///
 /// What [`Run`] does, for plans in which there is nothing to ask: most of them, and the whole cost of
 /// publishing to them is here.
-#[inline]
-pub(crate) fn run_plain<E>(
-    left: &mut std::slice::Iter<'_, Plain<E>>,
+#[inline(always)]
+pub(crate) fn run_plain<E: Send + Sync + 'static>(
+    plain: &Plain<E>,
+    ran: &mut u32,
     bus: &Bus,
-    meta: &EventMeta,
+    meta: Meta<'_>,
     event: &E,
 ) -> Answer {
-    let Some(mut listener) = left.next() else { return Answer::RAN };
-    let mut call = Call { bus, meta, listener: &listener.profile, transaction: None };
-    // It asks for another after the call, not before: most events have one.
-    loop {
-        let answer = listener.call(event, &call);
-        if !answer.is_plain() {
-            return answer;
-        }
-        let Some(next) = left.next() else { return Answer::RAN };
-        listener = next;
-        call.listener = &listener.profile;
+    let Plain { first, rest } = plain;
+    let rest = &**rest;
+    let mut call = Call { bus, meta, listener: &first.profile, transaction: None };
+    let mut answer = first.call(event, &call);
+    while answer.is_plain() {
+        let next = rest.get(*ran as usize);
+        *ran += 1;
+        let Some(next) = next else { break };
+        call.listener = &next.profile;
+        answer = next.call(event, &call);
     }
+    answer
 }
 
 #[cfg(test)]
