@@ -69,6 +69,7 @@ pub mod observe;
 mod panics;
 mod schedule;
 mod slot_map;
+mod sorted;
 mod spread;
 mod stream;
 mod sync;

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{panics, sync::lock_std as lock};
+use crate::{boxed::spawn, panics, sync::lock_std as lock};
 
 /// How many targets are called before other tasks get their turn.
 const SLICE: usize = 256;
@@ -141,7 +141,7 @@ fn insert(runtime: &Handle, at: Instant, target: Weak<dyn Tick>) -> Key {
                 serial: 0,
                 earlier: Arc::clone(&earlier),
             });
-            runtime.spawn(run(Entry(runtime.id()), earlier));
+            spawn(runtime, run(Entry(runtime.id()), earlier));
             queues.len() - 1
         });
     let queue = &mut queues[index];

@@ -109,7 +109,7 @@ impl Bus {
     pub(crate) fn late_plan(
         &self,
         event: TypeId,
-        make: impl FnOnce(&ListenersByType) -> Arc<dyn AnyPlan>,
+        make: fn(&ListenersByType) -> Arc<dyn AnyPlan>,
     ) -> Arc<dyn AnyPlan> {
         let late = read(&self.0.late);
         if let Some(plan) = late.get(&event) {

@@ -27,6 +27,7 @@ use crate::{
     component::{ComponentRef, Components, ErasedComponent, TypeMap},
     drain::OpenStreams,
     schedule::{self, Times},
+    sorted::sort_by_key,
 };
 
 #[cfg(feature = "json")]
@@ -70,7 +71,7 @@ impl Assembly {
             bindings.bind(&listener, &components, &mut faults);
         }
         // The same on every run, whatever the linker did.
-        bindings.nodes.sort_by_key(|it| {
+        sort_by_key(&mut bindings.nodes, |it| {
             (it.profile.module, it.profile.declared_at.line(), it.profile.declared_at.column())
         });
 
@@ -275,7 +276,7 @@ fn find_events(linked: bool, mut events: Vec<EventRef>) -> Vec<EventRef> {
     if linked {
         events.extend(inventory::iter::<LinkedEvent>.into_iter().map(|it| it.event));
     }
-    events.sort_by_key(|it| it.key.type_name());
+    sort_by_key(&mut events, |it| it.key.type_name());
     let mut seen = HashSet::new();
     events.retain(|it| seen.insert(it.id()));
     events

@@ -20,6 +20,7 @@ use crate::{
         profile::{Phase, Profile},
     },
     component::{Components, TypeMap},
+    sorted::sort_by_key,
 };
 
 pub(super) fn synchronous_options(
@@ -231,7 +232,7 @@ pub(super) fn cycles(
         let Err(cycle) = arrange(&profiles) else { return };
         let mut members: Vec<&Arc<Profile>> =
             cycle.members.iter().filter_map(|&i| profiles.get(i)).collect();
-        members.sort_by_key(|it| (it.label(), it.declared_at.line()));
+        sort_by_key(&mut members, |it| (it.label(), it.declared_at.line()));
         let key: Vec<_> = members.iter().map(|it| (it.label(), it.declared_at.line())).collect();
         if !reported.contains(&key) {
             reported.push(key);

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     boxed::{BoxError, BoxFuture},
     component::{ComponentKey, ComponentRef, Components, ErasedComponent},
+    sorted::sort_by_key,
 };
 
 /// A component.
@@ -133,7 +134,8 @@ fn linked(owner: &ComponentRef) -> Vec<&'static LinkedOffer> {
     let offers = inventory::iter::<LinkedOffer>.into_iter();
     let mut offers: Vec<_> =
         offers.filter(|it| (it.owner.type_id)() == (owner.type_id)()).collect();
-    offers
-        .sort_by_key(|it| (it.declared_at.file(), it.declared_at.line(), it.declared_at.column()));
+    sort_by_key(&mut offers, |it| {
+        (it.declared_at.file(), it.declared_at.line(), it.declared_at.column())
+    });
     offers
 }

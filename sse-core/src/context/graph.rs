@@ -6,7 +6,7 @@ use super::{
     application_context::ApplicationContext,
     linked::{EndpointInfo, EndpointNeeds},
 };
-use crate::bus::event::EventKey;
+use crate::{bus::event::EventKey, sorted::sort_by_key};
 
 impl ApplicationContext {
     /// Events, listeners, what these publish, and endpoints, as a Mermaid flowchart.
@@ -88,7 +88,7 @@ impl ApplicationContext {
     fn endpoints(&self, graph: &mut Graph) {
         let mut endpoints: Vec<&EndpointInfo> =
             inventory::iter::<EndpointInfo>.into_iter().collect();
-        endpoints.sort_by_key(|it| (it.path, it.method, it.module, it.function));
+        sort_by_key(&mut endpoints, |it| (it.path, it.method, it.module, it.function));
         for (i, endpoint) in endpoints.into_iter().enumerate() {
             let path = endpoint.path.unwrap_or(endpoint.function);
             graph.line(format_args!("p{i}[/\"{} {}\"/]", endpoint.method, escape(path)));

@@ -15,6 +15,7 @@ use crate::{
     boxed::{BoxError, BoxFuture},
     bus::listener::{ListenerPanicked, caught},
     component::{Component, ComponentName, ComponentRef, Components},
+    sorted::sort_by_key,
     sync::lock_std as lock,
 };
 
@@ -93,7 +94,7 @@ pub(super) fn bind(
             None => faults.push(WiringFault::missing(&of, &collected.components, what, given_at)),
         }
     }
-    bound.sort_by_key(|it| it.place);
+    sort_by_key(&mut bound, |it| it.place);
     bound
 }
 

@@ -113,10 +113,11 @@ impl<E: ApplicationEvent> Plan<E> {
         // A cycle was refused when the listeners were registered.
         let places = arrange(&profiles).unwrap_or_else(|cycle| cycle.places);
         let mut entries: Vec<_> = entries.into_iter().map(Some).collect();
-        let entries: Box<[Entry<E>]> = places
-            .into_iter()
-            .filter_map(|place| entries.get_mut(place).and_then(Option::take))
-            .collect();
+        let mut arranged = Vec::with_capacity(entries.len());
+        for place in places {
+            arranged.extend(entries.get_mut(place).and_then(Option::take));
+        }
+        let entries = arranged.into_boxed_slice();
         let timed = entries.iter().any(|it| it.profile.timeout.is_some());
         // A future that is stopped, or that runs on its own, does not give the event back.
         let shared =

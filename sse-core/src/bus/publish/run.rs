@@ -1,6 +1,10 @@
 //! Running listeners in order, up to the first that has to be waited for.
 
-use std::{future::poll_fn, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use super::{
     outcome::Counts,
@@ -222,33 +226,44 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
         let origin = Origin::current();
         let (bus, profile, meta) = (self.bus.clone(), Arc::clone(&entry.profile), *self.meta);
         self.bus.tasks().hand_over(Box::pin(async move {
-            let polled = poll_fn(|cx| {
+            let polled = pin!(poll_fn(|cx| {
                 // An event that was lent is dropped in here, where a panic of its destructor is caught.
                 origin.within(|| guarded_poll(|| running.poll(&mut None, cx)))
-            });
-            let answer = match profile.timeout {
-                Some(timeout) => match tokio::time::timeout(timeout, polled).await {
-                    Ok(answer) => answer.map_err(BoxError::from),
-                    Err(_) => Err(ListenerTimedOut { timeout }.into()),
-                },
-                None => polled.await.map_err(BoxError::from),
-            };
-            match answer {
-                Ok(answer) => {
-                    let more = answer.into_more().map(|more| *more).unwrap_or_default();
-                    for wait in more.pending {
-                        wait.await;
-                    }
-                    drop(deliver_all(&bus, &meta, more.returned).await);
-                }
-                // Making it is what logs it.
-                Err(error) => origin.within(|| {
-                    drop(Failure::new(bus.failures(), &profile, &meta, None, error));
-                }),
-            }
+            }));
+            finish(polled, &bus, &profile, &meta, &origin).await;
             drop(in_flight);
         }));
         true
+    }
+}
+
+/// Runs a listener in a task of its own to its end, and what follows from it.
+async fn finish(
+    running: Pin<&mut (dyn Future<Output = Result<Answer, ListenerPanicked>> + Send)>,
+    bus: &Bus,
+    profile: &Arc<Profile>,
+    meta: &EventMeta,
+    origin: &Origin,
+) {
+    let answer = match profile.timeout {
+        Some(timeout) => match tokio::time::timeout(timeout, running).await {
+            Ok(answer) => answer.map_err(BoxError::from),
+            Err(_) => Err(ListenerTimedOut { timeout }.into()),
+        },
+        None => running.await.map_err(BoxError::from),
+    };
+    match answer {
+        Ok(answer) => {
+            let more = answer.into_more().map(|more| *more).unwrap_or_default();
+            for wait in more.pending {
+                wait.await;
+            }
+            drop(deliver_all(bus, meta, more.returned).await);
+        }
+        // Making it is what logs it.
+        Err(error) => origin.within(|| {
+            drop(Failure::new(bus.failures(), profile, meta, None, error));
+        }),
     }
 }
 

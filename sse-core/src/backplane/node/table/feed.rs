@@ -11,6 +11,7 @@ use super::{
     entry::{State, Taken},
     state::{Barrier, News, Table},
 };
+use crate::sorted::sort_by;
 
 impl Table {
     pub(in crate::backplane::node) fn records(
@@ -129,7 +130,7 @@ impl Table {
         });
         let mut copies: Vec<_> = copies.collect();
         // What is for all keys first; then in an order that does not depend on a hash.
-        copies.sort_unstable_by(|a, b| (!a.2, &a.0, a.1).cmp(&(!b.2, &b.0, b.1)));
+        sort_by(&mut copies, |a, b| (!a.2, &a.0, a.1).cmp(&(!b.2, &b.0, b.1)));
         self.to_load = copies.into_iter().map(|(topic, owner, _)| (topic, owner)).collect();
     }
 
@@ -151,7 +152,7 @@ impl Table {
                 sinks.push((!entry.sink.is_for_all(), topic, entry.owner, Arc::clone(&entry.sink)));
             }
         }
-        sinks.sort_unstable_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+        sort_by(&mut sinks, |a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
         sinks.iter().for_each(|(.., sink)| sink.reset(after));
         for (id, waiting) in &mut self.waiting {
             if waiting.barrier.is_some() && waiting.barrier != Some(Barrier::Wanted) {
