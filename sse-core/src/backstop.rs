@@ -11,11 +11,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Condvar, Mutex, Weak},
+    sync::Weak,
     time::{Duration, Instant},
 };
 
-use crate::sync::lock_std as lock;
+use crate::sync::plain::{Condvar, Mutex, lock};
 
 /// For how long the thread stays when there is nothing to look at.
 const LINGER: Duration = Duration::from_secs(10);
@@ -91,9 +91,7 @@ fn run() {
             Some(first) => first.key().0 - now,
             None => LINGER,
         };
-        let (woken, waited) =
-            SOONER.wait_timeout(entries, wait).unwrap_or_else(|poisoned| poisoned.into_inner());
-        entries = woken;
+        let waited = SOONER.wait_for(&mut entries, wait);
         if waited.timed_out() && entries.due.is_empty() {
             // Under the lock, so that nobody enters something and takes the thread for running.
             entries.runs = false;

@@ -6,25 +6,26 @@
 use std::{
     future::poll_fn,
     hash::BuildHasher,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Poll, Waker},
 };
 
 use loom::{future::block_on, thread};
 
 use crate::{
-    CloseReason, Emitters, EventStream, LastEventId, Second, SseEmitter, sync::RandomState,
+    CloseReason, Emitters, EventStream, LastEventId, Second, SseEmitter,
+    sync::{RandomState, plain},
 };
 
 /// Not the model's: only the tests look at it, after everything was joined.
-type Seen = std::sync::Arc<Mutex<Vec<String>>>;
+type Seen = Arc<plain::Mutex<Vec<String>>>;
 
 fn note(seen: &Seen, what: impl Into<String>) {
-    crate::sync::lock_std(seen).push(what.into());
+    plain::lock(seen).push(what.into());
 }
 
 fn taken(seen: &Seen) -> Vec<String> {
-    std::mem::take(&mut *crate::sync::lock_std(seen))
+    std::mem::take(&mut *plain::lock(seen))
 }
 
 /// One key is enough, and keeps the models the same in each run.

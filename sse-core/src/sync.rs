@@ -4,23 +4,17 @@
 //! What the checker does not see is always the standard library's: reference counts, whose order is
 //! not what is in question, and the timers of a runtime, of which there is none in a model.
 
-pub(crate) use std::sync::Mutex as StdMutex;
-/// Always the standard library's: the checker's is no receiver and coerces to no trait object.
-pub(crate) use std::sync::{Arc, Weak};
-use std::sync::{
-    MutexGuard as StdMutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-};
-
+#[cfg(not(sse_loom))]
+pub(crate) use self::plain::{Mutex, MutexGuard, lock};
 #[cfg(sse_loom)]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 #[cfg(not(sse_loom))]
-pub(crate) use std::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
-};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+/// Always the standard library's: the checker's is no receiver and coerces to no trait object.
+pub(crate) use std::sync::{Arc, Weak};
 
 /// Hashes of keys: random, so that nobody can choose keys that get in each other's way; in a model the same in each run.
 #[cfg(not(sse_loom))]
@@ -33,23 +27,32 @@ pub(crate) type RandomState = std::hash::BuildHasherDefault<std::hash::DefaultHa
 #[path = "model.rs"]
 mod model;
 
-/// Locks, also after a panic elsewhere: each critical section of this crate leaves its data whole,
-/// because no user code runs inside one.
+/// [`plain::lock`] for what the model checker sees.
+#[cfg(sse_loom)]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// [`lock`] for what the model checker does not see.
-pub(crate) fn lock_std<T: ?Sized>(mutex: &StdMutex<T>) -> StdMutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// What the model checker does not see.
+///
+/// Locks of `parking_lot`, which know no poison: each critical section of this crate leaves its data whole, because no
+/// user code runs inside one. And each costs ten instructions less, and six bytes.
+pub(crate) mod plain {
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+    use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 
-/// [`lock_std`] for a lock that many may read.
-pub(crate) fn read_std<T: ?Sized>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().unwrap_or_else(PoisonError::into_inner)
-}
+    /// Locks, also after a panic elsewhere.
+    pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock()
+    }
 
-/// [`lock_std`] for who changes what many may read.
-pub(crate) fn write_std<T: ?Sized>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().unwrap_or_else(PoisonError::into_inner)
+    /// Locks what many may read, to read it.
+    pub(crate) fn read<T: ?Sized>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+        lock.read()
+    }
+
+    /// Locks what many may read, to change it.
+    pub(crate) fn write<T: ?Sized>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+        lock.write()
+    }
 }

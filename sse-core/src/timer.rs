@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -14,7 +14,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{boxed::spawn, panics, sync::lock_std as lock};
+use crate::{
+    boxed::spawn,
+    panics,
+    sync::plain::{Mutex, lock},
+};
 
 /// How many targets are called before other tasks get their turn.
 const SLICE: usize = 256;

@@ -5,19 +5,20 @@ use std::{
     fmt,
     future::Future,
     sync::{
-        Arc, Mutex, MutexGuard, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, SystemTime},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use sse_tower_core::{
     __private::{at_most, later},
     CloseReason, STREAM_BYE, SseEvent, StreamHandle, Tick, Timer,
 };
 use tokio::time::Instant;
 
-use crate::{boxed::BoxFuture, lock::lock};
+use crate::boxed::BoxFuture;
 
 /// For how long somebody may listen: until a token expires, while a check says so, until it is
 /// revoked. When it ends, every stream that runs under it is told `stream-bye` with
@@ -240,7 +241,7 @@ impl fmt::Debug for Lease {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock()
     }
 }
 
@@ -280,7 +281,7 @@ impl LeasedStream {
         };
         if let Some(at) = next {
             // Only the timer's own map is touched under this lock.
-            lock(&self.timer).set(at);
+            self.timer.lock().set(at);
         }
     }
 

@@ -187,7 +187,6 @@ mod head;
 mod headers;
 mod layer;
 mod lease;
-mod lock;
 #[cfg(feature = "serve")]
 mod serve;
 mod service;

@@ -3,7 +3,7 @@
 use std::{
     any::TypeId,
     fmt,
-    sync::{Arc, Mutex, OnceLock, RwLock, Weak},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     component::{Components, TypeMap},
-    sync::{lock_std as lock, read_std as read, write_std as write},
+    sync::plain::{Mutex, RwLock, lock, read, write},
 };
 
 /// A bus. Cheap to clone; every clone is the same bus.

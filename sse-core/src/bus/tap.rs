@@ -3,11 +3,11 @@
 use std::{
     any::Any,
     fmt,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
 };
 
 use super::event::{ApplicationEvent, EventMeta};
-use crate::sync::lock_std as lock;
+use crate::sync::plain::{Mutex, lock};
 
 /// One event, about to be delivered.
 #[derive(Clone)]

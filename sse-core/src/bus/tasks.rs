@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, OnceLock, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -26,7 +26,7 @@ use crate::{
     backstop::{self, Watched},
     boxed::{BoxFuture, spawn},
     panics,
-    sync::lock_std as lock,
+    sync::plain::{Mutex, lock},
 };
 
 /// A runtime that has not begun something after this time has nobody who drives it, or is blocked.

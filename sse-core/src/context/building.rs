@@ -3,12 +3,7 @@
 //! A function that takes what is not made yet waits, and its wait is noted: a function that would wait for itself in
 //! the end is told so, and so is every function that waits there with it.
 
-use std::{
-    error::Error,
-    fmt,
-    panic::Location,
-    sync::{Arc, Mutex},
-};
+use std::{error::Error, fmt, panic::Location, sync::Arc};
 
 use tokio::sync::watch;
 
@@ -17,7 +12,7 @@ use crate::{
     boxed::BoxError,
     bus::event::readable_name,
     component::{Component, ComponentKey, ComponentRef, Components, ErasedComponent},
-    sync::lock_std as lock,
+    sync::plain::{Mutex, lock},
 };
 
 /// The components of a context that is being built: what a function of

@@ -1,11 +1,6 @@
 //! `Hook` and `Stops`: what components do when the context begins and when it has ended.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::pin,
-    sync::{Arc, Mutex},
-};
+use std::{fmt, future::Future, pin::pin, sync::Arc};
 
 use super::{
     given::Collected,
@@ -16,7 +11,7 @@ use crate::{
     bus::listener::{ListenerPanicked, caught},
     component::{Component, ComponentName, ComponentRef, Components},
     sorted::sort_by_key,
-    sync::lock_std as lock,
+    sync::plain::{Mutex, lock},
 };
 
 type Run = Box<dyn FnOnce() -> BoxFuture<Result<(), BoxError>> + Send>;

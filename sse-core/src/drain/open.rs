@@ -1,9 +1,6 @@
 //! `OpenStreams`: which streams are open.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{fmt, sync::Arc};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -12,7 +9,7 @@ use crate::{
     close_reason::CloseReason,
     observe, panics,
     slot_map::{SlotKey, SlotMap},
-    sync::lock_std as lock,
+    sync::plain::{Mutex, lock},
 };
 
 /// How many streams one context keeps open. The next one is refused, as by a limit.

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use crate::{
         tasks::InFlight,
     },
     observe,
-    sync::lock_std as lock,
+    sync::plain::{Mutex, lock},
 };
 
 /// How many broadcasts of other nodes wait for this process at most: 65 536. One more is missed, and told of by

@@ -3,10 +3,7 @@
 //! One task does all of it, in rounds: what is over becomes [verdicts](super::verdicts); those go to the store; what was
 //! taken begins where there is room; and if there may be more, more is taken.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
@@ -24,7 +21,7 @@ use crate::{
     backplane::{Claimed, Delivery, NodeId, Queue, Verdict},
     bus::{carrier::Arrival, event::EventUid, tasks::InFlight},
     observe,
-    sync::lock_std as lock,
+    sync::plain::{Mutex, lock},
 };
 
 /// An idle process asks at least so often whether there is something: a bell may be lost.

@@ -2,12 +2,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, RwLock},
+    sync::Arc,
 };
 
 use crate::{
     backplane::{ListenerStats, Registration},
-    sync::{read_std as read, write_std as write},
+    sync::plain::{RwLock, read, write},
 };
 
 /// The names, as the store said last, and those of this program.

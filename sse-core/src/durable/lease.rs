@@ -13,7 +13,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -22,7 +22,10 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{backplane::NodeId, sync::lock_std as lock};
+use crate::{
+    backplane::NodeId,
+    sync::plain::{Mutex, lock},
+};
 
 /// Without a renewal confirmed for so long nothing is taken and what runs is cut: before others may take over.
 const FENCE: Duration = Duration::from_secs(8);

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     backplane::{Beat, Queue, is_mutant},
     observe,
-    sync::lock_std as lock,
+    sync::plain::lock,
 };
 
 /// For how long a node is believed to live after a renewal.

@@ -1,6 +1,6 @@
 //! What everything of this room shares.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     backplane::{Bell, Engine, Node, NodeId},
     bus::{event::EventUid, state::WeakBus},
-    sync::lock_std as lock,
+    sync::plain::{Mutex, lock},
 };
 
 /// The topic of what goes to every node. No emitters can have it: a `%` in their names is written otherwise.

@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     log::Position,
-    sync::{Arc, Ordering, lock_std},
+    sync::{Arc, Ordering, plain},
 };
 
 impl<K: Key> Hub<K> {
     /// Whether this key lacks something that went to all.
     fn is_behind(&self, topic: &Topic<K>) -> bool {
-        let newest = lock_std(&self.announcements).newest;
+        let newest = plain::lock(&self.announcements).newest;
         newest.get() > topic.announced.load(Ordering::Acquire)
     }
 
@@ -46,7 +46,7 @@ impl<K: Key> Hub<K> {
             (log.readers() == 0).then(|| log.completed().unwrap_or(Position::LAST))
         };
         let Some(end) = end else { return };
-        let mut announcements = lock_std(&self.announcements);
+        let mut announcements = plain::lock(&self.announcements);
         announcements.trim(&self.bounds().history, now);
         let known = Position::new(topic.announced.load(Ordering::Acquire));
         topic.announced.store(announcements.newest.get(), Ordering::Release);
@@ -63,12 +63,12 @@ impl<K: Key> Hub<K> {
 
     /// Whether there was ever something for all.
     pub(super) fn has_announced(&self) -> bool {
-        lock_std(&self.announcements).newest > Position::ZERO
+        plain::lock(&self.announcements).newest > Position::ZERO
     }
 
     /// A key that is forgotten does not get again what went to all before.
     pub(super) fn forget_announcements(&self, topic: &Topic<K>) {
-        let newest = lock_std(&self.announcements).newest;
+        let newest = plain::lock(&self.announcements).newest;
         topic.announced.store(newest.get(), Ordering::Release);
     }
 }

@@ -385,8 +385,6 @@ impl Drop for Reader {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use tokio::time::Instant;
 
     use super::*;
@@ -397,6 +395,7 @@ mod tests {
             Bounds, Cursor, Lag, Log, Overtaken, ReaderId, ReceiverCount, Record, Sign, Source,
             Until, clock,
         },
+        sync::plain::{self, Mutex, MutexGuard},
     };
 
     /// A log, and the one reader it has.
@@ -406,8 +405,8 @@ mod tests {
     }
 
     impl OneLog {
-        fn log(&self) -> std::sync::MutexGuard<'_, Log<()>> {
-            crate::sync::lock_std(&self.log)
+        fn log(&self) -> MutexGuard<'_, Log<()>> {
+            plain::lock(&self.log)
         }
     }
 
@@ -482,7 +481,7 @@ mod tests {
             let conn = Arc::new(Conn::new(ConnSettings::default()));
             let log = Arc::new(Mutex::new(Log::new(Position::ZERO)));
             let id = {
-                let mut log = crate::sync::lock_std(&log);
+                let mut log = plain::lock(&log);
                 let end = log.end();
                 log.join(Arc::new(()), end)
             };
@@ -502,7 +501,7 @@ mod tests {
                 own_id: None,
                 at: Instant::now(),
             };
-            crate::sync::lock_std(&self.log).append(record, &Bounds::default());
+            plain::lock(&self.log).append(record, &Bounds::default());
             self.conn.notify(SHARED);
         }
 

@@ -15,7 +15,7 @@ use std::{
 
 use tokio::task;
 
-use crate::sync::{Arc, StdMutex, lock_std};
+use crate::sync::{Arc, plain};
 
 /// How many bytes a body gives, at least, before it asks: as many as a frame of joined events has.
 const WINDOW: usize = 64 * 1024;
@@ -81,7 +81,7 @@ impl Window {
 
 /// Closed while the socket takes nothing.
 #[derive(Debug, Default)]
-struct Gate(StdMutex<GateState>);
+struct Gate(plain::Mutex<GateState>);
 
 #[derive(Debug, Default)]
 struct GateState {
@@ -93,7 +93,7 @@ impl Gate {
     fn poll_open(&self, cx: &Context<'_>) -> Poll<()> {
         // What it replaces is dropped after the lock.
         let mut waker = Some(cx.waker().clone());
-        let mut state = lock_std(&self.0);
+        let mut state = plain::lock(&self.0);
         if !state.closed {
             return Poll::Ready(());
         }
@@ -113,7 +113,7 @@ impl Blocked {
         let task = task::try_id()?;
         let of_this = |(whose, _): &mut (task::Id, Arc<Gate>)| *whose == task;
         let (_, gate) = LEFT.with_borrow_mut(|left| left.take_if(of_this))?;
-        lock_std(&gate.0).closed = true;
+        plain::lock(&gate.0).closed = true;
         Some(Self(gate))
     }
 }
@@ -121,7 +121,7 @@ impl Blocked {
 impl Drop for Blocked {
     fn drop(&mut self) {
         let waiting = {
-            let mut state = lock_std(&self.0.0);
+            let mut state = plain::lock(&self.0.0);
             state.closed = false;
             state.waiting.take()
         };

@@ -3,17 +3,17 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
 };
 
 use http::Request;
+use parking_lot::{Mutex, MutexGuard};
 use sse_tower_core::{__private::A_DAY, CloseReason, StreamHandle, bye};
 
 use super::{
     limits::{AtLimit, Limits, Rule, Scope},
     refusal::Why,
 };
-use crate::lock::lock;
 
 /// The limits, and the places taken under each. Bounded by `MAX_OPEN_STREAMS`, since a place lives
 /// no longer than the admission of its stream.
@@ -118,7 +118,7 @@ impl Table {
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {
-        lock(&self.places)
+        self.places.lock()
     }
 }
 

@@ -1,11 +1,9 @@
 //! `ForeignControl`: ends a stream that others made, from outside.
 
-use std::sync::{Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
 use std::task::{Context, Waker};
 
 use sse_tower_core::{CloseReason, SseEvent, StreamHandle};
-
-use crate::lock::lock;
 
 /// The handle on one foreign body.
 #[derive(Debug)]
@@ -52,7 +50,7 @@ impl ForeignControl {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+        self.state.lock()
     }
 }
 

@@ -4,20 +4,19 @@
 //! yet. Both is asked for here: whether the client has left, and whether everything is written. And since hyper's first
 //! read is the connection's, it is heard here which protocol that speaks.
 
+use parking_lot::Mutex;
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
-
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     read_ahead::{MAX_READ_AHEAD, poll_gone},
     sniff::Sniff,
 };
-use crate::lock::lock;
 
 struct Socket<I> {
     io: I,
@@ -47,18 +46,18 @@ impl<I> Watched<I> {
 impl<I> Watch<I> {
     /// Whether the client has said that it speaks HTTP/2: hyper waits for ever then.
     pub(super) fn is_http2(&self) -> bool {
-        lock(&self.0).sniff == Sniff::Http2
+        self.0.lock().sniff == Sniff::Http2
     }
 
     /// Whether everything that hyper has said is written.
     pub(super) fn is_flushed(&self) -> bool {
-        !lock(&self.0).unflushed
+        !self.0.lock().unflushed
     }
 
     /// The socket with what was read ahead of it, once hyper's end is dropped.
     pub(super) fn into_inner(self) -> Option<(I, Vec<u8>)> {
         let socket = Arc::into_inner(self.0)?;
-        let socket = socket.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let socket = socket.into_inner();
         Some((socket.io, socket.read_ahead))
     }
 }
@@ -67,7 +66,7 @@ impl<I: AsyncRead + Unpin> Watch<I> {
     /// Whether the client has left; wakes the task when there is something new to see. What it says while it
     /// `uploads` is hyper's to ask for.
     pub(super) fn poll_gone(&self, uploads: bool, cx: &mut Context<'_>) -> bool {
-        let socket = &mut *lock(&self.0);
+        let socket = &mut *self.0.lock();
         let before = socket.read_ahead.len();
         if uploads && before > MAX_READ_AHEAD {
             return false;
@@ -88,7 +87,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let socket = &mut *lock(&self.0);
+        let socket = &mut *self.0.lock();
         match socket.sniff {
             Sniff::Http1 => {}
             Sniff::Http2 => return Poll::Pending,
@@ -151,7 +150,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let socket = &mut *lock(&self.0);
+        let socket = &mut *self.0.lock();
         socket.unflushed = true;
         Pin::new(&mut socket.io).poll_write(cx, bytes)
     }
@@ -161,17 +160,17 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let socket = &mut *lock(&self.0);
+        let socket = &mut *self.0.lock();
         socket.unflushed = true;
         Pin::new(&mut socket.io).poll_write_vectored(cx, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {
-        lock(&self.0).io.is_write_vectored()
+        self.0.lock().io.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let socket = &mut *lock(&self.0);
+        let socket = &mut *self.0.lock();
         let poll = Pin::new(&mut socket.io).poll_flush(cx);
         // hyper flushes the socket when it has given all of its own to it.
         if matches!(poll, Poll::Ready(Ok(()))) {
@@ -181,7 +180,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut lock(&self.0).io).poll_shutdown(cx)
+        Pin::new(&mut self.0.lock().io).poll_shutdown(cx)
     }
 }
 

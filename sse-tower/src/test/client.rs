@@ -1,15 +1,12 @@
 //! `TestClient`: a client in the test's own process.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
+use parking_lot::Mutex;
 use sse_tower_core::BoxError;
 use tower_service::Service;
 

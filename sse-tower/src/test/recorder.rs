@@ -1,17 +1,12 @@
 //! `Recorder`: what is published in one context.
 
-use std::{
-    any::Any,
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{any::Any, fmt, sync::Arc};
 
+use parking_lot::Mutex;
 use sse_tower_core::{
     __private::{Tap, tap},
     ApplicationContext, ApplicationEvent, EventMeta, PublicationId,
 };
-
-use crate::lock::lock;
 
 /// How many events a [`Recorder`] keeps: 16 384. Those after them are counted, and asking for
 /// events then panics, since the answer would be wrong.
@@ -70,7 +65,7 @@ impl Recorder {
         let kept = record.clone();
         let tap = tap(context, move |tapped| {
             let (event, name, meta) = (tapped.event, tapped.name, tapped.meta);
-            let mut record = lock(&kept);
+            let mut record = kept.lock();
             if record.events.len() < MAX_RECORDED_EVENTS {
                 record.events.push(Recorded { event, name, meta });
             } else {
@@ -106,7 +101,7 @@ impl Recorder {
 
     #[track_caller]
     fn all(&self) -> Vec<Recorded> {
-        let record = lock(&self.record);
+        let record = self.record.lock();
         let (events, more) = (record.events.clone(), record.more);
         drop(record);
         assert!(
@@ -119,14 +114,14 @@ impl Recorder {
 
     /// The first event of type `E` but for that publication itself.
     pub(super) fn first_but<E: ApplicationEvent>(&self, cause: PublicationId) -> Option<Arc<E>> {
-        let events = lock(&self.record).events.clone();
+        let events = self.record.lock().events.clone();
         let mut others = events.into_iter().filter(|it| it.meta.event_id != cause);
         others.find_map(|it| it.event.downcast().ok())
     }
 
     /// Lines for people.
     pub(super) fn report(&self) -> String {
-        let record = lock(&self.record);
+        let record = self.record.lock();
         let (events, more) = (record.events.clone(), record.more);
         drop(record);
         let mut lines = vec!["what was published:".to_owned()];

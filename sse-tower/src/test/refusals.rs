@@ -1,14 +1,9 @@
 //! `Refusals`: what a client was refused, for those who read why a test failed.
 
-use std::{
-    borrow::Cow,
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use http::Response;
-
-use crate::lock::lock;
+use parking_lot::{Mutex, MutexGuard};
 
 /// How many of a client's requests that were not answered 2xx a failure names: the last 4.
 pub const SHOWN_REFUSALS: usize = 4;
@@ -59,6 +54,6 @@ impl Refusals {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
-        lock(&self.0)
+        self.0.lock()
     }
 }

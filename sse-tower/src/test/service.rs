@@ -1,16 +1,17 @@
 //! `Ask`: a tower service without its type, and what it answers.
 
-use std::{future::poll_fn, sync::Mutex};
+use std::future::poll_fn;
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use parking_lot::Mutex;
 use sse_tower_core::BoxError;
 use tower_service::Service;
 
 use super::unmet::{Cause, MAX_UNREAD};
-use crate::{boxed::BoxFuture, headers::is_event_stream, lock::lock};
+use crate::{boxed::BoxFuture, headers::is_event_stream};
 
 pub(super) type TestBody = UnsyncBoxBody<Bytes, BoxError>;
 pub(super) type ServiceResult = Result<Response<TestBody>, BoxError>;
@@ -72,7 +73,7 @@ where
     R: Body<Data: Buf, Error: Into<BoxError>> + Send + 'static,
 {
     fn ask(&self, request: Request<B>) -> BoxFuture<'static, ServiceResult> {
-        let mut service = lock(self).clone();
+        let mut service = self.lock().clone();
         Box::pin(async move {
             let ready = poll_fn(|cx| service.poll_ready(cx)).await;
             ready.map_err(Into::into)?;

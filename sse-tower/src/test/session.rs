@@ -1,17 +1,15 @@
 //! `Session`: what a client adds to each of its requests, and what it keeps of the answers.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request,
     header::{COOKIE, SET_COOKIE},
 };
+use parking_lot::Mutex;
 
 use super::service::{Ask, ServiceResult};
-use crate::{boxed::BoxFuture, lock::lock};
+use crate::boxed::BoxFuture;
 
 /// How many cookies a client keeps: 64, the oldest dropped first. Browsers keep as many for a site.
 pub const MAX_COOKIES: usize = 64;
@@ -88,7 +86,7 @@ struct CookieJar(Mutex<VecDeque<(String, String)>>);
 
 impl CookieJar {
     fn store(&self, headers: &HeaderMap) {
-        let mut cookies = lock(&self.0);
+        let mut cookies = self.0.lock();
         for line in headers.get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
             let mut parts = line.split(';').map(str::trim);
             let Some((name, value)) = parts.next().and_then(|first| first.split_once('=')) else {
@@ -106,7 +104,7 @@ impl CookieJar {
     }
 
     fn line(&self) -> Option<String> {
-        let cookies = lock(&self.0);
+        let cookies = self.0.lock();
         let pairs: Vec<_> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }

@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::lock::lock;
+use parking_lot::Mutex;
 
 /// How long, in real time, the kit waits while tokio's clock stands still: 30 s.
 ///
@@ -48,7 +48,7 @@ impl Standstill {
     /// Whether tokio's clock stood still all the time. Otherwise `waker` is woken when it is known.
     pub(super) fn is_known(&self, waker: &Waker, limit: Duration) -> bool {
         let new = waker.clone();
-        let old = lock(&self.shared.waker).replace(new);
+        let old = self.shared.waker.lock().replace(new);
         drop(old);
         self.shared.passed.load(Ordering::Acquire) && self.begun.elapsed() < limit / 2
     }
@@ -64,7 +64,7 @@ impl Shared {
             }
         }
         self.passed.store(true, Ordering::Release);
-        let waker = lock(&self.waker).take();
+        let waker = self.waker.lock().take();
         if let Some(waker) = waker {
             waker.wake();
         }

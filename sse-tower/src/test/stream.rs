@@ -1,16 +1,10 @@
 //! `TestStream`: one event stream, as an `EventSource` has it.
 
-use std::{
-    collections::VecDeque,
-    error::Error,
-    fmt,
-    future::Future,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::VecDeque, error::Error, fmt, future::Future, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header, request::Parts};
 use http_body_util::BodyExt;
+use parking_lot::Mutex;
 use sse_tower_core::{CloseReason, STREAM_BYE, StreamControl, StreamFailed};
 
 use super::{
@@ -22,7 +16,6 @@ use super::{
     unmet::{Cause, MAX_UNREAD},
     wait::Wait,
 };
-use crate::lock::lock;
 
 /// How many comments a stream keeps for [`next_comment`](TestStream::next_comment): 1 024, the
 /// oldest dropped first.
@@ -112,12 +105,12 @@ impl TestStream {
         self.reason = Arc::default();
         if let Some(control) = head.extensions.get::<StreamControl>() {
             let reason = self.reason.clone();
-            control.on_completion(move |why| *lock(&reason) = Some(why));
+            control.on_completion(move |why| *reason.lock() = Some(why));
         }
         self.headers = head.headers;
         self.body = Some(body);
         self.parser = Parser::after(self.last_event_id.clone());
-        lock(&self.came).has_ended(false);
+        self.came.lock().has_ended(false);
     }
 
     /// The next event. Comments, and positions without an event, are passed over as in a browser.
@@ -234,7 +227,7 @@ impl TestStream {
         self.wait("the end of the stream", |stream| async move {
             loop {
                 match stream.event().await? {
-                    None => return Ok(*lock(&stream.reason)),
+                    None => return Ok(*stream.reason.lock()),
                     Some(event) if event.name == STREAM_BYE.as_str() => {}
                     Some(event) => return Err(Cause::Came(event)),
                 }
@@ -439,7 +432,7 @@ impl TestStream {
         self.left_to_read = MAX_UNREAD;
         let (deadline, came, refusals) = (self.deadline, self.came.clone(), self.refusals.clone());
         let report = move || {
-            let came = lock(&came);
+            let came = came.lock();
             let silent = silent.filter(|_| came.is_nothing());
             let lines =
                 [came.to_string(), refusals.report(), silent.unwrap_or_default().to_owned()];
@@ -501,7 +494,7 @@ impl TestStream {
             Item::Retry(retry) => self.retry = Some(retry),
             Item::Block { last_event_id, event } => {
                 if let Some(event) = &event {
-                    lock(&self.came).note(event);
+                    self.came.lock().note(event);
                 }
                 self.unread.push_back((event, last_event_id));
             }
@@ -517,7 +510,7 @@ impl TestStream {
 
     fn cut(&mut self) {
         self.body = None;
-        lock(&self.came).has_ended(true);
+        self.came.lock().has_ended(true);
     }
 }
 

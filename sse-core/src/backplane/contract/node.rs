@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -18,7 +18,7 @@ use crate::{
         Answer, Batch, Change, Engine, EngineError, EngineFuture, Entry, Feed, FeedItem, Keep,
         Loaded, Mark, NodeId, Position, Record, Topic, Want,
     },
-    sync::lock_std,
+    sync::plain::{self, Mutex},
 };
 
 /// How long a rule waits for something that has to come.
@@ -61,7 +61,7 @@ impl Node {
         let feed = Feed::new({
             let heard = heard.clone();
             move |item| {
-                lock_std(&heard.items).push(item);
+                plain::lock(&heard.items).push(item);
                 heard.more.notify_waiters();
             }
         });
@@ -128,7 +128,7 @@ impl Node {
 
     /// Asks for a mark, and waits for it to come through the feed.
     pub async fn barrier(&self) -> Mark {
-        let before = lock_std(&self.heard.items).len();
+        let before = plain::lock(&self.heard.items).len();
         let mark = self.engine.mark().await.expect("a mark is answered");
         self.until("the mark that was asked for", |items| {
             items[before..].iter().any(|item| {
@@ -147,14 +147,14 @@ impl Node {
                 let more = self.heard.more.notified();
                 tokio::pin!(more);
                 more.as_mut().enable();
-                if done(&lock_std(&self.heard.items)) {
+                if done(&plain::lock(&self.heard.items)) {
                     return;
                 }
                 more.await;
             }
         };
         if timeout(DEADLINE, wait).await.is_err() {
-            let items = lock_std(&self.heard.items);
+            let items = plain::lock(&self.heard.items);
             let newest = &items[items.len().saturating_sub(5)..];
             panic!(
                 "{what} did not come within {DEADLINE:?}; {} items, at last {newest:?}",
@@ -165,12 +165,12 @@ impl Node {
 
     /// How many items the feed brought.
     pub fn heard(&self) -> usize {
-        lock_std(&self.heard.items).len()
+        plain::lock(&self.heard.items).len()
     }
 
     /// The items that the feed brought, from the given one on.
     pub fn items(&self, from: usize) -> Vec<FeedItem> {
-        lock_std(&self.heard.items)[from..].to_vec()
+        plain::lock(&self.heard.items)[from..].to_vec()
     }
 
     /// The records that the feed brought of a topic, from the given item on. Fails as [`records`](Self::records) does.
@@ -180,7 +180,7 @@ impl Node {
 
     /// The records that the feed brought of a topic. Fails if the feed broke, or brought anything in a wrong order.
     pub fn records(&self, topic: &Topic) -> Vec<Record> {
-        check(&lock_std(&self.heard.items), topic)
+        check(&plain::lock(&self.heard.items), topic)
     }
 
     /// Closes it.

@@ -1,14 +1,10 @@
 //! `Node`: one node's feed, filled in the store's order and emptied by whoever comes by.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, OnceLock},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::OnceLock, time::Duration};
 
 use crate::{
     backplane::{Feed, FeedItem},
-    sync::lock_std,
+    sync::plain::{self, Mutex},
 };
 
 /// How many items wait for one node's feed at most. What comes then is dropped, and the feed says `Broke` and, once
@@ -92,12 +88,12 @@ impl Node {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        lock_std(&self.inbox).closed
+        plain::lock(&self.inbox).closed
     }
 
     /// Adds something. Called under the store's lock, which makes the order; [`drain`](Self::drain) is called after it.
     pub(super) fn push(&self, item: FeedItem) {
-        lock_std(&self.inbox).push(item);
+        plain::lock(&self.inbox).push(item);
     }
 
     /// Brings the feed what waits, unless somebody does so already. Called without any lock.
@@ -105,26 +101,26 @@ impl Node {
         let Some(feed) = self.feed.get() else { return };
         let Some(turn) = Turn::take(self) else { return };
         loop {
-            let Some(item) = lock_std(&self.inbox).next() else { break };
+            let Some(item) = plain::lock(&self.inbox).next() else { break };
             feed.put(item);
         }
         drop(turn);
         // What was added between the last look and the end of the turn found somebody at it.
-        if lock_std(&self.inbox).waits() {
+        if plain::lock(&self.inbox).waits() {
             self.drain();
         }
     }
 
     /// Ends the feed: nothing comes any more.
     pub(super) fn close(&self) {
-        let mut inbox = lock_std(&self.inbox);
+        let mut inbox = plain::lock(&self.inbox);
         inbox.closed = true;
         inbox.items.clear();
     }
 
     /// Does something with what waits and what goes wrong.
     pub(super) fn inbox<T>(&self, look: impl FnOnce(&mut Inbox) -> T) -> T {
-        look(&mut lock_std(&self.inbox))
+        look(&mut plain::lock(&self.inbox))
     }
 }
 
@@ -198,7 +194,7 @@ struct Turn<'a>(&'a Node);
 
 impl<'a> Turn<'a> {
     fn take(node: &'a Node) -> Option<Self> {
-        let mut inbox = lock_std(&node.inbox);
+        let mut inbox = plain::lock(&node.inbox);
         if inbox.draining {
             return None;
         }
@@ -209,6 +205,6 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        lock_std(&self.0.inbox).draining = false;
+        plain::lock(&self.0.inbox).draining = false;
     }
 }

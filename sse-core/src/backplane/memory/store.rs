@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use crate::{
         Answer, Batch, EngineError, Epoch, FeedItem, Loaded, Mark, Position, Record, Topic, Want,
         ledger::{MemoryRows, RowQueue},
     },
-    sync::lock_std,
+    sync::plain::{self, Mutex, MutexGuard},
 };
 
 /// A store in this process. Cheap to clone; gone with its last clone and engine.
@@ -91,7 +91,7 @@ impl fmt::Debug for MemoryStore {
 
 impl Store {
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        lock_std(&self.inner)
+        plain::lock(&self.inner)
     }
 
     /// One more node.

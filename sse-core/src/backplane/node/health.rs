@@ -6,7 +6,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     observe,
-    sync::{StdMutex as Mutex, lock_std as lock},
+    sync::plain::{Mutex, lock},
 };
 
 /// How long something must go wrong before a backplane counts as [`Health::Down`].

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     observe::Span,
-    sync::{Arc, Mutex, StdMutex, lock, lock_std},
+    sync::{Arc, Mutex, lock, plain},
 };
 
 const EPOCH: Epoch = Epoch::new(7);
@@ -72,8 +72,8 @@ impl Store {
 /// What came to the log, and how much of it was there when the one connection was planned.
 #[derive(Default)]
 struct Seen {
-    log: StdMutex<Vec<u64>>,
-    planned: StdMutex<Vec<usize>>,
+    log: plain::Mutex<Vec<u64>>,
+    planned: plain::Mutex<Vec<usize>>,
 }
 
 impl Sink for Seen {
@@ -83,13 +83,13 @@ impl Sink for Seen {
 
     fn load(&self, found: Found, _: &mut After) {
         let records = found.loaded.records.into_iter().chain(found.aside);
-        let known = lock_std(&self.log).last().copied().unwrap_or(0);
+        let known = plain::lock(&self.log).last().copied().unwrap_or(0);
         let positions = records.map(|record| record.position.get());
-        lock_std(&self.log).extend(positions.filter(|position| *position > known));
+        plain::lock(&self.log).extend(positions.filter(|position| *position > known));
     }
 
     fn apply(&self, record: Record, _: &mut After) -> bool {
-        lock_std(&self.log).push(record.position.get());
+        plain::lock(&self.log).push(record.position.get());
         true
     }
 
@@ -101,8 +101,8 @@ impl Sink for Seen {
 
 impl Waiter for Seen {
     fn plan(&self, _: &mut After) {
-        let there = lock_std(&self.log).len();
-        lock_std(&self.planned).push(there);
+        let there = plain::lock(&self.log).len();
+        plain::lock(&self.planned).push(there);
     }
 
     fn refuse(&self, _: &mut After) {}
@@ -218,8 +218,8 @@ fn join_while_two_are_published(load_first: bool) {
         model.drive(load_first);
         assert!(publisher.join().is_ok());
         model.settle();
-        assert_eq!(*lock_std(&model.seen.log), [1, 2, 3], "each once, in order");
-        let planned = lock_std(&model.seen.planned).clone();
+        assert_eq!(*plain::lock(&model.seen.log), [1, 2, 3], "each once, in order");
+        let planned = plain::lock(&model.seen.planned).clone();
         assert!(matches!(planned[..], [1..=3]), "once, with what was stored before: {planned:?}");
     });
 }
@@ -250,8 +250,8 @@ fn a_feed_that_breaks_while_somebody_joins_loses_nothing() {
         assert!(publisher.join().is_ok());
         model.publish();
         model.settle();
-        assert_eq!(*lock_std(&model.seen.log), [1, 2, 3], "each once, in order");
-        assert_eq!(lock_std(&model.seen.planned).len(), 1, "once");
+        assert_eq!(*plain::lock(&model.seen.log), [1, 2, 3], "each once, in order");
+        assert_eq!(plain::lock(&model.seen.planned).len(), 1, "once");
     });
 }
 
@@ -259,12 +259,12 @@ fn a_feed_that_breaks_while_somebody_joins_loses_nothing() {
 fn every_change_in_the_queue_is_answered_once_and_stored_in_the_order_of_its_sender() {
     loom::model(|| {
         let queue = Arc::new(Mutex::new(Outgoing::default()));
-        let answered: Arc<StdMutex<Vec<usize>>> = Arc::default();
-        let push = |queue: &Mutex<Outgoing>, answered: &Arc<StdMutex<Vec<usize>>>, number| {
+        let answered: Arc<plain::Mutex<Vec<usize>>> = Arc::default();
+        let push = |queue: &Mutex<Outgoing>, answered: &Arc<plain::Mutex<Vec<usize>>>, number| {
             let told = Arc::clone(answered);
             let done = Box::new(move |answer: Result<Answer, BackplaneError>| {
                 assert!(answer.is_ok());
-                lock_std(&told).push(number);
+                plain::lock(&told).push(number);
             });
             let keep = Keep { events: 1, bytes: 1, age: Duration::ZERO };
             let body = Bytes::from(vec![b'x'; number]);
@@ -293,7 +293,7 @@ fn every_change_in_the_queue_is_answered_once_and_stored_in_the_order_of_its_sen
         store(&mut stored);
         assert!(sender.join().is_ok() && other.join().is_ok());
         store(&mut stored);
-        assert_eq!(*lock_std(&answered), stored, "answered as it was stored");
+        assert_eq!(*plain::lock(&answered), stored, "answered as it was stored");
         let mut all = stored.clone();
         all.sort_unstable();
         assert_eq!(all, [1, 2, 3]);

@@ -25,7 +25,10 @@ use crate::{
     },
     boxed::{BoxFuture, spawn},
     observe,
-    sync::{Arc, Mutex, StdMutex, lock, lock_std},
+    sync::{
+        Arc, Mutex, lock,
+        plain::{Mutex as PlainMutex, lock as lock_plain},
+    },
 };
 
 /// Whether a copy is complete.
@@ -46,7 +49,7 @@ pub(crate) struct Shared {
     monitor: Monitor,
     table: Mutex<Table>,
     /// The bells of those who look into the queue.
-    bells: StdMutex<Vec<Weak<Bell>>>,
+    bells: PlainMutex<Vec<Weak<Bell>>>,
     outgoing: Mutex<Queue>,
     /// There is something to store, or the end.
     pub(super) to_send: Notify,
@@ -91,7 +94,7 @@ impl Shared {
             shown: Arc::clone(&shown),
             monitor: Monitor::new(),
             table: Mutex::new(Table::new(shown, options)),
-            bells: StdMutex::default(),
+            bells: PlainMutex::default(),
             outgoing: Mutex::new(Queue { changes: Outgoing::default(), closed }),
             to_send: Notify::new(),
             to_drive: Notify::new(),
@@ -279,13 +282,13 @@ impl Shared {
 
     /// Rings this bell from now on whenever something may wait in the store's queue, until it is dropped.
     pub(crate) fn add_bell(&self, bell: &Arc<Bell>) {
-        let mut bells = lock_std(&self.bells);
+        let mut bells = lock_plain(&self.bells);
         bells.retain(|bell| bell.strong_count() > 0);
         bells.push(Arc::downgrade(bell));
     }
 
     fn ring(&self) {
-        let bells: Vec<_> = lock_std(&self.bells).iter().filter_map(Weak::upgrade).collect();
+        let bells: Vec<_> = lock_plain(&self.bells).iter().filter_map(Weak::upgrade).collect();
         bells.iter().for_each(|bell| bell.ring());
     }
 

@@ -5,14 +5,11 @@ use std::{
     fmt,
     num::NonZeroU64,
     panic::Location,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use super::uid::EventUid;
-use crate::sync::lock_std as lock;
+use crate::sync::plain::{Mutex, lock};
 
 /// Names one publication within this process.
 ///

@@ -1,9 +1,6 @@
 //! Listeners, plans and buses for unit tests, made without the rooms above this one.
 
-use std::{
-    panic::Location,
-    sync::{Arc, Mutex},
-};
+use std::{panic::Location, sync::Arc};
 
 use super::{plan::Plan, plan_cell::PlanCell};
 use crate::{
@@ -17,7 +14,7 @@ use crate::{
         state::{Bus, BusParts},
     },
     component::{Components, TypeMap},
-    sync::lock_std as lock,
+    sync::plain::{Mutex, lock},
 };
 
 pub(super) trait Audited: Send + Sync {

@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::poll_fn,
     panic::Location,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, OnceLock},
 };
 
 use super::{
@@ -25,7 +25,7 @@ use crate::{
     },
     error_chain::debug_with_causes,
     observe::{self, Span},
-    sync::lock_std as lock,
+    sync::plain::{Mutex, lock},
 };
 
 /// How many events one transaction may hold: 16 384.

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -15,7 +15,7 @@ use crate::{
     context::ApplicationContext,
     drain::{Drain, DrainPhase, OpenStream, OpenStreams, RegisterError, StreamHandle, StreamOrder},
     event::SseEvent,
-    sync::lock_std as lock,
+    sync::plain::{Mutex, lock},
 };
 
 /// A stream that ends as soon as it is told to, or never.

@@ -18,7 +18,7 @@ impl<K: Key> Hub<K> {
         K: Borrow<Q>,
         Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
     {
-        let readers = loop {
+        let (readers, now) = loop {
             let (topic, _) = self.find_or_create(key);
             let mut registry = self.shard_of(&topic);
             if !topic.is_current() {
@@ -41,9 +41,9 @@ impl<K: Key> Hub<K> {
             registry.retire_if_idle(&topic, now);
             registry.sweep(self.bounds(), now);
             self.plan_sweep(&mut registry, now);
-            break readers;
+            break (readers, now);
         };
-        self.relieve(Instant::now());
+        self.relieve(now);
         for conn in readers.iter() {
             conn.log_completed();
         }
@@ -86,7 +86,8 @@ impl<K: Key> Hub<K> {
             None => return,
         };
         let mut registry = self.shard_of(&topic);
-        self.catch_up_one(&mut registry, &topic, Instant::now());
+        let now = Instant::now();
+        self.catch_up_one(&mut registry, &topic, now);
         let reopened = {
             let log = topic.log();
             log.completed().map(|_| log.snapshot())
@@ -95,6 +96,6 @@ impl<K: Key> Hub<K> {
             conn.log_reopened();
         }
         self.forget_announcements(&topic);
-        registry.forget(&topic, Instant::now());
+        registry.forget(&topic, now);
     }
 }

@@ -27,7 +27,10 @@ use crate::{
     emitter::{ConnSettings, SHARED, SendError},
     event::{EventId, SseEvent},
     log::{Bounds, Epoch, Lag, Position, Record, Snapshot, Token, clock},
-    sync::{Arc, Mutex, RandomState, StdMutex, Weak, lock, lock_std},
+    sync::{
+        Arc, Mutex, RandomState, Weak, lock,
+        plain::{Mutex as PlainMutex, lock as lock_plain},
+    },
     timer::Timer,
 };
 
@@ -79,15 +82,15 @@ pub(super) struct Hub<K> {
     epoch: Epoch,
     pub(super) config: Config,
     /// Not seen by the model checker: nothing of it runs there, and its lock is taken under those of the shards.
-    sweeper: StdMutex<Sweeper>,
+    sweeper: PlainMutex<Sweeper>,
     /// The sweeper's plan, read without its lock.
     planned: Planned,
     pub(super) link: Option<Link<K>>,
     /// Events that went to all keys, as far as the history keeps them. Its lock is taken under that of a shard.
-    pub(super) announcements: StdMutex<Announcements>,
+    pub(super) announcements: PlainMutex<Announcements>,
     pub(super) snapshots: Snapshots<K>,
     /// When the next snapshot is too old.
-    pub(super) snapshots_timer: StdMutex<Timer>,
+    pub(super) snapshots_timer: PlainMutex<Timer>,
 }
 
 impl<K: Key> Hub<K> {
@@ -111,12 +114,12 @@ impl<K: Key> Hub<K> {
             to_all: Mutex::new(()),
             epoch: Epoch::random(),
             config,
-            sweeper: StdMutex::new(Sweeper::new(hub)),
+            sweeper: PlainMutex::new(Sweeper::new(hub)),
             planned: Planned::default(),
             link: link.map(Link::new),
-            announcements: StdMutex::default(),
+            announcements: PlainMutex::default(),
             snapshots,
-            snapshots_timer: StdMutex::new(Timer::new(Weak::clone(hub) as _)),
+            snapshots_timer: PlainMutex::new(Timer::new(Weak::clone(hub) as _)),
         });
         if let Some(link) = &hub.link {
             hub.follow_all(link);
@@ -193,7 +196,7 @@ impl<K: Key> Hub<K> {
         let turn = lock(&self.to_all);
         let id = self.shards.begin_to_all(|| {
             let (record, id) = self.record(event, now);
-            lock_std(&self.announcements).push(record.clone(), &self.bounds().history, now);
+            lock_plain(&self.announcements).push(record.clone(), &self.bounds().history, now);
             (record, id)
         });
         let (mut readers, mut lasts) = (Vec::new(), Vec::new());

@@ -18,7 +18,7 @@ use crate::{
     backstop::Watched,
     emitter::{ASKED, Conn},
     log::ReaderId,
-    sync::{Arc, lock_std},
+    sync::{Arc, plain},
     timer::Tick,
 };
 
@@ -32,7 +32,7 @@ impl<K: Key> Hub<K> {
 
     fn plan_next_sweep(&self, registry: &Registry<K>, now: Instant) {
         if let Some(next) = registry.next_sweep(self.bounds(), now) {
-            lock_std(&self.sweeper).plan(now, next, &self.planned);
+            plain::lock(&self.sweeper).plan(now, next, &self.planned);
         }
     }
 
@@ -78,7 +78,7 @@ impl<K: Key> Hub<K> {
 
     fn sweep(&self, now: Instant) {
         // First: whoever adds something in a shard that was looked at already plans for himself.
-        lock_std(&self.sweeper).done(&self.planned);
+        plain::lock(&self.sweeper).done(&self.planned);
         for shard in 0..SHARDS {
             loop {
                 let behind = self.shards.at(shard).take_behind(now, SLICE);
@@ -114,13 +114,13 @@ impl<K: Key> Tick for Hub<K> {
 
 impl<K: Key> Watched for Hub<K> {
     fn look(&self) -> Option<Duration> {
-        let looked = lock_std(&self.sweeper).look();
+        let looked = plain::lock(&self.sweeper).look();
         match looked {
             Looked::Nothing => None,
             Looked::Again(after) => Some(after),
             Looked::Overdue(at) => {
                 self.sweep(Instant::now().max(at));
-                lock_std(&self.sweeper).look_again()
+                plain::lock(&self.sweeper).look_again()
             }
         }
     }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     backplane::{self, After, Change, Found, Position, Sink, Wanted},
     log::{Record, clock},
-    sync::{Arc, Weak, lock_std},
+    sync::{Arc, Weak, plain},
 };
 
 /// What a node gives to all keys.
@@ -40,7 +40,7 @@ impl<K: Key> Sink for AllSink<K> {
             return Wanted { after: Position::ZERO, events: 0, bytes: 0 };
         };
         let keep = keep(hub.bounds());
-        let newest = lock_std(&hub.announcements).newest;
+        let newest = plain::lock(&hub.announcements).newest;
         let after = if again { newest } else { Position::ZERO };
         Wanted { after, events: keep.events, bytes: keep.bytes }
     }
@@ -55,7 +55,7 @@ impl<K: Key> Sink for AllSink<K> {
             Some(head) => loaded.records.first().map_or(head.newest, |oldest| oldest.previous),
         };
         let skipped = {
-            let mut announcements = lock_std(&hub.announcements);
+            let mut announcements = plain::lock(&hub.announcements);
             let skipped = floor > announcements.newest;
             if skipped {
                 announcements.dropped = announcements.dropped.max(floor);
@@ -79,7 +79,7 @@ impl<K: Key> Sink for AllSink<K> {
 
     fn reset(&self, _: &mut After) {
         if let Some(hub) = self.hub.upgrade() {
-            lock_std(&hub.announcements).reset();
+            plain::lock(&hub.announcements).reset();
         }
     }
 
@@ -97,12 +97,12 @@ impl<K: Key> Sink for AllSink<K> {
 impl<K: Key> Hub<K> {
     /// Everything up to here that went to all keys is gone, as far as it is not remembered.
     pub(super) fn dropped_for_all(&self) -> Position {
-        lock_std(&self.announcements).dropped
+        plain::lock(&self.announcements).dropped
     }
 
     /// What went to all keys after `position`, as it comes to a log now.
     pub(super) fn sent_to_all_after(&self, position: Position) -> Vec<Record> {
-        let announcements = lock_std(&self.announcements);
+        let announcements = plain::lock(&self.announcements);
         let later = announcements.records.iter().filter(|record| record.position > position);
         later.map(|record| Record { offset: clock::next(), ..record.clone() }).collect()
     }
@@ -118,7 +118,7 @@ impl<K: Key> Hub<K> {
         let Change::Event { body, .. } = record.change else { return false };
         let now = Instant::now();
         {
-            let mut announcements = lock_std(&self.announcements);
+            let mut announcements = plain::lock(&self.announcements);
             if record.position <= announcements.newest {
                 return false;
             }
@@ -128,12 +128,12 @@ impl<K: Key> Hub<K> {
             };
             announcements.push(record, &kept(self.bounds()), now);
         }
-        let Some(record) = lock_std(&self.announcements).records.back().cloned() else {
+        let Some(record) = plain::lock(&self.announcements).records.back().cloned() else {
             return false;
         };
         let live = |topic: &Arc<Topic<K>>| {
             let Some(link) = &topic.link else { return false };
-            let mut state = lock_std(&link.state);
+            let mut state = plain::lock(&link.state);
             if state.live {
                 state.announced = record.position;
             }

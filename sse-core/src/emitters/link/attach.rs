@@ -23,7 +23,7 @@ use crate::{
     backplane::{self, Joined},
     emitter::Conn,
     spread,
-    sync::{Arc, lock_std},
+    sync::{Arc, plain},
 };
 
 impl<K: Key> Hub<K> {
@@ -178,7 +178,7 @@ impl<K: Key> Hub<K> {
         let call = link.disconnecting.newest(name);
         let call = call.or_else(|| (answered > self.watermark()).then(|| Disconnect::at(answered)));
         if let (Some(call), Some(link)) = (call, &topic.link) {
-            lock_std(&link.state).came_after(conn, call, self.watermark());
+            plain::lock(&link.state).came_after(conn, call, self.watermark());
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     emitter::Conn,
     event::bye,
     spread::A_DAY,
-    sync::{Arc, lock_std},
+    sync::{Arc, plain},
 };
 
 impl TopicLink {
@@ -25,7 +25,7 @@ impl TopicLink {
         after: &mut After,
         act: impl FnOnce(&mut Claims) -> Vec<Arc<Conn>>,
     ) {
-        let replaced = act(&mut lock_std(&self.claims));
+        let replaced = act(&mut plain::lock(&self.claims));
         if !replaced.is_empty() {
             after.then(move || replace(&replaced));
         }
@@ -50,7 +50,7 @@ impl<K: Key> Hub<K> {
     ) {
         let Some(link) = &topic.link else { return };
         let holder = fastrand::u64(1..);
-        lock_std(&link.claims).add(conn, holder);
+        plain::lock(&link.claims).add(conn, holder);
         let (hub, topic) = (Arc::clone(self), Arc::clone(topic));
         after.then(move || {
             let (Some(of_hub), Some(link)) = (&hub.link, &topic.link) else { return };
@@ -62,7 +62,7 @@ impl<K: Key> Hub<K> {
             let claimed = Arc::clone(&topic);
             let done = move |answer| {
                 if let (Ok(Answer::Stored(position)), Some(link)) = (answer, &claimed.link) {
-                    let replaced = lock_std(&link.claims).newest(position, holder);
+                    let replaced = plain::lock(&link.claims).newest(position, holder);
                     replace(&replaced);
                 }
             };

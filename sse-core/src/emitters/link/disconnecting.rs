@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     backplane::{Position, Topic},
-    sync::{Arc, StdMutex, lock_std},
+    sync::{Arc, plain},
 };
 
 /// One disconnect that this node has asked for, and its position in the store.
@@ -33,12 +33,12 @@ impl Disconnect {
 
 /// The newest disconnect of each key that waits for its answer: as many as the queue to the store holds.
 #[derive(Debug, Default)]
-pub(super) struct Disconnecting(StdMutex<HashMap<Topic, Arc<Disconnect>>>);
+pub(super) struct Disconnecting(plain::Mutex<HashMap<Topic, Arc<Disconnect>>>);
 
 impl Disconnecting {
     pub(super) fn begin(&self, topic: &Topic) -> Arc<Disconnect> {
         let call = Arc::new(Disconnect(AtomicU64::new(Disconnect::UNANSWERED)));
-        lock_std(&self.0).insert(topic.clone(), Arc::clone(&call));
+        plain::lock(&self.0).insert(topic.clone(), Arc::clone(&call));
         call
     }
 
@@ -50,7 +50,7 @@ impl Disconnecting {
         position: Option<Position>,
     ) {
         call.0.store(position.unwrap_or(Position::ZERO).get(), Ordering::Release);
-        let mut calls = lock_std(&self.0);
+        let mut calls = plain::lock(&self.0);
         if calls.get(topic).is_some_and(|newest| Arc::ptr_eq(newest, call)) {
             calls.remove(topic);
         }
@@ -58,7 +58,7 @@ impl Disconnecting {
 
     /// The newest disconnect of this key: whoever comes to the key now has come after it.
     pub(super) fn newest(&self, topic: &Topic) -> Option<Arc<Disconnect>> {
-        lock_std(&self.0).get(topic).map(Arc::clone)
+        plain::lock(&self.0).get(topic).map(Arc::clone)
     }
 }
 

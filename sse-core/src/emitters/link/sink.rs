@@ -20,7 +20,7 @@ use crate::{
     emitter::{Conn, STATE},
     event::reset,
     log::{Record, clock},
-    sync::{Arc, Weak, lock_std},
+    sync::{Arc, Weak, plain},
 };
 
 /// Takes the changes of one key from the node.
@@ -75,7 +75,7 @@ impl<K: Key> Sink for KeySink<K> {
         };
         let keep = keep(hub.bounds());
         // The newest that is here comes once more: if it does not, the key was forgotten meanwhile.
-        let newest = lock_std(&link.state).newest;
+        let newest = plain::lock(&link.state).newest;
         let after = if again { newest.before() } else { Position::ZERO };
         Wanted { after, events: keep.events, bytes: keep.bytes }
     }
@@ -92,7 +92,7 @@ impl<K: Key> Sink for KeySink<K> {
 
     fn pause(&self) {
         if let Some(link) = &self.topic.link {
-            lock_std(&link.state).live = false;
+            plain::lock(&link.state).live = false;
         }
     }
 
@@ -125,7 +125,7 @@ impl<K: Key> Filling<'_, K> {
             Some(head) => oldest.map_or(head.newest, |oldest| oldest.previous),
         };
         let (newest, announced) = {
-            let state = lock_std(&self.link.state);
+            let state = plain::lock(&self.link.state);
             (state.newest, state.announced)
         };
         let dropped = self.hub.dropped_for_all();
@@ -171,7 +171,7 @@ impl<K: Key> Filling<'_, K> {
             self.link.settle_claims(self.after, |claims| claims.newest(position, holder));
         }
         {
-            let mut state = lock_std(&self.link.state);
+            let mut state = plain::lock(&self.link.state);
             (state.live, state.announced) = (true, announced);
         }
         self.registry.trim(self.topic, self.hub.bounds(), self.now);
@@ -229,7 +229,7 @@ impl<K: Key> Filling<'_, K> {
     }
 
     fn event(&mut self, position: Position, body: Bytes) {
-        lock_std(&self.link.state).newest = position;
+        plain::lock(&self.link.state).newest = position;
         if self.topic.log().newest() >= position {
             // What went to all keys was here first, since this was missed. It cannot be put before it.
             return self.skip_to(position);
@@ -284,7 +284,7 @@ impl<K: Key> Filling<'_, K> {
     /// Ends the connections that came before `position`.
     fn disconnect(&mut self, position: Position) {
         let readers = self.topic.log().snapshot();
-        let mut state = lock_std(&self.link.state);
+        let mut state = plain::lock(&self.link.state);
         if position <= state.disconnected {
             return;
         }
@@ -302,8 +302,8 @@ impl<K: Key> Filling<'_, K> {
     fn reset(&mut self) {
         self.reopen();
         self.registry.reset(self.topic);
-        lock_std(&self.link.state).reset();
-        lock_std(&self.link.claims).forget();
+        plain::lock(&self.link.state).reset();
+        plain::lock(&self.link.claims).forget();
         self.miss(true);
         for conn in self.planned() {
             if conn.renews() {

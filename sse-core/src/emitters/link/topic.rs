@@ -7,14 +7,14 @@ use super::disconnecting::Disconnect;
 use crate::{
     backplane::{self, Position},
     emitter::Conn,
-    sync::{Arc, StdMutex, Weak, lock_std},
+    sync::{Arc, Weak, plain},
 };
 
 /// What a key on a backplane has besides its log. Its locks are the innermost.
 pub(in crate::emitters) struct TopicLink {
     pub(super) name: backplane::Topic,
-    pub(super) state: StdMutex<LinkState>,
-    pub(super) claims: StdMutex<Claims>,
+    pub(super) state: plain::Mutex<LinkState>,
+    pub(super) claims: plain::Mutex<Claims>,
 }
 
 #[derive(Default)]
@@ -74,22 +74,22 @@ impl LinkState {
 
 impl TopicLink {
     pub(in crate::emitters) fn new(name: backplane::Topic) -> Self {
-        Self { name, state: StdMutex::default(), claims: StdMutex::default() }
+        Self { name, state: plain::Mutex::default(), claims: plain::Mutex::default() }
     }
 
     /// Whether this connection waits: it learns what happens to its key when it is planned.
     pub(super) fn is_waiting(&self, conn: &Arc<Conn>) -> bool {
-        lock_std(&self.state).waiting.contains_key(&address(conn))
+        plain::lock(&self.state).waiting.contains_key(&address(conn))
     }
 
     pub(super) fn wait(&self, conn: &Arc<Conn>, known: Position) {
-        lock_std(&self.state).waiting.insert(address(conn), known);
+        plain::lock(&self.state).waiting.insert(address(conn), known);
     }
 
     /// Ends the wait of a connection, and returns the position after which it is known to have come, if it has
     /// waited.
     pub(super) fn stop_waiting(&self, conn: usize) -> Option<Position> {
-        let mut state = lock_std(&self.state);
+        let mut state = plain::lock(&self.state);
         let known = state.waiting.remove(&conn);
         if state.waiting.is_empty() {
             state.waiting = HashMap::new();

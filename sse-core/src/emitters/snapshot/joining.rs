@@ -17,7 +17,7 @@ use crate::{
         topic::Topic,
     },
     log::{After, Missed, ReaderId, State},
-    sync::{Arc, lock_std},
+    sync::{Arc, plain},
 };
 
 /// What share of all that is kept for those who come later snapshots may take: a half. They push out the oldest events.
@@ -160,7 +160,7 @@ impl<K: Key> Hub<K> {
         if gone.bytes > 0 {
             self.take_back(gone.bytes);
         }
-        let mut timer = lock_std(&self.snapshots_timer);
+        let mut timer = plain::lock(&self.snapshots_timer);
         match gone.next {
             Some(next) => timer.set(next),
             None => timer.clear(),

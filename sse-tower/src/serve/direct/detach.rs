@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -13,11 +13,11 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
+use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{super::activity::InFlight, check::response_fits};
-use crate::lock::lock;
 
 /// What the service, the body and the socket of one HTTP/1.1 connection share.
 pub(in crate::serve) struct DetachSlot<B> {
@@ -54,11 +54,11 @@ impl<B: Body> DetachSlot<B> {
         if !self.flushed.load(Ordering::Acquire) {
             return None;
         }
-        lock(&self.waiting).take()
+        self.waiting.lock().take()
     }
 
     fn put(&self, body: Pin<Box<B>>) {
-        *lock(&self.waiting) = Some(body);
+        *self.waiting.lock() = Some(body);
         self.waits.store(true, Ordering::Release);
     }
 }

@@ -7,15 +7,14 @@
 use std::{
     mem,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     task::{Wake, Waker},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
-
-use crate::lock::lock;
 
 /// The socket has something to read, or its end.
 const READABLE: u8 = 1;
@@ -32,7 +31,7 @@ pub(super) struct ReadyQueue {
 
 impl ReadyQueue {
     fn lock(&self) -> MutexGuard<'_, Vec<usize>> {
-        lock(&self.ready)
+        self.ready.lock()
     }
 
     fn push(&self, connection: usize) {

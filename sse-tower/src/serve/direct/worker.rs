@@ -4,7 +4,7 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::Body;
+use parking_lot::Mutex;
 use slab::Slab;
 use sse_tower_core::__private::{contain, discard};
 use tokio::{
@@ -33,7 +34,6 @@ use super::{
     idle_queue::IdleQueue,
     ready_queue::{ConnWaker, ReadyQueue, Wakers},
 };
-use crate::lock::lock;
 
 /// How many connections are polled before other tasks have their turn, after a rest: the first event is
 /// everywhere soon.
@@ -92,7 +92,7 @@ where
     pub(in crate::serve) fn take(&self, connection: Detached<I, B, P>) {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let inbox = &self.inboxes[next % self.inboxes.len()];
-        lock(&inbox.arrived).push(connection);
+        inbox.arrived.lock().push(connection);
         inbox.queue.notify();
     }
 }
@@ -161,7 +161,7 @@ where
 
     /// Connections that have just come. They are polled first when others are.
     fn add_arrivals(&mut self) {
-        std::mem::swap(&mut *lock(&self.inbox.arrived), &mut self.arrived);
+        std::mem::swap(&mut *self.inbox.arrived.lock(), &mut self.arrived);
         for connection in self.arrived.drain(..) {
             let entry = self.connections.vacant_entry();
             let waker = ConnWaker::new(Arc::clone(&self.inbox.queue), entry.key());
