@@ -62,6 +62,7 @@ mod emitter;
 mod emitters;
 mod error_chain;
 mod event;
+mod few;
 #[cfg(feature = "http")]
 mod http;
 mod log;

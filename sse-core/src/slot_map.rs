@@ -17,7 +17,14 @@ pub(crate) struct SlotMap<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SlotKey {
     number: u64,
-    slot: usize,
+    slot: u32,
+}
+
+impl SlotKey {
+    /// A map has never as many slots as would not fit.
+    const fn new(number: u64, slot: usize) -> Self {
+        Self { number, slot: slot as u32 }
+    }
 }
 
 impl<T> Default for SlotMap<T> {
@@ -30,17 +37,17 @@ impl<T> SlotMap<T> {
     pub(crate) fn insert(&mut self, value: T) -> SlotKey {
         let number = self.next;
         self.next += 1;
-        SlotKey { number, slot: self.slots.insert((number, value)) }
+        SlotKey::new(number, self.slots.insert((number, value)))
     }
 
     pub(crate) fn get(&self, key: SlotKey) -> Option<&T> {
-        let (number, value) = self.slots.get(key.slot)?;
+        let (number, value) = self.slots.get(key.slot as usize)?;
         (*number == key.number).then_some(value)
     }
 
     pub(crate) fn remove(&mut self, key: SlotKey) -> Option<T> {
         self.get(key)?;
-        let (_, value) = self.slots.remove(key.slot);
+        let (_, value) = self.slots.remove(key.slot as usize);
         let len = self.slots.len();
         // At powers of two only: slots before one that is in use cannot be given back, and trying costs a walk.
         let is_time = len & len.wrapping_sub(1) == 0;
@@ -57,7 +64,7 @@ impl<T> SlotMap<T> {
     /// Each value with its key, in the order of their slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SlotKey, &T)> {
         let slots = self.slots.iter();
-        slots.map(|(slot, (number, value))| (SlotKey { number: *number, slot }, value))
+        slots.map(|(slot, (number, value))| (SlotKey::new(*number, slot), value))
     }
 }
 

@@ -2,8 +2,9 @@
 //! connection.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map},
     fmt,
+    num::NonZeroU64,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -31,6 +32,23 @@ pub(crate) const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 pub fn later(now: Instant, by: Duration) -> Instant {
     // Far below what an instant can hold.
     now.checked_add(by.min(FAR)).unwrap_or(now)
+}
+
+/// A duration in one word, for what there is many times: up to 584 years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Nanos(NonZeroU64);
+
+impl Nanos {
+    pub(crate) const fn of(duration: Duration) -> Self {
+        let nanos = duration.as_nanos();
+        let nanos = if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 };
+        // One more, so that none is zero.
+        Self(NonZeroU64::MIN.saturating_add(nanos))
+    }
+
+    pub(crate) const fn get(self) -> Duration {
+        Duration::from_nanos(self.0.get() - 1)
+    }
 }
 
 /// Something that wants to be called when its time has come.
@@ -66,25 +84,53 @@ pub trait Tick: Send + Sync + 'static {
 /// ```
 pub struct Timer {
     target: Weak<dyn Tick>,
-    set: Option<(Id, Key)>,
+    alarm: Alarm,
 }
-
-type Key = (Instant, u64);
 
 impl Timer {
     /// A timer that is not set.
     #[must_use]
     pub fn new(target: Weak<dyn Tick>) -> Self {
-        Self { target, set: None }
+        Self { target, alarm: Alarm::default() }
     }
 
     /// Calls the target at `at`, and not at an instant set before.
     ///
     /// Outside a tokio runtime nothing is set, since no clock runs there.
     pub fn set(&mut self, at: Instant) {
+        self.alarm.set(at, self.target.clone());
+    }
+
+    /// Whether it is set, also to an instant that has passed.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.alarm.set.is_some()
+    }
+
+    /// Cancels it.
+    pub fn clear(&mut self) {
+        self.alarm.clear();
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").field("set", &self.is_set()).finish()
+    }
+}
+
+/// A [`Timer`] of somebody who has the target: there are many of those, and this is two words. Dropping it cancels.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm {
+    set: Option<(Id, Key)>,
+}
+
+impl Alarm {
+    /// Calls `target` at `at`, and not at an instant set before.
+    pub(crate) fn set(&mut self, at: Instant, target: Weak<dyn Tick>) {
         self.clear();
         if let Ok(runtime) = Handle::try_current() {
-            let key = insert(&runtime, at, self.target.clone());
+            let key = insert(&runtime, at, target);
             self.set = Some((runtime.id(), key));
         }
     }
@@ -95,14 +141,7 @@ impl Timer {
         self.set.map(|(runtime, _)| runtime) == here
     }
 
-    /// Whether it is set, also to an instant that has passed.
-    #[must_use]
-    pub fn is_set(&self) -> bool {
-        self.set.is_some()
-    }
-
-    /// Cancels it.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         if let Some((runtime, key)) = self.set.take()
             && let Some(queue) = lock(&QUEUES).iter_mut().find(|queue| queue.runtime == runtime)
         {
@@ -111,21 +150,52 @@ impl Timer {
     }
 }
 
-impl Drop for Timer {
+impl Drop for Alarm {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-impl fmt::Debug for Timer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer").field("at", &self.set.map(|(_, (at, _))| at)).finish()
+/// When an entry of a queue is due, since that began, in units of a 64th of a millisecond: 46 bits, which are 34 years.
+/// The other bits tell those apart that are due at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key(u64);
+
+impl Key {
+    const NANOS: u32 = 15_625;
+    const A_SECOND: u64 = 64_000;
+    const APART: u32 = 18;
+
+    /// The first key that is due at `at` or as soon after it as can be said, or after 34 years.
+    fn at(at: Instant, epoch: Instant) -> Self {
+        let since = at.saturating_duration_since(epoch);
+        let part = since.subsec_nanos().div_ceil(Self::NANOS);
+        let units = since.as_secs().saturating_mul(Self::A_SECOND).saturating_add(part.into());
+        Self(units.min(u64::MAX >> Self::APART) << Self::APART)
+    }
+
+    /// One of those that are due with this one.
+    const fn one(self, number: u64) -> Self {
+        Self(self.0 | (number & ((1 << Self::APART) - 1)))
+    }
+
+    /// The key behind this one; behind the last comes the first, which nobody lives to see.
+    const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+
+    fn instant(self, epoch: Instant) -> Instant {
+        let units = self.0 >> Self::APART;
+        let nanos = (units % Self::A_SECOND) as u32 * Self::NANOS;
+        later(epoch, Duration::new(units / Self::A_SECOND, nanos))
     }
 }
 
 /// The timers of one runtime, by their deadlines. Bounded by the number of live [`Timer`]s.
 struct TimerQueue {
     runtime: Id,
+    /// Keys count from here.
+    epoch: Instant,
     due: BTreeMap<Key, Weak<dyn Tick>>,
     serial: u64,
     earlier: Arc<Notify>,
@@ -141,6 +211,7 @@ fn insert(runtime: &Handle, at: Instant, target: Weak<dyn Tick>) -> Key {
             let earlier = Arc::new(Notify::new());
             queues.push(TimerQueue {
                 runtime: runtime.id(),
+                epoch: Instant::now(),
                 due: BTreeMap::new(),
                 serial: 0,
                 earlier: Arc::clone(&earlier),
@@ -150,9 +221,18 @@ fn insert(runtime: &Handle, at: Instant, target: Weak<dyn Tick>) -> Key {
         });
     let queue = &mut queues[index];
     queue.serial += 1;
-    let key = (at, queue.serial);
+    let mut key = Key::at(at, queue.epoch).one(queue.serial);
     let first = queue.due.first_key_value().is_none_or(|(earliest, _)| key < *earliest);
-    queue.due.insert(key, target);
+    // Nearly always free at once: no other timer of this moment was set 262,144 timers ago.
+    loop {
+        match queue.due.entry(key) {
+            btree_map::Entry::Occupied(_) => key = key.next(),
+            btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(target);
+                break;
+            }
+        }
+    }
     if first {
         queue.earlier.notify_one();
     }
@@ -198,18 +278,18 @@ fn next(entry: &Entry, now: Instant) -> Next {
     let Some(index) = queues.iter().position(|queue| queue.runtime == entry.0) else {
         return Next::Leave;
     };
-    let due = &mut queues[index].due;
+    let TimerQueue { due, epoch, .. } = &mut queues[index];
     match due.first_key_value() {
         None => {
             // Under the lock, so that nobody adds to an entry whose task has left.
             queues.swap_remove(index);
             Next::Leave
         }
-        Some((&(at, _), _)) if at > now => Next::Sleep(at),
+        Some((first, _)) if first.instant(*epoch) > now => Next::Sleep(first.instant(*epoch)),
         Some(_) => {
             let mut targets = Vec::new();
             while let Some(first) = due.first_entry()
-                && first.key().0 <= now
+                && first.key().instant(*epoch) <= now
                 && targets.len() < SLICE
             {
                 targets.push(first.remove());
@@ -287,6 +367,33 @@ mod tests {
             drop(runtime);
             assert!(lock(&QUEUES).iter().all(|queue| queue.runtime != id));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn timers_of_one_moment_are_all_called_and_none_before_it() {
+        let count = Arc::new(Count::default());
+        let at = Instant::now() + Duration::from_millis(5);
+        let mut timers: Vec<_> = (0..1000).map(|_| timer(&count)).collect();
+        timers.iter_mut().for_each(|timer| timer.set(at));
+        tokio::time::sleep(Duration::from_millis(4)).await;
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(count.0.load(Ordering::Relaxed), 1000);
+    }
+
+    #[test]
+    fn a_key_is_due_not_before_its_instant_and_at_once_where_that_can_be_said() {
+        let epoch = Instant::now();
+        let due = |nanos| {
+            let key = Key::at(epoch + Duration::from_nanos(nanos), epoch).one(u64::MAX);
+            (key.instant(epoch) - epoch).as_nanos()
+        };
+        assert_eq!([0, 1, 15_625, 15_626].map(due), [0, 15_625, 15_625, 31_250]);
+        assert_eq!(due(3_000_000_000), 3_000_000_000);
+        let (last, now) =
+            (Key::at(later(epoch, Duration::MAX), epoch), Key::at(epoch, epoch + FAR));
+        assert_eq!((last.instant(epoch), now), (later(epoch, FAR), Key(0)));
     }
 
     #[test]

@@ -33,8 +33,9 @@ pin_project! {
     #[project = KindProj]
     enum Kind<B> {
         Passthrough { #[pin] body: B },
-        Foreign { #[pin] body: Foreign<B> },
-        Whole { bytes: Option<Bytes> },
+        // In a block of its own, as is the other one: every stream of ours is the first, and those are many.
+        Foreign { body: Pin<Box<Foreign<B>>> },
+        Whole { bytes: Option<Box<Bytes>> },
     }
 }
 
@@ -44,7 +45,7 @@ impl<B> ResponseBody<B> {
     }
 
     pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self { kind: Kind::Whole { bytes: Some(bytes) } }
+        Self { kind: Kind::Whole { bytes: Some(Box::new(bytes)) } }
     }
 
     pub(crate) fn foreign(
@@ -55,7 +56,7 @@ impl<B> ResponseBody<B> {
         permit: Permit,
     ) -> Self {
         let body = Foreign::new(body, control, position, keep_alive, permit);
-        Self { kind: Kind::Foreign { body } }
+        Self { kind: Kind::Foreign { body: Box::pin(body) } }
     }
 }
 
@@ -77,8 +78,8 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
             KindProj::Passthrough { body } => body.poll_frame(cx),
-            KindProj::Foreign { body } => body.poll_frame(cx),
-            KindProj::Whole { bytes } => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            KindProj::Foreign { body } => body.as_mut().poll_frame(cx),
+            KindProj::Whole { bytes } => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(*b)))),
         }
     }
 

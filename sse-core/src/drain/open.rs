@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 
 use super::handle::StreamHandle;
 use crate::{
@@ -102,12 +102,21 @@ pub(super) struct Inner {
 #[derive(Default)]
 struct State {
     phase: DrainPhase,
-    streams: SlotMap<Entry>,
+    in_turn: SlotMap<Arc<dyn StreamHandle>>,
+    last: SlotMap<Arc<dyn StreamHandle>>,
 }
 
-struct Entry {
-    handle: Arc<dyn StreamHandle>,
-    order: StreamOrder,
+impl State {
+    fn len(&self) -> usize {
+        self.in_turn.len() + self.last.len()
+    }
+
+    const fn of(&mut self, order: StreamOrder) -> &mut SlotMap<Arc<dyn StreamHandle>> {
+        match order {
+            StreamOrder::InTurn => &mut self.in_turn,
+            StreamOrder::Last => &mut self.last,
+        }
+    }
 }
 
 impl OpenStreams {
@@ -126,16 +135,16 @@ impl OpenStreams {
             if state.phase != DrainPhase::Running {
                 return Err(RegisterError::Draining);
             }
-            if state.streams.len() >= MAX_OPEN_STREAMS {
+            if state.len() >= MAX_OPEN_STREAMS {
                 return Err(RegisterError::Full);
             }
-            state.streams.insert(Entry { handle, order })
+            state.of(order).insert(handle)
         };
-        observe::stream_opened();
         Ok(OpenStream {
             streams: Some(self.clone()),
             key,
-            since: Instant::now(),
+            order,
+            opened: observe::stream_opened(),
             span: observe::stream_span(),
         })
     }
@@ -143,7 +152,7 @@ impl OpenStreams {
     /// How many streams are open.
     #[must_use]
     pub fn len(&self) -> usize {
-        lock(&self.inner.state).streams.len()
+        lock(&self.inner.state).len()
     }
 
     /// Whether no stream is open.
@@ -202,27 +211,26 @@ impl OpenStreams {
     /// The open streams of this order, oldest first.
     pub(super) fn keys(&self, order: StreamOrder) -> Vec<SlotKey> {
         let mut keys: Vec<_> = {
-            let state = lock(&self.inner.state);
-            let of_order = state.streams.iter().filter(|(_, entry)| entry.order == order);
-            of_order.map(|(key, _)| key).collect()
+            let mut state = lock(&self.inner.state);
+            state.of(order).iter().map(|(key, _)| key).collect()
         };
         keys.sort_unstable();
         keys
     }
 
-    /// The handle of an open stream; `None` if it is over.
-    pub(super) fn handle(&self, key: SlotKey) -> Option<Arc<dyn StreamHandle>> {
-        lock(&self.inner.state).streams.get(key).map(|entry| Arc::clone(&entry.handle))
+    /// The handle of an open stream of this order; `None` if it is over.
+    pub(super) fn handle(&self, order: StreamOrder, key: SlotKey) -> Option<Arc<dyn StreamHandle>> {
+        lock(&self.inner.state).of(order).get(key).map(Arc::clone)
     }
 
-    fn remove(&self, key: SlotKey) {
+    fn remove(&self, order: StreamOrder, key: SlotKey) {
         // The handle is dropped after the lock is released: its drop may be user code.
-        let (entry, left, draining) = {
+        let (handle, left, draining) = {
             let mut state = lock(&self.inner.state);
-            let entry = state.streams.remove(key);
-            (entry, state.streams.len(), state.phase != DrainPhase::Running)
+            let handle = state.of(order).remove(key);
+            (handle, state.len(), state.phase != DrainPhase::Running)
         };
-        drop(entry);
+        drop(handle);
         if draining {
             self.inner.left.send_replace(left);
         }
@@ -245,7 +253,8 @@ impl fmt::Debug for OpenStreams {
 pub struct OpenStream {
     streams: Option<OpenStreams>,
     key: SlotKey,
-    since: Instant,
+    order: StreamOrder,
+    opened: observe::StreamOpened,
     span: observe::Span,
 }
 
@@ -257,9 +266,9 @@ impl OpenStream {
 
     fn finish(&mut self, reason: CloseReason) {
         if let Some(streams) = self.streams.take() {
-            streams.remove(self.key);
+            streams.remove(self.order, self.key);
             self.span.closed(reason);
-            observe::stream_closed(reason, self.since.elapsed());
+            self.opened.closed(reason);
         }
     }
 }

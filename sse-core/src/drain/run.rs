@@ -47,18 +47,18 @@ impl OpenStreams {
         let mut at = now;
         for slice in keys.chunks(in_a_slice) {
             sleep_until(at).await;
-            self.end_slice(drain.clone(), slice.to_vec());
+            self.end_slice(drain.clone(), order, slice.to_vec());
             at = later(at, pause);
         }
     }
 
     /// Ends these streams where code may block: a callback of the program that does so holds up those behind it in
     /// its slice, and not the drain.
-    fn end_slice(&self, drain: Drain, slice: Vec<SlotKey>) {
+    fn end_slice(&self, drain: Drain, order: StreamOrder, slice: Vec<SlotKey>) {
         let streams = self.clone();
         spawn_blocking(move || {
             for key in slice.iter().copied() {
-                if let Some(handle) = streams.handle(key) {
+                if let Some(handle) = streams.handle(order, key) {
                     let farewell = bye(CloseReason::Drained, Some(drain.jittered_retry()));
                     panics::contain(|| handle.end(CloseReason::Drained, Some(farewell)));
                 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{SseEmitter, settings::ConnSettings};
+use crate::timer::Nanos;
 
 /// Sets up an [`SseEmitter`].
 ///
@@ -37,14 +38,14 @@ impl SseEmitterBuilder {
     /// # drop(emitter);
     /// ```
     pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = Some(timeout);
+        self.settings.timeout = Some(Nanos::of(timeout));
         self
     }
 
     /// Writes a comment when nothing was written for this long: at the latest then, and at the
     /// earliest after half of it, so that many connections do not beat together. Default:
     /// [`DEFAULT_KEEP_ALIVE`](crate::DEFAULT_KEEP_ALIVE); at least
-    /// [`MIN_KEEP_ALIVE`](crate::MIN_KEEP_ALIVE).
+    /// [`MIN_KEEP_ALIVE`](crate::MIN_KEEP_ALIVE), in whole milliseconds, at most 49 days.
     ///
     /// ```
     /// # use {futures_util::StreamExt, sse_tower_core::SseEmitter, std::{pin::pin, time::Duration}};
@@ -89,12 +90,12 @@ impl SseEmitterBuilder {
     /// # }
     /// ```
     pub const fn retry(mut self, retry: Duration) -> Self {
-        self.settings.retry = Some(retry);
+        self.settings.retry = Some(Nanos::of(retry));
         self
     }
 
     /// Bounds the emitter's own queue. One event is always taken by an empty queue, also if it is
-    /// larger than `bytes`. Defaults:
+    /// larger than `bytes`. Either is at most [`u32::MAX`]. Defaults:
     /// [`DEFAULT_CAPACITY_EVENTS`](crate::DEFAULT_CAPACITY_EVENTS),
     /// [`DEFAULT_CAPACITY_BYTES`](crate::DEFAULT_CAPACITY_BYTES).
     ///
@@ -106,8 +107,7 @@ impl SseEmitterBuilder {
     /// assert!(matches!(emitter.try_send("three"), Err(TrySendError::Full(_))));
     /// ```
     pub const fn capacity(mut self, events: usize, bytes: usize) -> Self {
-        self.settings.capacity_events = events;
-        self.settings.capacity_bytes = bytes;
+        self.settings.set_capacity(events, bytes);
         self
     }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     boxed::BoxError,
     close_reason::CloseReason,
+    few::Few,
     panics,
     sync::{Arc, Mutex, lock},
 };
@@ -46,7 +47,7 @@ impl Callback {
 #[derive(Default)]
 pub(super) struct Hooks {
     /// Most have one, whose guard a limit or a drain holds.
-    pub(super) completion: SmallVec<[OnCompletion; 1]>,
+    pub(super) completion: Few<OnCompletion>,
     /// Few connections have any of these.
     pub(super) others: Option<Box<OtherHooks>>,
 }

@@ -44,7 +44,7 @@ pub(crate) use conn::{ASKED, Conn, Cursors, IntoResponseState, SHARED, STATE, TI
 pub use control::{MAX_HEAD_WAIT, StreamControl};
 pub use endpoint::{Configure, Ending, EndpointOptions, IntoStreamError, beside, decided};
 pub use error::{SendError, TrySendError};
-pub(crate) use queue::{Kind, Queued};
+pub(crate) use queue::{Kind, Queue, Queued};
 pub use request::{MAX_ASIDE, Request};
 pub use sender::SseEmitter;
 pub(crate) use settings::ConnSettings;

@@ -42,11 +42,17 @@ impl Queued {
     }
 }
 
+/// What waits for one connection alone. There are many connections, and nearly always nothing waits: that is one word.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
+    waiting: Option<Box<Waiting>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
     events: VecDeque<Queued>,
     /// How many events of the program's wait, and how many bytes those have: events of the library's are few, and not
-    /// counted.
+    /// counted. Not kept up by whoever has taken them over.
     counted: usize,
     bytes: usize,
 }
@@ -54,29 +60,50 @@ pub(crate) struct Queue {
 impl Queue {
     /// Whether one more event of this size fits. An empty queue takes any.
     pub(crate) fn has_room(&self, bytes: usize, max_events: usize, max_bytes: usize) -> bool {
-        self.counted == 0 || (self.counted < max_events && self.bytes + bytes <= max_bytes)
+        self.waiting.as_ref().is_none_or(|waiting| {
+            let few = waiting.counted < max_events && waiting.bytes + bytes <= max_bytes;
+            waiting.counted == 0 || few
+        })
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.events.is_empty()
+        self.waiting.as_ref().is_none_or(|waiting| waiting.events.is_empty())
     }
 
     /// The offset of what comes first.
     pub(crate) fn first(&self) -> Option<Offset> {
-        self.events.front().map(|event| event.offset)
+        self.waiting.as_ref()?.events.front().map(|event| event.offset)
     }
 
     pub(crate) fn push(&mut self, event: Queued) {
+        let waiting = self.waiting.get_or_insert_default();
         if matches!(event.kind, Kind::Event(_)) && !event.frame.is_empty() {
-            self.counted += 1;
-            self.bytes += event.frame.len();
+            waiting.counted += 1;
+            waiting.bytes += event.frame.len();
         }
-        self.events.push_back(event);
+        waiting.events.push_back(event);
     }
 
-    /// Moves everything to `out`.
-    pub(crate) fn move_to(&mut self, out: &mut VecDeque<Queued>) {
-        (self.counted, self.bytes) = (0, 0);
-        out.append(&mut self.events);
+    /// Takes what comes first.
+    pub(crate) fn pop(&mut self) -> Option<Queued> {
+        self.waiting.as_mut()?.events.pop_front()
+    }
+
+    /// Moves everything to `out`, behind what that has.
+    pub(crate) fn move_to(&mut self, out: &mut Self) {
+        if out.is_empty() {
+            std::mem::swap(&mut self.waiting, &mut out.waiting);
+        } else if let (Some(waiting), Some(out)) = (&mut self.waiting, &mut out.waiting) {
+            out.events.append(&mut waiting.events);
+        }
+        if let Some(waiting) = &mut self.waiting {
+            (waiting.counted, waiting.bytes) = (0, 0);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Queued> {
+        self.waiting.iter().flat_map(|waiting| &waiting.events)
     }
 }

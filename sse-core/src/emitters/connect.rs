@@ -381,11 +381,9 @@ pub(super) struct Opening {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
-
     use super::*;
     use crate::{
-        emitter::IntoResponseState,
+        emitter::{IntoResponseState, Queue},
         emitters::hub::Config,
         event::{EventId, SseEvent},
     };
@@ -404,7 +402,7 @@ mod tests {
 
     /// What a connection is told, besides the events.
     fn told(emitter: &SseEmitter) -> String {
-        let mut queued = VecDeque::new();
+        let mut queued = Queue::default();
         emitter.conn().take_queue(&mut queued);
         let frames = queued.iter().flat_map(|queued| queued.frame.to_vec()).collect();
         String::from_utf8(frames).unwrap()

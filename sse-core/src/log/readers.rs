@@ -17,7 +17,18 @@ const LEFT: Seq = Seq::LEFT;
 
 /// Which reader of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ReaderId(usize);
+pub(crate) struct ReaderId(u32);
+
+impl ReaderId {
+    /// The reader at this place: there are never as many as would not fit.
+    const fn at(place: usize) -> Self {
+        Self(place as u32)
+    }
+
+    const fn place(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Shared by snapshots and copied on a change. Always the standard library's `Arc`: the model
 /// checker's has no `make_mut`, and there is nothing to check about a value that never changes.
@@ -129,12 +140,12 @@ impl<T> Readers<T> {
             return ReaderId(0);
         }
         let others = self.others.get_or_insert_with(|| Box::new(Others::new()));
-        ReaderId(1 + others.join(reader, next))
+        ReaderId::at(1 + others.join(reader, next))
     }
 
     /// Removes a reader, unless it was put out before. With the last of the others their memory is given back.
-    pub(super) fn leave(&mut self, ReaderId(index): ReaderId) -> bool {
-        let Some(index) = index.checked_sub(1) else {
+    pub(super) fn leave(&mut self, id: ReaderId) -> bool {
+        let Some(index) = id.place().checked_sub(1) else {
             self.first_cursor = VACANT;
             return self.first.take().is_some();
         };
@@ -146,11 +157,10 @@ impl<T> Readers<T> {
     /// Removes a reader that has not left from the list. Its place stays its own until it leaves, so that no other
     /// reader gets its number. `false` if this one is not there.
     pub(super) fn put_out(&mut self, id: ReaderId, reader: &Arc<T>) -> bool {
-        let ReaderId(index) = id;
         if !self.at(id).is_some_and(|known| Arc::ptr_eq(known, reader)) {
             return false;
         }
-        match (index.checked_sub(1), &mut self.others) {
+        match (id.place().checked_sub(1), &mut self.others) {
             (None, _) => (self.first, self.first_cursor) = (None, LEFT),
             (Some(index), Some(others)) => others.put_out(index),
             (Some(_), None) => return false,
@@ -158,8 +168,8 @@ impl<T> Readers<T> {
         true
     }
 
-    fn at(&self, ReaderId(index): ReaderId) -> Option<&Arc<T>> {
-        let Some(index) = index.checked_sub(1) else { return self.first.as_ref() };
+    fn at(&self, id: ReaderId) -> Option<&Arc<T>> {
+        let Some(index) = id.place().checked_sub(1) else { return self.first.as_ref() };
         let block = self.others.as_ref()?.blocks.get(index / BLOCK)?;
         block.get(index % BLOCK)?.as_ref()
     }
@@ -168,21 +178,22 @@ impl<T> Readers<T> {
     pub(super) fn before(&self, seq: Seq) -> Vec<(ReaderId, Arc<T>)> {
         let others = self.others.iter().flat_map(|others| &others.cursors);
         let cursors = std::iter::once(&self.first_cursor).chain(others).enumerate();
-        let ids = cursors.filter(|(_, cursor)| **cursor < seq).map(|(index, _)| ReaderId(index));
+        let ids =
+            cursors.filter(|(_, cursor)| **cursor < seq).map(|(index, _)| ReaderId::at(index));
         ids.filter_map(|id| Some((id, Arc::clone(self.at(id)?)))).collect()
     }
 
     #[inline]
-    pub(super) fn cursor_mut(&mut self, ReaderId(index): ReaderId) -> Option<&mut Seq> {
-        match index.checked_sub(1) {
+    pub(super) fn cursor_mut(&mut self, id: ReaderId) -> Option<&mut Seq> {
+        match id.place().checked_sub(1) {
             None => Some(&mut self.first_cursor),
             Some(index) => self.others.as_mut()?.cursors.get_mut(index),
         }
     }
 
     #[inline]
-    pub(super) fn cursor(&self, ReaderId(index): ReaderId) -> Seq {
-        match (index.checked_sub(1), &self.others) {
+    pub(super) fn cursor(&self, id: ReaderId) -> Seq {
+        match (id.place().checked_sub(1), &self.others) {
             (None, _) => self.first_cursor,
             (Some(index), Some(others)) => others.cursors[index],
             (Some(_), None) => VACANT,
@@ -209,23 +220,19 @@ impl<T> Readers<T> {
 
     /// A reader whose next record is `next`, among the first `most` places behind `after`; behind the last place
     /// comes the first.
-    pub(super) fn next_at(
-        &self,
-        next: Seq,
-        ReaderId(after): ReaderId,
-        most: usize,
-    ) -> Option<ReaderId> {
+    pub(super) fn next_at(&self, next: Seq, after: ReaderId, most: usize) -> Option<ReaderId> {
+        let after = after.place();
         let others = self.others.as_ref().map_or(&[][..], |others| &others.cursors);
         let (before, behind) = others.split_at_checked(after).unwrap_or((others, &[]));
         let at = |cursor: &Seq| *cursor == next;
         if let Some(index) = behind.iter().take(most).position(at) {
-            return Some(ReaderId(after + 1 + index));
+            return Some(ReaderId::at(after + 1 + index));
         }
         let most = most.checked_sub(behind.len() + 1)?;
         if self.first_cursor == next {
             return Some(ReaderId(0));
         }
-        before.iter().take(most).position(at).map(|index| ReaderId(1 + index))
+        before.iter().take(most).position(at).map(|index| ReaderId::at(1 + index))
     }
 
     /// The record that the slowest reader reads next; one that never comes, without readers.
@@ -239,7 +246,7 @@ impl<T> Readers<T> {
         let blocks = self.others.iter().flat_map(|others| others.blocks.iter());
         let places = std::iter::once(&self.first).chain(blocks.flat_map(|block| block.iter()));
         let readers = places.enumerate().filter_map(|(index, reader)| {
-            reader.as_ref().map(|reader| (ReaderId(index), Arc::clone(reader)))
+            reader.as_ref().map(|reader| (ReaderId::at(index), Arc::clone(reader)))
         });
         readers.filter(|(_, reader)| meant(reader)).collect()
     }

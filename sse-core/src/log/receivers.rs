@@ -1,6 +1,6 @@
 //! `ReceiverCount`: how many connections at a log take events, without asking each of them.
 
-use crate::sync::Arc;
+use crate::{few::Few, sync::Arc};
 
 /// Counts those readers of a log that still take events.
 pub(crate) trait ReceiverCount: Send + Sync {
@@ -13,26 +13,20 @@ pub(crate) trait ReceiverCount: Send + Sync {
 /// Where one connection is counted. Most are at one log, and there are many of them.
 #[derive(Default)]
 pub(crate) struct ReceiverCounts {
-    first: Option<Arc<dyn ReceiverCount>>,
-    #[expect(clippy::box_collection, reason = "few have any, and a list is three words")]
-    others: Option<Box<Vec<Arc<dyn ReceiverCount>>>>,
+    counts: Few<Arc<dyn ReceiverCount>>,
 }
 
 impl ReceiverCounts {
     pub(crate) fn open(&mut self, count: Arc<dyn ReceiverCount>) {
         count.opened();
-        match &self.first {
-            None => self.first = Some(count),
-            Some(_) => self.others.get_or_insert_default().push(count),
-        }
+        self.counts.push(count);
     }
 
     /// Notes that the connection takes no more events. Returns the counts, to be dropped later: with them a log may
     /// be dropped.
     pub(crate) fn close(&mut self) -> Self {
         let closed = std::mem::take(self);
-        let others = closed.others.iter().flat_map(|others| others.iter());
-        closed.first.iter().chain(others).for_each(|count| count.closed());
+        closed.counts.iter().for_each(|count| count.closed());
         closed
     }
 }

@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "metrics")]
+use tokio::time::Instant;
+
 use crate::close_reason::CloseReason;
 
 #[cfg(feature = "metrics")]
@@ -18,22 +21,35 @@ pub(crate) fn counted(event: fn() -> &'static str) {
     let _ = event;
 }
 
+/// When a stream was opened, if anybody wants to know.
+#[derive(Debug)]
+pub(crate) struct StreamOpened {
+    #[cfg(feature = "metrics")]
+    at: Instant,
+}
+
 /// A stream was opened.
-pub(crate) fn stream_opened() {
+pub(crate) fn stream_opened() -> StreamOpened {
     #[cfg(feature = "metrics")]
     {
         metrics::counter!(names::STREAMS_OPENED).increment(1);
         metrics::gauge!(names::STREAMS_OPEN).increment(1);
     }
+    StreamOpened {
+        #[cfg(feature = "metrics")]
+        at: Instant::now(),
+    }
 }
 
-/// A stream is over.
-pub(crate) fn stream_closed(reason: CloseReason, lifetime: Duration) {
-    #[cfg(feature = "metrics")]
-    {
-        metrics::counter!(names::STREAMS_CLOSED, "reason" => reason.as_str()).increment(1);
-        metrics::gauge!(names::STREAMS_OPEN).decrement(1);
-        metrics::histogram!(names::STREAM_LIFETIME).record(lifetime);
+impl StreamOpened {
+    /// The stream is over.
+    pub(crate) fn closed(&self, reason: CloseReason) {
+        #[cfg(feature = "metrics")]
+        {
+            metrics::counter!(names::STREAMS_CLOSED, "reason" => reason.as_str()).increment(1);
+            metrics::gauge!(names::STREAMS_OPEN).decrement(1);
+            metrics::histogram!(names::STREAM_LIFETIME).record(self.at.elapsed());
+        }
     }
 }
 

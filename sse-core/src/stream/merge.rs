@@ -226,7 +226,7 @@ impl Reader {
     /// to there.
     fn cuts(&self) -> Vec<Cut> {
         let mut cuts: Vec<Cut> = Vec::new();
-        for cursor in &self.cursors {
+        for cursor in &*self.cursors {
             let source = cursor.source();
             if !cuts.iter().any(|cut| cut.source == source) {
                 cuts.push(Cut { source, position: Position::LAST, short: false });
@@ -259,7 +259,7 @@ impl Reader {
     pub(super) fn end_as_given_up(&mut self, out: &mut Output) {
         self.end_as_too_slow(out);
         if self.local.is_empty() {
-            self.local.push_back(Queued::farewell(lag::farewell()));
+            self.local.push(Queued::farewell(lag::farewell()));
         }
         self.give_all(out);
         self.at_end = true;

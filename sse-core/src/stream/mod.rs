@@ -247,3 +247,13 @@ impl fmt::Debug for EventStream {
         f.debug_struct("EventStream").field("ended", &self.is_ended()).finish()
     }
 }
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_small() {
+        assert!(size_of::<EventStream>() <= 160, "{}", size_of::<EventStream>());
+    }
+}

@@ -1,9 +1,6 @@
 //! The reading side of one connection: what a poll finds, and the short ways to it.
 
-use std::{
-    collections::VecDeque,
-    task::{Context, Poll, Waker, ready},
-};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 
@@ -11,7 +8,7 @@ use super::{awaited::Awaited, output::Output, timing::Timing, window::Window};
 #[cfg(any(feature = "http", test))]
 use crate::close_reason::CloseReason;
 use crate::{
-    emitter::{Conn, Cursors, Kind, Queued, STATE, TICK, never},
+    emitter::{Conn, Cursors, Kind, Queue, Queued, STATE, TICK, never},
     event::{EventId, GapReason, KEEP_ALIVE_COMMENT, SseEvent, frame_with_id},
     log::{Missed, Offset, Position, Read, Source},
     sync::Arc,
@@ -25,7 +22,7 @@ pub(super) struct Reader {
     pub(super) conn: Arc<Conn>,
     pub(super) cursors: Cursors,
     /// Taken over from the connection's queue, in order.
-    pub(super) local: VecDeque<Queued>,
+    pub(super) local: Queue,
     /// Shared events up to here are still written; all, unless the connection is ending. Not an
     /// `Option`, because there are many readers.
     pub(super) until: Offset,
@@ -84,7 +81,7 @@ impl Reader {
         Self {
             conn,
             cursors: Cursors::new(),
-            local: VecDeque::new(),
+            local: Queue::default(),
             until: NOT_ENDING,
             position: Position::ZERO,
             began: Position::ZERO,
@@ -173,7 +170,7 @@ impl Reader {
             self.conn.register(cx.waker());
             self.waker = Some(cx.waker().clone());
             if let Some(timing) = &mut self.timing {
-                timing.moved();
+                timing.moved(&self.conn);
             }
         }
         ready!(self.window.poll_room(cx, self.more));
@@ -225,7 +222,7 @@ impl Reader {
         let settings = self.conn.settings();
         self.timing = Some(Timing::start(&self.conn, &settings));
         if let Some(retry) = settings.retry
-            && let Ok(retry) = SseEvent::builder().retry(retry).build()
+            && let Ok(retry) = SseEvent::builder().retry(retry.get()).build()
         {
             out.push(retry.encode());
         }
@@ -239,7 +236,7 @@ impl Reader {
     /// Handles a timer that fired. Whether a keep-alive comment is due.
     fn tick(&mut self) -> bool {
         let Some(timing) = &mut self.timing else { return false };
-        let due = timing.due();
+        let due = timing.due(&self.conn);
         if due.timeout {
             self.conn.time_out();
         }
@@ -300,7 +297,7 @@ impl Reader {
         self.has_state |= update.cursors.iter().any(|cursor| cursor.has_state());
         if self.position == self.began {
             // One that waited for its logs learns later where it begins.
-            let cursors = self.cursors.iter().chain(&update.cursors);
+            let cursors = self.cursors.iter().chain(&*update.cursors);
             let starts = cursors.filter(|cursor| cursor.is_in_order()).map(|cursor| cursor.start());
             self.began = starts.min().unwrap_or(self.position);
             self.position = self.began;
@@ -320,13 +317,13 @@ impl Reader {
 
     /// Whether nothing waits for this connection alone but what ends its stream.
     pub(super) fn has_only_farewell(&self) -> bool {
-        self.local.front().is_none_or(|queued| queued.offset == Offset::LAST)
+        self.local.first().is_none_or(|first| first == Offset::LAST)
     }
 
     /// Gives out what is for this connection alone and comes before `offset`.
     pub(super) fn give_local(&mut self, offset: Offset, out: &mut Output) {
-        while self.local.front().is_some_and(|queued| queued.offset < offset)
-            && let Some(queued) = self.local.pop_front()
+        while self.local.first().is_some_and(|first| first < offset)
+            && let Some(queued) = self.local.pop()
         {
             self.give(queued, out);
         }
@@ -334,7 +331,7 @@ impl Reader {
 
     /// Gives out everything that is for this connection alone.
     pub(super) fn give_all(&mut self, out: &mut Output) {
-        while let Some(queued) = self.local.pop_front() {
+        while let Some(queued) = self.local.pop() {
             self.give(queued, out);
         }
     }

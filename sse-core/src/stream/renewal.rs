@@ -122,7 +122,7 @@ impl Reader {
 
     fn look_at(&mut self, at: Option<Instant>) {
         if let Some(timing) = &mut self.timing {
-            timing.look_at(at);
+            timing.look_at(at, &self.conn);
         }
     }
 

@@ -1,14 +1,12 @@
 //! When a connection has been silent for too long, and when its time is over.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use crate::{
     emitter::{Conn, ConnSettings},
     spread,
     sync::Arc,
-    timer::{Tick, Timer},
+    timer::{Alarm, Nanos},
 };
 
 /// How much sooner than asked for a comment may come: up to half of the interval.
@@ -16,11 +14,11 @@ const SPREAD: f64 = 0.5;
 
 /// The clocks of one connection: both share one entry in the runtime's queue of timers.
 pub(super) struct Timing {
-    timer: Timer,
+    alarm: Alarm,
     last_write: Instant,
     /// How long the wire may be silent: the interval or somewhat less, drawn once, so that
     /// connections which all got the same event are not silent for the same time after it.
-    silence: Option<Duration>,
+    silence: Option<Nanos>,
     /// Few connections have any: most of the time all others have.
     moments: Option<Box<Moments>>,
 }
@@ -43,31 +41,30 @@ pub(super) struct Due {
 impl Timing {
     pub(super) fn start(conn: &Arc<Conn>, settings: &ConnSettings) -> Self {
         let now = Instant::now();
-        let conn: Arc<dyn Tick> = Arc::clone(conn) as _;
         let silence = settings.keep_alive();
-        let deadline = settings.timeout.and_then(|timeout| now.checked_add(timeout));
+        let deadline = settings.timeout.and_then(|timeout| now.checked_add(timeout.get()));
         let mut timing = Self {
-            timer: Timer::new(Arc::downgrade(&conn)),
+            alarm: Alarm::default(),
             last_write: now,
-            silence: silence.map(|interval| spread::at_most(interval, SPREAD)),
+            silence: silence.map(|interval| Nanos::of(spread::at_most(interval, SPREAD))),
             moments: deadline.map(|at| Box::new(Moments { deadline: Some(at), look: None })),
         };
-        timing.arm();
+        timing.arm(conn);
         timing
     }
 
     /// Another task carries the stream now, perhaps on another runtime: the timer is set anew, on its clock.
-    pub(super) fn moved(&mut self) {
-        if !self.timer.is_set_here() {
-            self.arm();
+    pub(super) fn moved(&mut self, conn: &Arc<Conn>) {
+        if !self.alarm.is_set_here() {
+            self.arm(conn);
         }
     }
 
     /// Ticks at this instant too; with `None` only when something else is due.
-    pub(super) fn look_at(&mut self, look: Option<Instant>) {
+    pub(super) fn look_at(&mut self, look: Option<Instant>, conn: &Arc<Conn>) {
         if self.moments.as_ref().and_then(|moments| moments.look) != look {
             self.moments.get_or_insert_default().look = look;
-            self.arm();
+            self.arm(conn);
         }
     }
 
@@ -90,29 +87,30 @@ impl Timing {
     }
 
     /// The timer fired: what is due? Sets the timer anew.
-    pub(super) fn due(&mut self) -> Due {
+    pub(super) fn due(&mut self, conn: &Arc<Conn>) -> Due {
         let now = Instant::now();
         let deadline = self.moments.as_mut().map(|moments| &mut moments.deadline);
         let timeout = deadline.and_then(|deadline| deadline.take_if(|at| *at <= now)).is_some();
         let keep_alive = self
             .silence
-            .is_some_and(|silence| now.saturating_duration_since(self.last_write) >= silence);
+            .is_some_and(|silence| now.saturating_duration_since(self.last_write) >= silence.get());
         if keep_alive {
             self.last_write = now;
         }
-        self.arm();
+        self.arm(conn);
         Due { timeout, keep_alive }
     }
 
     /// Events move `last_write` without touching the timer: it fires, finds that, and is set anew.
-    fn arm(&mut self) {
-        let silent = self.silence.and_then(|silence| self.last_write.checked_add(silence));
+    fn arm(&mut self, conn: &Arc<Conn>) {
+        let silent = self.silence.and_then(|silence| self.last_write.checked_add(silence.get()));
         let moments = self.moments.as_ref();
         let moments =
             moments.and_then(|moments| moments.deadline.into_iter().chain(moments.look).min());
         let next = silent.into_iter().chain(moments).min();
         if let Some(next) = next {
-            self.timer.set(next);
+            let conn = Arc::downgrade(conn);
+            self.alarm.set(next, conn);
         }
     }
 }

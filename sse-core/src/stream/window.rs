@@ -29,8 +29,6 @@ thread_local! {
 #[derive(Debug, Default)]
 pub struct Window {
     given: usize,
-    /// The window was full while there was more: whoever polls was asked to write first.
-    yielded: bool,
     /// Of one that was full before, in a task.
     gate: Option<Arc<Gate>>,
 }
@@ -67,14 +65,13 @@ impl Window {
     #[cold]
     fn poll_full(&mut self, cx: &mut Context<'_>, more: bool) -> Poll<()> {
         if let Some(gate) = &self.gate {
-            if more && !self.yielded {
-                self.yielded = true;
+            if more && gate.yields() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             ready!(gate.poll_open(cx));
         }
-        (self.given, self.yielded) = (0, false);
+        self.given = 0;
         Poll::Ready(())
     }
 }
@@ -86,15 +83,23 @@ struct Gate(plain::Mutex<GateState>);
 #[derive(Debug, Default)]
 struct GateState {
     closed: bool,
+    /// The window was full while there was more: whoever polls was asked to write first.
+    yielded: bool,
     waiting: Option<Waker>,
 }
 
 impl Gate {
+    /// Whether whoever polls is to write first: once for each full window.
+    fn yields(&self) -> bool {
+        !std::mem::replace(&mut plain::lock(&self.0).yielded, true)
+    }
+
     fn poll_open(&self, cx: &Context<'_>) -> Poll<()> {
         // What it replaces is dropped after the lock.
         let mut waker = Some(cx.waker().clone());
         let mut state = plain::lock(&self.0);
         if !state.closed {
+            state.yielded = false;
             return Poll::Ready(());
         }
         std::mem::swap(&mut state.waiting, &mut waker);

@@ -9,17 +9,20 @@ use crate::lease::LeaseWatch;
 /// the stream is over.
 pub(crate) struct Permit {
     open: OpenStream,
-    _place: Option<Box<Place>>,
-    _leases: Box<[LeaseWatch]>,
+    /// Most streams have neither, and there are many.
+    _held: Option<Box<Held>>,
+}
+
+struct Held {
+    _place: Option<Place>,
+    _leases: Vec<LeaseWatch>,
 }
 
 impl Permit {
-    pub(super) fn new(
-        open: OpenStream,
-        place: Option<Box<Place>>,
-        leases: Box<[LeaseWatch]>,
-    ) -> Self {
-        Self { open, _place: place, _leases: leases }
+    pub(super) fn new(open: OpenStream, place: Option<Place>, leases: Vec<LeaseWatch>) -> Self {
+        let held = place.is_some() || !leases.is_empty();
+        let held = held.then(|| Box::new(Held { _place: place, _leases: leases }));
+        Self { open, _held: held }
     }
 
     /// Notes that the stream is over, and why.

@@ -65,13 +65,12 @@ impl Table {
     }
 
     /// Takes a place under every rule, or says which one has none. Ends the oldest where that was
-    /// asked for. `None` where there is no rule. Boxed, because most streams have none, and there are
-    /// many.
+    /// asked for. `None` where there is no rule.
     pub(crate) fn take(
         self: &Arc<Self>,
         keys: Vec<Option<String>>,
         stream: &Arc<dyn StreamHandle>,
-    ) -> Result<Option<Box<Place>>, Why> {
+    ) -> Result<Option<Place>, Why> {
         if self.limits.rules.is_empty() {
             return Ok(None);
         }
@@ -102,7 +101,7 @@ impl Table {
         for oldest in ended {
             oldest.end(CloseReason::Replaced, Some(bye(CloseReason::Replaced, Some(A_DAY))));
         }
-        Ok(Some(Box::new(Place { table: self.clone(), keys, number })))
+        Ok(Some(Place { table: self.clone(), keys, number }))
     }
 
     fn counted<'a>(

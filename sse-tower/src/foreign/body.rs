@@ -40,7 +40,7 @@ pin_project! {
     pub(crate) struct Foreign<B> {
         #[pin]
         inner: B,
-        state: Box<State>,
+        state: State,
     }
 }
 
@@ -95,7 +95,7 @@ impl<B> Foreign<B> {
             window: Window::default(),
             farewell: None,
         };
-        Self { inner, state: Box::new(state) }
+        Self { inner, state }
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
@@ -109,7 +109,7 @@ impl<B: Body<Data = Bytes>> Foreign<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
-        let state = &mut **this.state;
+        let state = this.state;
         if state.over {
             return Poll::Ready(state.farewell.take().map(|bytes| Ok(Frame::data(bytes))));
         }

@@ -27,6 +27,7 @@ use super::{
     head_timeout::HeadTimeout,
     peer::WithPeer,
     protocol,
+    read_ahead::ReadAhead,
     settings::ServeSettings,
     shutdown::{ShutdownKind, ShutdownSignal},
     sniff::Sniff,
@@ -124,9 +125,9 @@ where
         }
         let Ok(stream) = accepted else { return };
         if self.settings.http2 && super::tls::chose_http2(&stream) {
-            self.http2(stream, Vec::new(), shutdown, service).await;
+            self.http2(stream, ReadAhead::default(), shutdown, service).await;
         } else {
-            let (io, watch) = Watched::new(stream, Vec::new(), Sniff::Http1);
+            let (io, watch) = Watched::new(stream, ReadAhead::default(), Sniff::Http1);
             drop(self.http1(io, watch, shutdown, service, || None::<()>).await);
         }
     }
@@ -155,7 +156,7 @@ where
     async fn http2<J, S>(
         &self,
         io: J,
-        read_ahead: Vec<u8>,
+        read_ahead: ReadAhead,
         shutdown: &mut ShutdownSignal,
         service: WithPeer<S, P, B>,
     ) where
@@ -271,7 +272,7 @@ where
         let (io, unread) = watch.into_inner()?;
         // What hyper has read too much came before what it has not read at all. Mostly neither
         // is there, and no buffer is kept for it.
-        let read_ahead = [&parts.read_buf[..], &unread].concat();
+        let read_ahead = [&parts.read_buf[..], &unread].concat().into();
         Some(match taken {
             Some(taken) => Left::Taken(io, read_ahead, taken),
             None => Left::Http2(io, read_ahead, parts.service),
@@ -281,9 +282,9 @@ where
 
 /// What is left of a connection that hyper has spoken HTTP/1.1 with, and what was read of it too much.
 enum Left<J, S, T> {
-    Taken(J, Vec<u8>, T),
+    Taken(J, ReadAhead, T),
     /// Its client was heard to speak HTTP/2, and got no answer yet.
-    Http2(J, Vec<u8>, S),
+    Http2(J, ReadAhead, S),
 }
 
 /// Logs a client that says nothing, or half of something.

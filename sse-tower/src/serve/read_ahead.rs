@@ -5,6 +5,7 @@
 //! the end, and the end would be noticed with the next write that fails, or never.
 
 use std::{
+    ops::Deref,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -18,8 +19,41 @@ pub(super) const MAX_READ_AHEAD: usize = 64 * 1024;
 /// How many bytes are read at once.
 const AT_ONCE: usize = 512;
 
+/// Bytes that were read too early: nearly always none, which is one word.
+#[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "a list is three words, and few connections have any")]
+pub(super) struct ReadAhead(Option<Box<Vec<u8>>>);
+
+impl ReadAhead {
+    fn push(&mut self, bytes: &[u8]) {
+        self.0.get_or_insert_default().extend_from_slice(bytes);
+    }
+
+    /// Gives away the first of them, and the memory with the last.
+    pub(super) fn drop_first(&mut self, count: usize) {
+        if let Some(bytes) = &mut self.0 {
+            bytes.drain(..count.min(bytes.len()));
+        }
+        self.0.take_if(|bytes| bytes.is_empty());
+    }
+}
+
+impl Deref for ReadAhead {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+}
+
+impl From<Vec<u8>> for ReadAhead {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Some(bytes).filter(|bytes| !bytes.is_empty()).map(Box::new))
+    }
+}
+
 /// Whether the client has left, or says too much. Otherwise the task is woken when it says something more.
-pub(super) fn poll_gone<I>(io: &mut I, read_ahead: &mut Vec<u8>, cx: &mut Context<'_>) -> bool
+pub(super) fn poll_gone<I>(io: &mut I, read_ahead: &mut ReadAhead, cx: &mut Context<'_>) -> bool
 where
     I: AsyncRead + Unpin,
 {
@@ -34,7 +68,7 @@ where
 }
 
 /// Reads a little; `false` for the end, however it came.
-pub(super) fn poll_some<I>(io: &mut I, read: &mut Vec<u8>, cx: &mut Context<'_>) -> Poll<bool>
+pub(super) fn poll_some<I>(io: &mut I, read: &mut ReadAhead, cx: &mut Context<'_>) -> Poll<bool>
 where
     I: AsyncRead + Unpin,
 {
@@ -43,7 +77,7 @@ where
     match Pin::new(io).poll_read(cx, &mut buffer) {
         Poll::Pending => Poll::Pending,
         Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-            read.extend_from_slice(buffer.filled());
+            read.push(buffer.filled());
             Poll::Ready(true)
         }
         Poll::Ready(_) => Poll::Ready(false),
@@ -71,9 +105,9 @@ mod tests {
                 }
                 let mut socket = io.build();
                 drop(io);
-                let (mut read, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
+                let (mut read, mut cx) = (ReadAhead::default(), Context::from_waker(Waker::noop()));
                 assert!(poll_gone(&mut socket, &mut read, &mut cx));
-                assert_eq!(read, said);
+                assert_eq!(&*read, said);
             }
         }
     }
@@ -82,9 +116,9 @@ mod tests {
     async fn a_client_that_says_a_little_is_still_there() {
         let (mut client, mut server) = tokio::io::duplex(64);
         client.write_all(b"\r\n").await.unwrap();
-        let (mut read, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
+        let (mut read, mut cx) = (ReadAhead::default(), Context::from_waker(Waker::noop()));
         assert!(!poll_gone(&mut server, &mut read, &mut cx));
-        assert_eq!(read, b"\r\n");
+        assert_eq!(*read, *b"\r\n");
         drop(client);
         assert!(poll_gone(&mut server, &mut read, &mut cx));
     }
@@ -92,7 +126,7 @@ mod tests {
     #[test]
     fn a_client_that_says_too_much_is_hung_up_on() {
         let mut io = tokio::io::repeat(b'x');
-        let (mut read, mut cx) = (Vec::new(), Context::from_waker(Waker::noop()));
+        let (mut read, mut cx) = (ReadAhead::default(), Context::from_waker(Waker::noop()));
         assert!(poll_gone(&mut io, &mut read, &mut cx));
         assert!(read.len() <= MAX_READ_AHEAD + AT_ONCE);
     }

@@ -16,7 +16,8 @@ use tower_service::Service;
 
 use super::{
     connected::Connected, connection::Connections, deadline::Deadline, direct::Workers,
-    listener::SocketListener, settings::ServeSettings, shutdown::Shutdown, signal::Signals,
+    listener::SocketListener, read_ahead::ReadAhead, settings::ServeSettings, shutdown::Shutdown,
+    signal::Signals,
 };
 use crate::{boxed::BoxFuture, layer::SseLayer};
 
@@ -72,7 +73,7 @@ where
             accepted = accept(&mut listener, &room) => {
                 let (io, peer, permit) = accepted?;
                 let _ = L::set_up(&io, &settings.sockets);
-                let connected = Connected { io, read_ahead: Vec::new(), peer, permit };
+                let connected = Connected { io, read_ahead: ReadAhead::default(), peer, permit };
                 spawn(connections.clone().serve(connected, service.clone()));
             }
             Some(connected) = returned.recv() => {

@@ -44,7 +44,7 @@ impl Listener for StreamListener {
 
     async fn accept(&mut self) -> (StreamSocket, SocketAddr) {
         let (io, peer) = Listener::accept(&mut self.0).await;
-        (StreamSocket { io, read_waker: None, silent: 0, blocked: None }, peer)
+        (StreamSocket { io, state: SocketState::NEW }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -60,12 +60,22 @@ const ASKED: u8 = 8;
 #[derive(Debug)]
 pub struct StreamSocket {
     io: TcpStream,
-    /// Of one that sends and hears nothing.
-    read_waker: Option<Arc<ReadWaker>>,
-    /// How often it was asked since it last had something.
-    silent: u8,
-    /// The body that waits until all is sent.
-    blocked: Option<Blocked>,
+    state: SocketState,
+}
+
+/// What is known of a connection. Kept small, since `axum::serve` has it twice in each connection's task.
+#[derive(Debug)]
+enum SocketState {
+    /// So often it was asked since it last had something to read.
+    Asked(u8),
+    /// It sends and hears nothing.
+    Silent(Arc<ReadWaker>),
+    /// The body waits until all is sent. Whether there is something to read is not remembered meanwhile.
+    Blocked { _body: Blocked },
+}
+
+impl SocketState {
+    const NEW: Self = Self::Asked(0);
 }
 
 /// Wakes whoever reads, and remembers that. hyper asks with each event whether there is something to read: until this
@@ -90,19 +100,27 @@ impl Wake for ReadWaker {
 impl StreamSocket {
     /// The waker of this one that reads.
     fn read_waker(&mut self, reader: &Waker) -> Arc<ReadWaker> {
-        let known = self.read_waker.take().filter(|known| known.reader.will_wake(reader));
-        let waker = known.unwrap_or_else(|| {
-            Arc::new(ReadWaker { woken: AtomicBool::new(false), reader: reader.clone() })
-        });
-        Arc::clone(self.read_waker.insert(waker))
+        match &self.state {
+            SocketState::Silent(known) if known.reader.will_wake(reader) => Arc::clone(known),
+            _ => {
+                let (woken, reader) = (AtomicBool::new(false), reader.clone());
+                let waker = Arc::new(ReadWaker { woken, reader });
+                self.state = SocketState::Silent(Arc::clone(&waker));
+                waker
+            }
+        }
     }
 
     #[inline(never)]
     fn ask(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.silent < ASKED {
-            let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
-            self.silent = if polled.is_pending() { self.silent + 1 } else { 0 };
-            return polled;
+        match &mut self.state {
+            SocketState::Asked(asked) if *asked < ASKED => {
+                let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
+                *asked = if polled.is_pending() { *asked + 1 } else { 0 };
+                return polled;
+            }
+            SocketState::Blocked { .. } => return Pin::new(&mut self.io).poll_read(cx, buffer),
+            SocketState::Asked(_) | SocketState::Silent(_) => {}
         }
         let read_waker = self.read_waker(cx.waker());
         // Before the runtime has it: what it says from now on is news.
@@ -111,9 +129,13 @@ impl StreamSocket {
         let polled = Pin::new(&mut self.io).poll_read(&mut Context::from_waker(&waker), buffer);
         if polled.is_ready() {
             // The runtime has no waker now.
-            (self.read_waker, self.silent) = (None, 0);
+            self.state = SocketState::NEW;
         }
         polled
+    }
+
+    const fn is_blocked(&self) -> bool {
+        matches!(self.state, SocketState::Blocked { .. })
     }
 
     /// Who waits for room is asked for only now.
@@ -121,8 +143,12 @@ impl StreamSocket {
     fn wait_to_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
         match &polled {
-            Poll::Pending if self.blocked.is_none() => self.blocked = Blocked::of_this_task(),
-            Poll::Pending => {}
+            Poll::Pending if self.is_blocked() => {}
+            Poll::Pending => {
+                if let Some(body) = Blocked::of_this_task() {
+                    self.state = SocketState::Blocked { _body: body };
+                }
+            }
             Poll::Ready(written) => self.has_written(written, bytes),
         }
         polled
@@ -131,8 +157,8 @@ impl StreamSocket {
     #[cold]
     fn has_written(&mut self, written: &io::Result<usize>, bytes: &[u8]) {
         // These were all that hyper had.
-        if written.as_ref().is_ok_and(|written| *written == bytes.len()) {
-            self.blocked = None;
+        if self.is_blocked() && written.as_ref().is_ok_and(|written| *written == bytes.len()) {
+            self.state = SocketState::NEW;
         }
     }
 }
@@ -144,8 +170,8 @@ impl AsyncRead for StreamSocket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match &this.read_waker {
-            Some(known)
+        match &this.state {
+            SocketState::Silent(known)
                 if !known.woken.load(Ordering::Acquire) && known.reader.will_wake(cx.waker()) =>
             {
                 Poll::Pending
@@ -168,7 +194,7 @@ impl AsyncWrite for StreamSocket {
                 this.wait_to_write(cx, bytes)
             }
             written => {
-                if this.blocked.is_some() {
+                if this.is_blocked() {
                     this.has_written(&written, bytes);
                 }
                 Poll::Ready(written)
@@ -182,5 +208,15 @@ impl AsyncWrite for StreamSocket {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_small_enough_for_a_task_that_is_no_larger_than_with_a_plain_one() {
+        assert!(size_of::<StreamSocket>() <= size_of::<TcpStream>() + 16);
     }
 }

@@ -14,14 +14,14 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    read_ahead::{MAX_READ_AHEAD, poll_gone},
+    read_ahead::{MAX_READ_AHEAD, ReadAhead, poll_gone},
     sniff::Sniff,
 };
 
 struct Socket<I> {
     io: I,
     /// Bytes that were read past hyper, which gets them with its next read.
-    read_ahead: Vec<u8>,
+    read_ahead: ReadAhead,
     sniff: Sniff,
     /// Whether there may be something that the socket did not take.
     unflushed: bool,
@@ -36,7 +36,7 @@ pub(super) struct Watch<I>(Arc<Mutex<Socket<I>>>);
 impl<I> Watched<I> {
     /// A socket of which so much was read already. Where it is to be [sniffed](Sniff::BEGIN), hyper gets nothing of
     /// a client that speaks HTTP/2.
-    pub(super) fn new(io: I, read_ahead: Vec<u8>, sniff: Sniff) -> (Self, Watch<I>) {
+    pub(super) fn new(io: I, read_ahead: ReadAhead, sniff: Sniff) -> (Self, Watch<I>) {
         let socket = Socket { io, read_ahead, sniff, unflushed: false };
         let socket = Arc::new(Mutex::new(socket));
         (Self(Arc::clone(&socket)), Watch(socket))
@@ -55,7 +55,7 @@ impl<I> Watch<I> {
     }
 
     /// The socket with what was read ahead of it, once hyper's end is dropped.
-    pub(super) fn into_inner(self) -> Option<(I, Vec<u8>)> {
+    pub(super) fn into_inner(self) -> Option<(I, ReadAhead)> {
         let socket = Arc::into_inner(self.0)?;
         let socket = socket.into_inner();
         Some((socket.io, socket.read_ahead))
@@ -103,15 +103,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         }
         let some = socket.read_ahead.len().min(buffer.remaining());
         buffer.put_slice(&socket.read_ahead[..some]);
-        socket.read_ahead.drain(..some);
-        if socket.read_ahead.is_empty() {
-            // Most connections never need it again.
-            socket.read_ahead = Vec::new();
-            if buffer.remaining() > 0 {
-                // What has arrived since goes into the same read: hyper would grow its buffer for a second one. An
-                // error or the end comes again with the next read.
-                let _ = Pin::new(&mut socket.io).poll_read(cx, buffer);
-            }
+        socket.read_ahead.drop_first(some);
+        if socket.read_ahead.is_empty() && buffer.remaining() > 0 {
+            // What has arrived since goes into the same read: hyper would grow its buffer for a second one. An
+            // error or the end comes again with the next read.
+            let _ = Pin::new(&mut socket.io).poll_read(cx, buffer);
         }
         Poll::Ready(Ok(()))
     }
@@ -134,7 +130,7 @@ impl<I: AsyncRead + Unpin> Socket<I> {
                 Sniff::Http1 if before.is_empty() => return Poll::Ready(Ok(())),
                 Sniff::Listening(_) => buffer.set_filled(filled),
                 Sniff::Http1 | Sniff::Http2 => {
-                    self.read_ahead = [before, said].concat();
+                    self.read_ahead = [before, said].concat().into();
                     buffer.set_filled(filled);
                     let is_http1 = self.sniff == Sniff::Http1;
                     return if is_http1 { Poll::Ready(Ok(())) } else { Poll::Pending };
@@ -206,7 +202,7 @@ mod tests {
         for pieces in
             [&[&b"GET / HTTP/1.1"[..]][..], &[b"P", b"RI", b"VATE / HTTP/1.1"], &[b"PRI"], &[]]
         {
-            let (mut io, watch) = Watched::new(said(pieces), Vec::new(), Sniff::BEGIN);
+            let (mut io, watch) = Watched::new(said(pieces), ReadAhead::default(), Sniff::BEGIN);
             let mut all = Vec::new();
             io.read_to_end(&mut all).await.unwrap();
             assert_eq!(all, pieces.concat());
@@ -219,7 +215,8 @@ mod tests {
         for split in 1..PREFACE.len() {
             let (head, tail) = PREFACE.split_at(split);
             let tail = [tail, b"rest"].concat();
-            let (io, watch) = Watched::new(said(&[head, &tail]), Vec::new(), Sniff::BEGIN);
+            let (io, watch) =
+                Watched::new(said(&[head, &tail]), ReadAhead::default(), Sniff::BEGIN);
             let mut read = task::spawn(async move {
                 let mut io = io;
                 io.read(&mut [0; 64]).await
@@ -227,13 +224,13 @@ mod tests {
             assert!(read.poll().is_pending() && watch.is_http2());
             drop(read);
             let (_, all) = watch.into_inner().unwrap();
-            assert_eq!(all, [PREFACE, b"rest"].concat());
+            assert_eq!(*all, [PREFACE, b"rest"].concat());
         }
     }
 
     #[tokio::test]
     async fn what_came_back_with_a_connection_is_read_first_and_not_sniffed() {
-        let (mut io, watch) = Watched::new(said(&[b"RI"]), b"P".to_vec(), Sniff::Http1);
+        let (mut io, watch) = Watched::new(said(&[b"RI"]), b"P".to_vec().into(), Sniff::Http1);
         let mut buffer = [0; 64];
         assert_eq!(io.read(&mut buffer).await.unwrap(), 3, "both in one read");
         assert_eq!(&buffer[..3], b"PRI");

@@ -9,13 +9,11 @@ mod following;
 mod sending;
 
 use std::{
-    collections::VecDeque,
     fmt,
     task::{Wake, Waker},
     time::Duration,
 };
 
-use smallvec::SmallVec;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -23,14 +21,15 @@ pub(crate) use self::beginning::never;
 use super::{
     callbacks::{CallbackQueue, Hooks},
     lifecycle::Lifecycle,
-    queue::{Queue, Queued},
+    queue::Queue,
     settings::ConnSettings,
 };
 use crate::{
+    few::Few,
     log::{Cursor, Offset, ReceiverCounts, Sign},
     panics,
-    sync::{Arc, AtomicU32, AtomicUsize, Mutex, Ordering, lock},
-    timer::Tick,
+    sync::{Arc, AtomicU32, Mutex, Ordering, lock},
+    timer::{Nanos, Tick},
 };
 
 /// A log that this connection follows has something new.
@@ -46,14 +45,17 @@ pub(crate) const ASKED: u32 = 16;
 
 /// One connection. Publishers touch `bits` and `carrier` alone: in this order, so that both are in
 /// the cache line that the reference counts are in.
+///
+/// There are many, and most of them are silent: what only few have is in a block of its own, and a test says how large this
+/// may be.
 #[repr(C)]
 pub(crate) struct Conn {
     bits: AtomicU32,
+    /// How many handles there are on the sending side.
+    handles: AtomicU32,
     carrier: Mutex<Carrier>,
     state: Mutex<State>,
     callbacks: CallbackQueue,
-    /// How many handles there are on the sending side.
-    handles: AtomicUsize,
 }
 
 /// The waker of whoever carries the stream.
@@ -106,7 +108,7 @@ impl Signals {
 }
 
 /// The cursors of one connection: most follow one log, and there are many of them.
-pub(crate) type Cursors = SmallVec<[Box<dyn Cursor>; 1]>;
+pub(crate) type Cursors = Few<Box<dyn Cursor>>;
 
 /// Made when somebody first waits for something.
 #[derive(Default)]
@@ -152,6 +154,7 @@ impl Conn {
     pub(crate) fn new(settings: ConnSettings) -> Self {
         Self {
             bits: AtomicU32::new(STATE),
+            handles: AtomicU32::new(0),
             carrier: Mutex::default(),
             state: Mutex::new(State {
                 lifecycle: Lifecycle::Open,
@@ -170,7 +173,6 @@ impl Conn {
                 signals: None,
             }),
             callbacks: CallbackQueue::default(),
-            handles: AtomicUsize::new(0),
         }
     }
 
@@ -280,10 +282,10 @@ impl Conn {
 
     /// Takes over what was queued for this connection alone, once `out` is written: so that what
     /// waits stays bounded by twice the capacity.
-    pub(crate) fn take_queue(&self, out: &mut VecDeque<Queued>) -> Update {
+    pub(crate) fn take_queue(&self, out: &mut Queue) -> Update {
         let (update, signals) = {
             let mut state = lock(&self.state);
-            if out.front().is_none_or(|event| event.offset == Offset::LAST) {
+            if out.first().is_none_or(|first| first == Offset::LAST) {
                 state.queue.move_to(out);
             }
             let until = state.lifecycle.closed().map(|_| state.until);
@@ -318,8 +320,8 @@ impl Conn {
     ) {
         let mut state = lock(&self.state);
         let settings = &mut state.settings;
-        settings.timeout = timeout.or(settings.timeout);
-        settings.retry = retry.or(settings.retry);
+        settings.timeout = timeout.map(Nanos::of).or(settings.timeout);
+        settings.retry = retry.map(Nanos::of).or(settings.retry);
         if let Some(interval) = keep_alive {
             settings.set_keep_alive(Some(interval));
         }
@@ -390,7 +392,13 @@ mod tests {
         Conn::new(ConnSettings::default())
     }
 
-    fn frames(out: &VecDeque<Queued>) -> Vec<&[u8]> {
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_connection_is_small() {
+        assert!(size_of::<Conn>() <= 200, "{}", size_of::<Conn>());
+    }
+
+    fn frames(out: &Queue) -> Vec<&[u8]> {
         out.iter().map(|queued| &*queued.frame).collect()
     }
 
@@ -497,24 +505,25 @@ mod tests {
         let between = clock::next();
         conn.try_send("second").unwrap();
         conn.close(CloseReason::Completed, Some(SseEvent::data("last")));
-        let mut out = VecDeque::new();
+        let mut out = Queue::default();
         let update = conn.take_queue(&mut out);
         assert_eq!(frames(&out), [&b"data:first\n\n"[..], b"data:second\n\n", b"data:last\n\n"]);
-        assert!(out[0].offset < between && between < out[1].offset);
-        assert_eq!(out[2].offset, Offset::LAST);
-        assert!(update.until.is_some_and(|until| until >= out[1].offset));
+        let offsets: Vec<_> = out.iter().map(|queued| queued.offset).collect();
+        assert!(offsets[0] < between && between < offsets[1]);
+        assert_eq!(offsets[2], Offset::LAST);
+        assert!(update.until.is_some_and(|until| until >= offsets[1]));
     }
 
     #[test]
     fn the_queue_is_taken_over_once_what_was_taken_before_is_written() {
         let conn = conn();
         conn.try_send("first").unwrap();
-        let mut out = VecDeque::new();
+        let mut out = Queue::default();
         assert!(conn.take_queue(&mut out).queued.is_none());
         conn.try_send("second").unwrap();
         assert!(conn.take_queue(&mut out).queued.is_some());
         assert_eq!(frames(&out), [b"data:first\n\n"]);
-        out.clear();
+        assert!(out.pop().is_some() && out.is_empty());
         assert!(conn.take_queue(&mut out).queued.is_none());
         assert_eq!(frames(&out), [b"data:second\n\n"]);
     }

@@ -7,7 +7,6 @@ use crate::{
     emitter::{
         error::{SendError, TrySendError},
         queue::{Kind, Queued},
-        settings::ConnSettings,
     },
     event::{EventId, IntoEvent, SseEvent},
     log::{Offset, clock},
@@ -23,8 +22,8 @@ impl Conn {
             if let Some(reason) = state.lifecycle.closed() {
                 return Err(TrySendError::Closed { event, reason });
             }
-            let ConnSettings { capacity_events, capacity_bytes, .. } = state.settings;
-            if !state.queue.has_room(event.encoded_len(), capacity_events, capacity_bytes) {
+            let (events, bytes) = state.settings.capacity();
+            if !state.queue.has_room(event.encoded_len(), events, bytes) {
                 return Err(TrySendError::Full(event));
             }
             let id = event.id().cloned();
