@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    boxed::spawn,
     panics,
     sync::plain::{Mutex, lock},
 };
@@ -215,7 +216,7 @@ fn insert(runtime: &Handle, at: Instant, target: Weak<dyn Tick>) -> Key {
                 serial: 0,
                 earlier: Arc::clone(&earlier),
             });
-            runtime.spawn(run(Entry(runtime.id()), earlier));
+            spawn(runtime, run(Entry(runtime.id()), earlier));
             queues.len() - 1
         });
     let queue = &mut queues[index];

@@ -6,7 +6,7 @@
 //! 1. The **plan** of the event's type is looked up: its listeners in the order in which they run, bound
 //!    to what they take when the bus was made. (`plans`, `publish/plan`)
 //! 2. The thread enters the **scope** of the publication, which counts how deep publications are nested
-//!    and refuses the 33rd. (`publish/scope`)
+//!    and refuses the 33rd. (`scope`)
 //! 3. Listeners are **called**, one after the other, in the call of the publisher, up to the first that
 //!    is asynchronous or that failed. (`publish/run`)
 //! 4. What **remains** runs where the publication is awaited, or in a task if it is dropped.
@@ -35,7 +35,7 @@
 //!
 //! # Floors
 //!
-//! From bottom to top, each importing only what is below it: `event`, `profile`, `failure`, `tasks`, `carrier`,
+//! From bottom to top, each importing only what is below it: `event`, `scope`, `profile`, `failure`, `tasks`, `carrier`,
 //! `listeners`, `plans`, `unheard` and `tap` are data without the types of events; `state` is the bus, made of these;
 //! `listener` is one listener, bound; `publish` runs them; `declare` is what programs write.
 //!
@@ -52,6 +52,7 @@ pub(crate) mod plans;
 pub(crate) mod profile;
 pub(crate) mod publish;
 pub(crate) mod scheduled;
+pub(crate) mod scope;
 pub(crate) mod state;
 #[cfg(feature = "test-util")]
 pub(crate) mod tap;
@@ -70,10 +71,11 @@ pub use profile::{
     DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_DURABLE_TIMEOUT, Phase,
 };
 pub use publish::{
-    Commit, CommitError, MAX_PUBLICATION_DEPTH, MAX_RETURNED_EVENTS, MAX_TRANSACTION_EVENTS,
-    Outcome, Publication, PublishError, Settlement, Transaction, TransactionFull,
+    Commit, CommitError, MAX_RETURNED_EVENTS, MAX_TRANSACTION_EVENTS, Outcome, Publication,
+    PublishError, Settlement, Transaction, TransactionFull,
 };
 pub use scheduled::{ScheduledRun, Timetable};
+pub use scope::MAX_PUBLICATION_DEPTH;
 pub use tasks::MAX_SPAWNED_LISTENERS;
 pub use unheard::Unheard;
 

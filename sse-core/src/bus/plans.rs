@@ -20,74 +20,117 @@ pub(crate) trait AnyPlan: Any + Send + Sync {
     ) -> Box<dyn Any + Send + Sync>;
     /// Whether a listener of this type is in the plan.
     fn hears(&self, type_id: TypeId) -> bool;
-    /// Itself in an `Arc` of its own type.
-    fn typed(self: Arc<Self>) -> Box<dyn Any + Send + Sync>;
     /// The listeners, in the order in which they run.
     fn profiles(&self) -> Vec<Arc<Profile>>;
 }
 
-/// The plans of the events that were known when the bus was made: found by one look, most of the
-/// time, because three quarters of the table are empty.
+/// How many plans may be found by one look: where two events are at one place, one of them is looked for in a map.
+///
+/// A constant, so that a type's place is one too.
+const PLACES: usize = 256;
+
+type Place = Option<Box<dyn AnyPlan>>;
+
+/// The plans of the events that were known when the bus was made.
 pub(crate) struct Plans {
-    /// What [`AnyPlan::typed`] gives.
-    table: Box<[Option<Box<dyn Any + Send + Sync>>]>,
-    /// The same plans, without types.
-    all: Vec<Arc<dyn AnyPlan>>,
+    places: [Place; PLACES],
+    /// Those whose place was taken.
+    others: TypeMap<Box<dyn AnyPlan>>,
 }
 
 impl Plans {
-    pub(crate) fn new(plans: TypeMap<Arc<dyn AnyPlan>>) -> Self {
-        let size = (plans.len() * 4).next_power_of_two();
-        let mut table: Vec<Option<Box<dyn Any + Send + Sync>>> = Vec::new();
-        table.resize_with(size, || None);
-        let mut all = Vec::with_capacity(plans.len());
-        for (type_id, plan) in plans {
-            let mut places = probe(type_id, size);
-            if let Some(place) = places.find(|&at| matches!(table.get(at), Some(None)))
-                && let Some(place) = table.get_mut(place)
-            {
-                *place = Some(plan.clone().typed());
+    pub(crate) fn new(plans: TypeMap<Box<dyn AnyPlan>>) -> Self {
+        let mut this = Self { places: [const { None }; PLACES], others: TypeMap::default() };
+        for (event, plan) in plans {
+            match this.places.get_mut(place(event)) {
+                Some(free @ None) => *free = Some(plan),
+                _ => drop(this.others.insert(event, plan)),
             }
-            all.push(plan);
         }
-        Self { table: table.into_boxed_slice(), all }
+        this
     }
 
-    /// The plan of `event`, which is a `T`.
-    #[inline]
-    pub(crate) fn get<T: 'static>(&self, event: TypeId) -> Option<&T> {
-        // The first look apart, so that it is straight code where it finds what it looks for.
-        let at = first_place(event, self.table.len());
-        match self.table.get(at)?.as_ref()?.downcast_ref::<T>() {
+    /// The plan of `E`, which is a `T`.
+    #[inline(always)]
+    pub(crate) fn get<E: 'static, T: 'static>(&self) -> Option<&T> {
+        let any: &dyn Any = &**self.places.get(place(TypeId::of::<E>()))?.as_ref()?;
+        match any.downcast_ref::<T>() {
             Some(plan) => Some(plan),
-            None => self.probe_rest(event),
+            None => self.other::<E, T>(),
         }
     }
 
-    /// After another event was found in the first place.
+    /// After another event was found in the place.
     #[cold]
     #[inline(never)]
-    fn probe_rest<T: 'static>(&self, event: TypeId) -> Option<&T> {
-        probe(event, self.table.len())
-            .map_while(|at| self.table.get(at)?.as_ref())
-            .find_map(|any| any.downcast_ref::<T>())
+    fn other<E: 'static, T: 'static>(&self) -> Option<&T> {
+        let any: &dyn Any = &**self.others.get(&TypeId::of::<E>())?;
+        any.downcast_ref::<T>()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<dyn AnyPlan>> {
-        self.all.iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn AnyPlan> {
+        self.places.iter().flatten().chain(self.others.values()).map(|plan| &**plan)
     }
 }
 
-/// `size` is a power of two.
-#[inline]
-fn first_place(type_id: TypeId, size: usize) -> usize {
+#[inline(always)]
+fn place(event: TypeId) -> usize {
     let mut hash = Identity::default();
-    type_id.hash(&mut hash);
-    // Any part of the hash will do; half of it is one instruction less.
-    (hash.finish() as u32 & (size as u32).wrapping_sub(1)) as usize
+    event.hash(&mut hash);
+    // Any part of the hash will do.
+    hash.finish() as usize % PLACES
 }
 
-fn probe(type_id: TypeId, size: usize) -> impl Iterator<Item = usize> {
-    let first = first_place(type_id, size);
-    (0..size).map(move |step| (first + step) & (size - 1))
+#[cfg(test)]
+mod tests {
+    use std::marker::PhantomData;
+
+    use super::*;
+
+    struct PlanOf<E>(PhantomData<fn(E)>);
+
+    impl<E: 'static> AnyPlan for PlanOf<E> {
+        fn refresh(&self, _: &ListenersByType, _: &ListenersByType) -> Box<dyn Any + Send + Sync> {
+            Box::new(())
+        }
+        fn hears(&self, type_id: TypeId) -> bool {
+            type_id == TypeId::of::<E>()
+        }
+        fn profiles(&self) -> Vec<Arc<Profile>> {
+            Vec::new()
+        }
+    }
+
+    /// Does this with each of many types.
+    macro_rules! each {
+        ($do:ident($plans:expr)) => {
+            each!($do($plans) 0 1 2 3 4 5 6 7: 0 1 2 3 4 5 6 7 8 9 10 11 12)
+        };
+        ($do:ident($plans:expr) $($a:literal)+: $b:tt $($rest:tt)*) => {
+            $($do::<[[u8; $a]; $b]>($plans);)+
+            each!($do($plans) $($a)+: $($rest)*)
+        };
+        ($do:ident($plans:expr) $($a:literal)+:) => {};
+    }
+
+    fn add<E: 'static>(plans: &mut TypeMap<Box<dyn AnyPlan>>) {
+        plans.insert(TypeId::of::<E>(), Box::new(PlanOf::<E>(PhantomData)));
+    }
+
+    fn found<E: 'static>(plans: &Plans) {
+        let plan = plans.get::<E, PlanOf<E>>();
+        assert!(plan.is_some_and(|plan| plan.hears(TypeId::of::<E>())));
+    }
+
+    #[test]
+    fn every_plan_is_found_also_where_two_have_one_place() {
+        let mut plans = TypeMap::default();
+        each!(add(&mut plans));
+        let count = plans.len();
+        let plans = Plans::new(plans);
+        assert!(!plans.others.is_empty(), "104 types have a place each: no test");
+        each!(found(&plans));
+        assert_eq!(plans.iter().count(), count);
+        assert!(plans.get::<String, PlanOf<String>>().is_none());
+    }
 }

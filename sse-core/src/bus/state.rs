@@ -53,7 +53,7 @@ struct Inner {
 
 /// What a bus is made of.
 pub(crate) struct BusParts {
-    pub(crate) plans: TypeMap<Arc<dyn AnyPlan>>,
+    pub(crate) plans: TypeMap<Box<dyn AnyPlan>>,
     pub(crate) fixed: ListenersByType,
     pub(crate) components: Components,
     pub(crate) on_unheard: Vec<UnheardHook>,
@@ -109,7 +109,7 @@ impl Bus {
     pub(crate) fn late_plan(
         &self,
         event: TypeId,
-        make: impl FnOnce(&ListenersByType) -> Arc<dyn AnyPlan>,
+        make: fn(&ListenersByType) -> Arc<dyn AnyPlan>,
     ) -> Arc<dyn AnyPlan> {
         let late = read(&self.0.late);
         if let Some(plan) = late.get(&event) {
@@ -151,18 +151,17 @@ impl Bus {
     ) {
         let mut subscribed = lock(&self.0.subscribed);
         let removed = change(&mut subscribed);
-        let plans = self.plans_hearing(heard);
-        let old: Vec<_> =
-            plans.into_iter().map(|plan| plan.refresh(&self.0.fixed, &subscribed)).collect();
+        let mut old = Vec::new();
+        self.each_plan_hearing(heard, |plan| old.push(plan.refresh(&self.0.fixed, &subscribed)));
         drop(subscribed);
         drop((old, removed));
     }
 
-    /// Every plan that a listener of this type is in.
-    pub(crate) fn plans_hearing(&self, heard: TypeId) -> Vec<Arc<dyn AnyPlan>> {
+    /// Calls `f` with every plan that a listener of this type is in. The plans are locked meanwhile.
+    pub(crate) fn each_plan_hearing(&self, heard: TypeId, f: impl FnMut(&dyn AnyPlan)) {
         let late = read(&self.0.late);
-        let plans = self.0.plans.iter().chain(late.values());
-        plans.filter(|plan| plan.hears(heard)).cloned().collect()
+        let plans = self.0.plans.iter().chain(late.values().map(|plan| &**plan));
+        plans.filter(|plan| plan.hears(heard)).for_each(f);
     }
 
     /// Every listener, also those that were added since.

@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::{
     backstop::{self, Watched},
-    boxed::BoxFuture,
+    boxed::{BoxFuture, spawn},
     panics,
     sync::plain::{Mutex, lock},
 };
@@ -126,7 +126,7 @@ impl Tasks {
             backstop::watch(this, PATIENCE);
         }
         let tasks = Arc::clone(self);
-        runtime.spawn(async move {
+        spawn(&runtime, async move {
             if let Some(work) = tasks.begin(serial) {
                 drop(tasks);
                 work.await;

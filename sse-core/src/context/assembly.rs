@@ -102,7 +102,7 @@ impl Assembly {
         #[cfg(not(feature = "json"))]
         drop((backplane, bindings.durable));
         let Bindings { fixed, nodes, schedules, .. } = bindings;
-        let mut plans: TypeMap<Arc<dyn AnyPlan>> = TypeMap::default();
+        let mut plans: TypeMap<Box<dyn AnyPlan>> = TypeMap::default();
         for event in &refs {
             if let Some(plan) = event.plan(&fixed) {
                 plans.entry(event.id()).or_insert(plan);

@@ -222,7 +222,7 @@ pub(super) fn silent_crates(faults: &mut Vec<WiringFault>) {
 
 /// Listeners of one event that wait for each other, each group once.
 pub(super) fn cycles(
-    plans: &TypeMap<Arc<dyn AnyPlan>>,
+    plans: &TypeMap<Box<dyn AnyPlan>>,
     fixed: &ListenersByType,
     faults: &mut Vec<WiringFault>,
 ) {

@@ -20,6 +20,7 @@ use super::{
     lifecycle::{ContextClosed, ContextDraining},
 };
 use crate::{
+    boxed::BoxFuture,
     bus::carrier::Carrier,
     drain::{Drain, DrainPhase, Draining},
     observe,
@@ -209,5 +210,6 @@ async fn beside(work: impl Future<Output = ()> + Send + 'static, deadline: Insta
 /// and wakes no other; if it blocks, nobody may be left who looks at the clock.
 async fn elsewhere(work: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
     let runtime = Handle::current();
+    let work: BoxFuture<()> = Box::pin(work);
     spawn_blocking(move || runtime.spawn(work)).await.ok()
 }

@@ -135,8 +135,9 @@ impl ApplicationContext {
                 });
             }
         }
-        for plan in self.bus().plans_hearing(profile.event.id()) {
-            let mut profiles = plan.profiles();
+        let mut plans = Vec::new();
+        self.bus().each_plan_hearing(profile.event.id(), |plan| plans.push(plan.profiles()));
+        for mut profiles in plans {
             profiles.push(Arc::clone(&profile));
             if let Err(cycle) = arrange(&profiles) {
                 let members = cycle.members.iter().filter_map(|&i| profiles.get(i));

@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime, time::Instant};
+use tokio::{
+    runtime::{self, Handle},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     asking,
@@ -26,6 +30,7 @@ use crate::{
     backplane::{
         EngineError, EventKind, MemoryStore, Node, NodeOptions, Registration, Since, is_mutant,
     },
+    boxed::{BoxFuture, spawn},
     bus::{
         event::Durable,
         listeners::Registered,
@@ -92,30 +97,35 @@ pub(crate) fn start(bus: &Bus, setup: Setup) {
     let begun = begin.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
     let known = Known::new(broadcasts);
     let shared_to_run = Arc::clone(&shared);
-    runtime.spawn(async move {
+    spawn(&runtime, async move {
         if !begun && shared_to_run.ended().run_until_cancelled(begin).await.is_none() {
             return;
         }
         let shared = shared_to_run;
         let ended = shared.ended().clone();
-        let asking = asking::keep_asking(Arc::clone(&shared), registrations);
-        tokio::spawn(async move { ended.run_until_cancelled(asking).await });
+        spawn_until(ended.clone(), asking::keep_asking(Arc::clone(&shared), registrations));
         if !names.is_empty() {
-            let (ended, turns) = (shared.ended().clone(), turn::keep(Arc::clone(&shared), names));
-            tokio::spawn(async move { ended.run_until_cancelled(turns).await });
+            spawn_until(ended, turn::keep(Arc::clone(&shared), names));
         }
         if workers.is_empty() {
             shared.has_left();
         } else {
             renew_leases(&shared);
             let said = shared.said().clone().drop_guard();
-            tokio::spawn(claimer::run(Arc::clone(&shared), workers, said));
+            spawn(&Handle::current(), claimer::run(Arc::clone(&shared), workers, said));
         }
     });
     if !private {
-        runtime.spawn(broadcast::run(shared, known));
+        spawn(&runtime, broadcast::run(shared, known));
     }
     drop(within);
+}
+
+fn spawn_until(ended: CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+    let task: BoxFuture<()> = Box::pin(task);
+    spawn(&Handle::current(), async move {
+        let _ = ended.run_until_cancelled(task).await;
+    });
 }
 
 fn registration(listener: &DurableListener) -> Option<Registration> {
@@ -175,7 +185,7 @@ fn renew_leases(shared: &Arc<Shared>) {
             Err(error) => observe::backplane_trouble("thread", &error),
         }
     }
-    tokio::spawn(renewal::keep(Arc::clone(shared)));
+    spawn(&Handle::current(), renewal::keep(Arc::clone(shared)));
 }
 
 fn on_a_thread(task: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {

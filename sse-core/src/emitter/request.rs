@@ -12,7 +12,10 @@ use smallvec::SmallVec;
 use tokio::{runtime::Handle, time::sleep};
 
 use super::Conn;
-use crate::sync::{Arc, Weak};
+use crate::{
+    boxed::spawn,
+    sync::{Arc, Weak},
+};
 
 /// For how long an emitter may be put aside that is no response: ten minutes after the handler that made it has
 /// answered something else, `SseLayer` ends it.
@@ -76,7 +79,7 @@ impl Request {
             aside.iter().for_each(|conn| conn.abandoned());
         } else if let (false, Ok(runtime)) = (aside.is_empty(), Handle::try_current()) {
             let aside: Vec<_> = aside.iter().map(Arc::downgrade).collect();
-            runtime.spawn(async move {
+            spawn(&runtime, async move {
                 sleep(MAX_ASIDE).await;
                 aside.iter().filter_map(Weak::upgrade).for_each(|conn| conn.abandoned());
             });

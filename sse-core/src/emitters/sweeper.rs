@@ -18,6 +18,7 @@ use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     backstop::{self, Watched},
+    boxed::spawn,
     timer::{Tick, Timer, later},
 };
 
@@ -131,7 +132,7 @@ impl Sweeper {
             (Some(runtime), None) => {
                 let sign = Arc::new(AtomicBool::new(false));
                 self.sign = Some(Arc::clone(&sign));
-                runtime.spawn(async move { sign.store(true, Ordering::Release) });
+                spawn(runtime, async move { sign.store(true, Ordering::Release) });
                 Looked::Again(LATE)
             }
             (Some(_), Some(sign)) if sign.load(Ordering::Acquire) => Looked::Again(ASK_AGAIN),

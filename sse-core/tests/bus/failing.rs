@@ -79,6 +79,26 @@ async fn first_error_starts_nothing_more() {
 }
 
 #[tokio::test]
+async fn what_is_known_of_a_publication_goes_with_it() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("no")]
+    struct No(#[allow(dead_code, reason = "it is counted")] Arc<()>);
+
+    let count = Arc::new(());
+    let counted = Arc::clone(&count);
+    let context = ApplicationContext::bare()
+        .listener(Listener::on(move |_: &Paid| Err::<(), _>(No(Arc::clone(&counted)))))
+        .build()
+        .unwrap();
+    let publication = context.publish_event(Paid(1));
+    assert_eq!(Arc::strong_count(&count), 3, "of the listener, and of its failure");
+    drop(publication);
+    assert_eq!(Arc::strong_count(&count), 2);
+    drop(context.publish_event(Paid(1)).await.unwrap_err());
+    assert_eq!(Arc::strong_count(&count), 2);
+}
+
+#[tokio::test]
 async fn first_error_stops_after_an_asynchronous_failure() {
     let context = ApplicationContext::bare()
         .listener(Listener::on_async(async |_: Arc<Paid>| Err::<(), _>("no")))

@@ -58,7 +58,7 @@ pub use self::{
 };
 use self::{outgoing::Done, shared::Shared};
 use super::{Engine, EngineError, Entry};
-use crate::sync::Arc;
+use crate::{boxed::spawn, sync::Arc};
 
 /// One process's place at a store. Programs have a `Backplane`, which is one.
 ///
@@ -88,7 +88,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(runtime) = self.shared.runtime() {
             let shared = Arc::clone(&self.shared);
-            runtime.spawn(async move { shared.close().await });
+            spawn(runtime, async move { shared.close().await });
         }
     }
 }
@@ -152,7 +152,7 @@ impl Node {
         if let Some(runtime) = self.shared().runtime() {
             let shared = Arc::clone(self.shared());
             // A runtime that stops meanwhile has ended everything.
-            let _ = runtime.spawn(async move { shared.close().await }).await;
+            let _ = spawn(runtime, async move { shared.close().await }).await;
         }
     }
 

@@ -23,6 +23,7 @@ use crate::{
     backplane::{
         Change, Engine, EngineError, Entry, Feed, FeedItem, MAX_RECORD_BYTES, Mark, NodeId, Topic,
     },
+    boxed::{BoxFuture, spawn},
     observe,
     sync::{
         Arc, Mutex, lock,
@@ -128,9 +129,10 @@ impl Shared {
     }
 
     pub(super) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        let task: BoxFuture<()> = Box::pin(task);
         let (ended, cut_off) = (self.ended.clone(), CutOff(Some(Arc::clone(self))));
         if let Some(runtime) = &self.runtime {
-            runtime.spawn(async move {
+            spawn(runtime, async move {
                 ended.run_until_cancelled(task).await;
                 cut_off.was_done();
             });

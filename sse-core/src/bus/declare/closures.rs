@@ -79,7 +79,7 @@ impl Listener {
         builder::<E, F>(EventRef::of::<E>(), Location::caller(), move |binder| {
             binder.returns::<R>();
             let f = Arc::clone(&f);
-            Some(Handler::by_ref(move |event: &E, call| call.answer(f(event, *call.meta))))
+            Some(Handler::by_ref(move |event: &E, call| call.answer(f(event, call.meta.get()))))
         })
     }
 
@@ -146,7 +146,7 @@ impl Listener {
             binder.returns::<R>();
             let f = Arc::clone(&f);
             Some(Handler::future(move |event: Arc<E>, call| {
-                let (f, meta) = (Arc::clone(&f), *call.call().meta);
+                let (f, meta) = (Arc::clone(&f), call.call().meta.get());
                 Box::pin(async move {
                     let result = {
                         // The closure's own panic counts like its future's.

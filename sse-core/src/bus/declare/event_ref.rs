@@ -1,6 +1,6 @@
 //! What a listener is declared to hear or to publish, as a constant.
 
-use std::{any::TypeId, fmt, sync::Arc};
+use std::{any::TypeId, fmt};
 
 use crate::bus::{
     event::{ApplicationEvent, EventKey},
@@ -9,7 +9,7 @@ use crate::bus::{
     publish::{Arrivals, PlanCell},
 };
 
-type MakePlan = fn(&ListenersByType) -> Arc<dyn AnyPlan>;
+type MakePlan = fn(&ListenersByType) -> Box<dyn AnyPlan>;
 
 /// What a listener hears, without its type: an event, or a trait that events are declared to have.
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ impl EventRef {
     pub const fn of<E: ApplicationEvent>() -> Self {
         Self {
             key: EventKey::of::<E>(),
-            plan: Some(|listeners| Arc::new(PlanCell::<E>::new(listeners))),
+            plan: Some(|listeners| Box::new(PlanCell::<E>::new(listeners))),
             arrivals: Some(Arrivals::of::<E>()),
         }
     }
@@ -43,7 +43,7 @@ impl EventRef {
     }
 
     /// The plan of the event, with these listeners; `None` for a trait object.
-    pub(crate) fn plan(&self, listeners: &ListenersByType) -> Option<Arc<dyn AnyPlan>> {
+    pub(crate) fn plan(&self, listeners: &ListenersByType) -> Option<Box<dyn AnyPlan>> {
         self.plan.map(|make| make(listeners))
     }
 }

@@ -140,7 +140,7 @@ impl Inject<'_> for EventMeta {
     }
     #[inline]
     fn give((): &(), call: &Call<'_>) -> Self {
-        *call.meta
+        call.meta.get()
     }
 }
 

@@ -9,7 +9,8 @@ use crate::{
         listener::{
             Answer, Call, ErrorParts, ListenerError, ListenerPanicked, More, OwnedCall, Returned,
         },
-        publish::{Origin, publish_returned},
+        publish::publish_returned,
+        scope::Origin,
     },
     observe::Span,
 };
@@ -79,7 +80,7 @@ impl<E: ApplicationEvent> ListenerOutput for E {
         // Before a commit it is one of those that wait for it.
         let Err(event) = call.add(self) else { return Answer::RAN };
         let at = call.listener.declared_at;
-        let (origin, span) = (Origin::current(call.meta.event_id), Span::current());
+        let (origin, span) = (Origin::current(), Span::current());
         let publish: Returned =
             Box::new(move |bus| span.run(|| origin.within(|| publish_returned(bus, event, at))));
         Answer::of(More { returned: vec![publish], ..More::default() })
@@ -124,7 +125,7 @@ impl<T: ListenerOutput, Er: IntoListenerError> ListenerOutput for Result<T, Er> 
 fn failed(call: &Call<'_>, error: ErrorParts) -> Answer {
     let ErrorParts { source, failed_at, advice } = error;
     let hooks = call.bus.failures();
-    let mut failure = Failure::new(hooks, call.listener, call.meta, failed_at, source);
+    let mut failure = Failure::new(hooks, call.listener, &call.meta.get(), failed_at, source);
     failure.advice = advice;
     Answer::failed(failure)
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use super::{
     codec::{Codec, Upcast},
     event_type::{ApplicationEvent, EventType, describe},
+    name::EventDescription,
 };
 use crate::boxed::BoxError;
 
@@ -81,10 +82,7 @@ impl<E: ApplicationEvent> Reader<E> {
     /// The versions that can be read, newest first.
     pub(crate) fn versions(&self) -> Vec<u32> {
         let older = self.upcasts.iter().flat_map(|it| (it.versions)());
-        let mut versions: Vec<u32> = std::iter::once(self.version).chain(older).collect();
-        versions.sort_unstable_by(|a, b| b.cmp(a));
-        versions.dedup();
-        versions
+        newest_first(std::iter::once(self.version).chain(older).collect())
     }
 
     pub(crate) fn read(&self, version: u32, body: &[u8]) -> Result<E, BoxError> {
@@ -104,14 +102,28 @@ impl<E> fmt::Debug for Reader<E> {
     }
 }
 
+fn newest_first(mut versions: Vec<u32>) -> Vec<u32> {
+    versions.sort_unstable();
+    versions.dedup();
+    versions.reverse();
+    versions
+}
+
 /// What is wrong with what is said of how `E` travels, as the rest of a sentence.
 pub(crate) fn fault<E: ApplicationEvent>() -> Option<String> {
-    let event_type = E::event_type();
-    let description = event_type.description;
+    let EventType { description, codec, upcasts, .. } = E::event_type();
+    fault_of(&description, codec.is_some(), upcasts.iter().map(|it| (it.describe)()).collect())
+}
+
+fn fault_of(
+    description: &EventDescription,
+    has_form: bool,
+    upcasts: Vec<EventDescription>,
+) -> Option<String> {
     if description.travels_by_itself() && description.name.is_none() {
         return Some("is to leave its process and has no name; add `name = \"..\"`".to_owned());
     }
-    if description.travels_by_itself() && event_type.codec.is_none() {
+    if description.travels_by_itself() && !has_form {
         return Some(
             "is to leave its process and has no form; derive `Serialize` and `Deserialize`, and say `.json()`"
                 .to_owned(),
@@ -119,7 +131,7 @@ pub(crate) fn fault<E: ApplicationEvent>() -> Option<String> {
     }
     let version = description.wire_version();
     let mut seen = Vec::new();
-    for old in event_type.upcasts.iter().map(|it| (it.describe)()) {
+    for old in upcasts {
         let from = old.wire_version();
         if old.name != description.name {
             return Some(format!(

@@ -27,8 +27,8 @@ mod order;
 mod unwind;
 
 pub(crate) use answer::{Answer, Delivered, More, Returned};
-pub(crate) use call::JoinedTransaction;
 pub use call::{Call, OwnedCall};
+pub(crate) use call::{JoinedTransaction, Meta};
 pub(crate) use error::{ErrorParts, RuntimeGone};
 pub use error::{
     ListenerError, ListenerPanicked, ListenerTimedOut, RepublishedTooDeep, TooManyReturned,

@@ -15,7 +15,6 @@ use super::{
     outcome::{Counts, Outcome, PublishError},
     returned::deliver_all,
     run::Stage,
-    scope::Origin,
 };
 use crate::{
     boxed::{BoxError, BoxFuture},
@@ -23,6 +22,7 @@ use crate::{
         event::{EventDescription, EventMeta, Journey, PublicationId},
         failure::Failure,
         listener::JoinedTransaction,
+        scope::Origin,
         state::Bus,
         tasks::InFlight,
     },

@@ -9,7 +9,6 @@ use super::{
     plan::Plan,
     publication::Publication,
     run::{Run, Stage, run_plain},
-    scope::{MAX_PUBLICATION_DEPTH, Scope},
 };
 #[cfg(feature = "test-util")]
 use crate::bus::tap::Tapped;
@@ -17,7 +16,10 @@ use crate::{
     bus::{
         event::{ApplicationEvent, EventMeta, EventUid, Journey, PublicationId, describe},
         failure::Failure,
-        listener::{Delivered, ListenerPanicked, MaybeShared, More, RepublishedTooDeep, guarded},
+        listener::{
+            Delivered, ListenerPanicked, MaybeShared, Meta, More, RepublishedTooDeep, guarded,
+        },
+        scope::{self, MAX_PUBLICATION_DEPTH, Scope},
         state::Bus,
     },
     observe,
@@ -56,66 +58,70 @@ fn publish_noted<E: ApplicationEvent>(
     part: Part,
 ) -> Publication<E> {
     let id = PublicationId::next();
-    let Some(listeners) = bus.plain::<E>() else {
-        return publish_slowly(bus, event, id, at, part);
-    };
-    let scope = match Scope::enter(describe::<E>, id, at) {
-        Ok(scope) => scope,
-        Err(cycle) => return too_deep(bus, id, at, cycle),
-    };
-    let mut left = listeners.iter();
-    let stopped = guarded(|| run_plain(&mut left, bus, scope.meta(), &event));
-    let stopped = match stopped {
-        Ok(answer) => match answer.into_more() {
-            None => {
+    // One way out for all that is rare, so that the compiler follows the other to its end.
+    let unfinished = 'plain: {
+        let Some(plain) = bus.plain::<E>() else { break 'plain Unfinished::NotPlain };
+        let scope = match Scope::enter(describe::<E>, id) {
+            Ok(scope) => scope,
+            Err(cycle) => break 'plain Unfinished::TooDeep(cycle),
+        };
+        let (mut ran, meta) = (0, Meta::Current { id, at });
+        let more = match guarded(|| run_plain(plain, &mut ran, bus, meta, &event).into_more()) {
+            Ok(None) => {
                 drop(scope);
-                // Never more than a plan can hold.
-                let ran = listeners.len() as u32;
                 return Publication::ran(id, at, ran);
             }
-            Some(more) => Ok(more),
-        },
-        Err(panicked) => Err(panicked),
+            Ok(Some(more)) => Ok(more),
+            Err(panicked) => Err(panicked),
+        };
+        Unfinished::Stopped { ran, scope, more }
     };
-    // Those before the one that is not plain after all.
-    let ran = listeners.len().saturating_sub(left.len() + 1);
-    resume(bus, MaybeShared::Owned(event), scope.meta(), ran, stopped, part)
+    go_on(bus, event, id, at, part, unfinished)
+}
+
+/// Why a publication is not over with the call of its plain listeners.
+enum Unfinished {
+    /// Not all of its listeners are plain, and none was called.
+    NotPlain,
+    /// It is nested too deep, in this cycle.
+    TooDeep(Arc<str>),
+    /// So many ran; the next one had more to say than that, or panicked.
+    Stopped { ran: u32, scope: Scope, more: Result<Box<More>, ListenerPanicked> },
 }
 
 /// Out of line, so that the plain case stays small: there is more to do here anyhow.
 #[cold]
 #[inline(never)]
-fn publish_slowly<E: ApplicationEvent>(
+fn go_on<E: ApplicationEvent>(
     bus: &Bus,
     event: E,
     id: PublicationId,
     at: &'static Location<'static>,
     part: Part,
+    unfinished: Unfinished,
 ) -> Publication<E> {
-    let way = Way { part, ..Way::of(Stage::Now) };
-    publish_held(bus, MaybeShared::Owned(event), id, at, way)
-}
-
-/// After a plain listener that had something to say, or that panicked.
-#[cold]
-#[inline(never)]
-fn resume<E: ApplicationEvent>(
-    bus: &Bus,
-    event: MaybeShared<E>,
-    meta: &EventMeta,
-    ran: usize,
-    stopped: Result<Box<More>, ListenerPanicked>,
-    part: Part,
-) -> Publication<E> {
-    let mut counts = Counts::new(*meta, describe::<E>);
-    counts.ran = ran as u32;
-    bus.with_plan_cell::<E, _>(|cell| {
-        let plan = cell.fixed();
-        let run = Run { bus, plan, event: &event, meta, stage: &Stage::Now };
-        let suspended = run.resume(ran, stopped, &mut counts);
-        let left = Left { plan, event, stage: Stage::Now, part, suspended, storing: None };
-        Publication::after(bus, counts, left)
-    })
+    let event = MaybeShared::Owned(event);
+    match unfinished {
+        Unfinished::NotPlain => {
+            let way = Way { part, ..Way::of(Stage::Now) };
+            publish_held(bus, event, id, at, way)
+        }
+        Unfinished::TooDeep(cycle) => too_deep(bus, id, at, cycle),
+        Unfinished::Stopped { ran, scope, more } => {
+            let meta = scope::meta(id, at);
+            let mut counts = Counts::new(meta, describe::<E>);
+            counts.ran = ran;
+            let publication = bus.with_plan_cell::<E, _>(|cell| {
+                let plan = cell.fixed();
+                let run = Run { bus, plan, event: &event, meta: &meta, stage: &Stage::Now };
+                let suspended = run.resume(ran as usize, more, &mut counts);
+                let left = Left { plan, event, stage: Stage::Now, part, suspended, storing: None };
+                Publication::after(bus, counts, left)
+            });
+            drop(scope);
+            publication
+        }
+    }
 }
 
 /// How an event is published.
@@ -155,12 +161,12 @@ pub(super) fn publish_held<E: ApplicationEvent>(
     at: &'static Location<'static>,
     way: Way,
 ) -> Publication<E> {
-    let scope = match Scope::enter(describe::<E>, id, at) {
+    let _scope = match Scope::enter(describe::<E>, id) {
         Ok(scope) => scope,
         Err(cycle) => return too_deep(bus, id, at, cycle),
     };
+    let mut meta = scope::meta(id, at);
     let Way { stage, departure, journey, part } = way;
-    let mut meta = *scope.meta();
     meta.journey = journey;
     bus.with_plan_cell::<E, _>(|cell| {
         let mut storing = None;
@@ -196,11 +202,11 @@ pub(super) fn publish_planned<E: ApplicationEvent>(
     journey: Journey,
 ) -> Publication<E> {
     let id = PublicationId::next();
-    let scope = match Scope::enter(describe::<E>, id, at) {
+    let _scope = match Scope::enter(describe::<E>, id) {
         Ok(scope) => scope,
         Err(cycle) => return too_deep(bus, id, at, cycle),
     };
-    let mut meta = *scope.meta();
+    let mut meta = scope::meta(id, at);
     meta.journey = journey;
     let mut counts = Counts::new(meta, describe::<E>);
     let event = if plan.shared { MaybeShared::Shared(event.into_shared()) } else { event };

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::plan_cell::PlanCell;
 use crate::{
-    boxed::BoxFuture,
+    boxed::{BoxError, BoxFuture},
     bus::{
         carrier::{Carrier, Parcel},
         event::{ApplicationEvent, EventMeta, EventUid},
@@ -43,9 +43,20 @@ impl Departure {
             Self::Done(id) => return Departed { id: Some(id), storing: None },
             Self::IfWanted => None,
         };
-        let Some((carrier, packed)) = pack(bus, cell, event) else {
-            return Departed { id, storing: None };
-        };
+        match pack(bus, cell, event) {
+            Some((carrier, packed)) => Departed::with(bus, meta, carrier, packed),
+            None => Departed { id, storing: None },
+        }
+    }
+}
+
+impl Departed {
+    fn with(
+        bus: &Bus,
+        meta: &EventMeta,
+        carrier: &dyn Carrier,
+        packed: Result<Parcel, BoxError>,
+    ) -> Self {
         let (bus, meta) = (bus.clone(), *meta);
         match packed {
             Ok(parcel) => {
@@ -56,18 +67,18 @@ impl Departure {
                     let failure = |error| Failure::of_bus(bus.failures(), &meta, error);
                     failed.map(failure).into_iter().collect()
                 });
-                Departed { id, storing: Some(storing) }
+                Self { id, storing: Some(storing) }
             }
             Err(error) => {
                 let failure = Failure::of_bus(bus.failures(), &meta, error);
                 let storing = Box::pin(std::future::ready(vec![failure]));
-                Departed { id, storing: Some(storing) }
+                Self { id: None, storing: Some(storing) }
             }
         }
     }
 }
 
-type Packed<'a> = (&'a dyn Carrier, Result<Parcel, crate::boxed::BoxError>);
+type Packed<'a> = (&'a dyn Carrier, Result<Parcel, BoxError>);
 
 /// Writes an event, if somebody wants it.
 pub(super) fn pack<'a, E: ApplicationEvent>(

@@ -59,7 +59,8 @@ impl Heard {
         let heard = self.clone();
         let handler = Handler::by_ref(move |_: &Paid, call| {
             heard.note(name);
-            Answer::failed(Failure::new(call.bus.failures(), call.listener, call.meta, None, "no"))
+            let meta = call.meta.get();
+            Answer::failed(Failure::new(call.bus.failures(), call.listener, &meta, None, "no"))
         });
         registered(name, handler, |_| ())
     }
@@ -112,8 +113,8 @@ pub(super) fn plan(listeners: Vec<Registered>) -> Arc<Plan<Paid>> {
 /// A bus that knows `Paid`.
 pub(super) fn bus(listeners: Vec<Registered>) -> Bus {
     let fixed = by_type(listeners);
-    let mut plans: TypeMap<Arc<dyn AnyPlan>> = TypeMap::default();
-    plans.insert(EventKey::of::<Paid>().id(), Arc::new(PlanCell::<Paid>::new(&fixed)));
+    let mut plans: TypeMap<Box<dyn AnyPlan>> = TypeMap::default();
+    plans.insert(EventKey::of::<Paid>().id(), Box::new(PlanCell::<Paid>::new(&fixed)));
     Bus::new(BusParts {
         plans,
         fixed,

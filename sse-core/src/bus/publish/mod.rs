@@ -47,7 +47,6 @@ mod publication;
 mod remaining;
 mod returned;
 mod run;
-mod scope;
 mod transaction;
 
 pub(crate) use arrival::{Arrivals, Kinds, Run, RunsOne};
@@ -58,6 +57,4 @@ pub use outcome::{Outcome, PublishError};
 pub(crate) use plan_cell::PlanCell;
 pub use publication::Publication;
 pub use returned::MAX_RETURNED_EVENTS;
-pub use scope::MAX_PUBLICATION_DEPTH;
-pub(crate) use scope::Origin;
 pub use transaction::Transaction;

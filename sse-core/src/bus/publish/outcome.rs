@@ -2,13 +2,13 @@
 
 use std::{error::Error, fmt, panic::Location};
 
-use super::scope::Link;
 use crate::{
     boxed::BoxFuture,
     bus::{
         event::{EventMeta, PublicationId},
         failure::Failure,
         listener::{Answer, More, Returned},
+        scope::Link,
     },
 };
 

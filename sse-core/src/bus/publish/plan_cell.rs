@@ -23,8 +23,8 @@ use crate::{
 
 /// The plan of `E` on one bus, and the next one once listeners came or went.
 pub(crate) struct PlanCell<E> {
-    /// The listeners of `fixed`, if each of them is plain; else empty.
-    plain: Box<[Plain<E>]>,
+    /// The listeners of `fixed`, if each of them is plain.
+    plain: Option<Plain<E>>,
     /// What the bus was made with.
     fixed: Arc<Plan<E>>,
     /// Whether `current` is to be used instead.
@@ -47,7 +47,7 @@ impl<E: ApplicationEvent> PlanCell<E> {
         let leaves = listeners.carried && codec.is_some();
         Self {
             current: Mutex::new(Arc::clone(&fixed)),
-            plain: if leaves { Box::default() } else { fixed.plain() },
+            plain: if leaves { None } else { fixed.plain() },
             codec,
             fixed,
             changed: AtomicBool::new(false),
@@ -58,10 +58,9 @@ impl<E: ApplicationEvent> PlanCell<E> {
     }
 
     /// The listeners, if they are those that the bus was made with, and all are plain.
-    #[inline]
-    pub(crate) fn plain(&self) -> Option<&[Plain<E>]> {
-        let unchanged = !self.changed.load(Ordering::Acquire);
-        (unchanged && !self.plain.is_empty()).then_some(&*self.plain)
+    #[inline(always)]
+    pub(crate) fn plain(&self) -> Option<&Plain<E>> {
+        if self.changed.load(Ordering::Acquire) { None } else { self.plain.as_ref() }
     }
 
     /// The plan that the bus was made with.
@@ -97,10 +96,6 @@ impl<E: ApplicationEvent> AnyPlan for PlanCell<E> {
         type_id == TypeId::of::<E>() || self.supertypes.iter().any(|it| it.type_id == type_id)
     }
 
-    fn typed(self: Arc<Self>) -> Box<dyn Any + Send + Sync> {
-        Box::new(self)
-    }
-
     fn profiles(&self) -> Vec<Arc<Profile>> {
         self.with_plan(|plan| plan.entries.iter().map(|it| Arc::clone(&it.profile)).collect())
     }
@@ -114,8 +109,8 @@ impl<E> fmt::Debug for PlanCell<E> {
 
 impl Bus {
     /// See [`PlanCell::plain`].
-    #[inline]
-    pub(crate) fn plain<E: ApplicationEvent>(&self) -> Option<&[Plain<E>]> {
+    #[inline(always)]
+    pub(crate) fn plain<E: ApplicationEvent>(&self) -> Option<&Plain<E>> {
         self.known_plan::<E>()?.plain()
     }
 
@@ -132,9 +127,9 @@ impl Bus {
     }
 
     /// The cell of an event that was known when the bus was made.
-    #[inline]
+    #[inline(always)]
     fn known_plan<E: ApplicationEvent>(&self) -> Option<&PlanCell<E>> {
-        self.plans().get::<Arc<PlanCell<E>>>(TypeId::of::<E>()).map(|cell| &**cell)
+        self.plans().get::<E, PlanCell<E>>()
     }
 
     /// The cell of an event that was not known when the bus was made.

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
+    mem::{self, ManuallyDrop},
     panic::Location,
     pin::Pin,
     sync::Arc,
@@ -64,10 +65,12 @@ use crate::bus::{
 /// ```
 #[must_use = "its listeners run in any case; await it for the outcome, or say `.detach()`"]
 pub struct Publication<E: ApplicationEvent> {
-    state: State<E>,
+    /// Dropped by [`end`](Self::end), out of line: so the compiler sees at the call that where every listener ran
+    /// there is nothing to drop.
+    state: ManuallyDrop<State<E>>,
 }
 
-/// In two layers, so that the common one has nothing to drop and the compiler sees it at the call.
+/// In two layers: the common one has nothing to drop.
 #[allow(
     clippy::large_enum_variant,
     reason = "the small one is common; a box would cost the other an allocation"
@@ -96,15 +99,28 @@ enum Detailed<E> {
 }
 
 impl<E: ApplicationEvent> Publication<E> {
+    #[inline(always)]
+    fn of(state: State<E>) -> Self {
+        Self { state: ManuallyDrop::new(state) }
+    }
+
+    fn replace(&mut self, state: State<E>) -> State<E> {
+        ManuallyDrop::into_inner(mem::replace(&mut self.state, ManuallyDrop::new(state)))
+    }
+
+    fn take(&mut self) -> State<E> {
+        self.replace(State::Detailed(Detailed::Given))
+    }
+
     /// Every listener ran in the call.
     #[inline(always)]
     pub(super) fn ran(id: PublicationId, at: &'static Location<'static>, ran: u32) -> Self {
-        Self { state: State::Ran { id, at, ran } }
+        Self::of(State::Ran { id, at, ran })
     }
 
     /// Nothing is left.
     pub(super) fn known(counts: Counts) -> Self {
-        Self { state: State::Detailed(Detailed::Known(counts)) }
+        Self::of(State::Detailed(Detailed::Known(counts)))
     }
 
     /// After those listeners that ran in the call.
@@ -112,11 +128,11 @@ impl<E: ApplicationEvent> Publication<E> {
         if left.is_nothing(&counts) {
             return Self::known(counts);
         }
-        let mut remaining = Remaining::new(bus, counts.meta.event_id, left);
+        let mut remaining = Remaining::new(bus, left);
         if remaining.advance_unless_failed(&mut counts) {
             return Self::known(counts);
         }
-        Self { state: State::Detailed(Detailed::Open { counts, remaining }) }
+        Self::of(State::Detailed(Detailed::Open { counts, remaining }))
     }
 
     /// Starts no listener after the first that failed. Those that did not run are
@@ -134,7 +150,7 @@ impl<E: ApplicationEvent> Publication<E> {
     /// # Ok(()) }
     /// ```
     pub fn first_error(mut self) -> Self {
-        if let State::Detailed(Detailed::Open { remaining, .. }) = &mut self.state {
+        if let State::Detailed(Detailed::Open { remaining, .. }) = &mut *self.state {
             remaining.stop_at_first = true;
         }
         self
@@ -142,7 +158,7 @@ impl<E: ApplicationEvent> Publication<E> {
 
     /// Makes it stop where it stands when it is dropped, instead of going on in a task.
     pub(super) fn ends_when_dropped(mut self) -> Self {
-        if let State::Detailed(Detailed::Open { remaining, .. }) = &mut self.state {
+        if let State::Detailed(Detailed::Open { remaining, .. }) = &mut *self.state {
             remaining.handed_over = true;
         }
         self
@@ -167,12 +183,12 @@ impl<E: ApplicationEvent> Publication<E> {
     pub(super) fn into_delivered(mut self) -> Delivered {
         self.advance();
         let (mut done, mut rest) = (More::default(), None);
-        match std::mem::replace(&mut self.state, State::Detailed(Detailed::Given)) {
+        match self.take() {
             State::Detailed(Detailed::Known(counts)) => done = counts.into_more(),
             State::Ran { .. } | State::Detailed(Detailed::Given) => {}
             state @ (State::Detailed(Detailed::Open { .. })
             | State::Detailed(Detailed::HandedOver { .. })) => {
-                let mut publication = Self { state };
+                let mut publication = Self::of(state);
                 rest = Some(Box::pin(async move {
                     poll_fn(|cx| publication.poll_counts(cx)).await.into_more()
                 }) as crate::boxed::BoxFuture<More>);
@@ -183,17 +199,16 @@ impl<E: ApplicationEvent> Publication<E> {
 
     /// Runs what can be run here and now: synchronous listeners after one that failed.
     fn advance(&mut self) {
-        if let State::Detailed(Detailed::Open { counts, remaining }) = &mut self.state
+        if let State::Detailed(Detailed::Open { counts, remaining }) = &mut *self.state
             && remaining.advance(counts)
-            && let State::Detailed(Detailed::Open { counts, .. }) =
-                std::mem::replace(&mut self.state, State::Detailed(Detailed::Given))
+            && let State::Detailed(Detailed::Open { counts, .. }) = self.take()
         {
-            self.state = State::Detailed(Detailed::Known(counts));
+            drop(self.replace(State::Detailed(Detailed::Known(counts))));
         }
     }
 
     pub(crate) fn poll_counts(&mut self, cx: &mut Context<'_>) -> Poll<Counts> {
-        match &mut self.state {
+        match &mut *self.state {
             State::Detailed(Detailed::Open { remaining, .. })
                 if remaining.needs_clock() && Handle::try_current().is_err() =>
             {
@@ -210,14 +225,14 @@ impl<E: ApplicationEvent> Publication<E> {
                     counts.failures.push(Failure::of_bus(bus.failures(), meta, RuntimeGone));
                     counts
                 });
-                self.state = State::Detailed(Detailed::Given);
+                drop(self.take());
                 return Poll::Ready(counts);
             }
             State::Ran { .. }
             | State::Detailed(Detailed::Known(_))
             | State::Detailed(Detailed::Given) => {}
         }
-        match std::mem::replace(&mut self.state, State::Detailed(Detailed::Given)) {
+        match self.take() {
             State::Ran { id, at, ran } => {
                 let meta = EventMeta {
                     event_id: id,
@@ -242,18 +257,16 @@ impl<E: ApplicationEvent> Publication<E> {
     /// Timeouts need a clock, and there is none here.
     #[cold]
     fn hand_over_and_wait(&mut self) {
-        let State::Detailed(Detailed::Open { counts, mut remaining }) =
-            std::mem::replace(&mut self.state, State::Detailed(Detailed::Given))
-        else {
+        let State::Detailed(Detailed::Open { counts, mut remaining }) = self.take() else {
             return;
         };
         let (done, receiver) = oneshot::channel();
         let (meta, bus) = (counts.meta, remaining.bus().clone());
-        self.state = State::Detailed(Detailed::HandedOver { counts: receiver, meta, bus });
+        drop(self.replace(State::Detailed(Detailed::HandedOver { counts: receiver, meta, bus })));
         remaining.handed_over = true;
         remaining.count();
         let tasks = Arc::clone(remaining.tasks());
-        let mut publication = Self { state: State::Detailed(Detailed::Open { counts, remaining }) };
+        let mut publication = Self::of(State::Detailed(Detailed::Open { counts, remaining }));
         let task = async move {
             let counts = poll_fn(|cx| publication.poll_counts(cx)).await;
             // Whoever waited may have gone: the listeners ran all the same.
@@ -263,13 +276,19 @@ impl<E: ApplicationEvent> Publication<E> {
     }
 
     #[cold]
+    #[inline(never)]
+    fn end(&mut self) {
+        if let State::Detailed(Detailed::Open { .. }) = *self.state {
+            self.hand_over();
+        }
+        drop(self.take());
+    }
+
     fn hand_over(&mut self) {
         // Synchronous listeners run before this returns, as they would have without a failure
         // before them.
         self.advance();
-        let State::Detailed(Detailed::Open { counts, mut remaining }) =
-            std::mem::replace(&mut self.state, State::Detailed(Detailed::Given))
-        else {
+        let State::Detailed(Detailed::Open { counts, mut remaining }) = self.take() else {
             return;
         };
         if remaining.handed_over {
@@ -279,7 +298,7 @@ impl<E: ApplicationEvent> Publication<E> {
         remaining.handed_over = true;
         remaining.count();
         let tasks = Arc::clone(remaining.tasks());
-        let mut publication = Self { state: State::Detailed(Detailed::Open { counts, remaining }) };
+        let mut publication = Self::of(State::Detailed(Detailed::Open { counts, remaining }));
         let task = async move {
             poll_fn(|cx| publication.poll_counts(cx)).await;
         };
@@ -298,17 +317,18 @@ impl<E: ApplicationEvent> Future for Publication<E> {
 }
 
 impl<E: ApplicationEvent> Drop for Publication<E> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if let State::Detailed(Detailed::Open { .. }) = self.state {
-            self.hand_over();
+        match *self.state {
+            State::Ran { .. } | State::Detailed(Detailed::Given) => {}
+            State::Detailed(_) => self.end(),
         }
     }
 }
 
 impl<E: ApplicationEvent> fmt::Debug for Publication<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.state {
+        f.write_str(match *self.state {
             State::Ran { .. } | State::Detailed(Detailed::Known(_)) => {
                 "Publication(all listeners ran)"
             }

@@ -15,16 +15,15 @@ use super::{
     plan::{Entry, Plan},
     returned::{Next, Returns},
     run::{Run, Stage, Suspended},
-    scope::Origin,
 };
 use crate::{
     boxed::{BoxError, BoxFuture},
     bus::{
-        event::PublicationId,
         failure::Failure,
         listener::{
-            Answer, Call, ListenerTimedOut, MaybeShared, More, Running, guarded, guarded_poll,
+            Answer, Call, ListenerTimedOut, MaybeShared, Meta, More, Running, guarded, guarded_poll,
         },
+        scope::Origin,
         state::Bus,
         tasks::{InFlight, Tasks},
     },
@@ -70,16 +69,16 @@ enum Step<E> {
 }
 
 impl<E: Send + Sync + 'static> Remaining<E> {
-    /// The rest of publication `id`, which this thread is in.
+    /// The rest of the publication that this thread is in.
     #[cold]
-    pub(super) fn new(bus: &Bus, id: PublicationId, left: Left<'_, E>) -> Self {
+    pub(super) fn new(bus: &Bus, left: Left<'_, E>) -> Self {
         let Left { plan, event, stage, part, suspended, storing } = left;
         let mut remaining = Self {
             bus: bus.clone(),
             next: plan.entries.len(),
             plan: Arc::clone(plan),
             event: Some(event),
-            origin: Origin::current(id),
+            origin: Origin::current(),
             stage,
             part,
             step: Step::Idle,
@@ -299,7 +298,7 @@ impl<E: Send + Sync + 'static> Remaining<E> {
         let Some(entry) = self.plan.entries.get(at) else { return };
         let call = Call {
             bus: &self.bus,
-            meta: &counts.meta,
+            meta: Meta::Known(&counts.meta),
             listener: &entry.profile,
             transaction: self.stage.transaction(),
         };
@@ -338,7 +337,7 @@ mod tests {
             suspended,
             storing: None,
         };
-        let remaining = Remaining::new(&bus, meta.event_id, left);
+        let remaining = Remaining::new(&bus, left);
         (remaining, Counts::new(meta, describe::<Paid>))
     }
 

@@ -1,12 +1,15 @@
 //! Running listeners in order, up to the first that has to be waited for.
 
-use std::{future::poll_fn, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use super::{
     outcome::Counts,
     plan::{Entry, Plain, Plan},
     returned::deliver_all,
-    scope::Origin,
 };
 use crate::{
     boxed::{BoxError, BoxFuture},
@@ -14,10 +17,11 @@ use crate::{
         event::EventMeta,
         failure::Failure,
         listener::{
-            Answer, Call, JoinedTransaction, ListenerPanicked, ListenerTimedOut, MaybeShared, More,
-            guarded, guarded_poll,
+            Answer, Call, JoinedTransaction, ListenerPanicked, ListenerTimedOut, MaybeShared, Meta,
+            More, guarded, guarded_poll,
         },
         profile::{Phase, Profile},
+        scope::Origin,
         state::Bus,
         tasks::SpawnedInFlight,
     },
@@ -176,7 +180,7 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
         }
         let call = Call {
             bus: self.bus,
-            meta: self.meta,
+            meta: Meta::Known(self.meta),
             listener: &entry.profile,
             transaction: self.stage.transaction(),
         };
@@ -219,62 +223,75 @@ impl<E: Send + Sync + 'static> Run<'_, E> {
         let Some(in_flight) = SpawnedInFlight::new(self.bus.tasks()) else { return false };
         let event = MaybeShared::Shared(Arc::clone(event));
         let Some(mut running) = entry.start(event, call.to_owned()) else { return false };
-        let origin = Origin::current(self.meta.event_id);
+        let origin = Origin::current();
         let (bus, profile, meta) = (self.bus.clone(), Arc::clone(&entry.profile), *self.meta);
         self.bus.tasks().hand_over(Box::pin(async move {
-            let polled = poll_fn(|cx| {
+            let polled = pin!(poll_fn(|cx| {
                 // An event that was lent is dropped in here, where a panic of its destructor is caught.
                 origin.within(|| guarded_poll(|| running.poll(&mut None, cx)))
-            });
-            let answer = match profile.timeout {
-                Some(timeout) => match tokio::time::timeout(timeout, polled).await {
-                    Ok(answer) => answer.map_err(BoxError::from),
-                    Err(_) => Err(ListenerTimedOut { timeout }.into()),
-                },
-                None => polled.await.map_err(BoxError::from),
-            };
-            match answer {
-                Ok(answer) => {
-                    let more = answer.into_more().map(|more| *more).unwrap_or_default();
-                    for wait in more.pending {
-                        wait.await;
-                    }
-                    drop(deliver_all(&bus, &meta, more.returned).await);
-                }
-                // Making it is what logs it.
-                Err(error) => origin.within(|| {
-                    drop(Failure::new(bus.failures(), &profile, &meta, None, error));
-                }),
-            }
+            }));
+            finish(polled, &bus, &profile, &meta, &origin).await;
             drop(in_flight);
         }));
         true
     }
 }
 
-/// Calls plain listeners up to the first that has something to say. Those after it are `left`.
+/// Runs a listener in a task of its own to its end, and what follows from it.
+async fn finish(
+    running: Pin<&mut (dyn Future<Output = Result<Answer, ListenerPanicked>> + Send)>,
+    bus: &Bus,
+    profile: &Arc<Profile>,
+    meta: &EventMeta,
+    origin: &Origin,
+) {
+    let answer = match profile.timeout {
+        Some(timeout) => match tokio::time::timeout(timeout, running).await {
+            Ok(answer) => answer.map_err(BoxError::from),
+            Err(_) => Err(ListenerTimedOut { timeout }.into()),
+        },
+        None => running.await.map_err(BoxError::from),
+    };
+    match answer {
+        Ok(answer) => {
+            let more = answer.into_more().map(|more| *more).unwrap_or_default();
+            for wait in more.pending {
+                wait.await;
+            }
+            drop(deliver_all(bus, meta, more.returned).await);
+        }
+        // Making it is what logs it.
+        Err(error) => origin.within(|| {
+            drop(Failure::new(bus.failures(), profile, meta, None, error));
+        }),
+    }
+}
+
+/// Calls plain listeners of the publication that this thread is in up to the first that has something to say; `ran`
+/// counts those before it.
 ///
 /// What [`Run`] does, for plans in which there is nothing to ask: most of them, and the whole cost of
 /// publishing to them is here.
-#[inline]
-pub(crate) fn run_plain<E>(
-    left: &mut std::slice::Iter<'_, Plain<E>>,
+#[inline(always)]
+pub(crate) fn run_plain<E: Send + Sync + 'static>(
+    plain: &Plain<E>,
+    ran: &mut u32,
     bus: &Bus,
-    meta: &EventMeta,
+    meta: Meta<'_>,
     event: &E,
 ) -> Answer {
-    let Some(mut listener) = left.next() else { return Answer::RAN };
-    let mut call = Call { bus, meta, listener: &listener.profile, transaction: None };
-    // It asks for another after the call, not before: most events have one.
-    loop {
-        let answer = listener.call(event, &call);
-        if !answer.is_plain() {
-            return answer;
-        }
-        let Some(next) = left.next() else { return Answer::RAN };
-        listener = next;
-        call.listener = &listener.profile;
+    let Plain { first, rest } = plain;
+    let rest = &**rest;
+    let mut call = Call { bus, meta, listener: &first.profile, transaction: None };
+    let mut answer = first.call(event, &call);
+    while answer.is_plain() {
+        let next = rest.get(*ran as usize);
+        *ran += 1;
+        let Some(next) = next else { break };
+        call.listener = &next.profile;
+        answer = next.call(event, &call);
     }
+    answer
 }
 
 #[cfg(test)]
