@@ -3,10 +3,11 @@
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use sse_tower_core::backplane::{
     Answer, Batch, Change, Engine, EngineError, EngineFuture, Feed, Loaded, MAX_RECORD_BYTES, Mark,
     Position, Queue, Topic, Want,
@@ -51,7 +52,7 @@ impl NatsEngine {
             .running
             .get()
             .ok_or_else(|| EngineError::refused("this engine was not started"))?;
-        let marks = running.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let marks = running.marks.lock().clone();
         marks.ok_or_else(closed)
     }
 
@@ -79,7 +80,7 @@ impl NatsEngine {
 
     fn end(&self) {
         if let Some(running) = self.running.get() {
-            running.marks.lock().unwrap_or_else(PoisonError::into_inner).take();
+            running.marks.lock().take();
         }
     }
 }
@@ -168,10 +169,7 @@ impl Engine for NatsEngine {
             let _ = timeout(CALL, client.flush()).await;
             Ok(())
         });
-        let task = self
-            .running
-            .get()
-            .and_then(|running| running.task.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let task = self.running.get().and_then(|running| running.task.lock().take());
         Box::pin(async move {
             let _ = flushed.await;
             if let Some(task) = task {

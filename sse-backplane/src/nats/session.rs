@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -12,6 +12,7 @@ use std::{
 use async_nats::jetstream::{self, Context, consumer::push, context::PublishError, stream::Stream};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use parking_lot::{Mutex, MutexGuard};
 use sse_tower_core::backplane::{
     EngineError, EngineErrorKind, Epoch, Feed, FeedItem, Mark, Record, Topic,
     replicated::{Applied, Command},
@@ -86,7 +87,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     pub(super) fn put(&self, item: FeedItem) {

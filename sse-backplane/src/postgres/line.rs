@@ -4,11 +4,12 @@ use std::{
     fmt,
     future::{Future, ready},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use parking_lot::{Mutex, MutexGuard};
 use sse_tower_core::backplane::{EngineError, EngineFuture};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -192,7 +193,7 @@ impl OwnLine {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<(Line, JoinHandle<()>)>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        self.line.lock()
     }
 
     /// The line of this moment.

@@ -59,10 +59,11 @@ mod work;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use sse_tower_core::backplane::{
     Answer, Batch, Change, Engine, EngineError, EngineErrorKind, EngineFuture, Feed, Head, Loaded,
     Mark, Position, Queue, Record, Topic, Want,
@@ -197,7 +198,7 @@ impl Postgres {
         tasks.push(tokio::spawn(mover.run()));
         let house = work::house(line(&mut tasks), self.end.clone());
         tasks.push(tokio::spawn(house));
-        running.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).append(&mut tasks);
+        running.tasks.lock().append(&mut tasks);
         if self.running.set(running).is_err() {
             return Err(EngineError::refused("this engine was started before"));
         }
@@ -336,9 +337,7 @@ impl Engine for Postgres {
             for line in [&running.append, &running.load, &*queue.line, &queue.verdicts] {
                 line.close();
             }
-            let mut tasks = std::mem::take(
-                &mut *running.tasks.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
-            );
+            let mut tasks = std::mem::take(&mut *running.tasks.lock());
             tasks.extend(queue.leases.close());
             tasks
         });

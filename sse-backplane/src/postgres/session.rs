@@ -4,12 +4,13 @@ use std::{
     fmt,
     future::poll_fn,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use sse_tower_core::backplane::{EngineError, EngineErrorKind, Epoch, Mark, Position};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -111,7 +112,7 @@ impl Shared {
     }
 
     pub(super) fn known(&self) -> Mark {
-        *self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        *self.known.lock()
     }
 
     /// What was found at the first connection.
@@ -121,7 +122,7 @@ impl Shared {
 
     /// The store stands here.
     pub(super) fn learn(&self, mark: Mark) {
-        let mut known = self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut known = self.known.lock();
         if known.epoch == mark.epoch {
             known.position = known.position.max(mark.position);
         } else {
@@ -131,7 +132,7 @@ impl Shared {
 
     /// The store gave this position.
     pub(super) fn reached(&self, position: Position) {
-        let mut known = self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut known = self.known.lock();
         known.position = known.position.max(position);
     }
 

@@ -1,11 +1,8 @@
 //! `RedbEngine`: one node.
 
-use std::{
-    fmt,
-    future::ready,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, future::ready, sync::Arc};
 
+use parking_lot::Mutex;
 use sse_tower_core::backplane::{
     Answer, Batch, Engine, EngineError, EngineErrorKind, EngineFuture, Feed, Loaded,
     MAX_RECORD_BYTES, Mark, Queue, Topic, Want, ledger::RowLog,
@@ -45,7 +42,7 @@ impl RedbStore {
 impl RedbEngine {
     /// The store, while calls may be made.
     fn store(&self) -> Result<(Arc<Store>, Handle), EngineError> {
-        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.state.lock() {
             State::Made(_) => Err(EngineError::refused("this engine was not started")),
             State::Started(store, handle) => Ok((store.clone(), handle.clone())),
             State::Closed => Err(closed()),
@@ -64,7 +61,7 @@ impl RedbEngine {
     }
 
     fn end(&self) -> Option<Arc<Store>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         match std::mem::replace(&mut *state, State::Closed) {
             State::Made(store) | State::Started(store, _) => Some(store),
             State::Closed => None,
@@ -81,7 +78,7 @@ fn wait<'a, T: Send + 'static>(
 impl Engine for RedbEngine {
     fn start(&self, feed: Feed) -> EngineFuture<'_, Mark> {
         let started = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock();
             match (&*state, Handle::try_current()) {
                 (State::Made(store), Ok(handle)) => {
                     store.feeds.add(self.node, feed);

@@ -1,10 +1,8 @@
 //! `Feeds`: the nodes of this process, and what they follow.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{BTreeMap, HashMap};
 
+use parking_lot::{Mutex, MutexGuard};
 use sse_tower_core::backplane::{Epoch, Feed, FeedItem, Record, Topic};
 
 /// Which node hears what. Only the writer's thread brings anything, outside of the lock.
@@ -19,7 +17,7 @@ struct Inner {
 
 impl Feeds {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub(super) fn add(&self, node: u64, feed: Feed) {

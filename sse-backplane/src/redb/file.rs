@@ -3,10 +3,10 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{PoisonError, RwLock},
 };
 
 use bytes::Bytes;
+use parking_lot::RwLock;
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, Table, TableDefinition,
 };
@@ -37,7 +37,7 @@ impl File {
         &self,
         work: impl FnOnce(&mut Written<'_>) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = self.database.read();
         let database = database.as_ref().ok_or_else(closed)?;
         let transaction = database.begin_write().map_err(failure)?;
         let definition = TableDefinition::<Keys, Values>::new(&self.table);
@@ -63,7 +63,7 @@ impl File {
         &self,
         work: impl FnOnce(&Read) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = self.database.read();
         let database = database.as_ref().ok_or_else(closed)?;
         let transaction = database.begin_read().map_err(failure)?;
         let definition = TableDefinition::<Keys, Values>::new(&self.table);
@@ -72,14 +72,14 @@ impl File {
 
     /// Opens the file again: after a failure of the disk nothing works before that.
     pub(super) fn reopen(&self) {
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let mut database = self.database.write();
         *database = None;
         *database = Database::create(&self.path).ok();
     }
 
     /// Waits for reads that are under way, and closes the file.
     pub(super) fn close(&self) {
-        *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.database.write() = None;
     }
 }
 

@@ -4,11 +4,12 @@ use std::{
     fmt,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use parking_lot::Mutex;
 use sse_tower_core::backplane::{EngineError, Epoch, ledger::RowLog};
 use tokio::sync::oneshot;
 
@@ -69,7 +70,7 @@ impl Store {
 
     /// For the last owner of the store: a receiver that resolves when the file is free.
     pub(super) fn into_ended(self) -> Option<oneshot::Receiver<()>> {
-        self.ended.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.ended.into_inner()
     }
 }
 

@@ -1,10 +1,8 @@
 //! `Claims`: what an engine remembers of its claims between calls.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{future::Future, sync::Arc};
 
+use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
 /// The numbers of an engine's claims: the next one says which answers came, so that one that was lost takes nothing with it.
@@ -28,18 +26,13 @@ impl Claims {
 
     /// The number of the next claim, and the newest whose answer came.
     pub(super) fn next(&self) -> (u64, u64) {
-        let mut numbers = lock(&self.numbers);
+        let mut numbers = self.numbers.lock();
         numbers.newest += 1;
         (numbers.newest, numbers.answered)
     }
 
     /// Notes that an answer came.
     pub(super) fn answered(&self, number: u64) {
-        lock(&self.numbers).answered = number;
+        self.numbers.lock().answered = number;
     }
-}
-
-/// No lock is held while anything could panic, so what a poisoned one holds is right.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

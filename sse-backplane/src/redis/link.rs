@@ -1,14 +1,12 @@
 //! `Link`: a connection for commands that is replaced when it breaks.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use ::redis::{
     AsyncConnectionConfig, Cmd, ErrorKind, RedisError, ServerErrorKind, Value, cmd,
     from_redis_value,
 };
+use parking_lot::Mutex;
 use sse_tower_core::backplane::EngineError;
 use tokio::{
     sync::watch,
@@ -247,7 +245,7 @@ impl OwnLink {
 
     /// The link of this moment, perhaps still connecting.
     pub(super) fn link(&self) -> Result<Arc<Link>, EngineError> {
-        let mut own = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.link.lock();
         match &*own {
             Own::Closed => return Err(closed()),
             Own::Open(link, task) if !task.is_finished() => return Ok(link.clone()),
@@ -259,7 +257,7 @@ impl OwnLink {
     }
 
     pub(super) fn close(&self) {
-        let mut own = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.link.lock();
         if let Own::Open(link, _) = std::mem::replace(&mut *own, Own::Closed) {
             link.close();
         }

@@ -1,12 +1,11 @@
 //! `Witness`: what a node has heard of the store, so that a store that lost its newest part is found out.
 
-use std::sync::Mutex;
-
+use parking_lot::Mutex;
 use sse_tower_core::backplane::{
     Answer, Batch, Change, Epoch, Mark, NodeId, Position, Record, Topic,
 };
 
-use super::{known::lock, script::Call};
+use super::script::Call;
 
 /// The newest that is known of the store, told to it with every new connection.
 ///
@@ -44,14 +43,14 @@ impl Known {
 impl Witness {
     /// Notes that the store stands at this mark.
     pub(super) fn mark(&self, mark: Mark) {
-        lock(&self.0).advance(mark);
+        self.0.lock().advance(mark);
     }
 
     /// Notes that the store has these changes.
     pub(super) fn heard(&self, epoch: Epoch, records: &[Record]) {
         let Some(last) = records.last() else { return };
         let newest = records.iter().rev().find(|r| matches!(r.change, Change::Event { .. }));
-        let mut known = lock(&self.0);
+        let mut known = self.0.lock();
         known.advance(Mark { epoch, position: last.position });
         if let Some(event) = newest {
             known.event(&event.topic, event.position);
@@ -65,7 +64,7 @@ impl Witness {
             Answer::Stored(at) => Some((entry, *at)),
             _ => None,
         });
-        let mut known = lock(&self.0);
+        let mut known = self.0.lock();
         if let Some((entry, position)) = stored.next() {
             known.advance(Mark { epoch, position });
             let mut all = std::iter::once((entry, position)).chain(stored);
@@ -80,7 +79,7 @@ impl Witness {
 
     /// Adds what is known to the call that begins a connection.
     pub(super) fn hello(&self, call: Call) -> Call {
-        let known = lock(&self.0);
+        let known = self.0.lock();
         let (epoch, seen) =
             known.mark.map_or((0, 0), |mark| (mark.epoch.get(), mark.position.get()));
         let (topic, event) = match &known.event {
