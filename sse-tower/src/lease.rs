@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use sse_tower_core::{
     __private::{at_most, later},
     CloseReason, STREAM_BYE, SseEvent, StreamHandle, Tick, Timer,
@@ -174,7 +174,7 @@ impl Lease {
     /// ```
     pub fn revoke(&self) {
         let streams = {
-            let mut state = self.shared.lock();
+            let mut state = self.shared.state.lock();
             state.revoked = true;
             std::mem::take(&mut state.streams)
         };
@@ -186,7 +186,7 @@ impl Lease {
     /// Whether it was revoked.
     #[must_use]
     pub fn is_revoked(&self) -> bool {
-        self.shared.lock().revoked
+        self.shared.state.lock().revoked
     }
 
     /// Watches over a stream until what is returned is dropped.
@@ -207,7 +207,7 @@ impl Lease {
             retry,
         });
         let number = {
-            let mut state = self.shared.lock();
+            let mut state = self.shared.state.lock();
             let number = state.next;
             state.next += 1;
             if !state.revoked {
@@ -239,11 +239,7 @@ impl fmt::Debug for Lease {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-}
+impl Shared {}
 
 /// One stream under one lease.
 struct LeasedStream {
@@ -327,7 +323,7 @@ pub(crate) struct LeaseWatch {
 impl Drop for LeaseWatch {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            let removed = self.shared.lock().streams.remove(&number);
+            let removed = self.shared.state.lock().streams.remove(&number);
             drop(removed);
         }
     }
@@ -349,11 +345,11 @@ mod tests {
         let stream: Arc<dyn StreamHandle> = Arc::new(Stream);
         let watch = || lease.watch(&stream, Duration::from_secs(1), Duration::ZERO);
         let (first, second) = (watch(), watch());
-        assert_eq!(lease.shared.lock().streams.len(), 2);
+        assert_eq!(lease.shared.state.lock().streams.len(), 2);
         drop(first);
-        assert_eq!(lease.shared.lock().streams.len(), 1);
+        assert_eq!(lease.shared.state.lock().streams.len(), 1);
         drop(second);
-        assert!(lease.shared.lock().streams.is_empty());
+        assert!(lease.shared.state.lock().streams.is_empty());
         assert_eq!(Arc::strong_count(&stream), 1);
     }
 }

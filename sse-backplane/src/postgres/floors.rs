@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Now and then everything is looked at, whatever was seen before.
@@ -32,7 +32,7 @@ impl Floors {
         session: u64,
         listeners: impl Iterator<Item = &'a Arc<str>>,
     ) -> Vec<Option<SystemTime>> {
-        let mut floors = self.lock();
+        let mut floors = self.0.lock();
         floors.retain(|_, floor| floor.session == session && Instant::now() < floor.until);
         listeners.map(|listener| floors.get(listener).map(|floor| floor.at)).collect()
     }
@@ -40,15 +40,11 @@ impl Floors {
     /// A claim found this one.
     pub(super) fn learn(&self, session: u64, listener: Arc<str>, at: SystemTime) {
         let new = Floor { session, at, until: Instant::now() + BELT };
-        match self.lock().entry(listener) {
+        match self.0.lock().entry(listener) {
             Entry::Occupied(mut known) if known.get().session == session => known.get_mut().at = at,
             Entry::Occupied(mut other) => drop(other.insert(new)),
             Entry::Vacant(none) => drop(none.insert(new)),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Floor>> {
-        self.0.lock()
     }
 }
 

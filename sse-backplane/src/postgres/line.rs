@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use sse_tower_core::backplane::{EngineError, EngineFuture};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -187,18 +187,14 @@ impl OwnLine {
     /// Takes no more calls. Its task, if there is one, ends when those that were made are answered.
     pub(super) fn close(&self) -> Option<JoinHandle<()>> {
         self.end.cancel();
-        let (line, task) = self.lock().take()?;
+        let (line, task) = self.line.lock().take()?;
         line.close();
         Some(task)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(Line, JoinHandle<()>)>> {
-        self.line.lock()
-    }
-
     /// The line of this moment.
     fn line(&self) -> Result<Line, EngineError> {
-        let mut line = self.lock();
+        let mut line = self.line.lock();
         if self.end.is_cancelled() {
             return Err(closed());
         }

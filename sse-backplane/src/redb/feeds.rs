@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use sse_tower_core::backplane::{Epoch, Feed, FeedItem, Record, Topic};
 
 /// Which node hears what. Only the writer's thread brings anything, outside of the lock.
@@ -16,16 +16,12 @@ struct Inner {
 }
 
 impl Feeds {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock()
-    }
-
     pub(super) fn add(&self, node: u64, feed: Feed) {
-        self.lock().feeds.insert(node, feed);
+        self.0.lock().feeds.insert(node, feed);
     }
 
     pub(super) fn remove(&self, node: u64) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         if inner.feeds.remove(&node).is_some() {
             inner.followers.retain(|_, followers| {
                 followers.retain(|follower| *follower != node);
@@ -35,7 +31,7 @@ impl Feeds {
     }
 
     pub(super) fn follow(&self, node: u64, topics: Vec<Topic>) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         for topic in topics {
             let followers = inner.followers.entry(topic).or_default();
             if !followers.contains(&node) {
@@ -45,7 +41,7 @@ impl Feeds {
     }
 
     pub(super) fn unfollow(&self, node: u64, topics: &[Topic]) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         for topic in topics {
             let Some(followers) = inner.followers.get_mut(topic) else { continue };
             followers.retain(|follower| *follower != node);
@@ -57,7 +53,7 @@ impl Feeds {
 
     /// Brings one node something.
     pub(super) fn put(&self, node: u64, item: FeedItem) {
-        let feed = self.lock().feeds.get(&node).cloned();
+        let feed = self.0.lock().feeds.get(&node).cloned();
         if let Some(feed) = feed {
             feed.put(item);
         }
@@ -65,7 +61,7 @@ impl Feeds {
 
     /// Brings all nodes something.
     pub(super) fn put_all(&self, item: &FeedItem) {
-        let feeds: Vec<_> = self.lock().feeds.values().cloned().collect();
+        let feeds: Vec<_> = self.0.lock().feeds.values().cloned().collect();
         for feed in feeds {
             feed.put(item.clone());
         }
@@ -73,7 +69,7 @@ impl Feeds {
 
     /// Brings each node what it follows.
     pub(super) fn records(&self, epoch: Epoch, records: Vec<Record>) {
-        let inner = self.lock();
+        let inner = self.0.lock();
         let mut shares = BTreeMap::<u64, Vec<Record>>::new();
         for record in records {
             for node in inner.followers.get(&record.topic).into_iter().flatten() {

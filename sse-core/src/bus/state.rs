@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     component::{Components, TypeMap},
-    sync::plain::{Mutex, RwLock, lock, read, write},
+    sync::plain::{Mutex, RwLock, lock},
 };
 
 /// A bus. Cheap to clone; every clone is the same bus.
@@ -111,7 +111,7 @@ impl Bus {
         event: TypeId,
         make: fn(&ListenersByType) -> Arc<dyn AnyPlan>,
     ) -> Arc<dyn AnyPlan> {
-        let late = read(&self.0.late);
+        let late = self.0.late.read();
         if let Some(plan) = late.get(&event) {
             return Arc::clone(plan);
         }
@@ -119,7 +119,7 @@ impl Bus {
         // Before the locks: it asks the program what the event is.
         let plan = make(&self.0.fixed);
         let subscribed = lock(&self.0.subscribed);
-        let mut late = write(&self.0.late);
+        let mut late = self.0.late.write();
         if let Some(plan) = late.get(&event) {
             return Arc::clone(plan);
         }
@@ -159,7 +159,7 @@ impl Bus {
 
     /// Calls `f` with every plan that a listener of this type is in. The plans are locked meanwhile.
     pub(crate) fn each_plan_hearing(&self, heard: TypeId, f: impl FnMut(&dyn AnyPlan)) {
-        let late = read(&self.0.late);
+        let late = self.0.late.read();
         let plans = self.0.plans.iter().chain(late.values().map(|plan| &**plan));
         plans.filter(|plan| plan.hears(heard)).for_each(f);
     }

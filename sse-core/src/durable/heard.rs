@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     backplane::{ListenerStats, Registration},
-    sync::plain::{RwLock, read, write},
+    sync::plain::RwLock,
 };
 
 /// The names, as the store said last, and those of this program.
@@ -31,19 +31,19 @@ impl Heard {
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.own.contains(name) || read(&self.known).contains(name)
+        self.own.contains(name) || self.known.read().contains(name)
     }
 
     /// Whether the store, as it said last, has a name of this program for nobody.
     pub(super) fn lacks_own(&self) -> bool {
-        let known = read(&self.known);
+        let known = self.known.read();
         self.own.iter().any(|name| !known.contains(name))
     }
 
     /// Whether that is anything new.
     pub(super) fn set(&self, names: Vec<Arc<str>>) -> bool {
         let names = names.into_iter().collect();
-        let mut known = write(&self.known);
+        let mut known = self.known.write();
         let anew = *known != names;
         *known = names;
         anew

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::Request;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use sse_tower_core::{__private::A_DAY, CloseReason, StreamHandle, bye};
 
 use super::{
@@ -57,7 +57,7 @@ impl Table {
         if self.limits.rules.is_empty() {
             return None;
         }
-        let places = self.lock();
+        let places = self.places.lock();
         self.counted(keys).find_map(|(at, rule, key)| {
             let full = places.count(at, key) >= rule.most;
             (full && (self.refuses(rule) || rule.most == 0)).then(|| Why::from(rule.scope))
@@ -76,7 +76,7 @@ impl Table {
         }
         let mut ended = Vec::new();
         let number = {
-            let mut places = self.lock();
+            let mut places = self.places.lock();
             for (at, rule, key) in self.counted(&keys) {
                 let full = places.count(at, key) >= rule.most;
                 if full && (self.refuses(rule) || rule.most == 0) {
@@ -115,10 +115,6 @@ impl Table {
     fn refuses(&self, rule: &Rule) -> bool {
         rule.scope == Scope::Total || self.limits.at_limit == AtLimit::RefuseNew
     }
-
-    fn lock(&self) -> MutexGuard<'_, Places> {
-        self.places.lock()
-    }
 }
 
 impl Places {
@@ -149,7 +145,7 @@ pub(crate) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut freed = Vec::new();
-        let mut places = self.table.lock();
+        let mut places = self.table.places.lock();
         for (at, _, key) in self.table.counted(&self.keys) {
             if let Some(list) = places.taken[at].get_mut(key) {
                 freed.extend(list.remove(&self.number));

@@ -1,6 +1,6 @@
 //! `ForeignControl`: ends a stream that others made, from outside.
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::task::{Context, Waker};
 
 use sse_tower_core::{CloseReason, SseEvent, StreamHandle};
@@ -37,7 +37,7 @@ impl ForeignControl {
 
     /// How the stream is to end, if so. Otherwise the body is woken when that is decided.
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Option<End> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.end.is_some() {
             return state.end.clone();
         }
@@ -48,17 +48,13 @@ impl ForeignControl {
         }
         None
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
 }
 
 impl StreamHandle for ForeignControl {
     fn end(&self, reason: CloseReason, farewell: Option<SseEvent>) {
         let farewell = farewell.filter(|_| !self.encoded);
         let waker = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if state.end.is_some() {
                 return;
             }

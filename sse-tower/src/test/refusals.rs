@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use http::Response;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 /// How many of a client's requests that were not answered 2xx a failure names: the last 4.
 pub const SHOWN_REFUSALS: usize = 4;
@@ -41,7 +41,7 @@ impl Refusals {
             line.push_str(": ");
             line.extend(text.chars().take(SHOWN_TEXT));
         }
-        let mut lines = self.lock();
+        let mut lines = self.0.lock();
         if lines.len() == SHOWN_REFUSALS {
             lines.pop_front();
         }
@@ -50,10 +50,6 @@ impl Refusals {
 
     /// Whole lines, the oldest first; empty if there are none.
     pub(super) fn report(&self) -> String {
-        Vec::from(self.lock().clone()).join("\n")
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
-        self.0.lock()
+        Vec::from(self.0.lock().clone()).join("\n")
     }
 }

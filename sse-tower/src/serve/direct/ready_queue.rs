@@ -13,7 +13,7 @@ use std::{
     task::{Wake, Waker},
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// The socket has something to read, or its end.
@@ -30,13 +30,9 @@ pub(super) struct ReadyQueue {
 }
 
 impl ReadyQueue {
-    fn lock(&self) -> MutexGuard<'_, Vec<usize>> {
-        self.ready.lock()
-    }
-
     fn push(&self, connection: usize) {
         let first = {
-            let mut ready = self.lock();
+            let mut ready = self.ready.lock();
             let first = ready.is_empty();
             ready.push(connection);
             first
@@ -59,7 +55,7 @@ impl ReadyQueue {
     /// Takes all that is queued, in place of what `ready` held.
     pub(super) fn take(&self, ready: &mut Vec<usize>) {
         ready.clear();
-        mem::swap(&mut *self.lock(), ready);
+        mem::swap(&mut *self.ready.lock(), ready);
     }
 }
 
